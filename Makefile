@@ -1,0 +1,69 @@
+# Crier's verbs. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+export CDK_DISABLE_CLI_TELEMETRY := true
+CONNECTIONS ?= 3000
+STAGE ?= dev
+CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
+CONTEXT := -c stage=$(STAGE)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup aws-cli demo local test check synth deploy destroy clean
+
+help: ## List the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
+	@$(BIN)/python -m crier demo --connections $(CONNECTIONS)
+
+local: setup ## Run the app on the local AWS until Ctrl-C
+	@$(BIN)/python -m crier local
+
+test: setup aws-cli ## Pass all tests, on the local AWS too
+	$(BIN)/python -m pytest
+
+check: setup ## The quick gate: format, lint, types, unit tests, synth
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit -q
+	$(CDK) synth --quiet -c stage=prod
+
+synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
+	$(CDK) synth --quiet $(CONTEXT)
+
+deploy: setup ## Deploy STAGE=dev or prod to your AWS account
+	$(CDK) deploy $(CONTEXT)
+
+destroy: setup ## Delete STAGE=dev or prod from your AWS account
+	$(CDK) destroy $(CONTEXT)
+
+clean: ## Delete everything that was installed or built here
+	rm -rf .venv .venv-aws-cli node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+setup: .venv/.ready node_modules/.ready ## Install what is needed, inside this folder
+
+aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
+
+.venv/.ready: requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
+	@echo "Installing the Python packages (about a minute) …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { \
+	  echo "Error: the Python packages could not be installed: is the package index reachable? (pip config list, pip index versions boto3)"; exit 1; }
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json .venv/.ready
+	@echo "Installing the CDK CLI …"
+	@$(BIN)/npm ci --silent || { \
+	  echo "Error: the npm packages could not be installed: is the npm registry reachable? (npm ping)"; exit 1; }
+	@touch $@
+
+.venv-aws-cli/.ready: requirements-aws-cli.txt
+	@echo "Installing the AWS CLI …"
+	@$(PYTHON) -m venv .venv-aws-cli
+	@.venv-aws-cli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-aws-cli.txt || { \
+	  echo "Error: the AWS CLI could not be installed: is the package index reachable?"; exit 1; }
+	@touch $@

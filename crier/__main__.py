@@ -1,0 +1,5 @@
+"""Runs the command line: `python -m crier`."""
+
+from crier.cli import main
+
+main()

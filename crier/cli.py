@@ -1,0 +1,137 @@
+"""The commands: local, send, demo."""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.progress import Progress as Bars
+
+from crier import terminal
+from crier.demo import Progress, enqueue, ghosts_for, run_demo
+from crier.deployment import Deployment, deploy_locally, find_deployed, find_local
+from crier.errors import CrierError
+from crier.limits import raise_file_limit
+from crier.local_aws import LocalAws
+from crier.logs import LogFollower
+from crier.project import BUILD
+from crier.session import announced, running_endpoint
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Broadcast to everyone connected to an API Gateway WebSocket API.",
+    pretty_exceptions_enable=False,
+)
+
+_SPARE_FILES = 256
+Port = Annotated[int, typer.Option(help="The port of the local AWS; 0 takes a free one.")]
+
+
+def main() -> None:
+    """Run a command; an error that its user can mend is a message, not a traceback."""
+    try:
+        app()
+    except CrierError as error:
+        terminal.err.print(f"[red]Error:[/red] {error}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def local(port: Port = 0) -> None:
+    """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
+    with _interruptible(), ExitStack() as stack:
+        with terminal.progress() as bars:
+            aws, deployment = stack.enter_context(_deployed(bars, port))
+        stack.enter_context(announced(aws.endpoint))
+        terminal.show_invitation(deployment)
+        follower = LogFollower(aws.logs)
+        while aws.is_running:
+            for line in follower.new_lines():
+                terminal.show_log_line(line)
+            time.sleep(0.2)
+        raise CrierError("the local AWS has ended by itself; start `crier local` again")
+
+
+@app.command()
+def send(
+    message: Annotated[str, typer.Argument(help="JSON; anything else is sent as a text.")],
+    id_: Annotated[
+        str | None, typer.Option("--id", help="The broadcast's idempotency key.")
+    ] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="A deployed stack, such as crier-prod; else the local run.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile, with --stack.")] = None,
+    region: Annotated[str | None, typer.Option(help="The AWS Region, with --stack.")] = None,
+) -> None:
+    """Enqueue a broadcast, to the local run or to a deployed stack; print its id."""
+    deployment = find_deployed(stack, profile, region) if stack else find_local(running_endpoint())
+    body = {"message": _json_or_text(message)} | ({"id": id_} if id_ else {})
+    try:
+        message_id = enqueue(deployment, body)
+    except (ClientError, BotoCoreError) as error:
+        raise CrierError(f"the broadcast was not enqueued: {error}") from error
+    terminal.out.print(id_ or message_id, highlight=False, markup=False)
+
+
+@app.command()
+def demo(
+    connections: Annotated[
+        int, typer.Option(min=1, max=50_000, envvar="CONNECTIONS", help="How many real clients.")
+    ] = 3_000,
+    port: Port = 0,
+    figures: Annotated[Path, typer.Option(help="Where to write the figures as JSON.")] = (
+        BUILD / "demo.json"
+    ),
+) -> None:
+    """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
+    raise_file_limit(connections + _SPARE_FILES)
+    with _interruptible(), terminal.progress() as bars, _deployed(bars, port) as (aws, deployment):
+        stages = Progress(
+            connected=terminal.bar(bars, "Connecting clients", connections),
+            haunted=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
+            received=terminal.bar(bars, "Receiving the broadcast", connections),
+        )
+        proof = asyncio.run(run_demo(deployment, LogFollower(aws.logs), connections, stages))
+    figures.parent.mkdir(parents=True, exist_ok=True)
+    figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
+    terminal.show_proof(proof)
+    if proof.complaints:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
+    """Start a local AWS and deploy to it, showing how it goes on."""
+    with terminal.steps(bars, 3) as step:
+        step("Starting the local AWS")
+        with LocalAws(port) as aws:
+            deployment = deploy_locally(aws, step)
+            step("")
+            yield aws, deployment
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Make Ctrl-C, and being told to end, an orderly end: everything started is ended first."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.err.print("Ended; everything that was started is gone.")
+        raise typer.Exit(130) from None
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

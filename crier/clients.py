@@ -1,0 +1,87 @@
+"""Many real WebSocket clients in one process, each remembering what it received and when."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from crier.errors import CrierError
+
+_HANDSHAKES_AT_ONCE = 32
+_HANDSHAKE_SECONDS = 60
+_TRIES = 3
+
+
+class Client:
+    """One connected client. `frames` are the frames it received, with the time of each.
+
+    Times are in seconds on the monotonic clock.
+    """
+
+    def __init__(self, socket: ClientConnection, on_frame: Callable[[], None]) -> None:
+        self.frames: list[tuple[float, str]] = []
+        self.has_frame = asyncio.Event()
+        self.socket = socket
+        self._on_frame = on_frame
+        self._listening = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Close the connection as a browser does."""
+        await self.socket.close()
+        await self._listening
+
+    async def vanish(self) -> None:
+        """Cut the connection without a close frame, as a dead phone does."""
+        self.socket.transport.abort()
+        await self._listening
+
+    async def _listen(self) -> None:
+        with suppress(ConnectionClosed):
+            async for frame in self.socket:
+                self.frames.append((time.monotonic(), str(frame)))
+                self.has_frame.set()
+                self._on_frame()
+
+
+async def connect_clients(
+    url: str,
+    count: int,
+    *,
+    on_connected: Callable[[], None] = lambda: None,
+    on_frame: Callable[[], None] = lambda: None,
+) -> list[Client]:
+    """Connect so many clients. Raises CrierError when one does not get in after three tries."""
+    at_once = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
+
+    async def one() -> Client:
+        async with at_once:
+            client = Client(await _handshake(url), on_frame)
+        on_connected()
+        return client
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one()) for _ in range(count)]
+    return [task.result() for task in tasks]
+
+
+async def close_clients(clients: list[Client]) -> None:
+    """Drop the connections at once: what they are connected to is about to end, too."""
+    for client in clients:
+        client.socket.transport.abort()
+    await asyncio.gather(*(client.vanish() for client in clients))
+
+
+async def _handshake(url: str) -> ClientConnection:
+    for tries in range(1, _TRIES + 1):
+        try:
+            return await connect(
+                url, compression=None, open_timeout=_HANDSHAKE_SECONDS, ping_interval=None
+            )
+        except (OSError, TimeoutError, WebSocketException) as error:
+            if tries == _TRIES:
+                raise CrierError(f"a client did not get in at {url}: {error}") from error
+            await asyncio.sleep(0.2 * tries)
+    raise AssertionError("unreachable")

@@ -1,0 +1,146 @@
+"""The whole story: deploy, connect, enqueue, everyone receives, the stale rows are gone."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from crier.clients import Client, close_clients, connect_clients
+from crier.deployment import Deployment
+from crier.errors import CrierError
+from crier.logs import LogFollower
+from crier.proof import Proof, compare_rows, receptions
+
+_GHOST_SHARE = 0.05
+_GHOST_AGE_MS = 10 * 60 * 1000
+_RECEIVE_SECONDS = 90.0
+_QUIET_SECONDS = 1.5
+_SETTLE_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What to call as the demo goes on: a client connected, a ghost's row written, a frame came."""
+
+    connected: Callable[[], None]
+    haunted: Callable[[], None]
+    received: Callable[[], None]
+
+
+def ghosts_for(connections: int) -> int:
+    """Return how many ghosts a demo has: 5 % of its clients, and at least one."""
+    return max(1, round(connections * _GHOST_SHARE))
+
+
+async def run_demo(
+    deployment: Deployment, logs: LogFollower, connections: int, progress: Progress
+) -> Proof:
+    """Broadcast once to real clients and ghosts, and count everything from outside.
+
+    Raises CrierError when it cannot come to an end.
+    """
+    clients = await connect_clients(
+        deployment.web_socket_url,
+        connections,
+        on_connected=progress.connected,
+        on_frame=progress.received,
+    )
+    try:
+        ghosts = await _add_ghosts(deployment, ghosts_for(connections), progress.haunted)
+        before = await asyncio.to_thread(connection_ids, deployment)
+        broadcast_id, message = f"demo-{secrets.token_hex(6)}", {"text": "Hear ye!"}
+        sent_at = time.monotonic()
+        body = {"id": broadcast_id, "message": message}
+        await asyncio.to_thread(enqueue, deployment, body)
+        await _until_received(clients)
+        receipt, milliseconds = await _settled(logs, broadcast_id)
+        after = await asyncio.to_thread(connection_ids, deployment)
+    finally:
+        await close_clients(clients)
+    reception = receptions([_messages(client) for client in clients], message, sent_at)
+    rows = compare_rows(before, after, ghosts)
+    return Proof(
+        connections=connections,
+        ghosts=len(ghosts),
+        **{name: receipt[name] for name in ("targeted", "delivered", "gone", "failed")},
+        **asdict(reception),
+        posts_per_second=receipt["targeted"] / max(milliseconds, 1) * 1000,
+        stale_rows_left=rows.stale_left,
+        live_rows_lost=rows.live_lost,
+    )
+
+
+def enqueue(deployment: Deployment, body: dict[str, Any]) -> str:
+    """Send a broadcast to the queue as any producer does; return the SQS message id."""
+    answer = deployment.client("sqs").send_message(
+        QueueUrl=deployment.queue_url, MessageBody=json.dumps(body, ensure_ascii=True)
+    )
+    return str(answer["MessageId"])
+
+
+def connection_ids(deployment: Deployment) -> set[str]:
+    """Return the connection ids of all rows."""
+    pages = (
+        deployment.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=deployment.table_name, ConsistentRead=True)
+    )
+    return {item["sk"]["S"] for page in pages for item in page["Items"]}
+
+
+async def _add_ghosts(deployment: Deployment, count: int, on_ghost: Callable[[], None]) -> set[str]:
+    """Have the connect function write rows of connections that do not exist, and return them.
+
+    They are older than a minute, as a younger one's 410 would be tried again.
+    """
+    client, function = deployment.client("lambda"), deployment.function_name("Connect")
+    connected_at = int(time.time() * 1000) - _GHOST_AGE_MS
+    ghosts = {f"ghost-{secrets.token_hex(8)}" for _ in range(count)}
+    for ghost in ghosts:
+        event = {"requestContext": {"connectionId": ghost, "connectedAt": connected_at}}
+        answer = await asyncio.to_thread(
+            client.invoke, FunctionName=function, Payload=json.dumps(event)
+        )
+        if json.load(answer["Payload"]) != {"statusCode": 200}:
+            raise CrierError("the connect function refused a ghost: see its log")
+        on_ghost()
+    return ghosts
+
+
+async def _until_received(clients: list[Client]) -> None:
+    """Wait until each client has a frame, and a little longer for those that come twice."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_RECEIVE_SECONDS):
+            for client in clients:
+                await client.has_frame.wait()
+    await asyncio.sleep(_QUIET_SECONDS)
+
+
+async def _settled(logs: LogFollower, broadcast_id: str) -> tuple[dict[str, Any], int]:
+    """Wait for the app's own account of a broadcast; return it and the milliseconds it took."""
+    give_up = time.monotonic() + _SETTLE_SECONDS
+    while time.monotonic() < give_up:
+        for line in logs.new_lines():
+            fields = line.fields
+            if fields.get("broadcast_id") == broadcast_id and fields.get("message") == "settled":
+                return fields["receipt"], fields["milliseconds"]
+        await asyncio.sleep(0.1)
+    raise CrierError(
+        f"broadcast {broadcast_id} did not settle within {_SETTLE_SECONDS:.0f} s; "
+        "`python -m crier local` shows what the functions log"
+    )
+
+
+def _messages(client: Client) -> list[tuple[float, Any]]:
+    return [(at, _message(frame)) for at, frame in client.frames]
+
+
+def _message(frame: str) -> Any:
+    try:
+        return json.loads(frame)["message"]
+    except (ValueError, KeyError, TypeError):
+        return frame

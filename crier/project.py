@@ -1,0 +1,9 @@
+"""Where things are in this project."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+PROGRAMS = Path(sys.executable).parent
+"""Where the virtual environment has its programs: Node among them, from its wheel."""

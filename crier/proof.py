@@ -1,0 +1,99 @@
+"""What a demo proves: who received what, and which rows are left. Pure counting."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The figures of a demo: its JSON has these keys.
+
+    `targeted` to `failed` are the app's own account, the others were counted from outside:
+    `received` clients had the right frame exactly once, `duplicates` are frames too many,
+    `wrong` frames with other content, `missing` clients without the frame. Times are from
+    enqueuing to a client's receipt. `stale_rows_left` are rows of ghosts, `live_rows_lost`
+    rows of clients that should still be there.
+    """
+
+    connections: int
+    ghosts: int
+    targeted: int
+    delivered: int
+    gone: int
+    failed: int
+    received: int
+    duplicates: int
+    missing: int
+    wrong: int
+    first_seconds: float
+    last_seconds: float
+    posts_per_second: float
+    stale_rows_left: int
+    live_rows_lost: int
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is not as promised, in words; nothing when all is well."""
+        found = {
+            f"{self.missing} clients did not receive the message": self.missing,
+            f"{self.duplicates} frames were received twice": self.duplicates,
+            f"{self.wrong} frames had other content": self.wrong,
+            f"{self.stale_rows_left} rows of ghosts are left": self.stale_rows_left,
+            f"{self.live_rows_lost} rows of live connections are lost": self.live_rows_lost,
+            f"{self.failed} connections failed": self.failed,
+            f"delivered is {self.delivered}, expected {self.connections}": (
+                self.delivered != self.connections
+            ),
+            f"gone is {self.gone}, expected {self.ghosts}": self.gone != self.ghosts,
+        }
+        return [complaint for complaint, is_so in found.items() if is_so]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures under their names."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What all clients received: see `Proof`. Times are in seconds since enqueuing."""
+
+    received: int
+    duplicates: int
+    missing: int
+    wrong: int
+    first_seconds: float
+    last_seconds: float
+
+
+def receptions(
+    frames_by_client: Sequence[Sequence[tuple[float, Any]]], expected: Any, sent_at: float
+) -> Reception:
+    """Count what clients received against the one message that each should have.
+
+    A frame is (when it came, in monotonic seconds, the message in it).
+    """
+    right = [[at for at, message in frames if message == expected] for frames in frames_by_client]
+    times = [times[0] - sent_at for times in right if times]
+    return Reception(
+        received=sum(len(times) == 1 for times in right),
+        duplicates=sum(max(0, len(times) - 1) for times in right),
+        missing=sum(not times for times in right),
+        wrong=sum(map(len, frames_by_client)) - sum(map(len, right)),
+        first_seconds=min(times, default=0.0),
+        last_seconds=max(times, default=0.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which rows are left after a broadcast: see `Proof`."""
+
+    stale_left: int
+    live_lost: int
+
+
+def compare_rows(before: Collection[str], after: Collection[str], ghosts: Collection[str]) -> Rows:
+    """Compare the connection ids in the table before and after the ghosts should have gone."""
+    live = set(before) - set(ghosts)
+    return Rows(stale_left=len(set(after) & set(ghosts)), live_lost=len(live - set(after)))

@@ -1,0 +1,126 @@
+"""What people see: progress on stderr, data on stdout."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from crier.deployment import Deployment
+from crier.logs import LogLine
+from crier.proof import Proof
+
+out = Console()
+err = Console(stderr=True)
+
+_LEVELS = {"ERROR": "red", "WARNING": "yellow"}
+_ALWAYS_THERE = {"level", "location", "message", "timestamp", "service"}
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show progress bars as long as the block lasts."""
+    columns = (
+        TextColumn("{task.description:<34}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err) as bars:
+        yield bars
+
+
+@contextmanager
+def steps(bars: Progress, count: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar of steps: call what is yielded at the beginning of each, and after the last."""
+    task = bars.add_task("", total=count)
+    begun = 0
+
+    def step(description: str) -> None:
+        nonlocal begun
+        bars.update(task, description=description or "Setting up", completed=begun)
+        begun += 1
+
+    yield step
+
+
+def bar(bars: Progress, description: str, total: int) -> Callable[[], None]:
+    """Show a bar, and return what to call for each thing that is done."""
+    task = bars.add_task(description, total=total, start=False)
+
+    def advance() -> None:
+        bars.start_task(task)
+        bars.advance(task)
+
+    return advance
+
+
+def show_invitation(deployment: Deployment) -> None:
+    """Say how to connect to a local run and how to broadcast."""
+    body = '{"message": "Hear ye!"}'
+    credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1"
+    endpoint = deployment.endpoint.url if deployment.endpoint else ""
+    err.print(Panel("Crier runs on the local AWS. Press Ctrl-C to end it.", expand=False))
+    lines = {
+        "WebSocket URL": deployment.web_socket_url,
+        "Queue URL": deployment.queue_url,
+        "Connect": f".venv/bin/node node_modules/.bin/wscat -c {deployment.web_socket_url}",
+        "Broadcast": ".venv/bin/python -m crier send 'Hear ye!'",
+        "Broadcast with the AWS CLI": (
+            f"{credentials} aws --endpoint-url {endpoint} sqs send-message "
+            f"--queue-url {deployment.queue_url} --message-body '{body}'"
+        ),
+    }
+    for title, line in lines.items():
+        out.print(Text(title, style="bold"))
+        out.print(line, soft_wrap=True, highlight=False, markup=False)
+    out.print()
+
+
+def show_log_line(line: LogLine) -> None:
+    """Show a function's line, a structured one in the order that a reader wants."""
+    fields = line.fields
+    if "_aws" in fields:  # a metric: for CloudWatch, not for a reader
+        return
+    text = Text(f"{line.function.removeprefix('crier-dev-')[:10]:<11}", style="cyan")
+    if fields:
+        rest = {name: value for name, value in fields.items() if name not in _ALWAYS_THERE}
+        text.append(f"{fields.get('message', '')} ", style=_LEVELS.get(fields.get("level", ""), ""))
+        text.append(json.dumps(rest, ensure_ascii=False), style="dim")
+    else:
+        text.append(line.text)
+    out.print(text, soft_wrap=True)
+
+
+def show_proof(proof: Proof) -> None:
+    """Show a demo's figures, and whether everything is as promised."""
+    table = Table(title="One broadcast, proved from outside", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    rows = {
+        "Clients connected": f"{proof.connections:,}",
+        "Ghost rows": f"{proof.ghosts:,}",
+        "Targeted": f"{proof.targeted:,}",
+        "Delivered": f"{proof.delivered:,}",
+        "Gone": f"{proof.gone:,}",
+        "Failed": f"{proof.failed:,}",
+        "Clients that received it exactly once": f"{proof.received:,}",
+        "Duplicates": f"{proof.duplicates:,}",
+        "Missing": f"{proof.missing:,}",
+        "From enqueue to the first client": f"{proof.first_seconds:.3f} s",
+        "From enqueue to the last client": f"{proof.last_seconds:.3f} s",
+        "Posts per second": f"{proof.posts_per_second:,.0f}",
+        "Stale rows left": f"{proof.stale_rows_left:,}",
+        "Live rows lost": f"{proof.live_rows_lost:,}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    out.print(table)
+    for complaint in proof.complaints:
+        err.print(f"[red]✗[/red] {complaint}")
+    if not proof.complaints:
+        out.print("[green]✓[/green] Everyone received it exactly once; the stale rows are gone.")

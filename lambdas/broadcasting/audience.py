@@ -1,0 +1,49 @@
+"""Who a broadcast reaches: connections, and the shards that they are stored in."""
+
+import zlib
+from dataclasses import dataclass
+
+SHARDS = 16
+"""How many partitions hold everyone's rows: read in parallel, none of them hot."""
+
+CONNECTION_LIFE_SECONDS = 2 * 3600
+"""API Gateway cuts a WebSocket connection after two hours.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+"""
+
+EXPIRY_GRACE_SECONDS = 600
+"""How long a row outlives the connection, so that no clock difference hides a live one."""
+
+YOUNG_SECONDS = 60.0
+"""A connection younger than this may answer 410 because its `$connect` has just returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One WebSocket connection, as its row in the connections table describes it.
+
+    `connected_at` is in epoch milliseconds. `rounds` counts the invocations that tried to
+    reach the connection and gave it back; a row that was just read has none.
+    """
+
+    id: str
+    connected_at: int
+    rounds: int = 0
+
+    def is_young(self, now_ms: int) -> bool:
+        """Tell whether a 410 may only mean that the socket is not open yet."""
+        return now_ms - self.connected_at < YOUNG_SECONDS * 1000
+
+
+def shard_of(connection_id: str) -> int:
+    """Return the shard of a connection: 0 up to, not including, `SHARDS`.
+
+    Stable across processes and versions: a row's key must follow from the id alone.
+    """
+    return zlib.crc32(connection_id.encode()) % SHARDS
+
+
+def expires_at(connected_at_ms: int) -> int:
+    """Return when a connection's row is of no use any more, in epoch seconds (DynamoDB TTL)."""
+    return connected_at_ms // 1000 + CONNECTION_LIFE_SECONDS + EXPIRY_GRACE_SECONDS

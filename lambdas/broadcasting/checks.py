@@ -1,0 +1,52 @@
+"""Checks of single values in a producer's message: each answers what is wrong, or nothing."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+Check = Callable[[object], str]
+"""Takes a JSON value; returns what was expected of it, or an empty string when it is right."""
+
+_CHANNEL: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+def text(longest: int) -> Check:
+    """Expect a string of 1 to `longest` characters."""
+
+    def check(value: object) -> str:
+        right = isinstance(value, str) and 1 <= len(value) <= longest and is_unicode(value)
+        return "" if right else f"expected a string of 1 to {longest} characters"
+
+    return check
+
+
+def ids(fewest: int, most: int) -> Check:
+    """Expect a list of `fewest` to `most` connection ids."""
+
+    def check(value: object) -> str:
+        right = isinstance(value, list) and fewest <= len(value) <= most
+        right = right and all(isinstance(item, str) and item for item in value)  # type: ignore[attr-defined]
+        return "" if right else f"expected a list of {fewest} to {most} connection ids"
+
+    return check
+
+
+def integer(least: int, most: int) -> Check:
+    """Expect a whole number from `least` to `most`."""
+
+    def check(value: object) -> str:
+        right = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return "" if right else f"expected a whole number from {least} to {most}"
+
+    return check
+
+
+def CHANNEL(value: object) -> str:  # noqa: N802
+    """Expect a channel's name."""
+    right = isinstance(value, str) and _CHANNEL.fullmatch(value)
+    return "" if right else "expected 1 to 64 of A-Z a-z 0-9 . _ : -"
+
+
+def is_unicode(value: str) -> bool:
+    """Tell whether a string can be encoded: JSON lets lone surrogates through, UTF-8 does not."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,0 +1,17 @@
+"""The errors of broadcasting.
+
+BroadcastingError
+└── RejectedError           a queue message that breaks its contract; retrying cannot help
+"""
+
+
+class BroadcastingError(Exception):
+    """Whatever the rules of broadcasting refuse."""
+
+
+class RejectedError(BroadcastingError):
+    """A queue message breaks its contract: it belongs in the dead-letter queue, with `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

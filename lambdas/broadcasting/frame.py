@@ -1,0 +1,42 @@
+"""A frame: what a client receives, encoded once per broadcast."""
+
+import json
+
+from broadcasting.errors import RejectedError
+from broadcasting.message import EVERYONE, Broadcast
+
+MAX_FRAME_BYTES = 128 * 1024
+"""The largest message API Gateway delivers to a WebSocket client.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+"""
+
+
+def encode_frame(broadcast: Broadcast, sent_at_ms: int) -> str:
+    """Return the text frame of a broadcast; `sent_at_ms` is in epoch milliseconds.
+
+    Raises RejectedError when it is more than 128 KiB of UTF-8, or not Unicode text at all.
+    """
+    frame = json.dumps(
+        {
+            "id": broadcast.id,
+            "channel": EVERYONE,
+            "message": broadcast.message,
+            "sentAt": sent_at_ms,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    try:
+        frame_bytes = len(frame.encode())
+    except UnicodeEncodeError as error:
+        raise RejectedError(
+            "message holds a lone surrogate (\\ud800 to \\udfff), which UTF-8 cannot carry; "
+            "expected Unicode text"
+        ) from error
+    if frame_bytes > MAX_FRAME_BYTES:
+        raise RejectedError(
+            f"the frame would be {frame_bytes} bytes, API Gateway delivers at most "
+            f"{MAX_FRAME_BYTES}; send less, or send a link"
+        )
+    return frame

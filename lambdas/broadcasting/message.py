@@ -1,0 +1,115 @@
+"""A broadcast as a producer asks for it: the body of one SQS message, parsed and checked.
+
+The whole contract is known here, so that a typo or a feature that is not there yet is refused
+and never turns into a broadcast to everyone.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from broadcasting.checks import CHANNEL, Check, ids, integer, text
+from broadcasting.errors import RejectedError
+
+EVERYONE = "*"
+"""The channel that everyone is on."""
+
+_CHECKS: Final[Mapping[str, Check]] = {
+    "message": lambda _: "",
+    "id": text(64),
+    "channel": CHANNEL,
+    "user": text(128),
+    "connections": ids(1, 1000),
+    "exclude": ids(0, 1000),
+    "ttlSeconds": integer(1, 86_400),
+}
+_AUDIENCES: Final = ("channel", "user", "connections")
+_NOT_YET: Final = (*_AUDIENCES, "exclude", "ttlSeconds")
+_EXPECTED: Final = ', expected an object like {"message": "hello"}'
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A message for everyone. `message` is any JSON value; `id` is the idempotency key."""
+
+    id: str
+    message: Any
+
+
+def parse_broadcast(body: str, message_id: str) -> Broadcast:
+    """Parse the body of an SQS message; `message_id` is the id of a broadcast that names none.
+
+    Raises RejectedError, saying what was found and what was expected.
+    """
+    request = _object(body)
+    for key, value in request.items():
+        _check(key, value)
+    if "message" not in request:
+        raise RejectedError(f"no message: found {_keys(request)}{_EXPECTED}")
+    _check_audience(request)
+    return Broadcast(id=request.get("id", message_id), message=request["message"])
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        value = json.loads(body, parse_constant=_refuse_number, parse_float=_finite)
+    except RecursionError as error:
+        raise RejectedError("body is nested too deeply to be read") from error
+    except ValueError as error:
+        raise RejectedError(f"body is not JSON: {error}{_EXPECTED}") from error
+    if not isinstance(value, dict):
+        raise RejectedError(f"body is a JSON {_json_type(value)}{_EXPECTED}")
+    return value
+
+
+def _check(key: str, value: object) -> None:
+    check = _CHECKS.get(key)
+    if check is None:
+        raise RejectedError(f"unknown key {_short(key)}: allowed are {', '.join(_CHECKS)}")
+    if wrong := check(value):
+        raise RejectedError(f"{key}: {wrong}, found {_short(value)}")
+
+
+def _check_audience(request: Mapping[str, Any]) -> None:
+    audiences = [key for key in _AUDIENCES if key in request]
+    if len(audiences) > 1:
+        raise RejectedError(f"two audiences: {' and '.join(audiences)}; expected at most one")
+    for key in _NOT_YET:
+        if key in request:
+            raise RejectedError(
+                f"{key} is not supported yet: this version broadcasts to everyone, at once; "
+                f"leave {key} out"
+            )
+
+
+def _refuse_number(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is not a JSON number")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if number in (float("inf"), float("-inf")):
+        _refuse_number(literal)
+    return number
+
+
+def _keys(request: Mapping[str, Any]) -> str:
+    return _short(sorted(request)) if request else "an empty object"
+
+
+def _short(value: object, limit: int = 80) -> str:
+    shown = json.dumps(value)
+    return shown if len(shown) <= limit else f"{shown[:limit]}… ({len(shown)} characters)"
+
+
+_JSON_TYPES: Final[tuple[tuple[Callable[[object], bool], str], ...]] = (
+    (lambda value: value is None, "null"),
+    (lambda value: isinstance(value, bool), "boolean"),
+    (lambda value: isinstance(value, str), "string"),
+    (lambda value: isinstance(value, list), "array"),
+)
+
+
+def _json_type(value: object) -> str:
+    return next((name for matches, name in _JSON_TYPES if matches(value)), "number")

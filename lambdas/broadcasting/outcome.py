@@ -1,0 +1,69 @@
+"""What one post came to, and what that means for its connection."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from broadcasting.audience import Connection
+
+
+class Outcome(Enum):
+    """How one connection ends, or does not end yet, within one invocation."""
+
+    DELIVERED = "delivered"
+    GONE = "gone"
+    FAILED = "failed"
+    LEFT = "left"
+    """Not settled: it was not reached in time, or may still be reached by a later try."""
+
+
+class Verdict(Enum):
+    """What to do after one answer."""
+
+    DELIVERED = auto()
+    GONE = auto()
+    REFUSED = auto()
+    """This post can never succeed."""
+    THROTTLED = auto()
+    """Try again: too many requests, or this one client's buffer is full."""
+    TRANSIENT = auto()
+    """Try again."""
+    FORBIDDEN = auto()
+    """Our own credentials or permissions: no post can succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one connection in one invocation.
+
+    `tries` counts the posts that were sent, `throttles` the 429 answers among theirs; `reason`
+    is the last answer that was not a success.
+    """
+
+    connection: Connection
+    outcome: Outcome
+    tries: int = 0
+    throttles: int = 0
+    reason: str = ""
+
+
+_SERVER_ERRORS = range(500, 600)
+_BY_STATUS = {
+    200: Verdict.DELIVERED,
+    403: Verdict.FORBIDDEN,
+    408: Verdict.TRANSIENT,
+    410: Verdict.GONE,
+    429: Verdict.THROTTLED,
+}
+
+
+def verdict_of(status: int, *, young: bool) -> Verdict:
+    """Judge an HTTP status of `@connections`; `young` is whether the connection is.
+
+    A young connection's 410 is tried again: `$connect` runs before the socket is open.
+    """
+    verdict = _BY_STATUS.get(status)
+    if verdict is Verdict.GONE and young:
+        return Verdict.TRANSIENT
+    if verdict is None:
+        return Verdict.TRANSIENT if status in _SERVER_ERRORS else Verdict.REFUSED
+    return verdict

@@ -1,0 +1,43 @@
+"""When to try again: exponential backoff with full jitter.
+
+https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from broadcasting.audience import YOUNG_SECONDS, Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often, and how long apart, one post is tried within one invocation."""
+
+    tries: int = 5
+    base_seconds: float = 0.1
+    cap_seconds: float = 2.0
+
+    def seconds(self, tries: int, jitter: float) -> float:
+        """Return the wait after `tries` failed posts; `jitter` is uniform in [0, 1)."""
+        return jitter * min(self.cap_seconds, self.base_seconds * 2.0**tries)
+
+
+MAX_ROUNDS = 4
+"""How many invocations may try one connection before it counts as failed."""
+
+_ROUND_SECONDS = 10.0
+_MAX_DELAY_SECONDS = 900  # SQS: the longest delay of one message
+
+
+def next_round_seconds(stragglers: Sequence[Connection], now_ms: int) -> int:
+    """Return how long to wait before stragglers are tried again, in whole seconds, 0 to 900.
+
+    Longer after each round, and so long that a connection which was young has come of age.
+    `stragglers` have each been tried for at least one round; there is at least one.
+    """
+    rounds = max(connection.rounds for connection in stragglers)
+    youngest = max(connection.connected_at for connection in stragglers)
+    until_grown = YOUNG_SECONDS - (now_ms - youngest) / 1000
+    wait = max(_ROUND_SECONDS * 2.0 ** (rounds - 1), until_grown)
+    return min(_MAX_DELAY_SECONDS, math.ceil(wait))

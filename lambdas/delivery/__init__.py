@@ -1,0 +1,1 @@
+"""The hot path: how a frame gets to many connections."""

@@ -1,0 +1,27 @@
+"""`$disconnect`: removes what `$connect` wrote. API Gateway calls it at best, not always."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from events import EventError, connection_id_of
+from observability import logger
+from storage.errors import WriteError
+from wiring import connections_table
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
+    """Delete the connection's row; nobody waits for the answer.
+
+    A row that stays is no harm: the next broadcast finds its connection gone and deletes it.
+    """
+    try:
+        connection_id = connection_id_of(event)
+        connections_table().remove(connection_id)
+    except EventError as error:
+        logger.error("ignored a disconnect", reason=str(error))
+        return {"statusCode": 400}
+    except WriteError as error:
+        logger.error("left a stale row", reason=str(error))
+        return {"statusCode": 500}
+    logger.info("disconnected", connection_id=connection_id)
+    return {"statusCode": 200}

@@ -1,0 +1,59 @@
+"""The events that API Gateway and SQS send, as far as the functions need them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from broadcasting.audience import Connection
+
+
+class EventError(Exception):
+    """An event lacks what it must have: the function was not invoked by what it is made for."""
+
+    def __init__(self, found: object, expected: str) -> None:
+        super().__init__(
+            f"the event has {found!r}, expected {expected}; only a WebSocket API's routes "
+            "invoke this function"
+        )
+
+
+def parse_connect(event: Mapping[str, Any]) -> Connection:
+    """Return the connection that a `$connect` event announces. Raises EventError."""
+    context = _request_context(event)
+    connected_at = context.get("connectedAt")
+    if not isinstance(connected_at, int) or isinstance(connected_at, bool) or connected_at < 0:
+        expected = "requestContext.connectedAt in epoch milliseconds"
+        raise EventError({"connectedAt": connected_at}, expected)
+    return Connection(connection_id_of(event), connected_at)
+
+
+def connection_id_of(event: Mapping[str, Any]) -> str:
+    """Return the connection that an event of a WebSocket API is about. Raises EventError."""
+    connection_id = _request_context(event).get("connectionId")
+    if not isinstance(connection_id, str) or not connection_id:
+        raise EventError({"connectionId": connection_id}, "requestContext.connectionId, a string")
+    return connection_id
+
+
+def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
+        raise EventError({"requestContext": context}, "requestContext, an object")
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One SQS message of a batch."""
+
+    message_id: str
+    body: str
+    queue_arn: str
+
+
+def records_of(event: Mapping[str, Any]) -> list[Record]:
+    """Return the messages of an SQS event."""
+    return [
+        Record(record["messageId"], record["body"], record["eventSourceARN"])
+        for record in event["Records"]
+    ]

@@ -1,0 +1,89 @@
+"""The functions' settings, read from the environment and checked all at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+class SettingsError(Exception):
+    """The environment lacks settings or has wrong ones; the message names each of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(
+            f"wrong environment: {'; '.join(problems)}. The stack sets these; deploy it again"
+        )
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """What the connect and disconnect functions need."""
+
+    connections_table: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "ConnectionSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        table = reader.text("CONNECTIONS_TABLE")
+        reader.finish()
+        return cls(table)
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastSettings:
+    """What the broadcast function needs. `workers` is the number of posts at once, 1 to 512."""
+
+    connections_table: str
+    callback_url: str
+    dead_letter_queue_url: str
+    slice_queue_url: str
+    slice_queue_arn: str
+    slice_dead_letter_queue_url: str
+    workers: int
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "BroadcastSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        settings = cls(
+            connections_table=reader.text("CONNECTIONS_TABLE"),
+            callback_url=reader.url("CALLBACK_URL"),
+            dead_letter_queue_url=reader.url("DEAD_LETTER_QUEUE_URL"),
+            slice_queue_url=reader.url("SLICE_QUEUE_URL"),
+            slice_queue_arn=reader.text("SLICE_QUEUE_ARN"),
+            slice_dead_letter_queue_url=reader.url("SLICE_DEAD_LETTER_QUEUE_URL"),
+            workers=reader.number("WORKERS", 1, 512),
+        )
+        reader.finish()
+        return settings
+
+
+class _Reader:
+    """Reads settings one by one and remembers what is wrong, to say it all in the end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        value = self._environment.get(name, "").strip()
+        if not value:
+            self._problems.append(f"{name} is missing")
+        return value
+
+    def url(self, name: str) -> str:
+        value = self.text(name)
+        if value and not value.startswith(("https://", "http://")):
+            self._problems.append(f"{name} is {value!r}, expected an http or https URL")
+        return value
+
+    def number(self, name: str, least: int, most: int) -> int:
+        value = self.text(name)
+        if value and not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            expected = f"expected a whole number from {least} to {most}"
+            self._problems.append(f"{name} is {value!r}, {expected}")
+        return int(value) if value.isdigit() else 0
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError(self._problems)

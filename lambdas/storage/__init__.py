@@ -1,0 +1,1 @@
+"""All the DynamoDB and SQS there is."""

@@ -1,0 +1,113 @@
+"""The connections table: one row for each connection, in the shard that follows from its id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadcasting.audience import Connection, expires_at, shard_of
+from broadcasting.slice import ShardCursor
+from storage.errors import ReadError, WriteError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, WriteRequestTypeDef
+
+PAGE_ROWS = 1_000
+"""How many rows one Query reads: bounds the memory that a page takes; some 100 KB."""
+
+BATCH_ROWS = 25
+"""How many rows one BatchWriteItem takes.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some connections of one shard, and where the next page begins, unless it was the last."""
+
+    connections: tuple[Connection, ...]
+    next: ShardCursor | None
+
+
+class ConnectionsTable:
+    """Adds, removes and reads the rows of the connections table."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def add(self, connection: Connection) -> None:
+        """Write a connection's row; writing it again changes nothing. Raises WriteError."""
+        item: dict[str, AttributeValueTypeDef] = {
+            **_key(connection.id),
+            "connectedAt": {"N": str(connection.connected_at)},
+            "expiresAt": {"N": str(expires_at(connection.connected_at))},
+        }
+        try:
+            self._client.put_item(TableName=self._name, Item=item)
+        except (ClientError, BotoCoreError) as error:
+            raise WriteError(f"no row for connection {connection.id}: {error}") from error
+
+    def remove(self, connection_id: str) -> None:
+        """Delete a connection's row, if there is one. Raises WriteError."""
+        try:
+            self._client.delete_item(TableName=self._name, Key=_key(connection_id))
+        except (ClientError, BotoCoreError) as error:
+            raise WriteError(f"row of {connection_id} not deleted: {error}") from error
+
+    def remove_batch(self, connection_ids: Sequence[str]) -> list[str]:
+        """Delete up to 25 rows at once; return the ids that DynamoDB left unprocessed.
+
+        Raises WriteError when none could be processed.
+        """
+        requests: list[WriteRequestTypeDef] = [
+            {"DeleteRequest": {"Key": _key(connection_id)}} for connection_id in connection_ids
+        ]
+        try:
+            answer = self._client.batch_write_item(RequestItems={self._name: requests})
+        except (ClientError, BotoCoreError) as error:
+            raise WriteError(f"{len(requests)} stale rows not deleted: {error}") from error
+        unprocessed = answer.get("UnprocessedItems", {}).get(self._name, [])
+        return [request["DeleteRequest"]["Key"]["sk"]["S"] for request in unprocessed]
+
+    def page(self, cursor: ShardCursor, now_ms: int) -> Page:
+        """Read up to 1,000 rows of a shard, leaving out those that have expired.
+
+        Strongly consistent: a connection whose `$connect` was answered is not missed. Raises
+        ReadError.
+        """
+        start = {"ExclusiveStartKey": _key(cursor.after)} if cursor.after else {}
+        try:
+            answer = self._client.query(
+                TableName=self._name,
+                KeyConditionExpression="pk = :shard",
+                FilterExpression="expiresAt > :now",
+                ProjectionExpression="sk, connectedAt",
+                ExpressionAttributeValues={
+                    ":shard": {"S": _partition(cursor.shard)},
+                    ":now": {"N": str(now_ms // 1000)},
+                },
+                ConsistentRead=True,
+                Limit=PAGE_ROWS,
+                **start,  # type: ignore[arg-type]
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise ReadError(f"shard {cursor.shard} after {cursor.after}: {error}") from error
+        connections = tuple(
+            Connection(item["sk"]["S"], int(item["connectedAt"]["N"])) for item in answer["Items"]
+        )
+        last_key = answer.get("LastEvaluatedKey")
+        return Page(
+            connections, ShardCursor(cursor.shard, last_key["sk"]["S"]) if last_key else None
+        )
+
+
+def _partition(shard: int) -> str:
+    return f"all#{shard}"
+
+
+def _key(connection_id: str) -> "dict[str, AttributeValueTypeDef]":
+    return {"pk": {"S": _partition(shard_of(connection_id))}, "sk": {"S": connection_id}}

@@ -1,0 +1,18 @@
+"""The errors of storage.
+
+StorageError
+├── ReadError           a page of the connections table could not be read
+└── WriteError          a row could not be written
+"""
+
+
+class StorageError(Exception):
+    """DynamoDB or SQS did not do what was asked, after the retries of its client."""
+
+
+class ReadError(StorageError):
+    """A page of the connections table could not be read."""
+
+
+class WriteError(StorageError):
+    """A row of the connections table could not be written."""

@@ -1,0 +1,66 @@
+"""Deletes stale rows in batches, outside the sending path."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from broadcasting.retry import Backoff
+from storage.connections import BATCH_ROWS, ConnectionsTable
+from storage.errors import WriteError
+
+_WRITERS = 4
+
+
+class StaleSweeper:
+    """Collects the ids of connections that are gone and deletes their rows, 25 at a time.
+
+    A row that cannot be deleted is no harm: the next broadcast finds it gone again.
+    """
+
+    def __init__(
+        self,
+        table: ConnectionsTable,
+        *,
+        jitter: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._table = table
+        self._jitter = jitter
+        self._sleep = sleep
+        self._backoff = backoff or Backoff()
+        self._batch: list[str] = []
+        self._deletes: dict[Future[int], int] = {}
+        self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sweep")
+
+    def add(self, connection_id: str) -> None:
+        """Have the row of a connection deleted, now or with the next ones."""
+        self._batch.append(connection_id)
+        if len(self._batch) == BATCH_ROWS:
+            self._flush()
+
+    def finish(self, timeout_seconds: float) -> int:
+        """Wait for the deletes, at most so long; return how many rows are still there."""
+        if self._batch:
+            self._flush()
+        done, late = wait(self._deletes, timeout=max(0.0, timeout_seconds))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        kept = sum(future.result() for future in done)
+        return kept + sum(self._deletes[future] for future in late)
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        self._deletes[self._threads.submit(self._delete, batch)] = len(batch)
+
+    def _delete(self, rows: list[str]) -> int:
+        """Delete rows, trying again with what is unprocessed; return how many are left."""
+        for tries in range(self._backoff.tries):
+            if tries:
+                self._sleep(self._backoff.seconds(tries, self._jitter()))
+            try:
+                rows = self._table.remove_batch(rows)
+            except WriteError:
+                continue  # none was processed: the same rows again
+            if not rows:
+                break
+        return len(rows)

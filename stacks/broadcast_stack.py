@@ -1,0 +1,117 @@
+"""The one stack: makes the parts, connects them, grants what each may do, says where things are."""
+
+from collections.abc import Mapping
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_lambda_event_sources import SqsEventSource
+from constructs import Construct
+
+from stacks.parts.connections_table import ConnectionsTable
+from stacks.parts.dependencies import Dependencies
+from stacks.parts.function import Function
+from stacks.parts.web_socket import WebSocket
+from stacks.parts.work_queue import WorkQueue
+from stacks.settings import Settings
+
+
+class BroadcastStack(Stack):
+    """Crier: from one SQS message to everyone who is connected."""
+
+    def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
+        super().__init__(scope, id_, description="Crier: broadcasts to WebSocket connections")
+        self._settings = settings
+        self._dependencies = Dependencies(self, "Dependencies")
+        self._connections = ConnectionsTable(self, "Connections")
+        timeout = Duration.seconds(settings.broadcast_timeout_seconds)
+        self._broadcasts = WorkQueue(
+            self, "Broadcasts", function_timeout=timeout, keep=settings.is_prod
+        )
+        self._slices = WorkQueue(self, "Slices", function_timeout=timeout, keep=settings.is_prod)
+        self._web_socket = self._make_web_socket()
+        self._broadcast = self._make_broadcast(timeout)
+        self._put_out()
+
+    def _make_web_socket(self) -> WebSocket:
+        table = self._connections.table
+        rows = {"CONNECTIONS_TABLE": table.table_name}
+        connect = self._function("Connect", "connect", "Writes a connection's row", rows)
+        disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's row", rows)
+        unknown_frame = self._function("UnknownFrame", "unknown_frame", "Answers frames", {})
+        table.grant(connect, "dynamodb:PutItem")
+        table.grant(disconnect, "dynamodb:DeleteItem")
+        return WebSocket(
+            self,
+            "WebSocket",
+            settings=self._settings,
+            connect=connect,
+            disconnect=disconnect,
+            unknown_frame=unknown_frame,
+        )
+
+    def _function(
+        self, id_: str, module: str, description: str, environment: Mapping[str, str]
+    ) -> Function:
+        return Function(
+            self,
+            id_,
+            settings=self._settings,
+            dependencies=self._dependencies,
+            module=module,
+            description=description,
+            environment=environment,
+        )
+
+    def _make_broadcast(self, timeout: Duration) -> Function:
+        table, slices = self._connections.table, self._slices
+        function = Function(
+            self,
+            "Broadcast",
+            settings=self._settings,
+            dependencies=self._dependencies,
+            module="broadcast",
+            description="Settles broadcasts: delivers, retries, cleans up",
+            environment={
+                "CONNECTIONS_TABLE": table.table_name,
+                "CALLBACK_URL": self._web_socket.callback_url,
+                "DEAD_LETTER_QUEUE_URL": self._broadcasts.dead_letters.queue_url,
+                "SLICE_QUEUE_URL": slices.queue.queue_url,
+                "SLICE_QUEUE_ARN": slices.queue.queue_arn,
+                "SLICE_DEAD_LETTER_QUEUE_URL": slices.dead_letters.queue_url,
+                "WORKERS": str(self._settings.workers),
+            },
+            memory_mb=self._settings.function_memory_mb,
+            timeout=timeout,
+            # It hands the rest of a long broadcast to itself; broadcasting/slice.py sets the bound.
+            recursive_loop=lambda_.RecursiveLoop.ALLOW,
+        )
+        table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")
+        self._web_socket.grant_post(function)
+        for work in (self._broadcasts, slices):
+            work.dead_letters.grant(function, "sqs:SendMessage")
+            function.add_event_source(self._event_source(work))
+        slices.queue.grant(function, "sqs:SendMessage")
+        return function
+
+    def _event_source(self, work: WorkQueue) -> SqsEventSource:
+        """Take one message per invocation: each broadcast has the whole of the time."""
+        return SqsEventSource(
+            work.queue,
+            batch_size=1,
+            max_concurrency=self._settings.maximum_concurrency,
+            report_batch_item_failures=True,
+        )
+
+    def _put_out(self) -> None:
+        outputs = {
+            "WebSocketUrl": (self._web_socket.url, "Where clients connect"),
+            "QueueUrl": (self._broadcasts.queue.queue_url, "Where broadcasts are enqueued"),
+            "DeadLetterQueueUrl": (
+                self._broadcasts.dead_letters.queue_url,
+                "Where broadcasts go that were rejected, with the reason",
+            ),
+            "TableName": (self._connections.table.table_name, "The connections table"),
+            "CallbackUrl": (self._web_socket.callback_url, "Where @connections is"),
+        }
+        for id_, (value, description) in outputs.items():
+            CfnOutput(self, id_, value=value, description=description)

@@ -1,0 +1,1 @@
+"""The constructs that the stack is made of, one per file."""

@@ -1,0 +1,88 @@
+"""The libraries that the functions need and the Lambda runtime lacks, as a layer.
+
+They are copied from the pinned packages of this environment: no Docker, no network, no pip.
+"""
+
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PackagePath, distribution
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+from packaging.requirements import Requirement
+
+ROOTS = ("aws-lambda-powertools",)
+"""boto3 comes with the Lambda runtime."""
+
+_STAGED = Path(__file__).parents[2] / "build" / "dependencies"
+
+
+class Dependencies(Construct):
+    """A layer with the functions' libraries. They are pure Python, so any machine can stage it."""
+
+    def __init__(self, scope: Construct, id_: str) -> None:
+        super().__init__(scope, id_)
+        self.layer = lambda_.LayerVersion(
+            self,
+            "Layer",
+            code=lambda_.Code.from_asset(str(stage(_STAGED))),
+            compatible_architectures=[lambda_.Architecture.ARM_64],
+            compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
+            description="The libraries of Crier's functions",
+        )
+
+
+def stage(folder: Path) -> Path:
+    """Return a folder inside `folder` with the packages as a layer has them, below `python/`.
+
+    It is named after the versions in it, and made once: its content is reproducible, and two
+    synths at a time do not disturb each other. Raises ValueError for a package with compiled
+    code, which would not run on Lambda's arm64.
+    """
+    packages = _needed(ROOTS)
+    target = folder / "-".join(f"{package.name}-{package.version}" for package in packages)
+    if target.exists():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder) as temporary:
+        staged = Path(temporary) / "staged"
+        for package in packages:
+            _copy(package, staged / "python")
+        if not target.exists():
+            staged.rename(target)
+    return target
+
+
+def _copy(package: Distribution, target: Path) -> None:
+    for file in _sources(package):
+        destination = target / file
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(str(file.locate()), destination)
+
+
+def _needed(names: tuple[str, ...]) -> list[Distribution]:
+    """Return the named packages and all that they need, extras aside."""
+    found: dict[str, Distribution] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = distribution(name)
+        requirements = map(Requirement, found[name].requires or ())
+        waiting += [
+            one.name for one in requirements if not one.marker or one.marker.evaluate({"extra": ""})
+        ]
+    return [found[name] for name in sorted(found)]
+
+
+def _sources(package: Distribution) -> Iterator[PackagePath]:
+    for file in package.files or ():
+        if file.suffix in (".so", ".pyd"):
+            raise ValueError(f"{file} is compiled; the layer takes packages in pure Python only")
+        is_generated = "__pycache__" in file.parts or ".." in file.parts
+        is_metadata = file.parts[0].endswith(".dist-info")
+        if not is_generated and not is_metadata:
+            yield file

@@ -1,0 +1,62 @@
+"""The house's function: every Lambda of ours has these defaults."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.parts.dependencies import Dependencies
+from stacks.parts.log_group import LogGroup
+from stacks.settings import Settings
+
+_LAMBDAS = str(Path(__file__).parents[2] / "lambdas")
+
+
+class Function(lambda_.Function):
+    """A handler of `lambdas/` on Python 3.13 and arm64, with a log group that does not grow.
+
+    `recursive_loop`: whether the function may cause its own invocation more than 16 times.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: Settings,
+        dependencies: Dependencies,
+        module: str,
+        description: str,
+        environment: Mapping[str, str],
+        memory_mb: int = 512,
+        timeout: Duration | None = None,
+        recursive_loop: lambda_.RecursiveLoop = lambda_.RecursiveLoop.TERMINATE,
+    ) -> None:
+        log_group = LogGroup(scope, f"{id_}Logs", settings=settings)
+        role = iam.Role(
+            scope, f"{id_}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+        log_group.grant_write(role)  # instead of the managed policy, which allows every group
+        super().__init__(
+            scope,
+            id_,
+            architecture=lambda_.Architecture.ARM_64,
+            code=lambda_.Code.from_asset(_LAMBDAS, exclude=["**/__pycache__", "**/*.pyc"]),
+            description=description,
+            environment={
+                "POWERTOOLS_LOG_LEVEL": "INFO",
+                "POWERTOOLS_SERVICE_NAME": Stack.of(scope).stack_name,
+                **environment,
+            },
+            handler=f"{module}.handler",
+            layers=[dependencies.layer],
+            log_group=log_group,
+            memory_size=memory_mb,
+            recursive_loop=recursive_loop,
+            role=role,
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            timeout=timeout or Duration.seconds(10),
+        )

@@ -1,0 +1,109 @@
+"""The WebSocket API that clients connect to, and its one stage."""
+
+import json
+
+import jsii
+from aws_cdk import Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_apigateway import AccessLogFormat
+from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
+from constructs import Construct
+
+from stacks.parts.log_group import LogGroup
+from stacks.settings import Settings
+
+
+class WebSocket(Construct):
+    """Routes for connecting, disconnecting and unknown frames, on one stage.
+
+    `url` is where clients connect, `callback_url` where the broadcast function posts.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        settings: Settings,
+        connect: lambda_.IFunction,
+        disconnect: lambda_.IFunction,
+        unknown_frame: lambda_.IFunction,
+    ) -> None:
+        super().__init__(scope, id_)
+        api = apigateway.WebSocketApi(
+            self,
+            "Api",
+            api_name=f"crier-{settings.stage}",
+            connect_route_options=_route("Connect", connect),
+            disconnect_route_options=_route("Disconnect", disconnect),
+            default_route_options=_route(
+                "UnknownFrame",
+                unknown_frame,
+                # The local AWS always answers, and does not know the resource that AWS needs.
+                return_response=not settings.local_callback_base,
+            ),
+        )
+        stage = apigateway.WebSocketStage(
+            self,
+            "Stage",
+            access_log_settings=self._access_logs(settings) if settings.access_logs else None,
+            auto_deploy=True,
+            stage_name=settings.stage,
+            throttle=apigateway.ThrottleSettings(
+                burst_limit=settings.connect_burst, rate_limit=settings.connect_rate
+            ),
+            web_socket_api=api,
+        )
+        self._connections_arn = Stack.of(self).format_arn(
+            service="execute-api",
+            resource=api.api_id,
+            resource_name=f"{stage.stage_name}/POST/@connections/*",
+        )
+        self.url, self.callback_url = stage.url, stage.callback_url
+        if settings.local_callback_base:
+            self.callback_url = f"{settings.local_callback_base}/{api.api_id}/{settings.stage}"
+            self.url = self.callback_url.replace("http://", "ws://", 1)
+
+    def grant_post(self, grantee: iam.IGrantable) -> None:
+        """Let a function post to connections of this stage, and no more."""
+        iam.Grant.add_to_principal(
+            actions=["execute-api:ManageConnections"],
+            grantee=grantee,
+            resource_arns=[self._connections_arn],
+        )
+
+    def _access_logs(self, settings: Settings) -> apigateway.IAccessLogSettings:
+        log_group = LogGroup(self, "AccessLogs", settings=settings)
+        return _AccessLogs(apigateway.LogGroupLogDestination(log_group))
+
+
+_LOGGED = ("requestId", "requestTime", "connectionId", "eventType", "routeKey", "status")
+"""What an access log line says of each request.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html
+"""
+
+
+@jsii.implements(apigateway.IAccessLogSettings)
+class _AccessLogs:
+    def __init__(self, destination: apigateway.IAccessLogDestination) -> None:
+        self._destination = destination
+
+    @property
+    def destination(self) -> apigateway.IAccessLogDestination:
+        return self._destination
+
+    @property
+    def format(self) -> AccessLogFormat:
+        fields = {name: f"$context.{name}" for name in _LOGGED}
+        return AccessLogFormat.custom(json.dumps(fields))
+
+
+def _route(
+    id_: str, function: lambda_.IFunction, *, return_response: bool = False
+) -> apigateway.WebSocketRouteOptions:
+    return apigateway.WebSocketRouteOptions(
+        integration=WebSocketLambdaIntegration(id_, function), return_response=return_response
+    )

@@ -1,0 +1,43 @@
+"""A queue of work with its dead-letter queue."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+MAX_RECEIVES = 3
+"""How often a message is tried before it goes to the dead-letter queue."""
+
+_VISIBILITY_FACTOR = 6
+"""AWS advises six times the function's timeout.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+"""
+
+
+class WorkQueue(Construct):
+    """An encrypted queue that only talks TLS, and a dead-letter queue that keeps for 14 days."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, function_timeout: Duration, keep: bool
+    ) -> None:
+        super().__init__(scope, id_)
+        removal_policy = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            removal_policy=removal_policy,
+            retention_period=Duration.days(14),
+        )
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            dead_letter_queue=sqs.DeadLetterQueue(
+                max_receive_count=MAX_RECEIVES, queue=self.dead_letters
+            ),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            removal_policy=removal_policy,
+            visibility_timeout=Duration.seconds(function_timeout.to_seconds() * _VISIBILITY_FACTOR),
+        )

@@ -1,0 +1,144 @@
+"""Deploy settings: CDK context (`-c name=value`), checked before anything is made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+STAGES = ("dev", "prod")
+
+LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
+"""What CloudWatch Logs takes, up to a year.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+"""
+
+
+class SettingsError(Exception):
+    """A value from the CDK context is not allowed; the message says which one, and what is."""
+
+
+def _within(least: int, most: int) -> tuple[str, Callable[[Any], bool]]:
+    return f"a whole number from {least} to {most}", lambda value: least <= value <= most
+
+
+def _is_loopback(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+
+
+_ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "stage": (" or ".join(STAGES), lambda value: value in STAGES),
+    "access_logs": ("true or false", lambda _: True),
+    "connect_burst": _within(1, 100_000),
+    "connect_rate": _within(1, 100_000),
+    "function_memory_mb": _within(128, 10_240),
+    "log_retention_days": (
+        f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}",
+        lambda value: value in LOG_RETENTION_DAYS,
+    ),
+    "maximum_concurrency": _within(2, 1_000),
+    "broadcast_timeout_seconds": _within(30, 900),
+    "workers": _within(1, 512),
+    "local_callback_base": (
+        "an http URL of this machine, such as http://127.0.0.1:4566/_aws/execute-api",
+        lambda value: not value or _is_loopback(value),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one stage is deployed. In the context the names are in camelCase: `logRetentionDays`.
+
+    stage                      dev or prod
+    access_logs                log each connect, frame and disconnect. A fresh AWS account
+                               refuses it until its API Gateway CloudWatch role is set, once per
+                               account and Region: make a role that API Gateway may assume, with
+                               the policy AmazonAPIGatewayPushToCloudWatchLogs, and pass it to
+                               `aws apigateway update-account --patch-operations
+                               op=replace,path=/cloudwatchRoleArn,value=ARN`
+    connect_rate               requests per second to the WebSocket routes, 1-100,000
+    connect_burst              how many of them at once, 1-100,000
+    function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
+    log_retention_days         of all logs
+    maximum_concurrency        broadcast functions at once per queue, 2-1,000
+    broadcast_timeout_seconds  of the broadcast function, 30-900
+    workers                    posts at once in one broadcast function, 1-512
+    local_callback_base        only for the local run: where its `@connections` are
+    """
+
+    stage: str = "dev"
+    access_logs: bool = False
+    connect_burst: int = 1_000
+    connect_rate: int = 500
+    function_memory_mb: int = 1_769
+    log_retention_days: int = 7
+    maximum_concurrency: int = 5
+    broadcast_timeout_seconds: int = 60
+    workers: int = 64
+    local_callback_base: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a value that is out of bounds. Raises SettingsError."""
+        for name, (allowed, is_allowed) in _ALLOWED.items():
+            value = getattr(self, name)
+            if not is_allowed(value):
+                raise SettingsError(_complaint(name, value, allowed))
+
+    @property
+    def is_prod(self) -> bool:
+        """Whether this is the stage that must not be lost."""
+        return self.stage == "prod"
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> "Settings":
+        """Read the settings from the CDK context; absent ones have their stage's default.
+
+        Names with a colon or a slash belong to the CDK; any other unknown one is refused, so
+        that a typo is not overlooked. Raises SettingsError.
+        """
+        known = {_camel(field.name): field.name for field in fields(cls)}
+        given = {name: value for name, value in context.items() if not set(name) & set(":/")}
+        for name in given:
+            if name not in known:
+                raise SettingsError(_unknown(name, list(known)))
+        values = {known[name]: _convert(known[name], value) for name, value in given.items()}
+        stage = cls(stage=values.get("stage", "dev")).stage
+        return replace(_DEFAULTS[stage], **values)
+
+
+_TYPES = get_type_hints(Settings)
+
+_DEFAULTS = {
+    "dev": Settings(stage="dev"),
+    "prod": Settings(stage="prod", log_retention_days=30, maximum_concurrency=50),
+}
+
+
+def _convert(name: str, value: object) -> Any:
+    """Read a value as the setting's type: the command line gives strings, cdk.json any JSON."""
+    wanted, text = _TYPES[name], str(value)
+    if wanted is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if wanted is int and text.isascii() and text.isdigit():
+        return int(text)
+    if wanted is str and isinstance(value, str):
+        return value
+    raise SettingsError(_complaint(name, value, _ALLOWED[name][0]))
+
+
+def _complaint(name: str, value: object, allowed: str) -> str:
+    return f"{_camel(name)} is {value!r}, expected {allowed} (-c {_camel(name)}=…)"
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, 1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"there is no setting {name!r}{meant} Settings are: {', '.join(sorted(known))}"
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
