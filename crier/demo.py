@@ -16,7 +16,7 @@ from crier.logs import LogFollower
 from crier.proof import Proof, compare_rows, receptions
 
 _GHOST_SHARE = 0.05
-_GHOST_AGE_MS = 10 * 60 * 1000
+_GHOST_AGE_SECONDS = 600
 _RECEIVE_SECONDS = 90.0
 _QUIET_SECONDS = 1.5
 _SETTLE_SECONDS = 90.0
@@ -50,7 +50,7 @@ async def run_demo(
         on_frame=progress.received,
     )
     try:
-        ghosts = await _add_ghosts(deployment, ghosts_for(connections), progress.haunted)
+        ghosts = await add_ghosts(deployment, ghosts_for(connections), progress.haunted)
         before = await asyncio.to_thread(connection_ids, deployment)
         broadcast_id, message = f"demo-{secrets.token_hex(6)}", {"text": "Hear ye!"}
         sent_at = time.monotonic()
@@ -92,13 +92,19 @@ def connection_ids(deployment: Deployment) -> set[str]:
     return {item["sk"]["S"] for page in pages for item in page["Items"]}
 
 
-async def _add_ghosts(deployment: Deployment, count: int, on_ghost: Callable[[], None]) -> set[str]:
+async def add_ghosts(
+    deployment: Deployment,
+    count: int,
+    on_ghost: Callable[[], None],
+    *,
+    age_seconds: int = _GHOST_AGE_SECONDS,
+) -> set[str]:
     """Have the connect function write rows of connections that do not exist, and return them.
 
-    They are older than a minute, as a younger one's 410 would be tried again.
+    They are `age_seconds` old; one that is younger than a minute is tried again after a 410.
     """
     client, function = deployment.client("lambda"), deployment.function_name("Connect")
-    connected_at = int(time.time() * 1000) - _GHOST_AGE_MS
+    connected_at = int((time.time() - age_seconds) * 1000)
     ghosts = {f"ghost-{secrets.token_hex(8)}" for _ in range(count)}
     for ghost in ghosts:
         event = {"requestContext": {"connectionId": ghost, "connectedAt": connected_at}}

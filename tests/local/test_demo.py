@@ -1,0 +1,86 @@
+"""The demo itself, small, on a local AWS of its own; and the local run with `crier send`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from crier.project import BUILD, ROOT
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def test_demo_proves_itself_and_writes_its_figures(tmp_path: Path) -> None:
+    """A small demo ends well, and its JSON has the promised keys and exact counts."""
+    figures = tmp_path / "demo.json"
+
+    done = subprocess.run(
+        [sys.executable, "-m", "crier", "demo", "--connections=60", f"--figures={figures}"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        text=True,
+        timeout=150,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(figures.read_text())
+    expected = {
+        "connections": 60,
+        "ghosts": 3,
+        "targeted": 63,
+        "delivered": 60,
+        "gone": 3,
+        "failed": 0,
+        "received": 60,
+        "duplicates": 0,
+        "missing": 0,
+        "stale_rows_left": 0,
+    }
+    assert expected.items() <= found.items()
+    assert 0 < found["first_seconds"] <= found["last_seconds"]
+
+
+def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
+    """`crier local` shows what the functions log, `crier send` finds it, Ctrl-C ends it all."""
+    environment = {**os.environ, "COLUMNS": "200"}
+    local = subprocess.Popen(
+        [sys.executable, "-u", "-m", "crier", "local"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        _wait_for(BUILD / "local.json", 90)
+        send = [sys.executable, "-m", "crier", "send", "--id=hello", "Hear ye!"]
+        sent = subprocess.run(
+            send, capture_output=True, check=False, cwd=ROOT, text=True, timeout=60
+        )
+        assert (sent.returncode, sent.stdout.strip()) == (0, "hello"), sent.stderr
+        assert local.stdout is not None
+        lines: list[str] = []
+        while not lines or "settled" not in lines[-1]:
+            lines.append(local.stdout.readline())
+            assert lines[-1], "the local run ended"
+        assert any(line.startswith("ws://127.0.0.1:") for line in lines)
+        assert '"broadcast_id": "hello"' in lines[-1]
+    finally:
+        local.send_signal(signal.SIGINT)
+        local.communicate(timeout=30)
+
+    assert local.returncode == 130
+    assert not (BUILD / "local.json").exists()
+
+
+def _wait_for(path: Path, seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < give_up, f"{path.name} did not come within {seconds} s"
+        time.sleep(0.2)

@@ -1,0 +1,133 @@
+"""Storage against the local AWS: real DynamoDB and SQS calls."""
+
+import random
+import time
+from dataclasses import replace
+
+import pytest
+
+from broadcasting.audience import SHARDS, Connection, shard_of
+from broadcasting.clock import Clock
+from broadcasting.slice import ShardCursor, open_slice, parse_slice
+from crier.deployment import Deployment
+from storage.audience_reader import AudienceReader
+from storage.connections import PAGE_ROWS, ConnectionsTable
+from storage.errors import ReadError, WriteError
+from storage.queues import DeadLetters, SliceQueue
+from storage.sweeper import StaleSweeper
+
+NOW_MS = int(time.time() * 1000)
+CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), random.random)
+
+
+@pytest.fixture
+def table(deployment: Deployment) -> ConnectionsTable:
+    """The deployed connections table."""
+    return ConnectionsTable(deployment.client("dynamodb"), deployment.table_name)
+
+
+def _read_all(table: ConnectionsTable) -> list[Connection]:
+    shards = [ShardCursor(shard) for shard in range(SHARDS)]
+    return list(AudienceReader(table, shards, clock=CLOCK, deadline=time.monotonic() + 30))
+
+
+def test_table_adds_and_removes_a_row_idempotently(table: ConnectionsTable) -> None:
+    """Adding twice makes one row, removing twice is no error."""
+    connection = Connection("abc=", NOW_MS)
+
+    table.add(connection)
+    table.add(connection)
+    assert _read_all(table) == [connection]
+
+    table.remove(connection.id)
+    table.remove(connection.id)
+    assert _read_all(table) == []
+
+
+def test_reader_leaves_out_expired_rows(table: ConnectionsTable) -> None:
+    """TTL deletion lags by days: an expired row is not read."""
+    fresh, expired = Connection("fresh", NOW_MS), Connection("old", NOW_MS - 3 * 3600 * 1000)
+    table.add(fresh)
+    table.add(expired)
+
+    assert _read_all(table) == [fresh]
+
+
+def test_reader_reads_every_page_of_a_shard(
+    table: ConnectionsTable, deployment: Deployment
+) -> None:
+    """More rows in one shard than one Query page holds are all read, each once."""
+    names = (f"page-{number}" for number in range(100_000))
+    ids = [name for name in names if shard_of(name) == 3][: PAGE_ROWS + 200]
+    client = deployment.client("dynamodb")
+    for start in range(0, len(ids), 25):
+        puts = [
+            {
+                "PutRequest": {
+                    "Item": {
+                        "pk": {"S": "all#3"},
+                        "sk": {"S": name},
+                        "connectedAt": {"N": str(NOW_MS)},
+                        "expiresAt": {"N": str(NOW_MS // 1000 + 600)},
+                    }
+                }
+            }
+            for name in ids[start : start + 25]
+        ]
+        client.batch_write_item(RequestItems={deployment.table_name: puts})
+
+    first = table.page(ShardCursor(3), NOW_MS)
+    everyone = _read_all(table)
+
+    assert len(first.connections) == PAGE_ROWS
+    assert first.next == ShardCursor(3, first.connections[-1].id)
+    assert sorted(connection.id for connection in everyone) == sorted(ids)
+
+
+def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
+    """More stale rows than one batch takes are deleted, and no other row."""
+    kept = Connection("kept", NOW_MS)
+    stale = [Connection(f"stale-{number}", NOW_MS) for number in range(60)]
+    for connection in [kept, *stale]:
+        table.add(connection)
+    sweeper = StaleSweeper(table, jitter=random.random)
+
+    for connection in stale:
+        sweeper.add(connection.id)
+
+    assert sweeper.finish(10) == 0
+    assert _read_all(table) == [kept]
+
+
+def test_table_says_what_failed_when_it_is_not_there(deployment: Deployment) -> None:
+    """Reads and writes of a table that does not exist are our own errors, with the id in them."""
+    table = ConnectionsTable(deployment.client("dynamodb"), "no-such-table")
+
+    with pytest.raises(WriteError, match="abc"):
+        table.add(Connection("abc", NOW_MS))
+    with pytest.raises(WriteError, match="abc"):
+        table.remove("abc")
+    with pytest.raises(WriteError, match="1 stale rows"):
+        table.remove_batch(["abc"])
+    with pytest.raises(ReadError, match="shard 2"):
+        table.page(ShardCursor(2), NOW_MS)
+
+
+def test_queues_carry_slices_and_reasons(deployment: Deployment) -> None:
+    """What is sent to a queue can be read back whole."""
+    sqs = deployment.client("sqs")
+    url = sqs.create_queue(QueueName="scratch")["QueueUrl"]
+    piece = replace(open_slice("b", "frame \uffff ✓", NOW_MS), connections=(Connection("a", 1, 2),))
+
+    SliceQueue(sqs, url).send(piece, delay_seconds=0)
+    DeadLetters(sqs, url).send("the body", message_id="m1", reason="because \x00")
+    received = [
+        message
+        for _ in range(2)
+        for message in sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    ]
+
+    assert parse_slice(received[0]["Body"]) == piece
+    attributes = received[-1]["MessageAttributes"]
+    assert attributes["reason"]["StringValue"] == "because ?"
+    assert attributes["messageId"]["StringValue"] == "m1"

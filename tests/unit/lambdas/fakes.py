@@ -1,0 +1,193 @@
+"""Fakes of the AWS clients and the clock: faults are injected where the wire would be."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+
+from broadcasting.audience import Connection, shard_of
+from broadcasting.clock import Clock
+from broadcasting.outcome import Outcome, Settlement
+from delivery.port import ForbiddenError
+from storage.connections import ConnectionsTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+NOW_MS = 1_700_000_000_000
+OLD_MS = NOW_MS - 600_000
+FAR = 1_000.0
+
+
+@dataclass
+class FakeTime:
+    """A time that moves only when it is told to."""
+
+    seconds: float = 0.0
+    epoch_ms: int = NOW_MS
+
+    @property
+    def clock(self) -> Clock:
+        """The time as the port."""
+        return Clock(lambda: self.seconds, lambda: self.epoch_ms, lambda: 0.5)
+
+
+def aws_error(status: int, code: str = "Error") -> ClientError:
+    """Return what botocore raises for an HTTP status."""
+    response: Any = {
+        "Error": {"Code": code, "Message": "injected"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "Injected")
+
+
+@dataclass
+class FakePosts:
+    """`@connections`: answers each post as `answer` says, which returns an error or None."""
+
+    answer: Callable[[str, int], Exception | None] = lambda _id, _tries: None
+    sent: list[str] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    def post_to_connection(self, **request: Any) -> None:
+        """Take one post."""
+        name = request["ConnectionId"]
+        with self.lock:
+            self.sent.append(name)
+            self.frames.append(request["Data"])
+            tries = self.sent.count(name)
+        error = self.answer(name, tries)
+        if error:
+            raise error
+
+    @property
+    def client(self) -> "ApiGatewayManagementApiClient":
+        """The fake as boto3's client."""
+        return cast("ApiGatewayManagementApiClient", self)
+
+
+@dataclass
+class FakeDynamo:
+    """A connections table in memory."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    page_rows: int = 1_000
+    unreadable: set[str] = field(default_factory=set)
+    write_errors: list[Exception] = field(default_factory=list)
+    unprocessed: list[int] = field(default_factory=list)
+    batches: list[list[str]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    def put_item(self, **request: Any) -> None:
+        """Write a row."""
+        self._fail()
+        self.requests.append(request)
+        item = request["Item"]
+        self.rows[item["sk"]["S"]] = int(item["connectedAt"]["N"])
+
+    def delete_item(self, **request: Any) -> None:
+        """Delete a row."""
+        self._fail()
+        self.rows.pop(request["Key"]["sk"]["S"], None)
+
+    def batch_write_item(self, **request: Any) -> dict[str, Any]:
+        """Delete rows, but for as many as `unprocessed` says next."""
+        (table, deletes), *_ = request["RequestItems"].items()
+        with self.lock:
+            self.batches.append([one["DeleteRequest"]["Key"]["sk"]["S"] for one in deletes])
+            self._fail()
+            kept = self.unprocessed.pop(0) if self.unprocessed else 0
+            for one in deletes[kept:]:
+                self.rows.pop(one["DeleteRequest"]["Key"]["sk"]["S"], None)
+        return {"UnprocessedItems": {table: deletes[:kept]}} if kept else {}
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        """Read a page of a shard."""
+        pk = request["ExpressionAttributeValues"][":shard"]["S"]
+        if pk in self.unreadable:
+            raise aws_error(400, "ProvisionedThroughputExceededException")
+        after = request.get("ExclusiveStartKey", {"sk": {"S": ""}})["sk"]["S"]
+        names = sorted(name for name in self.rows if f"all#{shard_of(name)}" == pk and name > after)
+        page = names[: self.page_rows]
+        items = [{"sk": {"S": one}, "connectedAt": {"N": str(self.rows[one])}} for one in page]
+        answer: dict[str, Any] = {"Items": items}
+        if len(names) > len(page):
+            answer["LastEvaluatedKey"] = {"pk": {"S": pk}, "sk": {"S": page[-1]}}
+        return answer
+
+    def _fail(self) -> None:
+        if self.write_errors:
+            raise self.write_errors.pop(0)
+
+    @property
+    def table(self) -> ConnectionsTable:
+        """The fake behind the table."""
+        return ConnectionsTable(cast("DynamoDBClient", self), "connections")
+
+
+@dataclass
+class FakeSqs:
+    """Queues that remember what was sent; those in `broken` refuse it."""
+
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+    def send_message(self, **request: Any) -> None:
+        """Take a message."""
+        if request["QueueUrl"] in self.broken:
+            raise aws_error(500, "InternalError")
+        self.sent.append(request)
+
+    def to(self, url: str) -> list[dict[str, Any]]:
+        """Return what was sent to one queue."""
+        return [one for one in self.sent if one["QueueUrl"] == url]
+
+    @property
+    def client(self) -> "SQSClient":
+        """The fake as boto3's client."""
+        return cast("SQSClient", self)
+
+
+@dataclass
+class FakeFanOut:
+    """Settles connections by their ids, delivered unless told; takes at most `most` of them."""
+
+    settlements: dict[str, Settlement] = field(default_factory=dict)
+    most: int = 1_000_000
+    forbidden: bool = False
+    frames: list[str] = field(default_factory=list)
+
+    def deliver(
+        self, frame: str, connections: Iterable[Connection], deadline: float
+    ) -> Iterator[Settlement]:
+        """Yield a settlement for each connection taken."""
+        assert deadline
+        self.frames.append(frame)
+        source = iter(connections)
+        for _ in range(self.most):
+            connection = next(source, None)
+            if connection is None:
+                break
+            planned = self.settlements.get(connection.id)
+            yield self._settle(connection, planned)
+        if self.forbidden:
+            raise ForbiddenError("403 Forbidden: injected")
+
+    @staticmethod
+    def _settle(connection: Connection, planned: Settlement | None) -> Settlement:
+        if planned is None:
+            return Settlement(connection, Outcome.DELIVERED, tries=1)
+        return Settlement(
+            connection, planned.outcome, planned.tries, planned.throttles, planned.reason
+        )
+
+
+def plan(outcome: Outcome, *, tries: int = 1, throttles: int = 0) -> Settlement:
+    """Return a settlement for `FakeFanOut` to copy onto whichever connection it is for."""
+    return Settlement(Connection("any", 0), outcome, tries, throttles, "planned")

@@ -1,0 +1,206 @@
+"""Posting with boto3: every connection taken ends in exactly one outcome."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+
+import pytest
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+
+from broadcasting.audience import Connection
+from broadcasting.clock import Clock
+from broadcasting.outcome import Outcome, Settlement
+from broadcasting.retry import Backoff
+from delivery.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
+from delivery.port import ForbiddenError
+from tests.unit.lambdas.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error
+
+AT_ONCE = Backoff(tries=3, base_seconds=0.0, cap_seconds=0.0)
+Answer = Callable[[str, int], Exception | None]
+
+
+def _old(number_of: int) -> list[Connection]:
+    return [Connection(f"c{number}", OLD_MS) for number in range(number_of)]
+
+
+def _fan_out(posts: FakePosts, time: FakeTime | None = None, *, workers: int = 4) -> Boto3FanOut:
+    clock = (time or FakeTime()).clock
+    return Boto3FanOut(posts.client, workers=workers, clock=clock, backoff=AT_ONCE)
+
+
+def _deliver(posts: FakePosts, connections: Iterable[Connection]) -> list[Settlement]:
+    return list(_fan_out(posts).deliver("frame", connections, FAR))
+
+
+def test_fan_out_delivers_the_frame_to_each_connection_once() -> None:
+    """Many more connections than threads: one post and one settlement for each."""
+    posts, connections = FakePosts(), _old(200)
+
+    settlements = _deliver(posts, connections)
+
+    assert sorted(posts.sent) == sorted(one.id for one in connections)
+    assert set(posts.frames) == {b"frame"}
+    assert {one.connection for one in settlements} == set(connections)
+    assert len(settlements) == 200
+    assert {(s.outcome, s.tries, s.reason) for s in settlements} == {(Outcome.DELIVERED, 1, "")}
+
+
+def test_fan_out_ends_at_once_when_there_is_nobody() -> None:
+    """An empty audience has no settlements."""
+    assert _deliver(FakePosts(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "tries", "throttles", "reason"),
+    [
+        (aws_error(410, "GoneException"), Outcome.GONE, 1, 0, "410 GoneException: injected"),
+        (aws_error(400, "BadRequest"), Outcome.FAILED, 1, 0, "400 BadRequest: injected"),
+        (aws_error(413), Outcome.FAILED, 1, 0, "413"),
+        (ParamValidationError(report="bad id"), Outcome.FAILED, 1, 0, "Parameter validation"),
+        (aws_error(429), Outcome.LEFT, 3, 3, "429"),
+        (aws_error(500), Outcome.LEFT, 3, 0, "500"),
+        (aws_error(503), Outcome.LEFT, 3, 0, "503"),
+        (ReadTimeoutError(endpoint_url="u"), Outcome.LEFT, 3, 0, "ReadTimeoutError"),
+        (ConnectTimeoutError(endpoint_url="u"), Outcome.LEFT, 3, 0, "ConnectTimeoutError"),
+        (OSError("reset"), Outcome.LEFT, 3, 0, "OSError: reset"),
+    ],
+)
+def test_fan_out_settles_by_the_answer(
+    error: Exception, outcome: Outcome, tries: int, throttles: int, reason: str
+) -> None:
+    """What cannot succeed ends at once, what may is tried three times and left."""
+    posts = FakePosts(lambda _id, _tries: error)
+
+    (settlement,) = _deliver(posts, _old(1))
+
+    assert (settlement.outcome, settlement.tries) == (outcome, tries)
+    assert settlement.throttles == throttles
+    assert settlement.reason.startswith(reason)
+    assert len(posts.sent) == tries
+
+
+def test_fan_out_tries_a_410_again_and_leaves_it_when_the_connection_is_young() -> None:
+    """`$connect` may only just have returned: the row stays."""
+    posts = FakePosts(lambda _id, _tries: aws_error(410))
+
+    (settlement,) = _deliver(posts, [Connection("new", NOW_MS - 1)])
+
+    assert (settlement.outcome, settlement.tries) == (Outcome.LEFT, 3)
+
+
+def test_fan_out_delivers_when_a_later_try_succeeds() -> None:
+    """Throttles are counted, the reason is forgotten."""
+    posts = FakePosts(lambda _id, tries: aws_error(429) if tries < 3 else None)
+
+    (settlement,) = _deliver(posts, _old(1))
+
+    assert settlement == Settlement(settlement.connection, Outcome.DELIVERED, 3, 2, "")
+
+
+def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
+    """One connection's error never touches another; the sums are exact."""
+    answers: list[Exception | None] = [None, aws_error(410), aws_error(400), aws_error(429)]
+    posts = FakePosts(lambda name, _tries: answers[int(name[1:]) % 4])
+
+    settlements = _deliver(posts, _old(100))
+
+    outcomes = [settlement.outcome for settlement in settlements]
+    assert [outcomes.count(outcome) for outcome in Outcome] == [25, 25, 25, 25]
+    assert len({settlement.connection.id for settlement in settlements}) == 100
+
+
+@pytest.mark.parametrize("error", [aws_error(403, "Forbidden"), NoCredentialsError()])
+def test_fan_out_raises_after_the_settlements_when_forbidden(error: Exception) -> None:
+    """Nothing fails and nobody's try is counted; the untaken stay where they are."""
+    posts = FakePosts(lambda _id, _tries: error)
+    untaken, settlements = iter(_old(50)), []
+
+    with pytest.raises(ForbiddenError, match="ManageConnections"):  # noqa: PT012 - a generator
+        for settlement in _fan_out(posts).deliver("frame", untaken, FAR):
+            settlements.append(settlement)  # noqa: PERF402 - what came before the error counts
+
+    assert {(one.outcome, one.tries) for one in settlements} == {(Outcome.LEFT, 0)}
+    assert len(settlements) + len(list(untaken)) == 50
+
+
+def test_fan_out_keeps_what_was_delivered_when_forbidden_later() -> None:
+    """The 403 comes last: what was settled before stays settled."""
+    posts = FakePosts(lambda name, _tries: aws_error(403) if name == "c9" else None)
+    settlements = []
+
+    with pytest.raises(ForbiddenError):  # noqa: PT012 - a generator
+        for settlement in _fan_out(posts, workers=1).deliver("frame", _old(20), FAR):
+            settlements.append(settlement)  # noqa: PERF402 - what came before the error counts
+
+    outcomes = [settlement.outcome for settlement in settlements]
+    assert outcomes == [Outcome.DELIVERED] * 9 + [Outcome.LEFT]
+
+
+def test_fan_out_takes_nobody_when_the_deadline_is_over() -> None:
+    """No post, no settlement: whoever is not taken remains."""
+    time, posts, untaken = FakeTime(seconds=FAR), FakePosts(), iter(_old(3))
+
+    assert list(_fan_out(posts, time).deliver("frame", untaken, FAR)) == []
+    assert posts.sent == []
+    assert len(list(untaken)) == 3
+
+
+def test_fan_out_stops_taking_when_the_deadline_comes_in_the_middle() -> None:
+    """The answers under way still count; the others have not been taken."""
+    time, untaken = FakeTime(), iter(_old(10))
+
+    def late(name: str, _tries: int) -> None:
+        if name == "c4":
+            time.seconds = FAR
+
+    settlements = list(_fan_out(FakePosts(late), time, workers=1).deliver("f", untaken, FAR))
+
+    assert [one.outcome for one in settlements] == [Outcome.DELIVERED] * 5
+    assert [one.id for one in untaken] == [f"c{number}" for number in range(5, 10)]
+
+
+@pytest.mark.parametrize("seconds", [FAR, FAR + DRAIN_SECONDS])
+def test_fan_out_leaves_who_waits_for_a_next_try_when_the_deadline_comes(seconds: float) -> None:
+    """A retry that is due later is left with its tries counted."""
+    time, untaken = FakeTime(), iter(_old(2))
+
+    def late(_name: str, _tries: int) -> Exception:
+        time.seconds = seconds
+        return aws_error(429)
+
+    settlements = list(_fan_out(FakePosts(late), time, workers=1).deliver("f", untaken, FAR))
+
+    assert [(one.outcome, one.tries) for one in settlements] == [(Outcome.LEFT, 1)]
+    assert len(list(untaken)) == 1
+
+
+def test_fan_out_takes_no_more_connections_than_it_has_threads() -> None:
+    """The audience is read lazily."""
+    taken: list[str] = []
+
+    def audience() -> Iterator[Connection]:
+        for connection in _old(50):
+            taken.append(connection.id)
+            yield connection
+
+    first = next(_fan_out(FakePosts(), workers=2).deliver("f", audience(), FAR))
+
+    assert first.outcome is Outcome.DELIVERED
+    assert len(taken) == 2
+
+
+def test_fan_out_waits_for_the_next_try_without_holding_a_thread() -> None:
+    """A post that is not due yet waits; time passes with each look at the clock."""
+    ticks = count(0.0, 0.001)
+    clock = Clock(lambda: next(ticks), lambda: NOW_MS, lambda: 0.5)
+    posts = FakePosts(lambda _id, tries: aws_error(500) if tries < 2 else None)
+    backoff = Backoff(tries=3, base_seconds=0.01, cap_seconds=0.01)
+    fan_out = Boto3FanOut(posts.client, workers=2, clock=clock, backoff=backoff)
+
+    (settlement,) = fan_out.deliver("frame", _old(1), FAR)
+
+    assert (settlement.outcome, settlement.tries) == (Outcome.DELIVERED, 2)

@@ -1,0 +1,62 @@
+"""The functions' environment."""
+
+import pytest
+
+from settings import BroadcastSettings, ConnectionSettings, SettingsError
+
+UNREAD = pytest.mark.xfail(reason="int() raises before the problems are told", strict=True)
+RIGHT = {
+    "CONNECTIONS_TABLE": "t",
+    "CALLBACK_URL": "https://a/prod",
+    "DEAD_LETTER_QUEUE_URL": "https://q/dead",
+    "SLICE_QUEUE_URL": "http://q/slices",
+    "SLICE_QUEUE_ARN": "arn:slices",
+    "SLICE_DEAD_LETTER_QUEUE_URL": "https://q/slice-dead",
+    "WORKERS": "32",
+}
+
+
+@pytest.mark.parametrize(("text", "workers"), [("1", 1), (" 512 ", 512)])
+def test_settings_are_read(text: str, workers: int) -> None:
+    """Each has its place; space around does not matter."""
+    settings = BroadcastSettings.read(RIGHT | {"WORKERS": text})
+
+    assert settings.workers == workers
+    assert settings.callback_url == "https://a/prod"
+    assert ConnectionSettings.read(RIGHT).connections_table == "t"
+
+
+def test_settings_are_refused_all_at_once_when_missing() -> None:
+    """One error names every one of them."""
+    with pytest.raises(SettingsError) as caught:
+        BroadcastSettings.read({"CONNECTIONS_TABLE": "  "})
+
+    assert caught.value.problems == [f"{name} is missing" for name in RIGHT]
+    assert all(name in str(caught.value) for name in RIGHT)
+
+
+def test_connection_settings_are_refused_when_missing() -> None:
+    """The connect function needs its table only."""
+    with pytest.raises(SettingsError, match="CONNECTIONS_TABLE is missing"):
+        ConnectionSettings.read({})
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [
+        "0",
+        "513",
+        "-1",
+        "1.5",
+        "many",
+        "\u0663",
+        pytest.param("\u00b2", marks=UNREAD),
+        pytest.param("9" * 5000, marks=UNREAD),
+    ],
+)
+def test_settings_are_refused_when_wrong(workers: str) -> None:
+    """A wrong number and a wrong URL are named in one error."""
+    with pytest.raises(SettingsError) as caught:
+        BroadcastSettings.read(RIGHT | {"WORKERS": workers, "CALLBACK_URL": "wss://a"})
+
+    assert [problem.split()[0] for problem in caught.value.problems] == ["CALLBACK_URL", "WORKERS"]

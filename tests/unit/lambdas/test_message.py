@@ -1,0 +1,149 @@
+"""A producer's message: what is taken and what is refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcasting.errors import BroadcastingError, RejectedError
+from broadcasting.message import Broadcast, parse_broadcast
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    ["message", "id", "channel", "user", "connections", "exclude", "ttlSeconds", "x"]
+)
+
+
+def _each(key: str, *values: object) -> list[tuple[str, object]]:
+    return [(key, value) for value in values]
+
+
+@pytest.mark.parametrize("message", ["hi", "", 0, None, False, [], {}, {"a": [1.5]}, "\u20ac"])
+def test_message_takes_any_json_value(message: object) -> None:
+    """Any JSON value is a message, the falsy ones too; the SQS id is the default id."""
+    body = json.dumps({"message": message})
+
+    broadcast = parse_broadcast(body, "sqs-1")
+
+    assert broadcast == Broadcast("sqs-1", message)
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 64])
+def test_message_keeps_its_own_id(name: str) -> None:
+    """The producer's id wins over that of SQS."""
+    body = json.dumps({"message": 1, "id": name})
+
+    assert parse_broadcast(body, "sqs-1").id == name
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("", "not JSON"),
+        ("hello", "not JSON"),
+        ('{"message":', "not JSON"),
+        ("\ufeff{}", "not JSON"),
+        ('{"message": NaN}', "NaN is not a JSON number"),
+        ('{"message": -Infinity}', "-Infinity is not a JSON number"),
+        ('{"message": 1e999}', "1e999 is not a JSON number"),
+        ('{"message": -1e999}', "-1e999 is not a JSON number"),
+        ('{"message": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"message": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deeply"),
+        ("[]", "JSON array"),
+        ('"a"', "JSON string"),
+        ("null", "JSON null"),
+        ("true", "JSON boolean"),
+        ("1", "JSON number"),
+        ("1.5", "JSON number"),
+        ("{}", "no message: found an empty object"),
+        ('{"id": "a"}', 'no message: found \\["id"\\]'),
+        ('{"mesage": 1}', "unknown key .mesage.: allowed are message, id"),
+        ('{"message": 1, "' + "k" * 200 + '": 1}', r"characters\)"),
+    ],
+)
+def test_message_is_rejected_when_it_is_no_request(body: str, reason: str) -> None:
+    """The reason says what was found and what was expected."""
+    with pytest.raises(RejectedError, match=reason):
+        parse_broadcast(body, "sqs-1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *_each("id", *("", "a" * 65, 1, None, True, [], {}, "\ud800")),
+        *_each("channel", *("", "a" * 65, "a b", "a\n", "*", "\u00e9", 1, None, [])),
+        *_each("user", *("", "a" * 129, 1, None, True, [], "\udfff")),
+        *_each("connections", *([], ["a"] * 1001, "a", {}, [1], [""], None, ["a", None])),
+        *_each("exclude", *(["a"] * 1001, "a", {}, [1], [""], None)),
+        *_each("ttlSeconds", *(0, -1, 86_401, "1", 1.0, True, None, [])),
+    ],
+)
+def test_message_is_rejected_when_a_value_is_wrong(key: str, value: object) -> None:
+    """Each key has its type and its bounds; the reason names the key."""
+    body = json.dumps({"message": 1, key: value})
+
+    with pytest.raises(RejectedError, match=f"^{key}: expected .*, found "):
+        parse_broadcast(body, "sqs-1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("channel", "a" * 64),
+        ("user", "a" * 128),
+        ("connections", ["a"] * 1000),
+        ("exclude", []),
+        ("exclude", ["a"] * 1000),
+        ("ttlSeconds", 1),
+        ("ttlSeconds", 86_400),
+    ],
+)
+def test_message_is_rejected_when_a_key_is_not_supported_yet(key: str, value: object) -> None:
+    """A right value of a later version never turns into a broadcast to everyone."""
+    body = json.dumps({"message": 1, key: value})
+
+    with pytest.raises(RejectedError, match=f"^{key} is not supported yet"):
+        parse_broadcast(body, "sqs-1")
+
+
+def test_message_is_rejected_when_it_names_two_audiences() -> None:
+    """At most one audience, whichever two are named."""
+    body = json.dumps({"message": 1, "user": "u", "channel": "c"})
+
+    with pytest.raises(RejectedError, match="two audiences: channel and user") as caught:
+        parse_broadcast(body, "sqs-1")
+
+    assert isinstance(caught.value, BroadcastingError)
+    assert caught.value.reason == str(caught.value)
+
+
+@given(st.text() | JSON.map(json.dumps) | st.dictionaries(KEYS, JSON).map(json.dumps))
+def test_message_parses_or_is_rejected(body: str) -> None:
+    """No body raises anything but RejectedError."""
+    try:
+        broadcast = parse_broadcast(body, "sqs-1")
+    except RejectedError as error:
+        assert error.reason  # noqa: PT017 - either end is right
+    else:
+        assert broadcast.id
+
+
+def test_message_parses_or_is_rejected_when_nesting_is_at_the_recursion_limit() -> None:
+    """No depth is read and then fails to be shown."""
+    escaped = []
+
+    for depth in range(850, 1000):
+        body = '{"id": ' + "[" * depth + "]" * depth + "}"
+        try:
+            parse_broadcast(body, "sqs-1")
+        except RejectedError:
+            continue
+        except RecursionError:
+            escaped.append(depth)
+
+    assert escaped == []

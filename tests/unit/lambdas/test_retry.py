@@ -1,0 +1,30 @@
+"""When a post, and a connection, is tried again."""
+
+import pytest
+
+from broadcasting.audience import Connection
+from broadcasting.retry import Backoff, next_round_seconds
+from tests.unit.lambdas.fakes import NOW_MS, OLD_MS
+
+
+@pytest.mark.parametrize(("tries", "longest"), [(1, 0.2), (2, 0.4), (3, 0.8), (5, 2.0), (50, 2.0)])
+def test_backoff_doubles_up_to_its_cap(tries: int, longest: float) -> None:
+    """Full jitter: anything from nothing to the doubled base."""
+    backoff = Backoff()
+
+    assert backoff.seconds(tries, 0.0) == 0.0
+    assert backoff.seconds(tries, 1.0) == pytest.approx(longest)
+
+
+@pytest.mark.parametrize(("rounds", "seconds"), [(1, 10), (2, 20), (3, 40), (20, 900)])
+def test_next_round_waits_longer_after_each_round(rounds: int, seconds: int) -> None:
+    """Doubles from ten seconds to the longest delay of SQS."""
+    assert next_round_seconds([Connection("a", OLD_MS, rounds)], NOW_MS) == seconds
+
+
+@pytest.mark.parametrize(("age_ms", "seconds"), [(0, 60), (1, 60), (30_000, 30), (55_000, 10)])
+def test_next_round_waits_until_the_youngest_has_come_of_age(age_ms: int, seconds: int) -> None:
+    """A 410 of the next round then tells the truth."""
+    stragglers = [Connection("old", OLD_MS, 1), Connection("new", NOW_MS - age_ms, 1)]
+
+    assert next_round_seconds(stragglers, NOW_MS) == seconds

@@ -1,0 +1,85 @@
+"""Deleting stale rows."""
+
+from collections.abc import Sequence
+from threading import Event
+from typing import Any
+
+import pytest
+
+from broadcasting.retry import Backoff
+from storage.sweeper import StaleSweeper
+from tests.unit.lambdas.fakes import FakeDynamo, aws_error
+
+PATIENCE_SECONDS = 10.0
+
+
+def _sweep(dynamo: FakeDynamo, names: Sequence[str]) -> tuple[int, list[float]]:
+    slept: list[float] = []
+    sweeper = StaleSweeper(
+        dynamo.table, jitter=lambda: 1.0, sleep=slept.append, backoff=Backoff(tries=3)
+    )
+    for name in names:
+        sweeper.add(name)
+    return sweeper.finish(PATIENCE_SECONDS), slept
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (25, [25]), (26, [1, 25]), (60, [10, 25, 25])]
+)
+def test_sweeper_deletes_in_batches_of_25(count: int, sizes: list[int]) -> None:
+    """All rows are deleted, the live ones stay."""
+    names = [f"c{number}" for number in range(count)]
+    dynamo = FakeDynamo(dict.fromkeys([*names, "live"], 1))
+
+    kept, slept = _sweep(dynamo, names)
+
+    assert (kept, slept, list(dynamo.rows)) == (0, [], ["live"])
+    assert sorted(len(batch) for batch in dynamo.batches) == sizes
+
+
+def test_sweeper_tries_unprocessed_rows_again() -> None:
+    """Only those, after a wait that grows."""
+    dynamo = FakeDynamo(dict.fromkeys("abc", 1), unprocessed=[2, 1])
+
+    kept, slept = _sweep(dynamo, "abc")
+
+    assert (kept, dynamo.rows) == (0, {})
+    assert dynamo.batches == [["a", "b", "c"], ["a", "b"], ["a"]]
+    assert slept == [0.2, 0.4]
+
+
+def test_sweeper_tries_the_same_rows_again_when_the_write_fails() -> None:
+    """A failed write has processed none."""
+    dynamo = FakeDynamo(dict.fromkeys("ab", 1), write_errors=[aws_error(500)])
+
+    kept, _ = _sweep(dynamo, "ab")
+
+    assert (kept, dynamo.rows, len(dynamo.batches)) == (0, {}, 2)
+
+
+def test_sweeper_says_how_many_rows_are_left_when_it_gives_up() -> None:
+    """After the last try the rows stay for the next broadcast."""
+    dynamo = FakeDynamo(dict.fromkeys("ab", 1), write_errors=[aws_error(500)] * 3)
+
+    kept, slept = _sweep(dynamo, "ab")
+
+    assert (kept, len(dynamo.rows), len(slept)) == (2, 2, 2)
+
+
+def test_sweeper_counts_the_rows_of_a_delete_that_is_late() -> None:
+    """Nobody waits longer than told."""
+    release = Event()
+
+    class Stuck(FakeDynamo):
+        def batch_write_item(self, **request: Any) -> dict[str, Any]:
+            release.wait(PATIENCE_SECONDS)
+            return super().batch_write_item(**request)
+
+    sweeper = StaleSweeper(Stuck().table, jitter=lambda: 0.0)
+    sweeper.add("a")
+    sweeper.add("b")
+
+    kept = sweeper.finish(-1.0)
+    release.set()
+
+    assert kept == 2

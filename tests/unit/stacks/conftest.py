@@ -1,0 +1,73 @@
+"""Synthesizes the stack as `cdk deploy` does: few times, as it is slow."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Template
+
+# The CDK's core runs on Node, which comes with the virtual environment.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+from stacks.broadcast_stack import BroadcastStack
+from stacks.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+Synthesize = Callable[[Settings], Template]
+
+
+@pytest.fixture(scope="session")
+def synthesize() -> Synthesize:
+    """Return what makes a template of settings, with the flags of the real app."""
+    flags: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+
+    def template(settings: Settings) -> Template:
+        app = cdk.App(context={**flags, "aws:cdk:bundling-stacks": []})
+        return Template.from_stack(
+            BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
+        )
+
+    return template
+
+
+@pytest.fixture(scope="session")
+def prod(synthesize: Synthesize) -> Template:
+    """Return the template of the stage prod with its defaults."""
+    return synthesize(Settings.from_context({"stage": "prod"}))
+
+
+@pytest.fixture(scope="session")
+def prod_again(synthesize: Synthesize) -> Template:
+    """Return the template of the stage prod, from another synth."""
+    return synthesize(Settings.from_context({"stage": "prod"}))
+
+
+@pytest.fixture(scope="session")
+def local(synthesize: Synthesize) -> Template:
+    """Return the template of prod as it would be for a local run."""
+    base = "http://127.0.0.1:4566/_aws/execute-api"
+    return synthesize(Settings.from_context({"stage": "prod", "localCallbackBase": base}))
+
+
+@pytest.fixture(scope="session")
+def dev_with_access_logs(synthesize: Synthesize) -> Template:
+    """Return the template of dev with access logs, and every number other than its default."""
+    return synthesize(
+        Settings.from_context(
+            {
+                "accessLogs": "true",
+                "broadcastTimeoutSeconds": "90",
+                "connectBurst": "20",
+                "connectRate": "10",
+                "functionMemoryMb": "256",
+                "logRetentionDays": "14",
+                "maximumConcurrency": "7",
+                "workers": "8",
+            }
+        )
+    )

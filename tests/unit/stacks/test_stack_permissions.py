@@ -1,0 +1,112 @@
+"""What each function may do: exactly this, and no more."""
+
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+TABLE = {"Fn::GetAtt": ["ConnectionsTable916FDB22", "Arn"]}
+BROADCASTS = {"Fn::GetAtt": ["BroadcastsQueueA9C09604", "Arn"]}
+BROADCASTS_DEAD = {"Fn::GetAtt": ["BroadcastsDeadLettersBCC44E30", "Arn"]}
+SLICES = {"Fn::GetAtt": ["SlicesQueue3E684816", "Arn"]}
+SLICES_DEAD = {"Fn::GetAtt": ["SlicesDeadLettersAAF284B4", "Arn"]}
+POSTS = {
+    "Fn::Join": [
+        "",
+        [
+            "arn:",
+            {"Ref": "AWS::Partition"},
+            ":execute-api:",
+            {"Ref": "AWS::Region"},
+            ":",
+            {"Ref": "AWS::AccountId"},
+            ":",
+            {"Ref": "WebSocketApi273F6915"},
+            "/prod/POST/@connections/*",
+        ],
+    ]
+}
+CONSUME = [
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
+]
+
+
+def allow(action: str | list[str], resource: object) -> dict[str, Any]:
+    """Return a statement that allows this."""
+    return {"Action": action, "Effect": "Allow", "Resource": resource}
+
+
+def write_logs(log_group: str) -> dict[str, Any]:
+    """Return the statement that allows writing to one log group."""
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    return allow(actions, {"Fn::GetAtt": [log_group, "Arn"]})
+
+
+STATEMENTS = {
+    "connect": [write_logs("ConnectLogs858FA043"), allow("dynamodb:PutItem", TABLE)],
+    "disconnect": [write_logs("DisconnectLogs29292A03"), allow("dynamodb:DeleteItem", TABLE)],
+    "unknown_frame": [write_logs("UnknownFrameLogsD8F45137")],
+    "broadcast": [
+        write_logs("BroadcastLogs440835F6"),
+        allow(["dynamodb:BatchWriteItem", "dynamodb:Query"], TABLE),
+        allow("execute-api:ManageConnections", POSTS),
+        allow("sqs:SendMessage", [BROADCASTS_DEAD, SLICES_DEAD, SLICES]),
+        allow(CONSUME, [BROADCASTS, SLICES]),
+    ],
+}
+
+
+@pytest.mark.parametrize("module", STATEMENTS)
+def test_function_may_do_exactly_what_it_needs(prod: Template, module: str) -> None:
+    """A function's role has these statements, in one policy, and no others."""
+    handler = {"Properties": {"Handler": f"{module}.handler"}}
+    (function,) = prod.find_resources("AWS::Lambda::Function", handler).values()
+    role = function["Properties"]["Role"]["Fn::GetAtt"][0]
+
+    policies = prod.find_resources("AWS::IAM::Policy", {"Properties": {"Roles": [{"Ref": role}]}})
+
+    documents = [policy["Properties"]["PolicyDocument"] for policy in policies.values()]
+    assert documents == [{"Statement": STATEMENTS[module], "Version": "2012-10-17"}]
+
+
+def test_roles_have_no_policies_but_their_own(prod: Template) -> None:
+    """No role has a managed or an inline policy, and Lambda alone assumes them."""
+    own = {
+        "ManagedPolicyArns": Match.absent(),
+        "Policies": Match.absent(),
+        "AssumeRolePolicyDocument": {
+            "Statement": [
+                {
+                    "Action": "sts:AssumeRole",
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                }
+            ]
+        },
+    }
+
+    prod.resource_count_is("AWS::IAM::Role", len(STATEMENTS))
+    prod.resource_count_is("AWS::IAM::Policy", len(STATEMENTS))
+    prod.resource_count_is("AWS::IAM::ManagedPolicy", 0)
+    prod.all_resources_properties("AWS::IAM::Role", own)
+
+
+def test_nothing_allows_every_resource(prod: Template) -> None:
+    """No statement that allows has a star for its resource or its action."""
+    resources = prod.to_json()["Resources"].values()
+    documents = [one["Properties"].get("PolicyDocument", {}) for one in resources]
+    allowing = [
+        statement
+        for document in documents
+        for statement in document.get("Statement", [])
+        if statement["Effect"] == "Allow"
+    ]
+
+    parts = [statement[key] for statement in allowing for key in ("Action", "Resource")]
+
+    assert allowing
+    assert [part for part in parts if "*" in (part if isinstance(part, list) else [part])] == []

@@ -1,0 +1,79 @@
+"""Deploy settings: what is allowed, and what its user is told otherwise."""
+
+import pytest
+
+from stacks.settings import Settings, SettingsError
+
+WHOLE = "a whole number from"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("stage", "staging", "dev or prod"),
+        ("stage", 1, "dev or prod"),
+        ("accessLogs", "yes", "true or false"),
+        ("connectBurst", "0", f"{WHOLE} 1 to 100000"),
+        ("connectRate", "100001", f"{WHOLE} 1 to 100000"),
+        ("connectRate", "1.5", f"{WHOLE} 1 to 100000"),
+        ("functionMemoryMb", "127", f"{WHOLE} 128 to 10240"),
+        ("functionMemoryMb", 10_241, f"{WHOLE} 128 to 10240"),
+        ("logRetentionDays", "2", "one of 1, 3, 5, 7, 14, 30, 60, 90, 180, 365"),
+        ("maximumConcurrency", "1", f"{WHOLE} 2 to 1000"),
+        ("maximumConcurrency", "-5", f"{WHOLE} 2 to 1000"),
+        ("broadcastTimeoutSeconds", "901", f"{WHOLE} 30 to 900"),
+        ("broadcastTimeoutSeconds", "29", f"{WHOLE} 30 to 900"),
+        ("workers", "many", f"{WHOLE} 1 to 512"),
+        ("workers", True, f"{WHOLE} 1 to 512"),
+        ("localCallbackBase", "https://example.com", "an http URL of this machine"),
+        ("localCallbackBase", "http://example.com", "an http URL of this machine"),
+    ],
+)
+def test_settings_name_the_value_when_it_is_wrong(name: str, value: object, allowed: str) -> None:
+    """A wrong value is refused with its name, itself, and what is allowed."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_context({name: value})
+
+    assert str(caught.value).startswith(f"{name} is {value!r}, expected {allowed}")
+    assert str(caught.value).endswith(f"(-c {name}=…)")
+
+
+def test_settings_suggest_a_name_when_it_is_unknown() -> None:
+    """A typo is refused with what was probably meant."""
+    with pytest.raises(SettingsError, match="no setting 'worker'; did you mean workers"):
+        Settings.from_context({"worker": "8"})
+
+
+def test_settings_list_the_names_when_none_is_close() -> None:
+    """A name like no other is refused with all that there are."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_context({"zzz": "8"})
+
+    assert "did you mean" not in str(caught.value)
+    assert "accessLogs, broadcastTimeoutSeconds, connectBurst" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({}, Settings(stage="dev", log_retention_days=7, maximum_concurrency=5)),
+        (
+            {"stage": "prod"},
+            Settings(stage="prod", log_retention_days=30, maximum_concurrency=50),
+        ),
+        (
+            {"stage": "prod", "logRetentionDays": "90"},
+            Settings(stage="prod", log_retention_days=90, maximum_concurrency=50),
+        ),
+        ({"@aws-cdk/x": True, "aws:cdk:y": []}, Settings()),
+        ({"accessLogs": True, "workers": 8}, Settings(access_logs=True, workers=8)),
+        ({"accessLogs": "True", "workers": "8"}, Settings(access_logs=True, workers=8)),
+    ],
+)
+def test_settings_have_their_stages_defaults(
+    context: dict[str, object], expected: Settings
+) -> None:
+    """What is not given has its stage's default; the CDK's own keys are ignored."""
+    settings = Settings.from_context(context)
+
+    assert settings == expected
