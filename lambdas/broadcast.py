@@ -38,11 +38,15 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float) -> bool:
             piece = _slice_of(record, wired)
         except RejectedError as error:
             _reject(record, error, wired)
-        else:
-            _report(piece, wired.worker.carry(piece, deadline), wired)
+            return True
+        carried = wired.worker.carry(piece, deadline)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
         return False
+    try:
+        _report(piece, carried, wired)
+    except Exception:  # noqa: BLE001 - it is delivered: SQS must not deliver it again
+        logger.exception("delivered, but not reported", broadcast_id=piece.broadcast_id)
     return True
 
 

@@ -1,7 +1,11 @@
 """The functions' settings, read from the environment and checked all at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 class SettingsError(Exception):
@@ -79,10 +83,11 @@ class _Reader:
 
     def number(self, name: str, least: int, most: int) -> int:
         value = self.text(name)
-        if value and not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        is_right = _NUMBER.fullmatch(value) and least <= int(value) <= most
+        if value and not is_right:
             expected = f"expected a whole number from {least} to {most}"
             self._problems.append(f"{name} is {value!r}, {expected}")
-        return int(value) if value.isdigit() else 0
+        return int(value) if is_right else 0
 
     def finish(self) -> None:
         if self._problems:

@@ -31,9 +31,27 @@ class Connection:
     connected_at: int
     rounds: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse a connection that no event and no row describes. Raises ValueError."""
+        require_text("connection id", self.id)
+        require_count("connected_at", self.connected_at)
+        require_count("rounds", self.rounds)
+
     def is_young(self, now_ms: int) -> bool:
         """Tell whether a 410 may only mean that the socket is not open yet."""
         return now_ms - self.connected_at < YOUNG_SECONDS * 1000
+
+
+def require_text(name: str, value: object) -> None:
+    """Raise ValueError unless a value is a string that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is {value!r}, expected a string")
+
+
+def require_count(name: str, value: object) -> None:
+    """Raise ValueError unless a value is a whole number, 0 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is {value!r}, expected a whole number, 0 or more")
 
 
 def shard_of(connection_id: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from broadcasting.audience import SHARDS, Connection
+from broadcasting.audience import SHARDS, Connection, require_count, require_text
 from broadcasting.errors import RejectedError
 
 MAX_HOPS = 1_000
@@ -26,6 +26,13 @@ class ShardCursor:
     shard: int
     after: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a shard that does not exist. Raises ValueError."""
+        if type(self.shard) is not int or not 0 <= self.shard < SHARDS:
+            raise ValueError(f"shard is {self.shard!r}, expected 0 to {SHARDS - 1}")
+        if self.after is not None:
+            require_text("after", self.after)
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -41,6 +48,15 @@ class Slice:
     shards: tuple[ShardCursor, ...] = ()
     connections: tuple[Connection, ...] = ()
     hops: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be carried. Raises ValueError."""
+        require_text("broadcast_id", self.broadcast_id)
+        require_text("frame", self.frame)
+        for name in ("sent_at", "hops"):
+            require_count(name, getattr(self, name))
+        if len({cursor.shard for cursor in self.shards}) < len(self.shards):
+            raise ValueError("a shard is named twice")
 
     def hand_over(
         self, shards: tuple[ShardCursor, ...], connections: tuple[Connection, ...]

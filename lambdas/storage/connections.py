@@ -96,13 +96,16 @@ class ConnectionsTable:
             )
         except (ClientError, BotoCoreError) as error:
             raise ReadError(f"shard {cursor.shard} after {cursor.after}: {error}") from error
-        connections = tuple(
-            Connection(item["sk"]["S"], int(item["connectedAt"]["N"])) for item in answer["Items"]
-        )
+        connections = tuple(map(_connection, answer["Items"]))
         last_key = answer.get("LastEvaluatedKey")
         return Page(
             connections, ShardCursor(cursor.shard, last_key["sk"]["S"]) if last_key else None
         )
+
+
+def _connection(item: "dict[str, AttributeValueTypeDef]") -> Connection:
+    """Read a row; one without its time is of an old connection, and can still be posted to."""
+    return Connection(item["sk"]["S"], int(item.get("connectedAt", {}).get("N", "0")))
 
 
 def _partition(shard: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from crier import local_aws
 from crier.errors import CrierError
 from crier.local_aws import Endpoint, LocalAws, clean_environment
+from crier.project import PROGRAMS
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_environment_leads_to_no_real_aws(monkeypatch: pytest.MonkeyPatch) -> No
     environment = clean_environment()
 
     assert not [name for name in environment if name.startswith("AWS_")]
-    assert environment["PATH"] == f"{local_aws.PROGRAMS}{os.pathsep}/usr/bin"
+    assert environment["PATH"] == f"{PROGRAMS}{os.pathsep}/usr/bin"
 
 
 def test_endpoint_environment_names_the_local_aws_only() -> None:
