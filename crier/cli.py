@@ -122,7 +122,8 @@ def _deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Make Ctrl-C, and being told to end, an orderly end: everything started is ended first."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:

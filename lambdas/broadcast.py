@@ -18,7 +18,7 @@ from worker import SWEEP_SECONDS, Carried
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-RESERVED_SECONDS = DRAIN_SECONDS + SWEEP_SECONDS + 5.0
+RESERVED_SECONDS = DRAIN_SECONDS + SWEEP_SECONDS + 8.0
 """Kept back of an invocation's time: for the last answers, the hand-over and the deletes."""
 
 

@@ -24,6 +24,11 @@ _STORAGE_CONFIG = Config(
 )
 """More connections than the shards that are read and the batches that are deleted at once."""
 
+_QUEUE_CONFIG = Config(
+    connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}
+)
+"""Short: a hand-over must end before the invocation does."""
+
 
 @dataclass(frozen=True, slots=True)
 class BroadcastWiring:
@@ -49,7 +54,7 @@ def broadcast_wiring() -> BroadcastWiring:
     """Return what the broadcast function works with. Raises SettingsError."""
     settings = BroadcastSettings.read(os.environ)
     clock = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
-    sqs = boto3.client("sqs", config=_STORAGE_CONFIG)
+    sqs = boto3.client("sqs", config=_QUEUE_CONFIG)
     worker = Worker(
         table=ConnectionsTable(
             boto3.client("dynamodb", config=_STORAGE_CONFIG), settings.connections_table

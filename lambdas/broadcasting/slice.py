@@ -15,8 +15,9 @@ from broadcasting.errors import RejectedError
 MAX_HOPS = 1_000
 """How often a broadcast may be handed over: far more than a million connections need."""
 
-MAX_CONNECTIONS = 5_000
-"""How many connections one slice names: with the largest frame it still fits into 1 MiB."""
+MAX_CONNECTIONS = 3_000
+"""How many connections one slice names: with the largest frame, each byte of it escaped to
+six, it still fits into the 1 MiB of an SQS message."""
 
 
 @dataclass(frozen=True, slots=True)

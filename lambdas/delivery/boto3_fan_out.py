@@ -69,6 +69,8 @@ class Boto3FanOut:
             raise ForbiddenError(run.forbidden)
 
     def _post(self, run: "_Run", post: "_Post", data: bytes) -> None:
+        if run.is_closed:  # it waited for a thread so long that it was handed over
+            return
         verdict, reason = self._answer(post.connection, data)
         run.answers.put((post, verdict, reason))
 
@@ -116,6 +118,7 @@ class _Run:
     ) -> None:
         self.answers: queue.SimpleQueue[tuple[_Post, Verdict, str]] = queue.SimpleQueue()
         self.forbidden = ""
+        self.is_closed = False
         self._fresh: Iterator[Connection] = fresh
         self._deadline = deadline
         self._workers = workers
@@ -156,6 +159,9 @@ class _Run:
 
     def leave(self) -> Iterator[Settlement]:
         """Yield the posts that have not ended; a 403 of ours is not counted as their try."""
+        self.is_closed = True
+        while not self.answers.empty():
+            yield from self.next_settlement()
         for post in [*(entry[2] for entry in self._waiting), *self._under_way]:
             if self.forbidden:
                 post.tries = 0

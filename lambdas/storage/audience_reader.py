@@ -80,6 +80,9 @@ class AudienceReader:
         except ReadError as error:
             self.error = error
             return
+        except Exception as error:  # noqa: BLE001 - one bad row must not repeat the broadcast
+            self.error = ReadError(f"shard {cursor.shard} after {cursor.after}: {error!r}")
+            return
         self._rest.extend(page.connections)
         if page.next is None:
             del self._cursors[cursor.shard]

@@ -73,7 +73,10 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
         assert '"broadcast_id": "hello"' in lines[-1]
     finally:
         local.send_signal(signal.SIGINT)
-        local.communicate(timeout=30)
+        try:
+            local.communicate(timeout=30)
+        finally:
+            local.terminate()
 
     assert local.returncode == 130
     assert not (BUILD / "local.json").exists()
