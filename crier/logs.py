@@ -38,5 +38,5 @@ class LogFollower:
                 file.seek(self._read.get(path, 0))
                 text, end, _ = file.read().rpartition(b"\n")
             self._read[path] = self._read.get(path, 0) + len(text) + len(end)
-            for line in text.decode(errors="replace").splitlines():
-                yield LogLine(path.stem, line)
+            for line in text.split(b"\n") if end else ():
+                yield LogLine(path.stem, line.decode(errors="replace"))

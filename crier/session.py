@@ -20,26 +20,28 @@ def announced(endpoint: Endpoint) -> Iterator[None]:
     try:
         yield
     finally:
-        if _announced_pid() == os.getpid():
+        if _announced()[1] == os.getpid():
             _FILE.unlink(missing_ok=True)
 
 
 def running_endpoint() -> Endpoint:
     """Return the running local AWS. Raises CrierError when there is none."""
-    pid = _announced_pid()
-    if pid is None or not _is_alive(pid):
+    url, pid = _announced()
+    if not url or not _is_alive(pid):
         raise CrierError(
             "no local run is there: start one with `python -m crier local`, or name a deployed "
             "stack with --stack"
         )
-    return Endpoint(json.loads(_FILE.read_text())["url"])
+    return Endpoint(url)
 
 
-def _announced_pid() -> int | None:
+def _announced() -> tuple[str, int]:
+    """Return what the file says: a URL and a process id, or nothing that runs."""
     try:
-        return int(json.loads(_FILE.read_text())["pid"])
+        said = json.loads(_FILE.read_text())
+        return str(said["url"]), int(said["pid"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return "", 0
 
 
 def _is_alive(pid: int) -> bool:

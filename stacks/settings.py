@@ -1,5 +1,6 @@
 """Deploy settings: CDK context (`-c name=value`), checked before anything is made."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
@@ -24,7 +25,10 @@ def _within(least: int, most: int) -> tuple[str, Callable[[Any], bool]]:
 
 
 def _is_loopback(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
@@ -122,7 +126,7 @@ def _convert(name: str, value: object) -> Any:
     wanted, text = _TYPES[name], str(value)
     if wanted is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if wanted is int and text.isascii() and text.isdigit():
+    if wanted is int and re.fullmatch("[0-9]{1,9}", text):
         return int(text)
     if wanted is str and isinstance(value, str):
         return value

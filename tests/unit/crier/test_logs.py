@@ -88,3 +88,12 @@ def test_line_has_no_fields_when_it_is_no_object(text: str) -> None:
     fields = line.fields
 
     assert fields == {}
+
+
+def test_follower_splits_at_line_ends_only(tmp_path: Path) -> None:
+    """A message may hold any of Unicode's other line separators."""
+    (tmp_path / "f.log").write_bytes('{"message":"a\u2028b"}\n'.encode())
+
+    (line,) = LogFollower(tmp_path).new_lines()
+
+    assert line.fields == {"message": "a\u2028b"}

@@ -79,3 +79,17 @@ def test_reader_knows_the_rest_of_a_page_that_was_not_taken() -> None:
     assert [one.id for one in reader.rest] == shard[1:4]
     assert reader.unread == (ShardCursor(3, shard[3]),)
     assert reader.count == 1
+
+
+def test_reader_ends_with_an_error_when_a_row_is_malformed() -> None:
+    """One bad row must not send the whole broadcast again: its shard is left unread."""
+    dynamo = FakeDynamo({"a": -1})
+    shard = ShardCursor(shard_of("a"))
+    reader = _reader(dynamo, [shard])
+
+    found = list(reader)
+    reader.close()
+
+    assert found == []
+    assert reader.unread == (shard,)
+    assert "connected_at is -1" in str(reader.error)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from broadcasting.audience import SHARDS, Connection
 from broadcasting.errors import RejectedError
+from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.slice import (
     MAX_CONNECTIONS,
     MAX_HOPS,
@@ -148,3 +149,14 @@ def test_slice_is_rejected_when_it_comes_to_no_end() -> None:
     assert parse_slice(encode_slice(last)) == last
     with pytest.raises(RejectedError, match="more than 1000 times"):
         parse_slice(encode_slice(over))
+
+
+def test_slice_fits_into_a_queue_message_at_its_largest() -> None:
+    """The frame that grows most when it is escaped leaves room for all the ids."""
+    one = Connection("L0SM9cOFvHcCIhw=", 1_767_225_600_000, 3)
+    piece = Slice("b" * 64, "\x7f" * MAX_FRAME_BYTES, 1_767_225_600_000, connections=(one,))
+
+    rest = next(piece.hand_over((), (one,) * (MAX_CONNECTIONS + 1)))
+
+    assert len(rest.connections) == MAX_CONNECTIONS
+    assert len(encode_slice(rest).encode()) <= 1024 * 1024
