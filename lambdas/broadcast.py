@@ -8,7 +8,6 @@ from broadcasting.errors import RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.message import parse_broadcast
 from broadcasting.slice import Slice, open_slice, parse_slice
-from delivery.boto3_fan_out import DRAIN_SECONDS
 from events import Record, records_of
 from metrics import publish_receipt, publish_rejected
 from observability import logger
@@ -18,8 +17,8 @@ from worker import SWEEP_SECONDS, Carried
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-RESERVED_SECONDS = DRAIN_SECONDS + SWEEP_SECONDS + 8.0
-"""Kept back of an invocation's time: for the last answers, the hand-over and the deletes."""
+RESERVED_SECONDS = SWEEP_SECONDS + 8.0
+"""Kept back of an invocation's time: for the hand-over and the deletes."""
 
 
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:

@@ -35,7 +35,11 @@ class ConnectionSettings:
 
 @dataclass(frozen=True, slots=True)
 class BroadcastSettings:
-    """What the broadcast function needs. `workers` is the number of posts at once, 1 to 512."""
+    """What the broadcast function needs.
+
+    `posts_in_flight` is the number of posts at once, 1 to 768; `posts_per_second` and
+    `post_burst` are its pace. `ca_bundle` is the file that AWS_CA_BUNDLE names, if it is set.
+    """
 
     connections_table: str
     callback_url: str
@@ -43,7 +47,10 @@ class BroadcastSettings:
     slice_queue_url: str
     slice_queue_arn: str
     slice_dead_letter_queue_url: str
-    workers: int
+    posts_in_flight: int
+    posts_per_second: int
+    post_burst: int
+    ca_bundle: str | None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "BroadcastSettings":
@@ -56,7 +63,10 @@ class BroadcastSettings:
             slice_queue_url=reader.url("SLICE_QUEUE_URL"),
             slice_queue_arn=reader.text("SLICE_QUEUE_ARN"),
             slice_dead_letter_queue_url=reader.url("SLICE_DEAD_LETTER_QUEUE_URL"),
-            workers=reader.number("WORKERS", 1, 512),
+            posts_in_flight=reader.number("POSTS_IN_FLIGHT", 1, 768),
+            posts_per_second=reader.number("POSTS_PER_SECOND", 1, 1_000_000),
+            post_burst=reader.number("POST_BURST", 1, 1_000_000),
+            ca_bundle=environment.get("AWS_CA_BUNDLE") or None,
         )
         reader.finish()
         return settings

@@ -4,15 +4,21 @@ import os
 import random
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import boto3
 from botocore.config import Config
+from botocore.httpsession import get_cert_path
 
 from broadcasting.clock import Clock
-from delivery.boto3_fan_out import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Boto3FanOut
+from broadcasting.pacer import Pace
+from delivery.connector import tls_context
+from delivery.endpoint import parse_endpoint
+from delivery.selector_fan_out import SelectorFanOut
+from delivery.signing import Credentials
 from settings import BroadcastSettings, ConnectionSettings
 from storage.connections import ConnectionsTable
+from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
 from worker import Worker
 
@@ -54,12 +60,13 @@ def broadcast_wiring() -> BroadcastWiring:
     """Return what the broadcast function works with. Raises SettingsError."""
     settings = BroadcastSettings.read(os.environ)
     clock = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
-    sqs = boto3.client("sqs", config=_QUEUE_CONFIG)
+    session = boto3.Session()
+    sqs = session.client("sqs", config=_QUEUE_CONFIG)
+    dynamodb = session.client("dynamodb", config=_STORAGE_CONFIG)
+    read_queries_plainly(dynamodb)
     worker = Worker(
-        table=ConnectionsTable(
-            boto3.client("dynamodb", config=_STORAGE_CONFIG), settings.connections_table
-        ),
-        fan_out=_fan_out(settings, clock),
+        table=ConnectionsTable(dynamodb, settings.connections_table),
+        fan_out=_fan_out(settings, session, clock),
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),
         clock=clock,
     )
@@ -72,16 +79,22 @@ def broadcast_wiring() -> BroadcastWiring:
     )
 
 
-def _fan_out(settings: BroadcastSettings, clock: Clock) -> Boto3FanOut:
-    """Build the client with a connection for each thread, and leave retrying to the fan-out."""
-    client = boto3.client(
-        "apigatewaymanagementapi",
-        endpoint_url=settings.callback_url,
-        config=Config(
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=READ_TIMEOUT_SECONDS,
-            retries={"total_max_attempts": 1},
-            max_pool_connections=settings.workers,
-        ),
+def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:
+    return SelectorFanOut(
+        parse_endpoint(settings.callback_url),
+        region=session.region_name,
+        credentials=partial(_credentials, session),
+        tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
+        pace=Pace(settings.posts_per_second, settings.post_burst),
+        clock=clock,
+        in_flight=settings.posts_in_flight,
     )
-    return Boto3FanOut(client, workers=settings.workers, clock=clock)
+
+
+def _credentials(session: boto3.Session) -> Credentials | None:
+    """Return the credentials of the moment; botocore rotates them."""
+    found = session.get_credentials()
+    frozen = found.get_frozen_credentials() if found else None
+    if not frozen or not frozen.access_key or not frozen.secret_key:
+        return None
+    return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

@@ -44,7 +44,9 @@ _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "maximum_concurrency": _within(2, 1_000),
     "broadcast_timeout_seconds": _within(30, 900),
-    "workers": _within(1, 512),
+    "posts_in_flight": _within(1, 768),
+    "posts_per_second": _within(1, 1_000_000),
+    "post_burst": _within(1, 1_000_000),
     "local_callback_base": (
         "an http URL of this machine, such as http://127.0.0.1:4566/_aws/execute-api",
         lambda value: not value or _is_loopback(value),
@@ -69,7 +71,12 @@ class Settings:
     log_retention_days         of all logs
     maximum_concurrency        broadcast functions at once per queue, 2-1,000
     broadcast_timeout_seconds  of the broadcast function, 30-900
-    workers                    posts at once in one broadcast function, 1-512
+    posts_in_flight            posts at once in one broadcast function, 1-768; each takes one of
+                               the 1,024 file descriptors that a function has
+    posts_per_second           how fast one broadcast function posts, 1-1,000,000. The account's
+                               quota is 10,000 in most Regions, shared with its other APIs
+    post_burst                 how many posts go at once after a rest, 1-1,000,000. The quota's
+                               is 5,000 in most Regions
     local_callback_base        only for the local run: where its `@connections` are
     """
 
@@ -81,7 +88,9 @@ class Settings:
     log_retention_days: int = 7
     maximum_concurrency: int = 5
     broadcast_timeout_seconds: int = 60
-    workers: int = 64
+    posts_in_flight: int = 512
+    posts_per_second: int = 8_000
+    post_burst: int = 4_000
     local_callback_base: str = ""
 
     def __post_init__(self) -> None:

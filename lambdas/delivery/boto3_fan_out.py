@@ -7,7 +7,6 @@ import heapq
 import queue
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
@@ -22,6 +21,7 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
 from delivery.port import ForbiddenError
+from delivery.post import Post
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -68,7 +68,7 @@ class Boto3FanOut:
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
 
-    def _post(self, run: "_Run", post: "_Post", data: bytes) -> None:
+    def _post(self, run: "_Run", post: Post, data: bytes) -> None:
         if run.is_closed:  # it waited for a thread so long that it was handed over
             return
         verdict, reason = self._answer(post.connection, data)
@@ -92,19 +92,6 @@ class Boto3FanOut:
         return Verdict.DELIVERED, ""
 
 
-@dataclass(slots=True, eq=False)
-class _Post:
-    """One connection on its way through one run."""
-
-    connection: Connection
-    tries: int = 0
-    throttles: int = 0
-    reason: str = ""
-
-    def settle(self, outcome: Outcome) -> Settlement:
-        return Settlement(self.connection, outcome, self.tries, self.throttles, self.reason)
-
-
 class _Run:
     """One call of `deliver`: which posts are under way, which wait, and when it ends."""
 
@@ -116,7 +103,7 @@ class _Run:
         clock: Clock,
         backoff: Backoff,
     ) -> None:
-        self.answers: queue.SimpleQueue[tuple[_Post, Verdict, str]] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[tuple[Post, Verdict, str]] = queue.SimpleQueue()
         self.forbidden = ""
         self.is_closed = False
         self._fresh: Iterator[Connection] = fresh
@@ -124,11 +111,11 @@ class _Run:
         self._workers = workers
         self._clock = clock
         self._backoff = backoff
-        self._under_way: set[_Post] = set()
-        self._waiting: list[tuple[float, int, _Post]] = []
+        self._under_way: set[Post] = set()
+        self._waiting: list[tuple[float, int, Post]] = []
         self._order = 0
 
-    def due_posts(self) -> Iterator[_Post]:
+    def due_posts(self) -> Iterator[Post]:
         """Yield the posts to send now: as many as there are idle threads."""
         while not self._is_stopped() and len(self._under_way) < self._workers:
             post = self._take_waiting() or self._take_fresh()
@@ -152,8 +139,7 @@ class _Run:
         except queue.Empty:
             return
         self._under_way.discard(post)
-        post.reason = reason
-        outcome = self._judge(post, verdict)
+        outcome = self._judge(post, verdict, reason)
         if outcome is not None:
             yield post.settle(outcome)
 
@@ -167,36 +153,27 @@ class _Run:
                 post.tries = 0
             yield post.settle(Outcome.LEFT)
 
-    def _judge(self, post: _Post, verdict: Verdict) -> Outcome | None:
-        if verdict is Verdict.DELIVERED:
-            post.reason = ""
-            return Outcome.DELIVERED
-        if verdict is Verdict.GONE:
-            return Outcome.GONE
-        if verdict is Verdict.REFUSED:
-            return Outcome.FAILED
+    def _judge(self, post: Post, verdict: Verdict, reason: str) -> Outcome | None:
+        outcome = post.judge(verdict, reason, self._backoff)
         if verdict is Verdict.FORBIDDEN:
-            self.forbidden = post.reason
-            self._wait(post, 0.0)
-            return None
-        post.throttles += verdict is Verdict.THROTTLED
-        if post.tries >= self._backoff.tries:
-            return Outcome.LEFT
-        self._wait(post, self._backoff.seconds(post.tries, self._clock.jitter()))
-        return None
+            self.forbidden = reason
+            post.tries = 0
+        elif outcome is None:
+            self._wait(post, self._backoff.seconds(post.tries, self._clock.jitter()))
+        return outcome
 
-    def _wait(self, post: _Post, seconds: float) -> None:
+    def _wait(self, post: Post, seconds: float) -> None:
         self._order += 1
         heapq.heappush(self._waiting, (self._clock.monotonic() + seconds, self._order, post))
 
-    def _take_waiting(self) -> _Post | None:
+    def _take_waiting(self) -> Post | None:
         if self._waiting and self._waiting[0][0] <= self._clock.monotonic():
             return heapq.heappop(self._waiting)[2]
         return None
 
-    def _take_fresh(self) -> _Post | None:
+    def _take_fresh(self) -> Post | None:
         connection = next(self._fresh, None)
-        return None if connection is None else _Post(connection)
+        return None if connection is None else Post(connection)
 
     def _is_stopped(self) -> bool:
         return bool(self.forbidden) or self._clock.monotonic() >= self._deadline

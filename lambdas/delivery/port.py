@@ -11,6 +11,7 @@ class ForbiddenError(Exception):
     """`@connections` refuses our credentials or permissions: no post can succeed."""
 
     def __init__(self, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"@connections refused us: {reason}; expected credentials that may "
             "execute-api:ManageConnections on this stage; check the function's role and "

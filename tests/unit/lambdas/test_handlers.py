@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 BROADCASTS, SLICES = "arn:aws:sqs:eu-west-1:1:broadcasts", "arn:aws:sqs:eu-west-1:1:slices"
-SETTINGS = BroadcastSettings("t", "https://a/prod", "dead", "slices", SLICES, "slice-dead", 4)
+SETTINGS = BroadcastSettings(
+    "t", "https://a/prod", "dead", "slices", SLICES, "slice-dead", 4, 8_000, 4_000, None
+)
 
 
 def _web_socket_event(route: str, **context: object) -> dict[str, Any]:

@@ -11,16 +11,18 @@ RIGHT = {
     "SLICE_QUEUE_URL": "http://q/slices",
     "SLICE_QUEUE_ARN": "arn:slices",
     "SLICE_DEAD_LETTER_QUEUE_URL": "https://q/slice-dead",
-    "WORKERS": "32",
+    "POSTS_IN_FLIGHT": "32",
+    "POSTS_PER_SECOND": "8000",
+    "POST_BURST": "4000",
 }
 
 
-@pytest.mark.parametrize(("text", "workers"), [("1", 1), (" 512 ", 512)])
-def test_settings_are_read(text: str, workers: int) -> None:
+@pytest.mark.parametrize(("text", "posts"), [("1", 1), (" 768 ", 768)])
+def test_settings_are_read(text: str, posts: int) -> None:
     """Each has its place; space around does not matter."""
-    settings = BroadcastSettings.read(RIGHT | {"WORKERS": text})
+    settings = BroadcastSettings.read(RIGHT | {"POSTS_IN_FLIGHT": text})
 
-    assert settings.workers == workers
+    assert settings.posts_in_flight == posts
     assert settings.callback_url == "https://a/prod"
     assert ConnectionSettings.read(RIGHT).connections_table == "t"
 
@@ -41,10 +43,10 @@ def test_connection_settings_are_refused_when_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "workers",
+    "posts",
     [
         "0",
-        "513",
+        "769",
         "-1",
         "1.5",
         "many",
@@ -53,9 +55,12 @@ def test_connection_settings_are_refused_when_missing() -> None:
         "9" * 5000,
     ],
 )
-def test_settings_are_refused_when_wrong(workers: str) -> None:
+def test_settings_are_refused_when_wrong(posts: str) -> None:
     """A wrong number and a wrong URL are named in one error."""
     with pytest.raises(SettingsError) as caught:
-        BroadcastSettings.read(RIGHT | {"WORKERS": workers, "CALLBACK_URL": "wss://a"})
+        BroadcastSettings.read(RIGHT | {"POSTS_IN_FLIGHT": posts, "CALLBACK_URL": "wss://a"})
 
-    assert [problem.split()[0] for problem in caught.value.problems] == ["CALLBACK_URL", "WORKERS"]
+    assert [problem.split()[0] for problem in caught.value.problems] == [
+        "CALLBACK_URL",
+        "POSTS_IN_FLIGHT",
+    ]

@@ -67,7 +67,7 @@ def dev_with_access_logs(synthesize: Synthesize) -> Template:
                 "functionMemoryMb": "256",
                 "logRetentionDays": "14",
                 "maximumConcurrency": "7",
-                "workers": "8",
+                "postsInFlight": "8",
             }
         )
     )

@@ -128,7 +128,7 @@ def test_functions_run_python_on_arm64(prod: Template) -> None:
 
 
 def test_broadcast_function_has_its_settings(dev_with_access_logs: Template) -> None:
-    """The broadcast function has the memory, time and workers that the settings say."""
+    """The broadcast function has the memory, time and pace that the settings say."""
     dev_with_access_logs.has_resource_properties(
         "AWS::Lambda::Function",
         {
@@ -136,7 +136,11 @@ def test_broadcast_function_has_its_settings(dev_with_access_logs: Template) -> 
             "MemorySize": 256,
             "Timeout": 90,
             "RecursiveLoop": "Allow",
-            "Environment": {"Variables": Match.object_like({"WORKERS": "8"})},
+            "Environment": {
+                "Variables": Match.object_like(
+                    {"POSTS_IN_FLIGHT": "8", "POSTS_PER_SECOND": "8000", "POST_BURST": "4000"}
+                )
+            },
         },
     )
 

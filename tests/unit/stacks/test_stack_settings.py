@@ -23,8 +23,8 @@ WHOLE = "a whole number from"
         ("maximumConcurrency", "-5", f"{WHOLE} 2 to 1000"),
         ("broadcastTimeoutSeconds", "901", f"{WHOLE} 30 to 900"),
         ("broadcastTimeoutSeconds", "29", f"{WHOLE} 30 to 900"),
-        ("workers", "many", f"{WHOLE} 1 to 512"),
-        ("workers", True, f"{WHOLE} 1 to 512"),
+        ("postsInFlight", "many", f"{WHOLE} 1 to 768"),
+        ("postsPerSecond", True, f"{WHOLE} 1 to 1000000"),
         ("localCallbackBase", "https://example.com", "an http URL of this machine"),
         ("localCallbackBase", "http://example.com", "an http URL of this machine"),
     ],
@@ -41,8 +41,8 @@ def test_settings_name_the_value_when_it_is_wrong(name: str, value: object, allo
 
 def test_settings_suggest_a_name_when_it_is_unknown() -> None:
     """A typo is refused with what was probably meant."""
-    with pytest.raises(SettingsError, match="no setting 'worker'; did you mean workers"):
-        Settings.from_context({"worker": "8"})
+    with pytest.raises(SettingsError, match="no setting 'postBursts'; did you mean postBurst"):
+        Settings.from_context({"postBursts": "8"})
 
 
 def test_settings_list_the_names_when_none_is_close() -> None:
@@ -67,8 +67,11 @@ def test_settings_list_the_names_when_none_is_close() -> None:
             Settings(stage="prod", log_retention_days=90, maximum_concurrency=50),
         ),
         ({"@aws-cdk/x": True, "aws:cdk:y": []}, Settings()),
-        ({"accessLogs": True, "workers": 8}, Settings(access_logs=True, workers=8)),
-        ({"accessLogs": "True", "workers": "8"}, Settings(access_logs=True, workers=8)),
+        ({"accessLogs": True, "postsInFlight": 8}, Settings(access_logs=True, posts_in_flight=8)),
+        (
+            {"accessLogs": "True", "postsInFlight": "8"},
+            Settings(access_logs=True, posts_in_flight=8),
+        ),
     ],
 )
 def test_settings_have_their_stages_defaults(

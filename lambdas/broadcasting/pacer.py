@@ -1,0 +1,91 @@
+"""How fast to post: a token bucket, as the account's quota is one, that heeds 429 answers.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+"""
+
+from dataclasses import dataclass
+
+WINDOW_SECONDS = 0.1
+"""How long answers are gathered before they are judged: longer than a post is under way."""
+
+FEWEST_ANSWERS = 20
+"""How many answers a judgement takes, so that a few slow clients never are a share."""
+
+TOLERATED_SHARE = 0.05
+"""Up to this share of 429 the quota is not what throttles: clients with full buffers are."""
+
+_RECOVERY_SHARE = 0.05
+_SLOWEST_SHARE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What one worker may post: a rate, and how many posts at once after a rest."""
+
+    posts_per_second: float
+    burst: float
+
+    def __post_init__(self) -> None:
+        """Refuse a pace that never lets a post go. Raises ValueError."""
+        if not self.posts_per_second > 0 or not self.burst >= 1:
+            raise ValueError(f"{self} posts nothing, expected posts_per_second > 0, burst >= 1")
+
+
+class Pacer:
+    """Admits posts. Pure: the time, in monotonic seconds, is passed in.
+
+    Slows down when a share of connections hears its first 429, because then the quota is used
+    up, by us or by others; what a connection hears after that says nothing new, as its own
+    buffer may be full. Recovers step by step while the share stays small.
+    """
+
+    def __init__(self, pace: Pace, now: float) -> None:
+        self.posts_per_second = pace.posts_per_second
+        self._full = pace
+        self._tokens = pace.burst
+        self._filled_at = now
+        self._judged_at = now
+        self._answers = 0
+        self._throttled = 0
+
+    def admit(self, wanted: int, now: float) -> int:
+        """Return how many of the wanted posts may go now."""
+        self._fill(now)
+        admitted = min(wanted, int(self._tokens))
+        self._tokens -= admitted
+        return admitted
+
+    def give_back(self, posts: int) -> None:
+        """Take back what was admitted and not posted."""
+        self._tokens += posts
+
+    def wait_seconds(self) -> float:
+        """Return how long it takes until the next post may go, as of the last `admit`."""
+        return max(0.0, 1.0 - self._tokens) / self.posts_per_second
+
+    def hear(self, answers: int, throttled: int, now: float) -> None:
+        """Take answers into account; `throttled` of them were the first 429 of a connection."""
+        self._answers += answers
+        self._throttled += throttled
+        if self._answers < FEWEST_ANSWERS or now - self._judged_at < WINDOW_SECONDS:
+            return
+        share = self._throttled / self._answers
+        self._answers = self._throttled = 0
+        self._judged_at = now
+        self._fill(now)
+        if share > TOLERATED_SHARE:
+            self._slow_down(share)
+        else:
+            step = _RECOVERY_SHARE * self._full.posts_per_second
+            self.posts_per_second = min(self._full.posts_per_second, self.posts_per_second + step)
+
+    def _slow_down(self, share: float) -> None:
+        """Go on at the rate that got through; the account's bucket is empty, so is ours."""
+        slowest = _SLOWEST_SHARE * self._full.posts_per_second
+        self.posts_per_second = max(slowest, self.posts_per_second * (1 - share))
+        self._tokens = min(self._tokens, 1.0)
+
+    def _fill(self, now: float) -> None:
+        seconds = max(0.0, now - self._filled_at)
+        self._filled_at = now
+        self._tokens = min(self._full.burst, self._tokens + seconds * self.posts_per_second)

@@ -1,0 +1,80 @@
+"""Opens connections to `@connections`, without waiting for any of them."""
+
+import itertools
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from delivery.endpoint import Endpoint
+from delivery.http_connection import HttpConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return TLS 1.2 or newer that verifies the server by `ca_bundle`, else by the system's.
+
+    Raises OSError when the bundle cannot be loaded.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        raise OSError(
+            f"the CA bundle {ca_bundle} cannot be loaded ({error}); expected a file of "
+            "certificates in PEM; check AWS_CA_BUNDLE"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class Connector:
+    """Knows the endpoint's addresses and opens connections to them in turn."""
+
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+        """Take the TLS to use; an http endpoint uses none."""
+        self._endpoint = endpoint
+        self._tls = tls if endpoint.is_tls else None
+        self._addresses: Iterator[_Address] = iter(())
+        self._unresolved: OSError | None = OSError("not resolved yet")
+        self._resolver = ThreadPoolExecutor(1, thread_name_prefix="resolve")
+
+    def resolve(self, timeout_seconds: float) -> None:
+        """Look the host up anew; what goes wrong is raised by every `open` until the next time."""
+        looked_up = self._resolver.submit(self._look_up)
+        try:
+            self._addresses = itertools.cycle(looked_up.result(timeout_seconds))
+        except OSError as error:  # TimeoutError is one
+            self._unresolved = error
+        else:
+            self._unresolved = None
+
+    def open(self) -> HttpConnection:
+        """Begin to open a connection. Raises OSError when that cannot even begin."""
+        if self._unresolved:
+            raise OSError(f"{self._endpoint.host} not resolved: {self._unresolved}")
+        family, address = next(self._addresses)
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(0)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect_ex(address)  # a failure shows when the connection is advanced
+        except BaseException:
+            sock.close()
+            raise
+        return HttpConnection(sock, self._wrap if self._tls else None)
+
+    def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
+        assert self._tls
+        return self._tls.wrap_socket(
+            sock, do_handshake_on_connect=False, server_hostname=self._endpoint.host
+        )
+
+    def _look_up(self) -> list[_Address]:
+        found = socket.getaddrinfo(
+            self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM
+        )
+        return [(family, address) for family, _type, _protocol, _name, address in found]

@@ -1,0 +1,163 @@
+"""One keep-alive connection to `@connections`: carries one post at a time and never blocks."""
+
+import os
+import selectors
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from delivery.http_answer import Answer, AnswerParser
+
+if TYPE_CHECKING:
+    from delivery.post import Post
+
+Wrap = Callable[[socket.socket], ssl.SSLSocket]
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_ANSWER_BYTES = 4096
+"""How much is read at once: several times what the service answers."""
+
+
+class ClosedError(ConnectionError):
+    """The server closed the connection before it had answered."""
+
+
+class HttpConnection:
+    """Opens, sends and receives as far as its socket lets it at the moment.
+
+    `interest` is what the socket waits for, as a mask of `selectors`; `post` is what it carries,
+    None while it is idle; `answers` counts the posts it has carried; `has_heard` is whether
+    anything of the answer under way has come.
+    """
+
+    __slots__ = (
+        "_parser",
+        "_socket",
+        "_unsent",
+        "_wrap",
+        "answers",
+        "has_heard",
+        "interest",
+        "is_open",
+        "post",
+    )
+
+    def __init__(self, sock: socket.socket, wrap: Wrap | None) -> None:
+        """Take a connecting socket in non-blocking mode, and what puts TLS around it, if any."""
+        self._socket = sock
+        self._wrap = wrap
+        self._unsent: bytes | memoryview = b""
+        self._parser = AnswerParser()
+        self.interest = WRITE
+        self.is_open = False
+        self.post: Post | None = None
+        self.answers = 0
+        self.has_heard = False
+
+    def fileno(self) -> int:
+        """Return what a selector watches."""
+        return self._socket.fileno()
+
+    def send(self, request: bytes) -> None:
+        """Start a post. Raises OSError when the connection is lost."""
+        self._parser = AnswerParser()
+        self._unsent = request
+        self.has_heard = False
+        if self.is_open:
+            self._send_on()
+
+    def advance(self) -> Answer | None:
+        """Go on; return the answer when it is whole.
+
+        Raises OSError when the connection is lost, MalformedAnswerError for what is no answer.
+        """
+        if not self.is_open and not self._open_on():
+            return None
+        if self._unsent:
+            self._send_on()
+        return self._receive()
+
+    def end(self) -> Answer | None:
+        """Return the answer if its status has come, though the rest of it never will."""
+        return self._parser.end()
+
+    def is_quiet(self) -> bool:
+        """Tell whether an idle connection that became readable can still be used.
+
+        It can after TLS's own messages (session tickets), not after an end or stray bytes.
+        """
+        try:
+            self._socket.recv(1)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return True
+        except OSError:
+            pass
+        return False
+
+    def close(self) -> None:
+        """Close without ceremony: no answer is awaited any more."""
+        self._socket.close()
+
+    def _open_on(self) -> bool:
+        """Go on opening; tell whether it is done."""
+        if self._wrap is not None and not isinstance(self._socket, ssl.SSLSocket):
+            self._raise_if_not_connected()
+            self._socket = self._wrap(self._socket)
+        try:
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.do_handshake()
+            else:
+                self._raise_if_not_connected()
+        except ssl.SSLWantReadError:
+            self.interest = READ
+            return False
+        except ssl.SSLWantWriteError:
+            self.interest = WRITE
+            return False
+        self.is_open = True
+        return True
+
+    def _raise_if_not_connected(self) -> None:
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def _send_on(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent)
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            sent = 0
+        except ssl.SSLWantReadError:
+            self.interest = READ
+            return
+        if sent == len(self._unsent):
+            self._unsent = b""
+            self.interest = READ
+        else:
+            self._unsent = memoryview(self._unsent)[sent:]
+            self.interest = READ | WRITE
+
+    def _receive(self) -> Answer | None:
+        while True:
+            try:
+                data = self._socket.recv(_ANSWER_BYTES)
+            except (ssl.SSLWantReadError, BlockingIOError):
+                return None
+            if not data:
+                return self._closed()
+            self.has_heard = True
+            answer = self._parser.feed(data)
+            if answer is not None:
+                self.answers += 1
+                return answer if not self._has_more() else replace(answer, keeps_alive=False)
+
+    def _has_more(self) -> bool:
+        """Tell whether TLS holds bytes that no selector can see."""
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def _closed(self) -> Answer:
+        answer = self._parser.end()
+        if answer is None:
+            raise ClosedError("the server closed the connection before it had answered")
+        return answer

@@ -1,0 +1,214 @@
+"""The HTTP connections of one thread, watched by one selector."""
+
+import math
+import selectors
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+
+from delivery.connector import Connector
+from delivery.http_answer import Answer
+from delivery.http_connection import HttpConnection
+from delivery.http_head import MalformedAnswerError
+from delivery.post import Post
+from delivery.waker import Waker
+
+OPENING_AT_ONCE = 8
+"""How many connections are being opened at a time: few enough that posting goes on meanwhile."""
+
+OPENING_SECONDS = 0.001
+"""What opening a TLS connection costs our processor, about: see docs/delivery.md."""
+
+USUAL_ANSWER_SECONDS = 0.02
+"""How long an answer takes, until it has been measured."""
+
+_NEW_ANSWER_WEIGHT = 1 / 32
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long opening a connection may take, how long an answer, and how long one may idle."""
+
+    connect_seconds: float = 2.0
+    read_seconds: float = 5.0
+    idle_seconds: float = 50.0
+
+
+class IdleClosedError(ConnectionError):
+    """The server had closed the connection while it was idle: the post was in vain."""
+
+
+Ending = tuple[Post, Answer | Exception]
+"""A post, and its answer or why there is none."""
+
+
+class HttpPool:
+    """Carries posts on at most `size` connections, and keeps these for later posts."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        *,
+        size: int,
+        timeouts: Timeouts,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._connector = connector
+        self._size = size
+        self._timeouts = timeouts
+        self._monotonic = monotonic
+        self._selector = selectors.DefaultSelector()
+        self._opening: dict[HttpConnection, float] = {}
+        self._busy: dict[HttpConnection, float] = {}
+        self._answered: list[HttpConnection] = []
+        self._idle: list[HttpConnection] = []
+        self._waker = Waker()
+        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._answer_seconds = USUAL_ANSWER_SECONDS
+
+    @property
+    def under_way(self) -> int:
+        """How many posts have no answer yet."""
+        return len(self._opening) + len(self._busy)
+
+    def room(self, posts: int) -> int:
+        """Return how many of so many posts can be started now.
+
+        A connection is opened only where it saves more time than opening it costs. With k
+        connections and n posts to go, one more of them saves n * answer / k² seconds.
+        """
+        connections = self.under_way + len(self._idle) + len(self._answered)
+        worth = max(1, int(math.sqrt(posts * self._answer_seconds / OPENING_SECONDS)))
+        may_open = min(self._size, worth) - connections
+        may_open = max(0, min(may_open, OPENING_AT_ONCE - len(self._opening)))
+        return min(posts, len(self._idle) + may_open)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether there will be more room as soon as the next poll has shown who is quiet."""
+        return bool(self._answered)
+
+    def carry(self, post: Post, request: bytes) -> None:
+        """Start a post, if there is room. Raises OSError when it cannot be started."""
+        if self._idle:
+            http, started = self._idle.pop(), self._busy
+        else:
+            http, started = self._connector.open(), self._opening
+            self._selector.register(http, http.interest, http)
+        http.post = post
+        started[http] = self._monotonic()
+        try:
+            http.send(request)
+        except OSError as error:
+            _, ending = self._lose(http, error)
+            if isinstance(ending, Exception):
+                raise ending from error
+            raise
+        self._watch(http)
+
+    def poll(self, timeout_seconds: float) -> list[Ending]:
+        """Wait for news of posts at most so long; return those that ended."""
+        events = self._selector.select(timeout_seconds)
+        self._idle += self._answered
+        self._answered.clear()
+        endings: list[Ending] = []
+        for key, _ in events:
+            http: HttpConnection | None = key.data
+            if http is None:
+                self._waker.clear()
+            elif http.post is None:
+                self._check_idle(http)
+            else:
+                self._advance(http, endings)
+        return endings
+
+    def wake(self) -> None:
+        """End a `poll` that another thread waits in."""
+        self._waker.wake()
+
+    def expire(self) -> list[Ending]:
+        """Give up what takes too long; return the posts that this ends."""
+        return [
+            *self._expire(self._opening, self._timeouts.connect_seconds, "no connection"),
+            *self._expire(self._busy, self._timeouts.read_seconds, "no answer"),
+        ]
+
+    def abandon(self) -> list[Post]:
+        """Close the connections whose posts have no answer; return these posts."""
+        abandoned = [*self._opening, *self._busy]
+        posts = [http.post for http in abandoned if http.post]
+        for http in abandoned:
+            self._drop(http)
+        return posts
+
+    def drop_idle(self) -> None:
+        """Close the connections that carry nothing."""
+        for http in (*self._idle, *self._answered):
+            self._drop(http)
+
+    def close(self) -> None:
+        """Close everything."""
+        self.abandon()
+        self.drop_idle()
+        self._selector.close()
+        self._waker.close()
+
+    def _advance(self, http: HttpConnection, endings: list[Ending]) -> None:
+        try:
+            answer = http.advance()
+        except (OSError, MalformedAnswerError) as error:
+            endings.append(self._lose(http, error))
+            return
+        if http.is_open and self._opening.pop(http, None) is not None:
+            self._busy[http] = self._monotonic()
+        if answer is None:
+            self._watch(http)
+        else:
+            endings.append(self._end(http, answer))
+
+    def _end(self, http: HttpConnection, answer: Answer) -> Ending:
+        post = http.post
+        assert post
+        seconds = self._monotonic() - self._busy[http]
+        self._answer_seconds += (seconds - self._answer_seconds) * _NEW_ANSWER_WEIGHT
+        if answer.keeps_alive:
+            http.post = None
+            del self._busy[http]
+            self._answered.append(http)
+        else:
+            self._drop(http)
+        return post, answer
+
+    def _lose(self, http: HttpConnection, error: Exception) -> Ending:
+        """Give up a connection; its post still has its answer if the status has come."""
+        post, answer = http.post, http.end()
+        assert post
+        self._drop(http)
+        if answer is not None:
+            return post, answer
+        was_idle = http.answers and not http.has_heard and not isinstance(error, TimeoutError)
+        return post, IdleClosedError(str(error)) if was_idle else error
+
+    def _expire(
+        self, posts: dict[HttpConnection, float], seconds: float, what: str
+    ) -> Iterator[Ending]:
+        since = self._monotonic() - seconds
+        late = list(takewhile(lambda http: posts[http] <= since, posts))
+        for http in late:
+            yield self._lose(http, TimeoutError(f"{what} within {seconds} s"))
+
+    def _check_idle(self, http: HttpConnection) -> None:
+        if not http.is_quiet():
+            self._drop(http)
+
+    def _watch(self, http: HttpConnection) -> None:
+        if self._selector.get_key(http).events != http.interest:
+            self._selector.modify(http, http.interest, http)
+
+    def _drop(self, http: HttpConnection) -> None:
+        self._selector.unregister(http)
+        self._opening.pop(http, None)
+        self._busy.pop(http, None)
+        if http.post is None:
+            self._idle.remove(http)
+        http.close()

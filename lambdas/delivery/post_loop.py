@@ -1,0 +1,183 @@
+"""One thread's part of a fan-out: starts posts, judges their answers, and tries again."""
+
+import heapq
+from itertools import count
+
+from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
+from delivery.http_answer import Answer
+from delivery.http_pool import Ending, HttpPool, IdleClosedError
+from delivery.port import ForbiddenError
+from delivery.post import Post
+from delivery.run import Run
+
+MAX_WAITING = 2_048
+"""How many posts may wait for their next try before no fresh ones are taken: memory stays flat."""
+
+_LONGEST_WAIT_SECONDS = 0.05
+"""How often time-outs are looked for."""
+
+_BATCH = 32
+"""How many settlements are passed on at once: each hand-over costs a switch of threads."""
+
+_SHOWN_BYTES = 200
+DELIVERED, TOO_MANY = 200, 429
+
+
+class PostLoop:
+    """Carries the posts of one run on one pool of HTTP connections."""
+
+    def __init__(self, run: Run, pool: HttpPool) -> None:
+        self.wants_posts = False
+        """Whether it sleeps though it could post: to be woken when there is something to post."""
+        self._run = run
+        self._pool = pool
+        self._clock = run.clock
+        self._waiting: list[tuple[float, int, Post]] = []
+        self._order = count()
+        self._settled: list[Settlement] = []
+        self._expired_at = 0.0
+
+    def drive(self) -> None:
+        """Post until nothing is left to post, or the time is over; leave what is left then."""
+        try:
+            self._pool.poll(0)  # shows which idle connections have been closed meanwhile
+            while not self._is_over():
+                self._turn()
+        finally:
+            self._leave()
+            self._run.settled.put(None)
+
+    def wake(self) -> None:
+        """Have the loop look for fresh posts."""
+        self.wants_posts = False
+        self._pool.wake()
+
+    def _is_over(self) -> bool:
+        now, run = self._clock.monotonic(), self._run
+        if run.is_stopped(now):
+            return not self._pool.under_way or now >= run.deadline
+        return run.is_fed and not (run.fresh or self._waiting or self._pool.under_way)
+
+    def _turn(self) -> None:
+        now = self._clock.monotonic()
+        if not self._run.is_stopped(now):
+            self._start_posts(now)
+        wait_seconds = self._wait_seconds(now)
+        if wait_seconds:
+            self._flush()
+        endings = self._pool.poll(wait_seconds)
+        self.wants_posts = False
+        now = self._clock.monotonic()
+        if now - self._expired_at >= _LONGEST_WAIT_SECONDS:
+            self._expired_at = now
+            endings += self._pool.expire()
+        if endings:
+            self._take(endings, now)
+
+    def _start_posts(self, now: float) -> None:
+        wanted = self._pool.room(self._ready(now))
+        if not wanted:
+            return
+        try:
+            template = self._run.template(now)
+        except ForbiddenError as error:
+            self._run.forbidden = error.reason
+            return
+        admitted = self._run.pacer.admit(wanted)
+        for started in range(admitted):
+            post = self._next_post(now)
+            if post is None:  # another thread took it
+                self._run.pacer.give_back(admitted - started)
+                return
+            post.tries += 1
+            try:
+                self._pool.carry(post, template.request(post.connection.id))
+            except UnicodeEncodeError as error:
+                self._judge(post, Verdict.REFUSED, f"connection id is no text: {error}", now)
+            except OSError as error:
+                self._judge_loss(post, error, now)
+
+    def _ready(self, now: float) -> int:
+        """Return how many posts might start now, if no other thread takes them."""
+        due = len(self._waiting) if self._is_due(now) else 0
+        return due + len(self._run.fresh)
+
+    def _is_due(self, now: float) -> bool:
+        return bool(self._waiting) and self._waiting[0][0] <= now
+
+    def _next_post(self, now: float) -> Post | None:
+        if self._is_due(now):
+            return heapq.heappop(self._waiting)[2]
+        return self._run.take_fresh() if len(self._waiting) < MAX_WAITING else None
+
+    def _wait_seconds(self, now: float) -> float:
+        if self._run.is_stopped(now):
+            return max(0.0, min(_LONGEST_WAIT_SECONDS, self._run.deadline - now))
+        self.wants_posts = self._pool.room(1) > 0
+        ready = self._ready(now)
+        if ready:
+            if self._pool.has_answered:
+                return 0.0
+            if self._pool.room(ready):
+                return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
+        due_at = self._waiting[0][0] if self._waiting else now + _LONGEST_WAIT_SECONDS
+        return max(0.0, min(_LONGEST_WAIT_SECONDS, due_at - now))
+
+    def _take(self, endings: list[Ending], now: float) -> None:
+        """Judge what ended, and tell the pacer what was heard."""
+        answers = throttled = 0
+        for post, result in endings:
+            if not isinstance(result, Answer):
+                self._judge_loss(post, result, now)
+                continue
+            is_first_throttle = result.status == TOO_MANY and not post.throttles
+            answers += is_first_throttle or result.status != TOO_MANY
+            throttled += is_first_throttle
+            self._judge_answer(post, result, now)
+        if answers:
+            self._run.pacer.hear(answers, throttled)
+        if len(self._settled) >= _BATCH:
+            self._flush()
+
+    def _judge_answer(self, post: Post, answer: Answer, now: float) -> None:
+        if answer.status == DELIVERED:
+            self._judge(post, Verdict.DELIVERED, "", now)
+            return
+        young = post.connection.is_young(self._clock.epoch_ms())
+        shown = answer.body[:_SHOWN_BYTES].decode(errors="replace")
+        self._judge(post, verdict_of(answer.status, young=young), f"{answer.status} {shown}", now)
+
+    def _judge_loss(self, post: Post, error: Exception, now: float) -> None:
+        """Judge a post that has no answer; the first one lost to an idle connection is free."""
+        if isinstance(error, IdleClosedError) and not post.is_repeated:
+            post.is_repeated = True
+            post.tries -= 1
+            self._wait(post, now)
+            return
+        self._judge(post, Verdict.TRANSIENT, f"{type(error).__name__}: {error}", now)
+
+    def _judge(self, post: Post, verdict: Verdict, reason: str, now: float) -> None:
+        outcome = post.judge(verdict, reason, self._run.backoff)
+        if verdict is Verdict.FORBIDDEN:
+            self._run.forbidden = reason
+            post.tries = 0
+        if outcome is not None:
+            self._settled.append(post.settle(outcome))
+            return
+        self._wait(post, now + self._run.backoff.seconds(post.tries, self._clock.jitter()))
+
+    def _wait(self, post: Post, due_at: float) -> None:
+        heapq.heappush(self._waiting, (due_at, next(self._order), post))
+
+    def _leave(self) -> None:
+        """Settle as left whatever has not ended; a 403 of ours is not counted as its try."""
+        for post in (*self._pool.abandon(), *(entry[2] for entry in self._waiting)):
+            if self._run.forbidden:
+                post.tries = 0
+            self._settled.append(post.settle(Outcome.LEFT))
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._settled:
+            self._run.settled.put(self._settled)
+            self._settled = []

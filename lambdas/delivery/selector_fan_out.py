@@ -1,0 +1,150 @@
+"""The fast way of posting: a few threads, each driving many keep-alive connections at once."""
+
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from broadcasting.audience import Connection
+from broadcasting.clock import Clock
+from broadcasting.outcome import Outcome, Settlement
+from broadcasting.pacer import Pace, Pacer
+from broadcasting.retry import Backoff
+from delivery.connector import Connector
+from delivery.endpoint import Endpoint
+from delivery.http_pool import HttpPool, Timeouts
+from delivery.port import ForbiddenError
+from delivery.post import Post
+from delivery.post_loop import PostLoop
+from delivery.run import Run, SharedPacer
+from delivery.signing import Credentials, Signer
+
+THREADS = 4
+IN_FLIGHT = 512
+"""The best shape that was measured: see docs/delivery.md."""
+
+FRESH = 4_096
+"""How many connections are taken ahead of need: memory stays flat whatever the audience's size."""
+
+
+class SelectorFanOut:
+    """Posts on up to `in_flight` connections; keeps them for the next call. One call at a time."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        region: str,
+        credentials: Callable[[], Credentials | None],
+        tls: ssl.SSLContext | None,
+        pace: Pace,
+        clock: Clock,
+        threads: int = THREADS,
+        in_flight: int = IN_FLIGHT,
+        backoff: Backoff | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._clock = clock
+        self._in_flight = in_flight
+        self._backoff = backoff or Backoff()
+        self._timeouts = timeouts or Timeouts()
+        self._signer = Signer(endpoint, region=region, credentials=credentials)
+        self._pacer = SharedPacer(Pacer(pace, clock.monotonic()), clock.monotonic)
+        self._connector = Connector(endpoint, tls)
+        self._pools = [
+            HttpPool(
+                self._connector,
+                size=size,
+                timeouts=self._timeouts,
+                monotonic=clock.monotonic,
+            )
+            for size in _shares(in_flight, threads)
+        ]
+        self._threads = ThreadPoolExecutor(len(self._pools), thread_name_prefix="post")
+        self._used_ms = clock.epoch_ms()
+
+    def deliver(
+        self, frame: str, connections: Iterable[Connection], deadline: float
+    ) -> Iterator[Settlement]:
+        """Post a frame to connections: see `FanOut`. Ends at the deadline at the latest."""
+        self._make_ready(deadline)
+        run = Run(
+            frame.encode(),
+            deadline=deadline,
+            fewest_fresh=FRESH // 2,
+            clock=self._clock,
+            signer=self._signer,
+            pacer=self._pacer,
+            backoff=self._backoff,
+        )
+        loops = [PostLoop(run, pool) for pool in self._pools]
+        driven = [self._threads.submit(loop.drive) for loop in loops]
+        audience = _Feeder(run, loops, iter(connections), FRESH)
+        try:
+            yield from audience.gather()
+        finally:
+            run.cancel()
+            _join(driven, loops)
+            self._used_ms = self._clock.epoch_ms()
+        if run.forbidden:
+            raise ForbiddenError(run.forbidden)
+
+    def _make_ready(self, deadline: float) -> None:
+        """Resolve the host, and drop connections that the server will have closed by now."""
+        if self._clock.epoch_ms() - self._used_ms > self._timeouts.idle_seconds * 1000:
+            for pool in self._pools:
+                pool.drop_idle()
+        left_seconds = deadline - self._clock.monotonic()
+        self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
+
+
+class _Feeder:
+    """Takes connections from the audience as they are needed, and gathers how they end."""
+
+    def __init__(
+        self, run: Run, loops: list[PostLoop], audience: Iterator[Connection], most_fresh: int
+    ) -> None:
+        self._run = run
+        self._loops = loops
+        self._audience = audience
+        self._most_fresh = most_fresh
+
+    def gather(self) -> Iterator[Settlement]:
+        """Yield every connection's end, those that were not posted to as left."""
+        running = len(self._loops)
+        while running:
+            self._feed()
+            batch = self._run.settled.get()
+            if batch is None:
+                running -= 1
+            else:
+                yield from batch
+        for post in self._run.fresh:
+            yield post.settle(Outcome.LEFT)
+
+    def _feed(self) -> None:
+        run = self._run
+        run.wants_more = False
+        while not run.is_fed and len(run.fresh) < self._most_fresh:
+            if run.is_stopped(run.clock.monotonic()):
+                return
+            connection = next(self._audience, None)
+            if connection is None:
+                run.is_fed = True
+            else:
+                run.fresh.append(Post(connection))
+            for loop in self._loops:
+                if loop.wants_posts or run.is_fed:
+                    loop.wake()
+
+
+def _join(driven: "list[Future[None]]", loops: list[PostLoop]) -> None:
+    for loop in loops:
+        loop.wake()
+    for future in driven:
+        future.result()
+
+
+def _shares(in_flight: int, threads: int) -> list[int]:
+    """Divide the connections among the threads; each has one at least."""
+    threads = min(threads, in_flight)
+    return [in_flight // threads + (n < in_flight % threads) for n in range(threads)]
