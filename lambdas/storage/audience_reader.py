@@ -14,9 +14,9 @@ from storage.errors import ReadError
 class AudienceReader:
     """Iterates over the connections of some shards, and knows at any time what is still unread.
 
-    Iteration ends early, without raising, at the deadline and when a page cannot be read
-    (`error` says why); `unread` and `rest` then tell what is left. Memory stays flat: each
-    shard is read at most one page ahead.
+    Iteration ends early, without raising, at the deadline; a shard with a page that cannot be
+    read is left there (`error` says why, the first time), and the others go on. `unread` and
+    `rest` then tell what is left. Memory stays flat: each shard is read at most one page ahead.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class AudienceReader:
 
     def _next_page(self) -> None:
         seconds = self._deadline - self._clock.monotonic()
-        if self.error or not self._reads or seconds <= 0:
+        if not self._reads or seconds <= 0:
             raise StopIteration
         done, _ = wait(self._reads, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
@@ -78,10 +78,11 @@ class AudienceReader:
         try:
             page = future.result()
         except ReadError as error:
-            self.error = error
+            self.error = self.error or error
             return
-        except Exception as error:  # noqa: BLE001 - one bad row must not repeat the broadcast
-            self.error = ReadError(f"shard {cursor.shard} after {cursor.after}: {error!r}")
+        except Exception as error:  # noqa: BLE001 - one bad shard must not stop the others
+            wrong = f"shard {cursor.shard} after {cursor.after}: {error!r}"
+            self.error = self.error or ReadError(wrong)
             return
         self._rest.extend(page.connections)
         if page.next is None:

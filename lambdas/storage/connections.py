@@ -1,6 +1,7 @@
 """The connections table: one row for each connection, in the shard that follows from its id."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,16 +97,23 @@ class ConnectionsTable:
             )
         except (ClientError, BotoCoreError) as error:
             raise ReadError(f"shard {cursor.shard} after {cursor.after}: {error}") from error
-        connections = tuple(map(_connection, answer["Items"]))
+        connections = tuple(filter(None, map(_connection, answer["Items"])))
         last_key = answer.get("LastEvaluatedKey")
         return Page(
             connections, ShardCursor(cursor.shard, last_key["sk"]["S"]) if last_key else None
         )
 
 
-def _connection(item: "dict[str, AttributeValueTypeDef]") -> Connection:
-    """Read a row; one without its time is of an old connection, and can still be posted to."""
-    return Connection(item["sk"]["S"], int(item.get("connectedAt", {}).get("N", "0")))
+def _connection(item: "dict[str, AttributeValueTypeDef]") -> Connection | None:
+    """Read a row, however malformed: one without a usable id is nobody's.
+
+    One without a usable time is of an old connection, and can still be posted to.
+    """
+    connection_id = item.get("sk", {}).get("S", "")
+    for connected_at in (item.get("connectedAt", {}).get("N", ""), "0"):
+        with suppress(ValueError):
+            return Connection(connection_id, int(connected_at))
+    return None
 
 
 def _partition(shard: int) -> str:

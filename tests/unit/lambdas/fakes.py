@@ -73,9 +73,10 @@ class FakePosts:
 
 @dataclass
 class FakeDynamo:
-    """A connections table in memory."""
+    """A connections table in memory; `odd_rows` are items as they are, by their partition."""
 
     rows: dict[str, int] = field(default_factory=dict)
+    odd_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     page_rows: int = 1_000
     unreadable: set[str] = field(default_factory=set)
     write_errors: list[Exception] = field(default_factory=list)
@@ -112,14 +113,22 @@ class FakeDynamo:
         pk = request["ExpressionAttributeValues"][":shard"]["S"]
         if pk in self.unreadable:
             raise aws_error(400, "ProvisionedThroughputExceededException")
-        after = request.get("ExclusiveStartKey", {"sk": {"S": ""}})["sk"]["S"]
-        names = sorted(name for name in self.rows if f"all#{shard_of(name)}" == pk and name > after)
-        page = names[: self.page_rows]
-        items = [{"sk": {"S": one}, "connectedAt": {"N": str(self.rows[one])}} for one in page]
-        answer: dict[str, Any] = {"Items": items}
-        if len(names) > len(page):
-            answer["LastEvaluatedKey"] = {"pk": {"S": pk}, "sk": {"S": page[-1]}}
+        items, start = self._partition(pk), request.get("ExclusiveStartKey")
+        if start:
+            items = [item for item in items if item["sk"]["S"] > start["sk"]["S"]]
+        page = items[: self.page_rows]
+        answer: dict[str, Any] = {"Items": page}
+        if len(items) > len(page):
+            answer["LastEvaluatedKey"] = {"pk": {"S": pk}, "sk": page[-1]["sk"]}
         return answer
+
+    def _partition(self, pk: str) -> list[dict[str, Any]]:
+        rows = [
+            {"sk": {"S": name}, "connectedAt": {"N": str(connected_at)}}
+            for name, connected_at in self.rows.items()
+            if f"all#{shard_of(name)}" == pk
+        ]
+        return sorted(rows + self.odd_rows.get(pk, []), key=lambda item: str(item["sk"]["S"]))
 
     def _fail(self) -> None:
         if self.write_errors:

@@ -1,5 +1,9 @@
 """Reading the shards while they are posted to."""
 
+from typing import Any
+
+import pytest
+
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.slice import ShardCursor
 from storage.audience_reader import AudienceReader
@@ -45,19 +49,40 @@ def test_reader_goes_on_after_a_cursor() -> None:
     assert found == [Connection(name, OLD_MS) for name in names[2:]]
 
 
-def test_reader_keeps_the_shard_when_it_cannot_be_read() -> None:
-    """The other shards' first pages are still read, and the error is told."""
-    dynamo = FakeDynamo(_rows(300), unreadable={"all#3"})
+def test_reader_leaves_only_the_shard_that_cannot_be_read() -> None:
+    """All pages of the other shards are read, and the error is told."""
+    dynamo = FakeDynamo(_rows(300), page_rows=3, unreadable={"all#3"})
     reader = _reader(dynamo, ALL)
 
     found = list(reader)
-    unread = {cursor.shard for cursor in reader.unread}
 
-    assert reader.error is not None
-    assert ShardCursor(3) in reader.unread
-    assert {shard_of(one.id) for one in found}.isdisjoint(unread)
-    expected = sorted(name for name in dynamo.rows if shard_of(name) not in unread)
-    assert sorted(one.id for one in found) == expected
+    assert sorted(one.id for one in found) == [name for name in dynamo.rows if shard_of(name) != 3]
+    assert reader.unread == (ShardCursor(3),)
+    assert "shard 3 after None" in str(reader.error)
+
+
+def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
+    """Whatever goes wrong, what is read is kept, and the cursor is where to go on."""
+    shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
+
+    class Broken(FakeDynamo):
+        def query(self, **request: Any) -> dict[str, Any]:
+            return {} if "ExclusiveStartKey" in request else super().query(**request)
+
+    reader = _reader(Broken(_rows(300), page_rows=4), [ShardCursor(3)])
+
+    assert [one.id for one in reader] == shard[:4]
+    assert reader.unread == (ShardCursor(3, shard[3]),)
+    assert f"shard 3 after {shard[3]}: KeyError" in str(reader.error)
+
+
+def test_reader_tells_the_first_error_when_no_shard_can_be_read() -> None:
+    """Each shard is tried once."""
+    reader = _reader(FakeDynamo(unreadable={f"all#{shard}" for shard in range(SHARDS)}), ALL)
+
+    assert list(reader) == []
+    assert reader.unread == tuple(ALL)
+    assert "ProvisionedThroughputExceededException" in str(reader.error)
 
 
 def test_reader_reads_nothing_when_the_deadline_is_over() -> None:
@@ -81,15 +106,30 @@ def test_reader_knows_the_rest_of_a_page_that_was_not_taken() -> None:
     assert reader.count == 1
 
 
-def test_reader_ends_with_an_error_when_a_row_is_malformed() -> None:
-    """One bad row must not send the whole broadcast again: its shard is left unread."""
-    dynamo = FakeDynamo({"a": -1})
-    shard = ShardCursor(shard_of("a"))
-    reader = _reader(dynamo, [shard])
+@pytest.mark.parametrize(
+    "connected_at",
+    [{"N": "-1"}, {"N": "1.5"}, {"N": "1E+125"}, {"S": "1"}, {"S": "now"}, {"NULL": True}, None],
+)
+def test_reader_takes_a_row_for_old_when_its_time_is_unusable(
+    connected_at: dict[str, Any] | None,
+) -> None:
+    """It can still be posted to, and nobody else on its page is affected."""
+    odd = {"sk": {"S": "odd"}} | ({"connectedAt": connected_at} if connected_at else {})
+    dynamo = FakeDynamo(_rows(300), odd_rows={f"all#{shard_of('odd')}": [odd]})
+    reader = _reader(dynamo, ALL)
 
     found = list(reader)
-    reader.close()
 
-    assert found == []
-    assert reader.unread == (shard,)
-    assert "connected_at is -1" in str(reader.error)
+    assert sorted(one.id for one in found) == sorted([*dynamo.rows, "odd"])
+    assert Connection("odd", 0) in found
+    assert (reader.unread, reader.error) == ((), None)
+
+
+def test_reader_skips_a_row_without_an_id() -> None:
+    """It is nobody's; the rest of its page is read."""
+    shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
+    dynamo = FakeDynamo(_rows(300), odd_rows={"all#3": [{"sk": {"S": ""}}]})
+    reader = _reader(dynamo, [ShardCursor(3)])
+
+    assert [one.id for one in reader] == shard
+    assert (reader.unread, reader.error) == ((), None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcasting.audience import SHARDS, Connection
+from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.slice import ShardCursor, Slice, open_slice, parse_slice
@@ -215,6 +215,20 @@ def test_worker_hands_over_the_shard_with_a_delay_when_a_read_fails_later() -> N
     assert (rest.shards, delay_seconds) == ((ShardCursor(0, "x"),), STOPPED_DELAY_SECONDS)
     assert isinstance(carried.stopped_by, ReadError)
     assert not carried.is_settled
+
+
+def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read() -> None:
+    """Only that shard is handed over, with a delay, and the account says why."""
+    sqs, dynamo = FakeSqs(), FakeDynamo(_rows(300), page_rows=2, unreadable={"all#3"})
+
+    carried = _carry(OPEN, sqs=sqs, dynamo=dynamo)
+
+    ((rest, delay_seconds),) = _sent(sqs)
+    assert (rest.shards, rest.connections) == ((ShardCursor(3),), ())
+    assert delay_seconds == STOPPED_DELAY_SECONDS
+    assert carried.receipt.delivered == sum(shard_of(name) != 3 for name in dynamo.rows)
+    assert isinstance(carried.stopped_by, ReadError)
+    _assert_nobody_is_lost(carried)
 
 
 def test_worker_raises_when_the_rest_cannot_be_handed_over() -> None:
