@@ -80,7 +80,7 @@ class ConnectionsTable:
         Strongly consistent: a connection whose `$connect` was answered is not missed. Raises
         ReadError.
         """
-        start = {"ExclusiveStartKey": _key(cursor.after)} if cursor.after else {}
+        start = {"ExclusiveStartKey": _row(cursor.shard, cursor.after)} if cursor.after else {}
         try:
             answer = self._client.query(
                 TableName=self._name,
@@ -121,4 +121,8 @@ def _partition(shard: int) -> str:
 
 
 def _key(connection_id: str) -> "dict[str, AttributeValueTypeDef]":
-    return {"pk": {"S": _partition(shard_of(connection_id))}, "sk": {"S": connection_id}}
+    return _row(shard_of(connection_id), connection_id)
+
+
+def _row(shard: int, connection_id: str) -> "dict[str, AttributeValueTypeDef]":
+    return {"pk": {"S": _partition(shard)}, "sk": {"S": connection_id}}

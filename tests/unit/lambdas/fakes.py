@@ -115,6 +115,8 @@ class FakeDynamo:
             raise aws_error(400, "ProvisionedThroughputExceededException")
         items, start = self._partition(pk), request.get("ExclusiveStartKey")
         if start:
+            if start["pk"]["S"] != pk:
+                raise aws_error(400, "ValidationException")
             items = [item for item in items if item["sk"]["S"] > start["sk"]["S"]]
         page = items[: self.page_rows]
         answer: dict[str, Any] = {"Items": page}

@@ -133,3 +133,17 @@ def test_reader_skips_a_row_without_an_id() -> None:
 
     assert [one.id for one in reader] == shard
     assert (reader.unread, reader.error) == ((), None)
+
+
+def test_reader_goes_on_after_a_row_in_the_wrong_shard() -> None:
+    """A page that ends there is followed by the next one of the shard that is read."""
+    shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
+    stray = next(f"c{number:04}-" for number in range(300) if shard_of(f"c{number:04}-") != 3)
+    row = {"sk": {"S": stray}, "connectedAt": {"N": str(OLD_MS)}}
+    dynamo = FakeDynamo(_rows(300), page_rows=1, odd_rows={"all#3": [row]})
+    reader = _reader(dynamo, [ShardCursor(3)])
+
+    found = [one.id for one in reader]
+
+    assert found == sorted([*shard, stray])
+    assert (reader.unread, reader.error) == ((), None)
