@@ -18,6 +18,9 @@ EXPIRY_GRACE_SECONDS = 600
 YOUNG_SECONDS = 60.0
 """A connection younger than this may answer 410 because its `$connect` has just returned."""
 
+CLOCK_DIFFERENCE_SECONDS = 10.0
+"""How far the clocks of API Gateway and of Lambda may be apart: far more than is usual."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -38,8 +41,12 @@ class Connection:
         require_count("rounds", self.rounds)
 
     def is_young(self, now_ms: int) -> bool:
-        """Tell whether a 410 may only mean that the socket is not open yet."""
-        return now_ms - self.connected_at < YOUNG_SECONDS * 1000
+        """Tell whether a 410 may only mean that the socket is not open yet.
+
+        A time in the future, by more than a clock difference, tells nothing: it counts as old.
+        """
+        age_seconds = (now_ms - self.connected_at) / 1000
+        return -CLOCK_DIFFERENCE_SECONDS <= age_seconds < YOUNG_SECONDS
 
 
 def require_text(name: str, value: object) -> None:

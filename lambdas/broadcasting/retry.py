@@ -37,7 +37,7 @@ def next_round_seconds(stragglers: Sequence[Connection], now_ms: int) -> int:
     `stragglers` have each been tried for at least one round; there is at least one.
     """
     rounds = max(connection.rounds for connection in stragglers)
-    youngest = max(connection.connected_at for connection in stragglers)
-    until_grown = YOUNG_SECONDS - (now_ms - youngest) / 1000
-    wait = max(_ROUND_SECONDS * 2.0 ** (rounds - 1), until_grown)
+    young = (one.connected_at for one in stragglers if one.is_young(now_ms))
+    until_grown = YOUNG_SECONDS - (now_ms - max(young, default=0)) / 1000
+    wait = max(_ROUND_SECONDS * 2.0 ** (rounds - 1), min(YOUNG_SECONDS, until_grown))
     return min(_MAX_DELAY_SECONDS, math.ceil(wait))

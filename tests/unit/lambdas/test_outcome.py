@@ -40,6 +40,14 @@ def test_connection_is_young_for_a_minute() -> None:
     assert not connection.is_young(61_000)
 
 
+def test_connection_is_old_when_it_is_from_the_future() -> None:
+    """Clocks differ by ten seconds at most: beyond that a row would stay young for ever."""
+    connection = Connection("a", 100_000)
+
+    assert connection.is_young(90_000)
+    assert not connection.is_young(89_999)
+
+
 def test_row_expires_after_the_connection_is_cut() -> None:
     """Two hours and ten minutes, in seconds."""
     assert expires_at(5_999) == 5 + 7_200 + 600

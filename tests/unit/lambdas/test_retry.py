@@ -28,3 +28,20 @@ def test_next_round_waits_until_the_youngest_has_come_of_age(age_ms: int, second
     stragglers = [Connection("old", OLD_MS, 1), Connection("new", NOW_MS - age_ms, 1)]
 
     assert next_round_seconds(stragglers, NOW_MS) == seconds
+
+
+@pytest.mark.parametrize(("ahead_ms", "seconds"), [(10_000, 60), (10_001, 10), (10**12, 10)])
+def test_next_round_waits_no_longer_for_a_connection_from_the_future(
+    ahead_ms: int, seconds: int
+) -> None:
+    """Within a clock difference it is new; beyond it, its time tells nothing."""
+    stragglers = [Connection("old", OLD_MS, 1), Connection("ahead", NOW_MS + ahead_ms, 1)]
+
+    assert next_round_seconds(stragglers, NOW_MS) == seconds
+
+
+def test_next_round_waits_for_the_young_beside_a_connection_from_the_future() -> None:
+    """A time that tells nothing does not hide one that does."""
+    stragglers = [Connection("new", NOW_MS - 20_000, 1), Connection("ahead", NOW_MS + 10**12, 1)]
+
+    assert next_round_seconds(stragglers, NOW_MS) == 40
