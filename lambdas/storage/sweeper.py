@@ -34,7 +34,12 @@ class StaleSweeper:
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sweep")
 
     def add(self, connection_id: str) -> None:
-        """Have the row of a connection deleted, now or with the next ones."""
+        """Have the row of a connection deleted, now or with the next ones.
+
+        DynamoDB refuses a batch that has the same key twice.
+        """
+        if connection_id in self._batch:
+            return
         self._batch.append(connection_id)
         if len(self._batch) == BATCH_ROWS:
             self._flush()

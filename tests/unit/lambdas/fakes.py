@@ -100,9 +100,12 @@ class FakeDynamo:
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
         """Delete rows, but for as many as `unprocessed` says next."""
         (table, deletes), *_ = request["RequestItems"].items()
+        names = [one["DeleteRequest"]["Key"]["sk"]["S"] for one in deletes]
         with self.lock:
-            self.batches.append([one["DeleteRequest"]["Key"]["sk"]["S"] for one in deletes])
+            self.batches.append(names)
             self._fail()
+            if len(set(names)) < len(names):
+                raise aws_error(400, "ValidationException")
             kept = self.unprocessed.pop(0) if self.unprocessed else 0
             for one in deletes[kept:]:
                 self.rows.pop(one["DeleteRequest"]["Key"]["sk"]["S"], None)

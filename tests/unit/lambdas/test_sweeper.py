@@ -37,6 +37,16 @@ def test_sweeper_deletes_in_batches_of_25(count: int, sizes: list[int]) -> None:
     assert sorted(len(batch) for batch in dynamo.batches) == sizes
 
 
+def test_sweeper_never_names_a_row_twice_in_one_batch() -> None:
+    """DynamoDB would refuse the batch, and every row in it would stay."""
+    names = [f"c{number}" for number in range(30)]
+    dynamo = FakeDynamo(dict.fromkeys(names, 1))
+
+    kept, slept = _sweep(dynamo, [name for name in names for _ in range(2)])
+
+    assert (kept, slept, dynamo.rows) == (0, [], {})
+
+
 def test_sweeper_tries_unprocessed_rows_again() -> None:
     """Only those, after a wait that grows."""
     dynamo = FakeDynamo(dict.fromkeys("abc", 1), unprocessed=[2, 1])
