@@ -19,12 +19,13 @@ class EventError(Exception):
 
 def parse_connect(event: Mapping[str, Any]) -> Connection:
     """Return the connection that a `$connect` event announces. Raises EventError."""
-    context = _request_context(event)
-    connected_at = context.get("connectedAt")
-    if not isinstance(connected_at, int) or isinstance(connected_at, bool) or connected_at < 0:
+    connection_id = connection_id_of(event)
+    connected_at: Any = _request_context(event).get("connectedAt")
+    try:
+        return Connection(connection_id, connected_at)
+    except ValueError as error:
         expected = "requestContext.connectedAt in epoch milliseconds"
-        raise EventError({"connectedAt": connected_at}, expected)
-    return Connection(connection_id_of(event), connected_at)
+        raise EventError({"connectedAt": connected_at}, expected) from error
 
 
 def connection_id_of(event: Mapping[str, Any]) -> str:

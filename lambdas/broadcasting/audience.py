@@ -3,6 +3,8 @@
 import zlib
 from dataclasses import dataclass
 
+from broadcasting.checks import is_unicode
+
 SHARDS = 16
 """How many partitions hold everyone's rows: read in parallel, none of them hot."""
 
@@ -21,6 +23,12 @@ YOUNG_SECONDS = 60.0
 CLOCK_DIFFERENCE_SECONDS = 10.0
 """How far the clocks of API Gateway and of Lambda may be apart: far more than is usual."""
 
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999 in epoch milliseconds: no time is later."""
+
+_MOST_ROUNDS = 100
+"""More than are ever counted, and few enough to double a wait that often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -37,8 +45,8 @@ class Connection:
     def __post_init__(self) -> None:
         """Refuse a connection that no event and no row describes. Raises ValueError."""
         require_text("connection id", self.id)
-        require_count("connected_at", self.connected_at)
-        require_count("rounds", self.rounds)
+        require_count("connected_at", self.connected_at, most=LATEST_MS)
+        require_count("rounds", self.rounds, most=_MOST_ROUNDS)
 
     def is_young(self, now_ms: int) -> bool:
         """Tell whether a 410 may only mean that the socket is not open yet.
@@ -50,15 +58,17 @@ class Connection:
 
 
 def require_text(name: str, value: object) -> None:
-    """Raise ValueError unless a value is a string that is not empty."""
+    """Raise ValueError unless a value is a string that is not empty and can be encoded."""
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} is {value!r}, expected a string")
+    if not is_unicode(value):
+        raise ValueError(f"{name} holds a lone surrogate, expected Unicode text")
 
 
-def require_count(name: str, value: object) -> None:
-    """Raise ValueError unless a value is a whole number, 0 or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{name} is {value!r}, expected a whole number, 0 or more")
+def require_count(name: str, value: object, *, most: int) -> None:
+    """Raise ValueError unless a value is a whole number from 0 to `most`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{name} is {value!r}, expected a whole number from 0 to {most}")
 
 
 def shard_of(connection_id: str) -> int:

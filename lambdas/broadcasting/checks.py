@@ -49,4 +49,8 @@ def CHANNEL(value: object) -> str:  # noqa: N802
 
 def is_unicode(value: str) -> bool:
     """Tell whether a string can be encoded: JSON lets lone surrogates through, UTF-8 does not."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    try:
+        value.encode()  # some ten times faster than a look at each character
+    except UnicodeEncodeError:
+        return False
+    return True

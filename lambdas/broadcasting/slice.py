@@ -5,11 +5,12 @@ again, which travel as JSON on the internal slice queue.
 """
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from broadcasting.audience import SHARDS, Connection, require_count, require_text
+from broadcasting.audience import LATEST_MS, SHARDS, Connection, require_count, require_text
 from broadcasting.errors import RejectedError
 
 MAX_HOPS = 1_000
@@ -54,10 +55,12 @@ class Slice:
         """Refuse what cannot be carried. Raises ValueError."""
         require_text("broadcast_id", self.broadcast_id)
         require_text("frame", self.frame)
-        for name in ("sent_at", "hops"):
-            require_count(name, getattr(self, name))
+        require_count("sent_at", self.sent_at, most=LATEST_MS)
+        require_count("hops", self.hops, most=MAX_HOPS + 1)  # so that parse_slice says why
         if len({cursor.shard for cursor in self.shards}) < len(self.shards):
             raise ValueError("a shard is named twice")
+        if len({connection.id for connection in self.connections}) < len(self.connections):
+            raise ValueError("a connection is named twice")
 
     def hand_over(
         self, shards: tuple[ShardCursor, ...], connections: tuple[Connection, ...]
@@ -66,8 +69,19 @@ class Slice:
         rest = replace(self, shards=(), connections=(), hops=self.hops + 1)
         if shards:
             yield replace(rest, shards=shards)
-        for start in range(0, len(connections), MAX_CONNECTIONS):
-            yield replace(rest, connections=connections[start : start + MAX_CONNECTIONS])
+        for unique in _without_repeats(connections):
+            for start in range(0, len(unique), MAX_CONNECTIONS):
+                yield replace(rest, connections=unique[start : start + MAX_CONNECTIONS])
+
+
+def _without_repeats(connections: tuple[Connection, ...]) -> Iterator[tuple[Connection, ...]]:
+    """Part connections so that no part has an id twice: two rows may have the same id."""
+    seen = Counter[str]()
+    parts = defaultdict[int, list[Connection]](list)
+    for connection in connections:
+        seen[connection.id] += 1
+        parts[seen[connection.id]].append(connection)
+    yield from map(tuple, parts.values())
 
 
 def open_slice(broadcast_id: str, frame: str, sent_at: int) -> Slice:

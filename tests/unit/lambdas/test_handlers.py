@@ -133,6 +133,7 @@ def test_connect_writes_the_row(dynamo: FakeDynamo) -> None:
         _web_socket_event("$connect", connectedAt="1"),
         _web_socket_event("$connect", connectedAt=True),
         _web_socket_event("$connect", connectedAt=-1),
+        _web_socket_event("$connect", connectedAt=10**400),
         _web_socket_event("$connect", connectedAt=1.5),
     ],
 )

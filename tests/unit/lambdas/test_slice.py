@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import SHARDS, Connection
+from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.slice import (
@@ -25,14 +25,16 @@ SLICES = st.builds(
     Slice,
     broadcast_id=TEXT,
     frame=TEXT,
-    sent_at=st.integers(0, 2**45),
+    sent_at=st.integers(0, LATEST_MS),
     shards=st.lists(
         st.builds(ShardCursor, st.integers(0, SHARDS - 1), st.none() | TEXT),
         max_size=SHARDS,
         unique_by=lambda cursor: cursor.shard,
     ).map(tuple),
     connections=st.lists(
-        st.builds(Connection, TEXT, st.integers(0, 2**45), st.integers(0, 3)), max_size=5
+        st.builds(Connection, TEXT, st.integers(0, LATEST_MS), st.integers(0, 3)),
+        max_size=5,
+        unique_by=lambda connection: connection.id,
     ).map(tuple),
     hops=st.integers(0, MAX_HOPS),
 )
@@ -55,6 +57,10 @@ FORGED: list[dict[str, Any]] = [
     {"connections": [{"id": "a", "connected_at": "x", "rounds": 0}]},
     {"connections": [{"id": "a", "connected_at": 0, "rounds": "x"}]},
 ]
+
+
+def _connection(**fields: object) -> dict[str, object]:
+    return {"id": "a", "connected_at": 0, "rounds": 0} | fields
 
 
 @given(SLICES)
@@ -88,6 +94,20 @@ def test_slice_hands_over_in_sizes_the_queue_takes() -> None:
     assert {one.hops for one in (shards, first, second)} == {1}
 
 
+def test_slice_hands_over_an_id_twice_in_two_slices() -> None:
+    """Two rows may have the same id: both are accounted for, and each slice can be parsed."""
+    connections = tuple(Connection(name, 0, 1) for name in ("a", "a", "b", "a", "b", "c"))
+
+    pieces = list(open_slice("b", "f", 1).hand_over((), connections))
+
+    assert [[one.id for one in piece.connections] for piece in pieces] == [
+        ["a", "b", "c"],
+        ["a", "b"],
+        ["a"],
+    ]
+    assert [parse_slice(encode_slice(piece)) for piece in pieces] == pieces
+
+
 def test_slice_hands_over_nothing_when_nothing_is_left() -> None:
     """No empty slice travels."""
     assert list(open_slice("b", "f", 1).hand_over((), ())) == []
@@ -96,7 +116,7 @@ def test_slice_hands_over_nothing_when_nothing_is_left() -> None:
 def test_slice_fits_into_one_sqs_message_when_it_is_the_largest() -> None:
     """The worst frame and 5,000 connections stay under 1 MiB."""
     frame = '"' * (128 * 1024)
-    connections = tuple(Connection("x" * 16, 10**13, 3) for _ in range(MAX_CONNECTIONS))
+    connections = tuple(Connection(f"{number:016}", 10**13, 3) for number in range(MAX_CONNECTIONS))
 
     assert len(encode_slice(Slice("b" * 64, frame, 10**13, (), connections, 999))) < 2**20
 
@@ -141,6 +161,31 @@ def test_slice_is_rejected_when_a_value_is_forged(forged: dict[str, Any]) -> Non
         parse_slice(json.dumps(fields))
 
 
+@pytest.mark.parametrize(
+    ("forged", "reason"),
+    [
+        ({"frame": "\ud800"}, "frame holds a lone surrogate"),
+        ({"broadcast_id": "a\udfff"}, "broadcast_id holds a lone surrogate"),
+        ({"shards": [{"shard": 0, "after": "\ud800"}]}, "after holds a lone surrogate"),
+        ({"connections": [_connection(id="\ud800")]}, "connection id holds a lone surrogate"),
+        ({"connections": [_connection(), _connection(rounds=1)]}, "a connection is named twice"),
+        ({"connections": [_connection(connected_at=10**400)]}, "connected_at is 10+, expected"),
+        ({"connections": [_connection(connected_at=LATEST_MS + 1)]}, f"0 to {LATEST_MS}"),
+        ({"connections": [_connection(rounds=101)]}, "rounds is 101, expected"),
+        ({"sent_at": LATEST_MS + 1}, f"0 to {LATEST_MS}"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_slice_is_rejected_with_what_no_invocation_could_carry(
+    forged: dict[str, Any], reason: str
+) -> None:
+    """It ends in the dead-letter queue at once, and says why."""
+    fields = json.loads(encode_slice(open_slice("b", "f", 1))) | forged
+
+    with pytest.raises(RejectedError, match=f"not a slice: .*{reason}"):
+        parse_slice(json.dumps(fields))
+
+
 def test_slice_is_rejected_when_it_comes_to_no_end() -> None:
     """1,000 hops are taken, one more is not."""
     last = Slice("b", "f", 1, hops=MAX_HOPS)
@@ -153,10 +198,13 @@ def test_slice_is_rejected_when_it_comes_to_no_end() -> None:
 
 def test_slice_fits_into_a_queue_message_at_its_largest() -> None:
     """The frame that grows most when it is escaped leaves room for all the ids."""
-    one = Connection("L0SM9cOFvHcCIhw=", 1_767_225_600_000, 3)
-    piece = Slice("b" * 64, "\x7f" * MAX_FRAME_BYTES, 1_767_225_600_000, connections=(one,))
+    piece = Slice("b" * 64, "\x7f" * MAX_FRAME_BYTES, 1_767_225_600_000)
+    connections = tuple(
+        Connection(f"L0SM9cO{number:08}=", 1_767_225_600_000, 3)
+        for number in range(MAX_CONNECTIONS + 1)
+    )
 
-    rest = next(piece.hand_over((), (one,) * (MAX_CONNECTIONS + 1)))
+    rest = next(piece.hand_over((), connections))
 
     assert len(rest.connections) == MAX_CONNECTIONS
     assert len(encode_slice(rest).encode()) <= 1024 * 1024
