@@ -5,6 +5,7 @@ and never turns into a broadcast to everyone.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -52,14 +53,25 @@ def parse_broadcast(body: str, message_id: str) -> Broadcast:
 
 
 def _object(body: str) -> dict[str, Any]:
+    pairs: list[tuple[str, Any]] = []
+
+    def keep(found: list[tuple[str, Any]]) -> dict[str, Any]:
+        pairs[:] = found  # in the end those of the outermost object: it closes last
+        return dict(found)
+
     try:
-        value = json.loads(body, parse_constant=_refuse_number, parse_float=_finite)
+        value = json.loads(
+            body, parse_constant=_refuse_number, parse_float=_finite, object_pairs_hook=keep
+        )
     except RecursionError as error:
         raise RejectedError("body is nested too deeply to be read") from error
     except ValueError as error:
         raise RejectedError(f"body is not JSON: {error}{_EXPECTED}") from error
     if not isinstance(value, dict):
         raise RejectedError(f"body is a JSON {_json_type(value)}{_EXPECTED}")
+    for key, times in Counter(key for key, _ in pairs).items():
+        if times > 1:
+            raise RejectedError(f"key {_short(key)} is given {times} times, expected once")
     return value
 
 

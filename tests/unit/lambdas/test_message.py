@@ -33,6 +33,14 @@ def test_message_takes_any_json_value(message: object) -> None:
     assert broadcast == Broadcast("sqs-1", message)
 
 
+@pytest.mark.parametrize("message", ['{"a": 1, "a": 2}', '[{"a": 1, "a": 2}]', '{"message": 2}'])
+def test_message_may_repeat_keys_inside_the_message(message: str) -> None:
+    """The message is any JSON value: as everywhere, the last one counts."""
+    broadcast = parse_broadcast(f'{{"id": "a", "message": {message}}}', "sqs-1")
+
+    assert broadcast == Broadcast("a", json.loads(message))
+
+
 @pytest.mark.parametrize("name", ["a", "a" * 64])
 def test_message_keeps_its_own_id(name: str) -> None:
     """The producer's id wins over that of SQS."""
@@ -62,6 +70,8 @@ def test_message_keeps_its_own_id(name: str) -> None:
         ("1.5", "JSON number"),
         ("{}", "no message: found an empty object"),
         ('{"id": "a"}', 'no message: found \\["id"\\]'),
+        ('{"message": "a", "message": "b"}', 'key "message" is given 2 times, expected once'),
+        ('{"message": 1, "id": "a", "id": "a"}', 'key "id" is given 2 times'),
         ('{"mesage": 1}', "unknown key .mesage.: allowed are message, id"),
         ('{"message": 1, "' + "k" * 200 + '": 1}', r"characters\)"),
     ],
