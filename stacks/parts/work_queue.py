@@ -13,9 +13,16 @@ _VISIBILITY_FACTOR = 6
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 """
 
+_RETENTION_DAYS = 14
+"""The longest that SQS keeps a message, counted from when it was first sent: what SQS moves to
+a dead-letter queue keeps its age.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html
+"""
+
 
 class WorkQueue(Construct):
-    """An encrypted queue that only talks TLS, and a dead-letter queue that keeps for 14 days."""
+    """An encrypted queue that only talks TLS, and its dead-letter queue; both keep for 14 days."""
 
     def __init__(
         self, scope: Construct, id_: str, *, function_timeout: Duration, keep: bool
@@ -28,7 +35,7 @@ class WorkQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             removal_policy=removal_policy,
-            retention_period=Duration.days(14),
+            retention_period=Duration.days(_RETENTION_DAYS),
         )
         self.queue = sqs.Queue(
             self,
@@ -39,5 +46,6 @@ class WorkQueue(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             removal_policy=removal_policy,
+            retention_period=Duration.days(_RETENTION_DAYS),
             visibility_timeout=Duration.seconds(function_timeout.to_seconds() * _VISIBILITY_FACTOR),
         )
