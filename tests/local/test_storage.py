@@ -84,6 +84,33 @@ def test_reader_reads_every_page_of_a_shard(
     assert sorted(connection.id for connection in everyone) == sorted(ids)
 
 
+def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
+    table: ConnectionsTable, deployment: Deployment
+) -> None:
+    """Rows that other hands wrote hide nobody, and a page may end on each of them."""
+    expires = {"N": str(NOW_MS // 1000 + 600)}
+    for name, connected_at in (("m1", "-1"), ("m2", "1.5"), ("m3", "1E+125")):
+        deployment.client("dynamodb").put_item(
+            TableName=deployment.table_name,
+            Item={
+                "pk": {"S": f"all#{(shard_of(name) + 1) % SHARDS}"},
+                "sk": {"S": name},
+                "connectedAt": {"N": connected_at},
+                "expiresAt": expires,
+            },
+        )
+    table.add(Connection("healthy", NOW_MS))
+
+    everyone = {connection.id: connection for connection in _read_all(table)}
+    after = [table.page(ShardCursor(shard, "m2"), NOW_MS) for shard in range(SHARDS)]
+
+    assert everyone == {
+        "healthy": Connection("healthy", NOW_MS),
+        **{name: Connection(name, 0) for name in ("m1", "m2", "m3")},
+    }
+    assert [one.id for page in after for one in page.connections] == ["m3"]
+
+
 def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
     """More stale rows than one batch takes are deleted, and no other row."""
     kept = Connection("kept", NOW_MS)
