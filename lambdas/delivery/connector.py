@@ -67,6 +67,10 @@ class Connector:
             raise
         return HttpConnection(sock, self._wrap if self._tls else None)
 
+    def close(self) -> None:
+        """Resolve no more."""
+        self._resolver.shutdown(wait=False, cancel_futures=True)
+
     def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         assert self._tls
         return self._tls.wrap_socket(

@@ -14,6 +14,10 @@ MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
 """The service's own errors are some hundred bytes; of a larger body nobody needs the rest."""
 
+MAX_ANSWER_BYTES = 4 * (MAX_HEAD_BYTES + MAX_BODY_BYTES)
+"""All there is of an answer: informational ones before it, and the sizes of its chunks, have no
+other limit, and a server could send them for ever."""
+
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
 
@@ -29,16 +33,20 @@ class Answer:
 class AnswerParser:
     """Takes the bytes of one answer."""
 
-    __slots__ = ("_body", "_buffer", "_head")
+    __slots__ = ("_body", "_buffer", "_fed_bytes", "_head")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._body = b""
+        self._fed_bytes = 0
         self._head: Head | None = None
 
     def feed(self, data: bytes) -> Answer | None:
         """Take more bytes; return the answer once it is whole. Raises MalformedAnswerError."""
         self._buffer = self._buffer + data if self._buffer else data
+        self._fed_bytes += len(data)
+        if self._fed_bytes > MAX_ANSWER_BYTES:
+            raise MalformedAnswerError(data, f"an answer of up to {MAX_ANSWER_BYTES} bytes")
         while self._head is None:
             end = self._end_of(b"\r\n\r\n", MAX_HEAD_BYTES, "a head")
             if end < 0:

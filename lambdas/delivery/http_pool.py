@@ -1,6 +1,5 @@
 """The HTTP connections of one thread, watched by one selector."""
 
-import math
 import selectors
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,15 +13,7 @@ from delivery.post import Post
 from delivery.waker import Waker
 
 OPENING_AT_ONCE = 8
-"""How many connections are being opened at a time: few enough that posting goes on meanwhile."""
-
-OPENING_SECONDS = 0.001
-"""What opening a TLS connection costs our processor, about: see docs/delivery.md."""
-
-USUAL_ANSWER_SECONDS = 0.02
-"""How long an answer takes, until it has been measured."""
-
-_NEW_ANSWER_WEIGHT = 1 / 32
+"""How many connections are being opened at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +55,28 @@ class HttpPool:
         self._idle: list[HttpConnection] = []
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
-        self._answer_seconds = USUAL_ANSWER_SECONDS
+        self._is_quiet = True
 
     @property
     def under_way(self) -> int:
         """How many posts have no answer yet."""
         return len(self._opening) + len(self._busy)
 
-    def room(self, posts: int) -> int:
-        """Return how many of so many posts can be started now.
-
-        A connection is opened only where it saves more time than opening it costs. With k
-        connections and n posts to go, one more of them saves n * answer / k² seconds.
-        """
+    @property
+    def may_open(self) -> bool:
+        """Whether one more connection may be opened, now or as soon as nothing else is to do."""
         connections = self.under_way + len(self._idle) + len(self._answered)
-        worth = max(1, int(math.sqrt(posts * self._answer_seconds / OPENING_SECONDS)))
-        may_open = min(self._size, worth) - connections
-        may_open = max(0, min(may_open, OPENING_AT_ONCE - len(self._opening)))
-        return min(posts, len(self._idle) + may_open)
+        return connections < self._size and len(self._opening) < OPENING_AT_ONCE
+
+    @property
+    def room(self) -> int:
+        """How many posts can be started now.
+
+        A connection is opened only when the last poll brought no news: opening takes a
+        millisecond of the processor, so it fills the gaps in which nothing but answers is waited
+        for. That makes as many as the work deserves: few posts are over before there is a gap.
+        """
+        return len(self._idle) + (self._is_quiet and self.may_open)
 
     @property
     def has_answered(self) -> bool:
@@ -109,8 +104,8 @@ class HttpPool:
     def poll(self, timeout_seconds: float) -> list[Ending]:
         """Wait for news of posts at most so long; return those that ended."""
         events = self._selector.select(timeout_seconds)
-        self._idle += self._answered
-        self._answered.clear()
+        self._is_quiet = not events
+        self._rest_answered()
         endings: list[Ending] = []
         for key, _ in events:
             http: HttpConnection | None = key.data
@@ -143,7 +138,8 @@ class HttpPool:
 
     def drop_idle(self) -> None:
         """Close the connections that carry nothing."""
-        for http in (*self._idle, *self._answered):
+        self._rest_answered()
+        for http in tuple(self._idle):
             self._drop(http)
 
     def close(self) -> None:
@@ -152,6 +148,10 @@ class HttpPool:
         self.drop_idle()
         self._selector.close()
         self._waker.close()
+
+    def _rest_answered(self) -> None:
+        self._idle += self._answered
+        self._answered.clear()
 
     def _advance(self, http: HttpConnection, endings: list[Ending]) -> None:
         try:
@@ -169,8 +169,6 @@ class HttpPool:
     def _end(self, http: HttpConnection, answer: Answer) -> Ending:
         post = http.post
         assert post
-        seconds = self._monotonic() - self._busy[http]
-        self._answer_seconds += (seconds - self._answer_seconds) * _NEW_ANSWER_WEIGHT
         if answer.keeps_alive:
             http.post = None
             del self._busy[http]

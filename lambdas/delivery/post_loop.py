@@ -75,7 +75,7 @@ class PostLoop:
             self._take(endings, now)
 
     def _start_posts(self, now: float) -> None:
-        wanted = self._pool.room(self._ready(now))
+        wanted = min(self._pool.room, self._ready(now))
         if not wanted:
             return
         try:
@@ -100,7 +100,11 @@ class PostLoop:
     def _ready(self, now: float) -> int:
         """Return how many posts might start now, if no other thread takes them."""
         due = len(self._waiting) if self._is_due(now) else 0
-        return due + len(self._run.fresh)
+        return due + (len(self._run.fresh) if self._may_take_fresh else 0)
+
+    @property
+    def _may_take_fresh(self) -> bool:
+        return len(self._waiting) < MAX_WAITING
 
     def _is_due(self, now: float) -> bool:
         return bool(self._waiting) and self._waiting[0][0] <= now
@@ -108,17 +112,16 @@ class PostLoop:
     def _next_post(self, now: float) -> Post | None:
         if self._is_due(now):
             return heapq.heappop(self._waiting)[2]
-        return self._run.take_fresh() if len(self._waiting) < MAX_WAITING else None
+        return self._run.take_fresh() if self._may_take_fresh else None
 
     def _wait_seconds(self, now: float) -> float:
         if self._run.is_stopped(now):
             return max(0.0, min(_LONGEST_WAIT_SECONDS, self._run.deadline - now))
-        self.wants_posts = self._pool.room(1) > 0
-        ready = self._ready(now)
-        if ready:
+        self.wants_posts = bool(self._pool.room) or self._pool.may_open
+        if self._ready(now):
             if self._pool.has_answered:
                 return 0.0
-            if self._pool.room(ready):
+            if self.wants_posts:
                 return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
         due_at = self._waiting[0][0] if self._waiting else now + _LONGEST_WAIT_SECONDS
         return max(0.0, min(_LONGEST_WAIT_SECONDS, due_at - now))

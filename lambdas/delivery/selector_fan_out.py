@@ -88,6 +88,13 @@ class SelectorFanOut:
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
 
+    def close(self) -> None:
+        """Close every connection. A function never does: it is frozen between two calls."""
+        self._threads.shutdown()
+        self._connector.close()
+        for pool in self._pools:
+            pool.close()
+
     def _make_ready(self, deadline: float) -> None:
         """Resolve the host, and drop connections that the server will have closed by now."""
         if self._clock.epoch_ms() - self._used_ms > self._timeouts.idle_seconds * 1000:
