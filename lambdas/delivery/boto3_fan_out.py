@@ -67,6 +67,8 @@ class Boto3FanOut:
         yield from run.leave()
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
+        if run.error:
+            raise run.error
 
     def _post(self, run: "_Run", post: Post, data: bytes) -> None:
         if run.is_closed:  # it waited for a thread so long that it was handed over
@@ -105,6 +107,8 @@ class _Run:
     ) -> None:
         self.answers: queue.SimpleQueue[tuple[Post, Verdict, str]] = queue.SimpleQueue()
         self.forbidden = ""
+        self.error: Exception | None = None
+        """What the audience raised, if it did."""
         self.is_closed = False
         self._fresh: Iterator[Connection] = fresh
         self._deadline = deadline
@@ -172,8 +176,13 @@ class _Run:
         return None
 
     def _take_fresh(self) -> Post | None:
-        connection = next(self._fresh, None)
-        return None if connection is None else Post(connection)
+        try:
+            return Post(next(self._fresh))
+        except StopIteration:
+            return None
+        except Exception as error:  # noqa: BLE001 - raised when those taken have ended
+            self.error, self._fresh = error, iter(())
+            return None
 
     def _is_stopped(self) -> bool:
         return bool(self.forbidden) or self._clock.monotonic() >= self._deadline

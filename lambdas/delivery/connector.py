@@ -10,7 +10,10 @@ from delivery.endpoint import Endpoint
 from delivery.http_connection import HttpConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+RESOLVED_SECONDS = 60.0
+"""How long an address is good for: the service's names are resolved anew every minute."""
 
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
@@ -34,8 +37,12 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
 class Connector:
     """Knows the endpoint's addresses and opens connections to them in turn."""
 
-    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, tls: ssl.SSLContext | None, monotonic: "Callable[[], float]"
+    ) -> None:
         """Take the TLS to use; an http endpoint uses none."""
+        self._monotonic = monotonic
+        self._resolve_at = monotonic()
         self._endpoint = endpoint
         self._tls = tls if endpoint.is_tls else None
         self._addresses: Iterator[_Address] = iter(())
@@ -43,7 +50,9 @@ class Connector:
         self._resolver = ThreadPoolExecutor(1, thread_name_prefix="resolve")
 
     def resolve(self, timeout_seconds: float) -> None:
-        """Look the host up anew; what goes wrong is raised by every `open` until the next time."""
+        """Look the host up, if that is not fresh; what goes wrong is raised by every `open`."""
+        if self._monotonic() < self._resolve_at:
+            return
         looked_up = self._resolver.submit(self._look_up)
         try:
             self._addresses = itertools.cycle(looked_up.result(timeout_seconds))
@@ -51,6 +60,7 @@ class Connector:
             self._unresolved = error
         else:
             self._unresolved = None
+            self._resolve_at = self._monotonic() + RESOLVED_SECONDS
 
     def open(self) -> HttpConnection:
         """Begin to open a connection. Raises OSError when that cannot even begin."""

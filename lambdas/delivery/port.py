@@ -29,6 +29,7 @@ class FanOut(Protocol):
 
         Connections are taken lazily, none after `deadline` (on the port's monotonic clock, in
         seconds); those that have not ended by then are yielded as LEFT. Raises ForbiddenError,
-        after the last settlement, when `@connections` refuses us.
+        after the last settlement, when `@connections` refuses us, and likewise whatever
+        `connections` raises.
         """
         ...

@@ -2,14 +2,12 @@
 
 import queue
 from collections import deque
-from collections.abc import Callable
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from broadcasting.clock import Clock
-from broadcasting.pacer import Pacer
 from broadcasting.retry import Backoff
 from delivery.post import Post
+from delivery.shared_pacer import SharedPacer
 from delivery.signing import Signer, SigningTemplate
 
 if TYPE_CHECKING:
@@ -23,35 +21,6 @@ _LAST_ANSWERS_SHARE = 0.25
 
 TEMPLATE_SECONDS = 60.0
 """How long one signing template serves: AWS takes signatures that are up to 5 minutes old."""
-
-
-class SharedPacer:
-    """A pacer that all threads ask."""
-
-    def __init__(self, pacer: Pacer, monotonic: Callable[[], float]) -> None:
-        self._pacer = pacer
-        self._monotonic = monotonic
-        self._lock = Lock()
-
-    def admit(self, wanted: int) -> int:
-        """Return how many of the wanted posts may go now."""
-        with self._lock:
-            return self._pacer.admit(wanted, self._monotonic())
-
-    def give_back(self, posts: int) -> None:
-        """Take back what was admitted and not posted."""
-        with self._lock:
-            self._pacer.give_back(posts)
-
-    def hear(self, answers: int, throttled: int) -> None:
-        """Take answers into account: see `Pacer.hear`."""
-        with self._lock:
-            self._pacer.hear(answers, throttled, self._monotonic())
-
-    def wait_seconds(self) -> float:
-        """Return how long it takes until the next post may go."""
-        with self._lock:
-            return self._pacer.wait_seconds()
 
 
 class Run:

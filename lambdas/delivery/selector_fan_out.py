@@ -6,16 +6,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement
+from broadcasting.outcome import Settlement
 from broadcasting.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
 from delivery.connector import Connector
 from delivery.endpoint import Endpoint
+from delivery.feeder import Feeder
 from delivery.http_pool import HttpPool, Timeouts
 from delivery.port import ForbiddenError
-from delivery.post import Post
 from delivery.post_loop import PostLoop
-from delivery.run import Run, SharedPacer
+from delivery.run import Run
+from delivery.shared_pacer import SharedPacer
 from delivery.signing import Credentials, Signer
 
 THREADS = 4
@@ -49,7 +50,7 @@ class SelectorFanOut:
         self._timeouts = timeouts or Timeouts()
         self._signer = Signer(endpoint, region=region, credentials=credentials)
         self._pacer = SharedPacer(Pacer(pace, clock.monotonic()), clock.monotonic)
-        self._connector = Connector(endpoint, tls)
+        self._connector = Connector(endpoint, tls, clock.monotonic)
         self._pools = [
             HttpPool(
                 self._connector,
@@ -78,7 +79,7 @@ class SelectorFanOut:
         )
         loops = [PostLoop(run, pool) for pool in self._pools]
         driven = [self._threads.submit(loop.drive) for loop in loops]
-        audience = _Feeder(run, loops, iter(connections), FRESH)
+        audience = Feeder(run, loops, iter(connections), FRESH)
         try:
             yield from audience.gather()
         finally:
@@ -87,6 +88,8 @@ class SelectorFanOut:
             self._used_ms = self._clock.epoch_ms()
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
+        if audience.error:
+            raise audience.error
 
     def close(self) -> None:
         """Close every connection. A function never does: it is frozen between two calls."""
@@ -102,46 +105,6 @@ class SelectorFanOut:
                 pool.drop_idle()
         left_seconds = deadline - self._clock.monotonic()
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
-
-
-class _Feeder:
-    """Takes connections from the audience as they are needed, and gathers how they end."""
-
-    def __init__(
-        self, run: Run, loops: list[PostLoop], audience: Iterator[Connection], most_fresh: int
-    ) -> None:
-        self._run = run
-        self._loops = loops
-        self._audience = audience
-        self._most_fresh = most_fresh
-
-    def gather(self) -> Iterator[Settlement]:
-        """Yield every connection's end, those that were not posted to as left."""
-        running = len(self._loops)
-        while running:
-            self._feed()
-            batch = self._run.settled.get()
-            if batch is None:
-                running -= 1
-            else:
-                yield from batch
-        for post in self._run.fresh:
-            yield post.settle(Outcome.LEFT)
-
-    def _feed(self) -> None:
-        run = self._run
-        run.wants_more = False
-        while not run.is_fed and len(run.fresh) < self._most_fresh:
-            if run.is_stopped(run.clock.monotonic()):
-                return
-            connection = next(self._audience, None)
-            if connection is None:
-                run.is_fed = True
-            else:
-                run.fresh.append(Post(connection))
-            for loop in self._loops:
-                if loop.wants_posts or run.is_fed:
-                    loop.wake()
 
 
 def _join(driven: "list[Future[None]]", loops: list[PostLoop]) -> None:
