@@ -42,9 +42,9 @@ def integer(least: int, most: int) -> Check:
 
 
 def CHANNEL(value: object) -> str:  # noqa: N802
-    """Expect a channel's name."""
+    """Expect a channel's name; everyone's, `*`, is none that a producer gives."""
     right = isinstance(value, str) and _CHANNEL.fullmatch(value)
-    return "" if right else "expected 1 to 64 of A-Z a-z 0-9 . _ : -"
+    return "" if right else "expected 1 to 64 of A-Z a-z 0-9 . _ : - (everyone: leave it out)"
 
 
 def is_unicode(value: str) -> bool:

@@ -8,10 +8,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from broadcasting.checks import CHANNEL, Check, ids, integer, text
 from broadcasting.errors import RejectedError
+from broadcasting.strict_json import cut, read_json
 
 EVERYONE = "*"
 """The channel that everyone is on."""
@@ -27,6 +28,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
 }
 _AUDIENCES: Final = ("channel", "user", "connections")
 _NOT_YET: Final = (*_AUDIENCES, "exclude", "ttlSeconds")
+_TODAY: Final = tuple(key for key in _CHECKS if key not in _NOT_YET)
 _EXPECTED: Final = ', expected an object like {"message": "hello"}'
 
 
@@ -60,11 +62,7 @@ def _object(body: str) -> dict[str, Any]:
         return dict(found)
 
     try:
-        value = json.loads(
-            body, parse_constant=_refuse_number, parse_float=_finite, object_pairs_hook=keep
-        )
-    except RecursionError as error:
-        raise RejectedError("body is nested too deeply to be read") from error
+        value = read_json(body, object_pairs_hook=keep)
     except ValueError as error:
         raise RejectedError(f"body is not JSON: {error}{_EXPECTED}") from error
     if not isinstance(value, dict):
@@ -78,7 +76,10 @@ def _object(body: str) -> dict[str, Any]:
 def _check(key: str, value: object) -> None:
     check = _CHECKS.get(key)
     if check is None:
-        raise RejectedError(f"unknown key {_short(key)}: allowed are {', '.join(_CHECKS)}")
+        raise RejectedError(
+            f"unknown key {_short(key)}: allowed are {', '.join(_TODAY)}; "
+            f"not supported yet are {', '.join(_NOT_YET)}"
+        )
     if wrong := check(value):
         raise RejectedError(f"{key}: {wrong}, found {_short(value)}")
 
@@ -95,24 +96,12 @@ def _check_audience(request: Mapping[str, Any]) -> None:
             )
 
 
-def _refuse_number(literal: str) -> NoReturn:
-    raise ValueError(f"{literal} is not a JSON number")
-
-
-def _finite(literal: str) -> float:
-    number = float(literal)
-    if number in (float("inf"), float("-inf")):
-        _refuse_number(literal)
-    return number
-
-
 def _keys(request: Mapping[str, Any]) -> str:
     return _short(sorted(request)) if request else "an empty object"
 
 
-def _short(value: object, limit: int = 80) -> str:
-    shown = json.dumps(value)
-    return shown if len(shown) <= limit else f"{shown[:limit]}… ({len(shown)} characters)"
+def _short(value: object) -> str:
+    return cut(json.dumps(value))
 
 
 _JSON_TYPES: Final[tuple[tuple[Callable[[object], bool], str], ...]] = (

@@ -1,0 +1,54 @@
+"""Reads JSON as strictly as its standard: Python takes NaN, and makes infinity of `1e400`."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from broadcasting.errors import RejectedError
+
+
+def read_json(
+    text: str, *, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """Read a JSON value. `object_pairs_hook` makes the objects, as that of `json.loads` does.
+
+    Raises ValueError when it is not JSON, RejectedError when it is JSON that cannot be carried:
+    nested too deeply, or a number too large.
+    """
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=object_pairs_hook,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_readable,
+        )
+    except RecursionError as error:
+        raise RejectedError("body is nested too deeply to be read") from error
+
+
+def cut(text: str, limit: int = 80) -> str:
+    """Return the beginning of a long text, and how long it is; a short one as it is."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def _refuse_constant(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is not a JSON number")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if number in (float("inf"), float("-inf")):
+        raise _too_large(literal)
+    return number
+
+
+def _readable(literal: str) -> int:
+    try:
+        return int(literal)
+    except ValueError as error:  # more digits than Python reads
+        raise _too_large(literal) from error
+
+
+def _too_large(literal: str) -> RejectedError:
+    return RejectedError(f"number {cut(literal)} is too large to be read; send it as a string")
