@@ -1,5 +1,6 @@
 """A deployed stack: made on a local AWS by the real CDK, or found by its name."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -70,9 +71,14 @@ def find_local(endpoint: Endpoint) -> Deployment:
 
 
 def find_deployed(stack: str, profile: str | None, region: str | None) -> Deployment:
-    """Return a stack in an AWS account. Raises CrierError."""
+    """Return a stack in an AWS account. Raises CrierError.
+
+    Without `region` it is that of AWS_REGION, as with the CDK, before those that boto3 reads.
+    """
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
+        session = boto3.Session(
+            profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None
+        )
     except BotoCoreError as error:
         raise CrierError(f"{error}; name another with --profile") from error
     return _find(stack, session, None)
@@ -84,7 +90,8 @@ def _find(stack: str, session: boto3.Session, endpoint: Endpoint | None) -> Depl
         described = client.describe_stacks(StackName=stack)["Stacks"][0]
     except (ClientError, BotoCoreError) as error:
         raise CrierError(
-            f"cannot find the stack {stack}: {error}; check --stack, --profile and --region"
+            f"cannot find the stack {stack}: {str(error).rstrip('.')}; "
+            "check --stack, --profile and --region"
         ) from error
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
     if missing := [name for name in _OUTPUTS if name not in outputs]:

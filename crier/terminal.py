@@ -1,7 +1,7 @@
 """What people see: progress on stderr, data on stdout."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crier.deployment import Deployment
+from crier.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from crier.logs import LogLine
 from crier.proof import Proof
 
@@ -60,25 +61,36 @@ def bar(bars: Progress, description: str, total: int) -> Callable[[], None]:
 
 
 def show_invitation(deployment: Deployment) -> None:
-    """Say how to connect to a local run and how to broadcast."""
-    body = '{"message": "Hear ye!"}'
-    credentials = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1"
-    endpoint = deployment.endpoint.url if deployment.endpoint else ""
+    """Say how to connect to a local run, how to broadcast and where the rejected are."""
     err.print(Panel("Crier runs on the local AWS. Press Ctrl-C to end it.", expand=False))
-    lines = {
-        "WebSocket URL": deployment.web_socket_url,
-        "Queue URL": deployment.queue_url,
-        "Connect": f".venv/bin/node node_modules/.bin/wscat -c {deployment.web_socket_url}",
-        "Broadcast": ".venv/bin/python -m crier send 'Hear ye!'",
-        "Broadcast with the AWS CLI": (
-            f"{credentials} aws --endpoint-url {endpoint} sqs send-message "
-            f"--queue-url {deployment.queue_url} --message-body '{body}'"
-        ),
-    }
-    for title, line in lines.items():
+    for title, line in _invitation(deployment).items():
         out.print(Text(title, style="bold"))
         out.print(line, soft_wrap=True, highlight=False, markup=False)
     out.print()
+
+
+def _invitation(deployment: Deployment) -> Mapping[str, str]:
+    """Return what to type, under its title: each line works as it is, in the project's folder."""
+    endpoint = deployment.endpoint.url if deployment.endpoint else ""
+    sqs = (  # the Region as an option: version 1 of the AWS CLI does not read AWS_REGION
+        f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
+        f".venv-aws-cli/bin/aws --region {REGION} --endpoint-url {endpoint} sqs"
+    )
+    return {
+        "WebSocket URL": deployment.web_socket_url,
+        "Queue URL": deployment.queue_url,
+        "Dead-letter queue URL": deployment.dead_letter_queue_url,
+        "Connect": f".venv/bin/node node_modules/.bin/wscat -c {deployment.web_socket_url}",
+        "Broadcast": ".venv/bin/python -m crier send 'Hear ye!'",
+        "Broadcast with the AWS CLI (`make aws-cli` installs it)": (
+            f"{sqs} send-message --queue-url {deployment.queue_url} "
+            """--message-body '{"message": "Hear ye!"}'"""
+        ),
+        "See what was rejected, and why": (
+            f"{sqs} receive-message --queue-url {deployment.dead_letter_queue_url} "
+            "--message-attribute-names All"
+        ),
+    }
 
 
 def show_log_line(line: LogLine) -> None:

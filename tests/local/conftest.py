@@ -1,12 +1,15 @@
 """One local AWS with the app deployed, for all tests of this folder."""
 
 import json
+import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crier import terminal
 from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import LocalAws
 from crier.project import ROOT
@@ -43,21 +46,35 @@ def no_rows(deployment: Deployment) -> Iterator[None]:
             client.delete_item(TableName=deployment.table_name, Key=key)
 
 
-@pytest.fixture(scope="session")
-def aws_cli(deployment: Deployment) -> Callable[..., Any]:
-    """The AWS CLI, as the README has it installed, pointed at the local AWS."""
-    endpoint = deployment.endpoint
-    assert endpoint is not None
+@pytest.fixture
+def printed(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> Mapping[str, str]:
+    """What the local run prints at its start: lines by their titles."""
+    terminal.show_invitation(deployment)
+    lines = capsys.readouterr().out.splitlines()
+    return dict(zip(lines[::2], lines[1::2], strict=False))
 
-    def run(*arguments: str) -> Any:
+
+@pytest.fixture
+def bare_environment(tmp_path: Path) -> Mapping[str, str]:
+    """The environment of a newcomer: no Region, no credentials, an empty home."""
+    return {"HOME": str(tmp_path), "PATH": os.defpath}
+
+
+@pytest.fixture
+def shell(bare_environment: Mapping[str, str]) -> Callable[[str], Any]:
+    """Runs a line in the project's folder as a newcomer does, and reads the JSON that it prints."""
+
+    def run(line: str) -> Any:
         done = subprocess.run(
-            [ROOT / ".venv-aws-cli" / "bin" / "aws", "--endpoint-url", endpoint.url, *arguments],
+            ["/bin/sh", "-c", line],
             capture_output=True,
-            check=True,
-            env=dict(endpoint.environment),
+            check=False,
+            cwd=ROOT,
+            env=bare_environment,
             text=True,
             timeout=60,
         )
-        return json.loads(done.stdout)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "{}")
 
     return run

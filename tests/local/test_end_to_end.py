@@ -6,8 +6,10 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
+import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from crier.clients import Client, close_clients, connect_clients
 from crier.demo import add_ghosts, connection_ids, enqueue
 from crier.deployment import Deployment
-from crier.project import PROGRAMS, ROOT
+from crier.project import ROOT
 from tests.local.function_logs import Logs
 from tests.local.waiting import until
 
@@ -159,30 +161,29 @@ async def test_unknown_frame_is_answered_with_an_error(deployment: Deployment) -
 
 
 async def test_wscat_receives_what_the_aws_cli_enqueues(
-    deployment: Deployment, aws_cli: Callable[..., Any]
+    deployment: Deployment,
+    printed: Mapping[str, str],
+    bare_environment: Mapping[str, str],
+    shell: Callable[[str], Any],
 ) -> None:
-    """The commands of the README work: wscat from npm, and the AWS CLI."""
-    wscat = await asyncio.create_subprocess_exec(
-        PROGRAMS / "node",
-        ROOT / "node_modules" / "wscat" / "bin" / "wscat",
-        "--connect",
-        deployment.web_socket_url,
+    """The commands that the local run prints work as they are: wscat from npm, and the AWS CLI."""
+    wscat = await asyncio.create_subprocess_shell(
+        printed["Connect"],
+        cwd=ROOT,
+        env=bare_environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Node's wheel starts Node as a child: both are to end
+        start_new_session=True,  # the shell starts Node's wheel, which starts Node: all are to end
     )
     try:
         await until(lambda: connection_ids(deployment))
-        await asyncio.to_thread(
-            aws_cli,
-            *("sqs", "send-message", "--queue-url", deployment.queue_url),
-            *("--message-body", '{"message": "Hear ye, wscat"}'),
-        )
+        broadcast = printed["Broadcast with the AWS CLI (`make aws-cli` installs it)"]
+        await asyncio.to_thread(shell, broadcast)
         assert wscat.stdout is not None
         seen = b""
         async with asyncio.timeout(30):
-            while b"Hear ye, wscat" not in seen:
+            while b"Hear ye!" not in seen:
                 chunk = await wscat.stdout.read(1000)
                 assert chunk, f"wscat ended: {seen!r}"
                 seen += chunk
@@ -190,3 +191,38 @@ async def test_wscat_receives_what_the_aws_cli_enqueues(
         with suppress(ProcessLookupError):
             os.killpg(wscat.pid, signal.SIGKILL)
         await wscat.communicate()
+
+
+async def test_aws_cli_shows_what_was_rejected(
+    deployment: Deployment, printed: Mapping[str, str], shell: Callable[[str], Any]
+) -> None:
+    """The printed command that reads the dead-letter queue works as it is, and shows reasons."""
+    await asyncio.to_thread(enqueue, deployment, {"message": 1, "user": "u"})
+
+    seen = await until(
+        lambda: [
+            letter["MessageAttributes"]["reason"]["StringValue"]
+            for letter in shell(printed["See what was rejected, and why"]).get("Messages", [])
+            if letter["Body"] == '{"message": 1, "user": "u"}'
+        ]
+    )
+
+    assert seen[0].startswith("user is not supported yet")
+
+
+async def test_python_of_the_readme_enqueues(
+    deployment: Deployment, logs: Logs, bare_environment: Mapping[str, str]
+) -> None:
+    """The README's Python for the local run works as it is, with its URLs filled in."""
+    assert deployment.endpoint is not None
+    block = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    code = block.replace("http://127.0.0.1:PORT", deployment.endpoint.url)
+    code = code.replace("QUEUE_URL", repr(deployment.queue_url))
+    before = len(logs.find(message="settled"))
+
+    python = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(code), env=bare_environment
+    )
+
+    assert await python.wait() == 0
+    await until(lambda: len(logs.find(message="settled")) > before)
