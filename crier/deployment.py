@@ -20,6 +20,7 @@ from crier.local_aws import (
     LocalAws,
     clean_environment,
 )
+from crier.process_group import end_group
 from crier.project import PROGRAMS, ROOT
 
 LOCAL_STACK = "crier-dev"
@@ -123,23 +124,25 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         **clean_environment(),
         **aws.endpoint.environment,
         "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "TMPDIR": str(aws.folder),
     }
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_CDK_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CrierError(f"cdk {arguments[0]} took more than {_CDK_SECONDS} s") from error
-    if done.returncode:
-        last_lines = "\n".join(done.stdout.splitlines()[-15:])
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # the CDK starts the app, which starts Node: all are to end
+    ) as process:
+        try:
+            printed, _ = process.communicate(timeout=_CDK_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise CrierError(f"cdk {arguments[0]} took more than {_CDK_SECONDS} s") from error
+        finally:
+            end_group(process)
+    if process.returncode:
+        last_lines = "\n".join(printed.decode(errors="replace").splitlines()[-15:])
         raise CrierError(f"cdk {arguments[0]} failed:\n{last_lines}")
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from crier.errors import CrierError
+from crier.process_group import end_group
 from crier.project import PROGRAMS
 
 REGION = "us-east-1"
@@ -24,7 +24,6 @@ ACCOUNT = "000000000000"
 ACCESS_KEY_ID = SECRET_ACCESS_KEY = "test"  # noqa: S105 - what the local AWS knows; no secret
 _HOST = "127.0.0.1"
 _START_SECONDS = 30.0
-_STOP_SECONDS = 2.0
 _WORKER_SITE = Path(__file__).parent / "worker_site"
 
 
@@ -94,7 +93,7 @@ class LocalAws:
     def close(self) -> None:
         """End the process and those that it started, and delete what they wrote."""
         if self._process is not None:
-            _end_group(self._process)
+            end_group(self._process)
             self._process = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -166,14 +165,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def _end_group(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that leads a group: the workers that it started are in the same group."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

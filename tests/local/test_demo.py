@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
         text=True,
     )
     try:
-        _wait_for(BUILD / "local.json", 90)
+        _wait_for((BUILD / "local.json").exists, 90)
         send = [sys.executable, "-m", "crier", "send", "--id=hello", "Hear ye!"]
         sent = subprocess.run(
             send, capture_output=True, check=False, cwd=ROOT, text=True, timeout=60
@@ -82,8 +83,30 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
     assert not (BUILD / "local.json").exists()
 
 
-def _wait_for(path: Path, seconds: float) -> None:
+def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(tmp_path: Path) -> None:
+    """Only the command itself is interrupted, as `kill -INT` does: the CDK ends with it."""
+    local = subprocess.Popen(
+        [sys.executable, "-m", "crier", "local"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _wait_for(lambda: any(tmp_path.glob("crier-*/jsii-kernel-*")), 60)
+    finally:
+        local.send_signal(signal.SIGINT)
+        _, said = local.communicate(timeout=30)
+
+    assert local.returncode == 130
+    assert "everything that was started is gone" in said
+    time.sleep(2)  # the CDK made its folder again when it lived on
+    assert list(tmp_path.iterdir()) == []
+
+
+def _wait_for(happened: Callable[[], bool], seconds: float) -> None:
     give_up = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < give_up, f"{path.name} did not come within {seconds} s"
+    while not happened():
+        assert time.monotonic() < give_up, f"it did not happen within {seconds} s"
         time.sleep(0.2)

@@ -93,6 +93,34 @@ def test_deployment_names_the_command_when_the_cdk_takes_too_long(
     assert str(caught.value) == "cdk bootstrap took more than 0.2 s"
 
 
+def test_deployment_ends_what_the_cdk_started(aws: LocalAws, root: Path) -> None:
+    """What the CDK has left running is ended: nobody can write any more."""
+    pipe = root / "pipe"
+    os.mkfifo(pipe)
+    install_node(root, f"/bin/sleep 60 >{pipe} 2>&1 & exit 1")
+    install_cdk(root)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    with pytest.raises(CrierError, match="cdk bootstrap failed"):
+        deploy_locally(aws, ignore)
+
+    assert os.read(reader, 1) == b""  # raises BlockingIOError when somebody could still write
+    os.close(reader)
+
+
+def test_deployment_keeps_what_the_cdk_leaves_in_the_folder_of_the_run(
+    aws: LocalAws, root: Path
+) -> None:
+    """Temporary files of the CDK and of what it starts go when the run's folder goes."""
+    install_node(root, "echo $TMPDIR; exit 1")
+    install_cdk(root)
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert str(caught.value) == f"cdk bootstrap failed:\n{aws.folder}"
+
+
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be known of any AWS account: no Region, no credentials, no files."""
