@@ -22,7 +22,7 @@ from crier.limits import raise_file_limit
 from crier.local_aws import LocalAws
 from crier.logs import LogFollower
 from crier.project import BUILD
-from crier.session import announced, running_endpoint
+from crier.session import announced, refuse_second_run, running_endpoint
 
 app = typer.Typer(
     add_completion=False,
@@ -47,6 +47,7 @@ def main() -> None:
 @app.command()
 def local(port: Port = 0) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
+    refuse_second_run()
     with _interruptible(), ExitStack() as stack:
         with terminal.progress() as bars:
             aws, deployment = stack.enter_context(_deployed(bars, port))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from crier.errors import CrierError
 from crier.process_group import end_group
@@ -44,6 +45,15 @@ class Endpoint:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it listens."""
+        with suppress(OSError, ValueError):
+            parts = urlsplit(self.url)
+            socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2).close()
+            return True
+        return False
 
 
 class LocalAws:

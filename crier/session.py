@@ -14,7 +14,11 @@ _FILE = BUILD / "local.json"
 
 @contextmanager
 def announced(endpoint: Endpoint) -> Iterator[None]:
-    """Let other commands find a local run as long as the block lasts."""
+    """Let other commands find a local run as long as the block lasts.
+
+    Raises CrierError when there is one already.
+    """
+    refuse_second_run()
     _FILE.parent.mkdir(parents=True, exist_ok=True)
     _FILE.write_text(json.dumps({"url": endpoint.url, "pid": os.getpid()}) + "\n")
     try:
@@ -24,15 +28,30 @@ def announced(endpoint: Endpoint) -> Iterator[None]:
             _FILE.unlink(missing_ok=True)
 
 
+def refuse_second_run() -> None:
+    """Raise CrierError when a local run is there: `crier send` would find only one of two."""
+    if endpoint := _running():
+        raise CrierError(
+            f"a local run is there already, at {endpoint.url}: use it, or end it with Ctrl-C "
+            f"(process {_announced()[1]})"
+        )
+
+
 def running_endpoint() -> Endpoint:
     """Return the running local AWS. Raises CrierError when there is none."""
-    url, pid = _announced()
-    if not url or not _is_alive(pid):
+    endpoint = _running()
+    if endpoint is None:
         raise CrierError(
             "no local run is there: start one with `python -m crier local`, or name a deployed "
             "stack with --stack"
         )
-    return Endpoint(url)
+    return endpoint
+
+
+def _running() -> Endpoint | None:
+    """Return what is announced, unless it has ended: its process id may be another's by now."""
+    url, pid = _announced()
+    return Endpoint(url) if _is_alive(pid) and Endpoint(url).is_up else None
 
 
 def _announced() -> tuple[str, int]:
