@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress as Bars
 
+from broadcasting.errors import RejectedError
 from crier import terminal
 from crier.demo import Progress, enqueue, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally, find_deployed, find_local
@@ -22,6 +23,7 @@ from crier.limits import raise_file_limit
 from crier.local_aws import LocalAws
 from crier.logs import LogFollower
 from crier.project import BUILD
+from crier.request import request_of
 from crier.session import announced, refuse_second_run, running_endpoint
 
 app = typer.Typer(
@@ -32,7 +34,9 @@ app = typer.Typer(
 )
 
 _SPARE_FILES = 256
-Port = Annotated[int, typer.Option(help="The port of the local AWS; 0 takes a free one.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, help="The port of the local AWS; 0 takes a free one.")
+]
 
 
 def main() -> None:
@@ -40,7 +44,7 @@ def main() -> None:
     try:
         app()
     except CrierError as error:
-        terminal.err.print(f"[red]Error:[/red] {error}", soft_wrap=True, highlight=False)
+        terminal.show_error(error)
         sys.exit(1)
 
 
@@ -61,11 +65,18 @@ def local(port: Port = 0) -> None:
         raise CrierError("the local AWS has ended by itself; start `crier local` again")
 
 
-@app.command()
+@app.command(options_metavar="[OPTIONS] [--]")
 def send(
-    message: Annotated[str, typer.Argument(help="JSON; anything else is sent as a text.")],
+    message: Annotated[
+        str,
+        typer.Argument(
+            help="JSON; anything else is sent as a text. One that begins with a dash comes "
+            "after --, as in: send -- -5"
+        ),
+    ],
     id_: Annotated[
-        str | None, typer.Option("--id", help="The broadcast's idempotency key.")
+        str | None,
+        typer.Option("--id", help="Passed on to the clients; else they get the SQS message id."),
     ] = None,
     stack: Annotated[
         str | None, typer.Option(help="A deployed stack, such as crier-prod; else the local run.")
@@ -74,13 +85,20 @@ def send(
     region: Annotated[str | None, typer.Option(help="The AWS Region, with --stack.")] = None,
 ) -> None:
     """Enqueue a broadcast, to the local run or to a deployed stack; print its id."""
-    deployment = find_deployed(stack, profile, region) if stack else find_local(running_endpoint())
-    body = {"message": _json_or_text(message)} | ({"id": id_} if id_ else {})
+    if stack is None and (profile, region) != (None, None):
+        raise typer.BadParameter("--profile and --region need --stack: the local run has neither")
     try:
-        message_id = enqueue(deployment, body)
+        request = request_of(message, id_)
+    except RejectedError as error:
+        raise typer.BadParameter(error.reason) from error
+    deployment = (
+        find_local(running_endpoint()) if stack is None else find_deployed(stack, profile, region)
+    )
+    try:
+        message_id = enqueue(deployment, request)
     except (ClientError, BotoCoreError) as error:
         raise CrierError(f"the broadcast was not enqueued: {error}") from error
-    terminal.out.print(id_ or message_id, highlight=False, markup=False)
+    terminal.out.print(id_ or message_id, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -130,10 +148,3 @@ def _interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         terminal.err.print("Ended; everything that was started is gone.")
         raise typer.Exit(130) from None
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -108,6 +108,12 @@ def show_log_line(line: LogLine) -> None:
     out.print(text, soft_wrap=True)
 
 
+def show_error(error: Exception) -> None:
+    """Say what went wrong."""
+    text = Text.assemble(("Error:", "red"), f" {error}")  # not markup: it may have brackets
+    err.print(text, soft_wrap=True)
+
+
 def show_proof(proof: Proof) -> None:
     """Show a demo's figures, and whether everything is as promised."""
     table = Table(title="One broadcast, proved from outside", show_header=False)

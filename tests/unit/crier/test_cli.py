@@ -1,12 +1,15 @@
 """The command line: help, and errors that are messages."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from crier import cli, session
+from crier import cli, session, terminal
+from crier.errors import CrierError
+from crier.project import ROOT
 
 
 @pytest.mark.parametrize(
@@ -69,17 +72,61 @@ def test_demo_refuses_connections_when_out_of_bounds(connections: str) -> None:
     assert "--connections" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["local", "demo"])
+@pytest.mark.parametrize("port", ["-1", "65536", "99999", "http"])
+def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> None:
+    """A port that cannot be is refused before anything is started."""
+    runner = CliRunner()
+
+    result = runner.invoke(cli.app, [command, "--port", port])
+
+    assert result.exit_code == 2
+    assert "--port" in result.stderr
+
+
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("arguments", "words"),
     [
-        ('{"text": "Hear ye!"}', {"text": "Hear ye!"}),
-        ("[1, null]", [1, None]),
-        ("Hear ye!", "Hear ye!"),
-        ("", ""),
+        (["--id", "", "x"], 'id: expected a string of 1 to 64 characters, found ""'),
+        (["--id", "a" * 65, "x"], "id: expected a string of 1 to 64 characters"),
+        (["--id", "\udcff", "x"], "id: expected a string of 1 to 64 characters"),
+        (["a" * 131_000], "the frame would be 131095 bytes"),
+        (["\udcff"], "lone surrogate"),
+        (["1e400"], "number 1e400 is too large"),
+        (["[" * 200_000], "nested too deeply"),
+        (["--profile", "P", "x"], "--profile and --region need --stack"),
+        (["--region", "R", "x"], "--profile and --region need --stack"),
+        (["-5"], "[OPTIONS] [--]"),
     ],
 )
-def test_message_is_json_or_else_a_text(text: str, message: object) -> None:
-    """What is JSON is sent as such, anything else as a text."""
-    parsed = cli._json_or_text(text)
+def test_send_refuses_what_would_be_rejected(arguments: list[str], words: str) -> None:
+    """What cannot be broadcast is a wrong use, said before any queue is looked for."""
+    runner = CliRunner(env={"COLUMNS": "200"})
 
-    assert parsed == message
+    result = runner.invoke(cli.app, ["send", *arguments])
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_send_knows_the_rules_when_it_runs_by_itself() -> None:
+    """`python -m crier` finds the rules of broadcasting, with no path set for it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "crier", "send", "--id=", "x"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        text=True,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "id: expected a string" in done.stderr
+
+
+def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixture[str]) -> None:
+    """AWS answers with patterns such as [a-z]*: they are no markup."""
+    terminal.show_error(CrierError("expected [a-z]* or [/red]"))
+
+    assert capfd.readouterr().err == "Error: expected [a-z]* or [/red]\n"

@@ -28,6 +28,7 @@ def _imports(path: Path) -> set[str]:
         (LAMBDAS / "delivery", {"broadcasting", "delivery"}),
         (LAMBDAS / "storage", {"broadcasting", "storage"}),
         (ROOT / "stacks", {"stacks"}),
+        (ROOT / "crier", {"broadcasting", "crier"}),
     ],
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )
