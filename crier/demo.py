@@ -71,7 +71,7 @@ async def run_demo(
         ghosts=len(ghosts),
         **{name: receipt[name] for name in _COUNTS},
         **asdict(reception),
-        posts_per_second=receipt["targeted"] / max(receipt["milliseconds"], 1) * 1000,
+        settled_per_second=receipt["targeted"] / max(receipt["milliseconds"], 1) * 1000,
         stale_rows_left=rows.stale_left,
         live_rows_lost=rows.live_lost,
     )

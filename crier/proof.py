@@ -9,11 +9,12 @@ from typing import Any
 class Proof:
     """The figures of a demo: its JSON has these keys.
 
-    `targeted` to `failed` are the app's own account, the others were counted from outside:
-    `received` clients had the right frame exactly once, `duplicates` are frames too many,
-    `wrong` frames with other content, `missing` clients without the frame. Times are from
-    enqueuing to a client's receipt. `stale_rows_left` are rows of ghosts, `live_rows_lost`
-    rows of clients that should still be there.
+    `targeted` to `failed` are the app's own account, and so is `settled_per_second`: connections
+    that ended, by the time from the broadcast's opening to its end. The others were counted from
+    outside: `received` clients had the right frame exactly once, `duplicates` are frames too
+    many, `wrong` frames with other content, `missing` clients without the frame. Times are from
+    enqueuing to a client's receipt. `stale_rows_left` are rows of ghosts, `live_rows_lost` rows
+    of clients that should still be there.
     """
 
     connections: int
@@ -28,7 +29,7 @@ class Proof:
     wrong: int
     first_seconds: float
     last_seconds: float
-    posts_per_second: float
+    settled_per_second: float
     stale_rows_left: int
     live_rows_lost: int
 

@@ -131,7 +131,7 @@ def show_proof(proof: Proof) -> None:
         "Missing": f"{proof.missing:,}",
         "From enqueue to the first client": f"{proof.first_seconds:.3f} s",
         "From enqueue to the last client": f"{proof.last_seconds:.3f} s",
-        "Posts per second": f"{proof.posts_per_second:,.0f}",
+        "Settled per second": f"{proof.settled_per_second:,.0f}",
         "Stale rows left": f"{proof.stale_rows_left:,}",
         "Live rows lost": f"{proof.live_rows_lost:,}",
     }

@@ -19,7 +19,7 @@ WELL = Proof(
     wrong=0,
     first_seconds=0.1,
     last_seconds=0.5,
-    posts_per_second=262.5,
+    settled_per_second=262.5,
     stale_rows_left=0,
     live_rows_lost=0,
 )
