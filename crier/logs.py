@@ -1,10 +1,13 @@
 """Follows what the local functions print."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_PHYSICAL_NAME = re.compile(r"crier-[a-z]+-(\w+?)[0-9A-F]{8}-\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,11 @@ class LogLine:
 
     function: str
     text: str
+
+    @property
+    def name(self) -> str:
+        """The function's name in the stack: Connect of `crier-dev-Connect5B7EF7A3-1A2B3C`."""
+        return _PHYSICAL_NAME.sub(r"\1", self.function)
 
     @property
     def fields(self) -> dict[str, Any]:

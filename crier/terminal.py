@@ -98,7 +98,7 @@ def show_log_line(line: LogLine) -> None:
     fields = line.fields
     if "_aws" in fields:  # a metric: for CloudWatch, not for a reader
         return
-    text = Text(f"{line.function.removeprefix('crier-dev-')[:10]:<11}", style="cyan")
+    text = Text(f"{line.name:<13}", style="cyan")
     if fields:
         rest = {name: value for name, value in fields.items() if name not in _ALWAYS_THERE}
         text.append(f"{fields.get('message', '')} ", style=_LEVELS.get(fields.get("level", ""), ""))

@@ -71,6 +71,7 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
             lines.append(local.stdout.readline())
             assert lines[-1], "the local run ended"
         assert any(line.startswith("ws://127.0.0.1:") for line in lines)
+        assert lines[-1].startswith("Broadcast ")
         assert '"broadcast_id": "hello"' in lines[-1]
     finally:
         local.send_signal(signal.SIGINT)

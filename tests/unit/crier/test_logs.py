@@ -97,3 +97,19 @@ def test_follower_splits_at_line_ends_only(tmp_path: Path) -> None:
     (line,) = LogFollower(tmp_path).new_lines()
 
     assert line.fields == {"message": "a\u2028b"}
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("crier-dev-Broadcast21A29F1F-0A1B2C3D4E5F", "Broadcast"),
+        ("crier-dev-Connect5B7EF7A3-XYZ", "Connect"),
+        ("crier-dev-UnknownFrame0123ABCD-0123ABCD", "UnknownFrame"),
+        ("something-else", "something-else"),
+    ],
+)
+def test_line_has_the_functions_name_in_the_stack(function: str, name: str) -> None:
+    """A reader sees the function's own name, whole, without what the deploy puts around it."""
+    line = LogLine(function, "text")
+
+    assert line.name == name
