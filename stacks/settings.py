@@ -77,7 +77,7 @@ class Settings:
                                quota is 10,000 in most Regions, shared with its other APIs
     post_burst                 how many posts go at once after a rest, 1-1,000,000. The quota's
                                is 5,000 in most Regions
-    local_callback_base        only for the local run: where its `@connections` are
+    local_callback_base        only for the local run, which is dev: where its `@connections` are
     """
 
     stage: str = "dev"
@@ -99,6 +99,9 @@ class Settings:
             value = getattr(self, name)
             if not is_allowed(value):
                 raise SettingsError(_complaint(name, value, allowed))
+        if self.is_prod and self.local_callback_base:
+            none = "none with stage prod: only the local run, which is dev, sets it"
+            raise SettingsError(_complaint("local_callback_base", self.local_callback_base, none))
 
     @property
     def is_prod(self) -> bool:

@@ -48,10 +48,16 @@ def prod_again(synthesize: Synthesize) -> Template:
 
 
 @pytest.fixture(scope="session")
+def dev(synthesize: Synthesize) -> Template:
+    """Return the template of the stage dev with its defaults."""
+    return synthesize(Settings.from_context({}))
+
+
+@pytest.fixture(scope="session")
 def local(synthesize: Synthesize) -> Template:
-    """Return the template of prod as it would be for a local run."""
+    """Return the template of dev as it is for a local run."""
     base = "http://127.0.0.1:4566/_aws/execute-api"
-    return synthesize(Settings.from_context({"stage": "prod", "localCallbackBase": base}))
+    return synthesize(Settings.from_context({"localCallbackBase": base}))
 
 
 @pytest.fixture(scope="session")

@@ -183,11 +183,11 @@ def test_default_route_answers(prod: Template) -> None:
     )
 
 
-def test_local_run_changes_callback_urls_only(prod: Template, local: Template) -> None:
+def test_local_run_changes_callback_urls_only(dev: Template, local: Template) -> None:
     """The local run has its own URLs and no route response; all else is as on AWS."""
-    real, here = prod.to_json(), local.to_json()
+    real, here = dev.to_json(), local.to_json()
     base = "127.0.0.1:4566/_aws/execute-api/"
-    url = {"Fn::Join": ["", [f"http://{base}", API, "/prod"]]}
+    url = {"Fn::Join": ["", [f"http://{base}", API, "/dev"]]}
 
     variables = here["Resources"]["Broadcast21A29F1F"]["Properties"]["Environment"]["Variables"]
 
@@ -195,7 +195,7 @@ def test_local_run_changes_callback_urls_only(prod: Template, local: Template) -
     assert variables.pop("CALLBACK_URL") == url
     assert here["Outputs"].pop("CallbackUrl")["Value"] == url
     assert here["Outputs"].pop("WebSocketUrl")["Value"] == {
-        "Fn::Join": ["", [f"ws://{base}", API, "/prod"]]
+        "Fn::Join": ["", [f"ws://{base}", API, "/dev"]]
     }
     del real["Outputs"]["CallbackUrl"], real["Outputs"]["WebSocketUrl"]
     del real["Resources"]["Broadcast21A29F1F"]["Properties"]["Environment"]["Variables"][

@@ -1,9 +1,16 @@
 """Deploy settings: what is allowed, and what its user is told otherwise."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from stacks.settings import Settings, SettingsError
 
+ROOT = Path(__file__).parents[3]
 WHOLE = "a whole number from"
 
 
@@ -37,6 +44,34 @@ def test_settings_name_the_value_when_it_is_wrong(name: str, value: object, allo
     shown = value if str(value).isdigit() else repr(value)  # a number is shown as one
     assert str(caught.value).startswith(f"{name} is {shown}, expected {allowed}")
     assert str(caught.value).endswith(f"(-c {name}=…)")
+
+
+def test_settings_refuse_a_local_url_when_the_stage_is_prod() -> None:
+    """Prod never posts to a machine of its deployer: only the local run, dev, has such a URL."""
+    context = {"stage": "prod", "localCallbackBase": "http://127.0.0.1:4566/_aws/execute-api"}
+
+    with pytest.raises(
+        SettingsError, match=r"^localCallbackBase is .*, expected none with stage p"
+    ):
+        Settings.from_context(context)
+
+
+def test_app_says_only_what_is_wrong_when_a_setting_is() -> None:
+    """The app ends with the message and exit code 1, and without a traceback."""
+    context = json.dumps({"stage": "staging"})
+
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "CDK_CONTEXT_JSON": context},
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: stage is 'staging', expected dev or prod (-c stage=…)\n"
 
 
 def test_settings_suggest_a_name_when_it_is_unknown() -> None:
