@@ -47,10 +47,12 @@ setup: .venv/.ready node_modules/.ready ## Install what is needed, inside this f
 aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
 
 .venv/.ready: requirements.txt requirements-dev.txt constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Error: $(PYTHON) is not there, expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
 	@echo "Installing the Python packages (about a minute) …"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { \
 	  echo "Error: the Python packages could not be installed: is the package index reachable? (pip config list, pip index versions boto3)"; exit 1; }
 	@touch $@
@@ -63,7 +65,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 
 .venv-aws-cli/.ready: requirements-aws-cli.txt
 	@echo "Installing the AWS CLI …"
-	@$(PYTHON) -m venv .venv-aws-cli
+	@$(PYTHON) -m venv --clear .venv-aws-cli
 	@.venv-aws-cli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-aws-cli.txt || { \
 	  echo "Error: the AWS CLI could not be installed: is the package index reachable?"; exit 1; }
 	@touch $@
