@@ -1,16 +1,19 @@
-"""The broadcast function: takes broadcasts and slices from SQS and settles each by itself."""
+"""The broadcast function: takes broadcasts and slices from SQS and carries each by itself."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcasting.errors import RejectedError
 from broadcasting.frame import encode_frame
-from broadcasting.message import parse_broadcast
-from broadcasting.slice import Slice, open_slice, parse_slice
+from broadcasting.message import EVERYONE, parse_broadcast
+from broadcasting.slice_message import parse_slice_message
+from broadcasting.work import ALL_SHARDS
 from events import Record, records_of
-from metrics import publish_receipt, publish_rejected
+from metrics import publish_carried, publish_rejected
 from observability import logger
+from storage.ledger import Lease, Opening, Refusal
 from wiring import BroadcastWiring, broadcast_wiring
 from worker import SWEEP_SECONDS, Carried
 
@@ -18,43 +21,69 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 RESERVED_SECONDS = SWEEP_SECONDS + 8.0
-"""Kept back of an invocation's time: for the hand-over and the deletes."""
+"""Kept back of an invocation's time: for the last write, the hand-over and the deletes."""
+
+LEASE_GRACE_MS = 5_000
+"""How long a lease outlives its invocation: more than the clocks of two workers differ."""
 
 
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Settle a batch of messages; name those that SQS shall deliver again."""
+    """Carry what a batch of messages asks for; name those that SQS shall deliver again."""
     wired = broadcast_wiring()
-    remaining_seconds = context.get_remaining_time_in_millis() / 1000
-    deadline = wired.clock.monotonic() + remaining_seconds - RESERVED_SECONDS
-    failed = [record for record in records_of(event) if not _settle(record, wired, deadline)]
+    remaining_ms = context.get_remaining_time_in_millis()
+    deadline = wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS
+    until_ms = wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS
+    failed = [
+        record for record in records_of(event) if not _settle(record, wired, deadline, until_ms)
+    ]
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in failed]}
 
 
-def _settle(record: Record, wired: BroadcastWiring, deadline: float) -> bool:
+def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: int) -> bool:
     """Return whether SQS may forget the message. One bad record never holds up another."""
     try:
         try:
-            piece = _slice_of(record, wired)
+            held = _lease(record, wired, until_ms)
         except RejectedError as error:
             _reject(record, error, wired)
             return True
-        carried = wired.worker.carry(piece, deadline)
+        if isinstance(held, Refusal):
+            return _skip(record, held)
+        carried = wired.worker.carry(held, deadline)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
         return False
     try:
-        _report(piece, carried, wired)
+        _report(carried)
     except Exception:  # noqa: BLE001 - it is delivered: SQS must not deliver it again
-        logger.exception("delivered, but not reported", broadcast_id=piece.broadcast_id)
+        logger.exception("delivered, but not reported", broadcast_id=carried.summary.id)
     return True
 
 
-def _slice_of(record: Record, wired: BroadcastWiring) -> Slice:
+def _lease(record: Record, wired: BroadcastWiring, until_ms: int) -> Lease | Refusal:
+    """Open the broadcast of a message, or go on with the slice that it names."""
     if record.queue_arn == wired.settings.slice_queue_arn:
-        return parse_slice(record.body)
+        broadcast_id, slice_id = parse_slice_message(record.body)
+        return wired.ledger.lease(broadcast_id, slice_id, until_ms=until_ms)
     broadcast = parse_broadcast(record.body, record.message_id)
-    sent_at = wired.clock.epoch_ms()
-    return open_slice(broadcast.id, encode_frame(broadcast, sent_at), sent_at)
+    now_ms = wired.clock.epoch_ms()
+    ttl_ms = (broadcast.ttl_seconds or 0) * 1000
+    opening = Opening(
+        id=broadcast.id,
+        digest=broadcast.digest,
+        channel=EVERYONE,
+        frame_of=partial(encode_frame, broadcast, now_ms),
+        opened_ms=now_ms,
+        expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
+        work=ALL_SHARDS,
+    )
+    return wired.ledger.open(opening, until_ms=until_ms)
+
+
+def _skip(record: Record, refusal: Refusal) -> bool:
+    """Pass over a slice that has come to its end; one that is under way elsewhere comes again."""
+    logger.info("skipped", message_id=record.message_id, slice_is=refusal.name.lower())
+    return refusal is Refusal.CLOSED
 
 
 def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> None:
@@ -65,17 +94,27 @@ def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> Non
     publish_rejected()
 
 
-def _report(piece: Slice, carried: Carried, wired: BroadcastWiring) -> None:
-    milliseconds = wired.clock.epoch_ms() - piece.sent_at
+def _report(carried: Carried) -> None:
+    summary = carried.summary
     if carried.stopped_by:
-        logger.error("stopped early", broadcast_id=piece.broadcast_id, reason=carried.stopped_by)
+        logger.error("stopped early", broadcast_id=summary.id, reason=carried.stopped_by)
     logger.info(
-        "settled" if carried.is_settled else "handed over",
-        broadcast_id=piece.broadcast_id,
-        hops=piece.hops,
-        milliseconds=milliseconds,
+        "carried" if carried.is_closed else "handed over",
+        broadcast_id=summary.id,
+        slice_id=carried.slice_id,
+        counts=asdict(carried.counts),
+        left=carried.left,
         unread_shards=carried.unread_shards,
+        slices_handed_over=carried.handed_over,
         stale_rows_left=carried.stale_rows_left,
-        receipt=asdict(carried.receipt),
     )
-    publish_receipt(carried.receipt, milliseconds if carried.is_settled else None)
+    if summary.is_settled:
+        logger.info(
+            "settled",
+            broadcast_id=summary.id,
+            seq=summary.seq,
+            slices=summary.slices,
+            milliseconds=summary.settled_ms - summary.opened_ms,
+            receipt=asdict(summary.counts),
+        )
+    publish_carried(carried)

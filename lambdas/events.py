@@ -45,16 +45,22 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One SQS message of a batch."""
+    """One SQS message of a batch; `sent_ms` is when it was sent, in epoch milliseconds."""
 
     message_id: str
     body: str
     queue_arn: str
+    sent_ms: int
 
 
 def records_of(event: Mapping[str, Any]) -> list[Record]:
     """Return the messages of an SQS event."""
     return [
-        Record(record["messageId"], record["body"], record["eventSourceARN"])
+        Record(
+            record["messageId"],
+            record["body"],
+            record["eventSourceARN"],
+            int(record["attributes"]["SentTimestamp"]),
+        )
         for record in event["Records"]
     ]

@@ -3,29 +3,32 @@
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from broadcasting.receipt import Receipt
+from worker import Carried
 
 _metrics = Metrics(namespace="Crier")
 
 
-def publish_receipt(receipt: Receipt, settle_milliseconds: int | None) -> None:
-    """Write the counts of one invocation; they add up over the invocations of a broadcast.
-
-    `settle_milliseconds` is from the opening of the broadcast to the end of its slice, None
-    where a part of it was handed over.
-    """
-    counts = {
-        "Targeted": receipt.targeted,
-        "Delivered": receipt.delivered,
-        "Gone": receipt.gone,
-        "Failed": receipt.failed,
-        "Throttled": receipt.throttled,
+def publish_carried(carried: Carried) -> None:
+    """Write the counts of one invocation; they add up over the invocations of a broadcast."""
+    counts, summary = carried.counts, carried.summary
+    figures = {
+        "Targeted": counts.targeted,
+        "Delivered": counts.delivered,
+        "Gone": counts.gone,
+        "Failed": counts.failed,
+        "Expired": counts.expired,
+        "Throttled": counts.throttled,
+        "SlicesHandedOver": carried.handed_over,
     }
-    for name, count in counts.items():
+    for name, count in figures.items():
         _metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
-    if settle_milliseconds is not None:
+    if summary.is_settled:
+        wrong = summary.counts.targeted != summary.counts.ended
+        _metrics.add_metric(name="AccountMismatch", unit=MetricUnit.Count, value=int(wrong))
         _metrics.add_metric(
-            name="SettleMilliseconds", unit=MetricUnit.Milliseconds, value=settle_milliseconds
+            name="SettleMilliseconds",
+            unit=MetricUnit.Milliseconds,
+            value=summary.settled_ms - summary.opened_ms,
         )
     _metrics.flush_metrics()
 

@@ -42,6 +42,7 @@ class BroadcastSettings:
     """
 
     connections_table: str
+    broadcasts_table: str
     callback_url: str
     dead_letter_queue_url: str
     slice_queue_url: str
@@ -58,6 +59,7 @@ class BroadcastSettings:
         reader = _Reader(environment)
         settings = cls(
             connections_table=reader.text("CONNECTIONS_TABLE"),
+            broadcasts_table=reader.text("BROADCASTS_TABLE"),
             callback_url=reader.url("CALLBACK_URL"),
             dead_letter_queue_url=reader.url("DEAD_LETTER_QUEUE_URL"),
             slice_queue_url=reader.url("SLICE_QUEUE_URL"),

@@ -18,6 +18,8 @@ from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from settings import BroadcastSettings, ConnectionSettings
 from storage.connections import ConnectionsTable
+from storage.ledger import Ledger
+from storage.ledger_table import LedgerTable
 from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
 from worker import Worker
@@ -42,6 +44,7 @@ class BroadcastWiring:
 
     settings: BroadcastSettings
     clock: Clock
+    ledger: Ledger
     worker: Worker
     dead_letters: DeadLetters
     slice_dead_letters: DeadLetters
@@ -64,15 +67,21 @@ def broadcast_wiring() -> BroadcastWiring:
     sqs = session.client("sqs", config=_QUEUE_CONFIG)
     dynamodb = session.client("dynamodb", config=_STORAGE_CONFIG)
     read_queries_plainly(dynamodb)
+    ledger = Ledger(
+        LedgerTable(dynamodb, settings.broadcasts_table, epoch_ms=clock.epoch_ms),
+        epoch_ms=clock.epoch_ms,
+    )
     worker = Worker(
         table=ConnectionsTable(dynamodb, settings.connections_table),
         fan_out=_fan_out(settings, session, clock),
+        ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),
         clock=clock,
     )
     return BroadcastWiring(
         settings,
         clock,
+        ledger,
         worker,
         DeadLetters(sqs, settings.dead_letter_queue_url),
         DeadLetters(sqs, settings.slice_dead_letter_queue_url),

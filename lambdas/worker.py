@@ -1,138 +1,205 @@
-"""Carries one slice of a broadcast as far as the time allows, and hands over the rest."""
+"""Carries a slice of a broadcast as far as the time allows, and forgets nobody."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain
 
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement
-from broadcasting.receipt import Receipt, Tally
-from broadcasting.retry import MAX_ROUNDS, next_round_seconds
-from broadcasting.slice import ShardCursor, Slice
+from broadcasting.counts import Counts
+from broadcasting.ledger import LeaseLostError, Summary, announced
+from broadcasting.outcome import Outcome
+from broadcasting.retry import next_round_seconds
+from broadcasting.work import Work
 from delivery.port import FanOut, ForbiddenError
+from journey import Journey
 from storage.audience_reader import AudienceReader
-from storage.connections import ConnectionsTable
+from storage.connections import PAGE_ROWS, ConnectionsTable
 from storage.errors import ReadError
+from storage.ledger import Failed, Lease, Ledger
 from storage.queues import SliceQueue
 from storage.sweeper import StaleSweeper
 
 STOPPED_DELAY_SECONDS = 30
-"""How long a hand-over waits after something stopped the work: a refusal, or a failed read."""
+"""How long a slice rests after something stopped the work: a refusal, or a failed read."""
 
 SWEEP_SECONDS = 3.0
 """How long the deletes of stale rows are waited for, once everything else is done."""
 
+SPREAD_AFTER_SECONDS = 1.0
+"""How long a worker posts before it gives the shards that it has not begun to others."""
+
+CHECKPOINT_CONNECTIONS = PAGE_ROWS
+"""How many may end before the account is written down: as many are repeated after a crash."""
+
+MOST_STRAGGLERS = 2_000
+"""How many connections one slice names at most, about: it must fit into a row of 400 KB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What came of one slice: its account, and what stopped the work early, if anything did.
+    """What one invocation did for a slice.
 
-    `unread_shards` were handed over before their end was reached. `stale_rows_left` are rows of
-    gone connections that are still there; the next broadcast meets them again.
+    `counts` are this invocation's alone. `summary` is the broadcast's as of the last write;
+    `stopped_by` is what ended the work early, if anything did; `handed_over` counts the slices
+    that were split off. `stale_rows_left` are rows of gone connections that are still there.
     """
 
-    receipt: Receipt
+    summary: Summary
+    slice_id: str
+    counts: Counts
+    is_closed: bool
+    left: int = 0
     unread_shards: int = 0
+    handed_over: int = 0
     stale_rows_left: int = 0
-    stopped_by: ForbiddenError | ReadError | None = None
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every connection of the slice has ended."""
-        return not self.receipt.left and not self.unread_shards
+    stopped_by: ForbiddenError | ReadError | LeaseLostError | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Posts a slice's frame to its connections, and sees to it that none is forgotten."""
+    """Posts a broadcast's frame to the connections of a slice, and keeps its account."""
 
-    def __init__(
-        self, *, table: ConnectionsTable, fan_out: FanOut, slice_queue: SliceQueue, clock: Clock
-    ) -> None:
-        self._table = table
-        self._fan_out = fan_out
-        self._slice_queue = slice_queue
-        self._clock = clock
+    table: ConnectionsTable
+    fan_out: FanOut
+    ledger: Ledger
+    slice_queue: SliceQueue
+    clock: Clock
 
-    def carry(self, piece: Slice, deadline: float) -> Carried:
-        """Deliver a slice until `deadline` (monotonic seconds), then hand over what is left.
+    def carry(self, held: Lease, deadline: float) -> Carried:
+        """Deliver a leased slice until `deadline` (monotonic seconds); close or release it.
 
-        Raises what stopped the work, if it did so before any connection ended: the message can
-        then go back to the queue without anyone hearing it twice. Raises StorageError when the
-        rest cannot be handed over.
+        Raises StorageError when the ledger or the queue cannot be reached: the message must
+        then come again, and the slice goes on from its last checkpoint.
         """
-        reader = AudienceReader(self._table, piece.shards, clock=self._clock, deadline=deadline)
-        sweeper = StaleSweeper(self._table, jitter=self._clock.jitter)
-        audience = _Audience(piece.connections, reader)
-        tally, left = Tally(), list[Connection]()
-        stopped_by: ForbiddenError | ReadError | None = None
+        return _Carrying(self, held, deadline).carry()
+
+
+class _Carrying:
+    """One call of `carry`."""
+
+    def __init__(self, worker: Worker, held: Lease, deadline: float) -> None:
+        self._worker = worker
+        self._held = held
+        self._deadline = deadline
+        self._before = held.piece.counts
+        self._handed_over = 0
+        clock = worker.clock
+        self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
+        self._reader = AudienceReader(
+            worker.table, held.piece.work.shards, clock=clock, deadline=deadline
+        )
+        self._journey = Journey(held.piece, self._reader)
+        self._sweeper = StaleSweeper(worker.table, jitter=clock.jitter)
+
+    def carry(self) -> Carried:
+        stopped_by: ForbiddenError | ReadError | LeaseLostError | None = None
         try:
-            for settlement in self._fan_out.deliver(piece.frame, audience, deadline):
-                self._account(end_round(settlement), tally, left, sweeper)
-        except ForbiddenError as error:
+            self._announce()
+            self._deliver()
+        except (ForbiddenError, LeaseLostError) as error:
             stopped_by = error
         finally:
-            reader.close()
-        left.extend(audience.rest)
-        stopped_by = stopped_by or reader.error
-        receipt = tally.receipt(targeted=reader.count + len(reader.rest), left=len(left))
-        if stopped_by and not receipt.delivered + receipt.gone + receipt.failed:
+            self._reader.close()
+        stopped_by = stopped_by or self._reader.error
+        if not isinstance(stopped_by, LeaseLostError):
+            try:
+                self._end(stopped_by)
+            except LeaseLostError as error:
+                stopped_by = error
+        return self._carried(stopped_by)
+
+    def _deliver(self) -> None:
+        if self._seconds_to_live() > 0:
+            until = min(self._deadline, self._worker.clock.monotonic() + self._seconds_to_live())
+            frame = self._held.summary.frame
+            with closing(self._worker.fan_out.deliver(frame, self._journey, until)) as settled:
+                for settlement in settled:
+                    ended = self._journey.settle(settlement)
+                    if ended.outcome is Outcome.GONE:
+                        self._sweeper.add(ended.connection.id)
+                    self._keep_up()
+        if self._seconds_to_live() <= 0:
+            self._journey.expire()
+
+    def _seconds_to_live(self) -> float:
+        expires_ms = self._held.summary.expires_ms
+        if not expires_ms:
+            return math.inf
+        return (expires_ms - self._worker.clock.epoch_ms()) / 1000
+
+    def _keep_up(self) -> None:
+        """Give away what others can do, and write the account down, when it is time."""
+        if self._reader.not_begun and self._worker.clock.monotonic() >= self._spread_at:
+            self._give_away(*(Work((cursor,)) for cursor in self._reader.not_begun))
+        elif len(self._journey.stragglers) >= MOST_STRAGGLERS:
+            self._give_away(Work(connections=tuple(self._journey.stragglers)))
+        elif self._journey.unsaved >= CHECKPOINT_CONNECTIONS and self._reader.is_beyond_first_pages:
+            self._save(self._worker.ledger.checkpoint)
+
+    def _save(self, write: Callable[[Lease, Work, Counts, Failed], Lease]) -> None:
+        journey = self._journey
+        self._held = write(self._held, journey.work, journey.counts, journey.failed)
+        journey.saved()
+
+    def _give_away(self, *parts: Work) -> None:
+        """Make slices of parts of the work, and have them taken up."""
+        journey = self._journey
+        counts = journey.counts
+        for part in parts:
+            journey.give_away(part)
+        self._held = self._worker.ledger.split(
+            self._held, journey.work, counts, journey.failed, parts
+        )
+        journey.saved()
+        self._handed_over += len(parts)
+        stragglers = [one for part in parts for one in part.connections]
+        now_ms = self._worker.clock.epoch_ms()
+        self._announce(next_round_seconds(stragglers, now_ms) if stragglers else 0)
+
+    def _announce(self, delay_seconds: int = 0) -> None:
+        """Send the messages of slices that were split off; again, if that is not certain."""
+        queue, broadcast_id = self._worker.slice_queue, self._held.summary.id
+        for slice_id in self._held.piece.unannounced:
+            queue.send(broadcast_id, slice_id, delay_seconds=delay_seconds)
+        self._held = replace(self._held, piece=announced(self._held.piece))
+
+    def _end(self, stopped_by: Exception | None) -> None:
+        """Close the slice, or release it and have it taken up again.
+
+        Raises what stopped the work, if that let nobody end: SQS then brings the message again,
+        for as often as the queue allows.
+        """
+        ledger, journey = self._worker.ledger, self._journey
+        if journey.work.is_done:
+            self._held = ledger.close(self._held, journey.counts, journey.failed)
+            return
+        self._save(ledger.release)
+        if stopped_by and self._held.piece.counts.ended == self._before.ended:
             raise stopped_by
-        self._hand_over(piece, reader.unread, left, STOPPED_DELAY_SECONDS if stopped_by else 0)
-        stale_rows_left = sweeper.finish(SWEEP_SECONDS)
-        return Carried(receipt, len(reader.unread), stale_rows_left, stopped_by)
+        self._worker.slice_queue.send(
+            self._held.summary.id,
+            self._held.piece.id,
+            delay_seconds=STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(),
+        )
 
-    @staticmethod
-    def _account(
-        settlement: Settlement, tally: Tally, left: list[Connection], sweeper: StaleSweeper
-    ) -> None:
-        tally.count(settlement)
-        if settlement.outcome is Outcome.GONE:
-            sweeper.add(settlement.connection.id)
-        elif settlement.outcome is Outcome.LEFT:
-            left.append(settlement.connection)
+    def _delay_seconds(self) -> int:
+        """Return how long the slice rests: not at all while somebody has not been tried yet."""
+        work = self._held.piece.work
+        if work.shards or any(not one.rounds for one in work.connections):
+            return 0
+        return next_round_seconds(work.connections, self._worker.clock.epoch_ms())
 
-    def _hand_over(
-        self,
-        piece: Slice,
-        shards: tuple[ShardCursor, ...],
-        left: Sequence[Connection],
-        delay_seconds: int,
-    ) -> None:
-        """Send what was not reached at once, and what was tried in vain after a while."""
-        untried = tuple(connection for connection in left if not connection.rounds)
-        stragglers = tuple(connection for connection in left if connection.rounds)
-        for rest in piece.hand_over(shards, untried):
-            self._slice_queue.send(rest, delay_seconds=delay_seconds)
-        if stragglers:
-            wait_seconds = next_round_seconds(stragglers, self._clock.epoch_ms())
-            for rest in piece.hand_over((), stragglers):
-                self._slice_queue.send(rest, delay_seconds=max(delay_seconds, wait_seconds))
-
-
-class _Audience:
-    """A slice's own connections, then those that are read; `rest` is whom nobody has taken."""
-
-    def __init__(self, connections: Sequence[Connection], reader: AudienceReader) -> None:
-        self._named = iter(connections)
-        self._reader = reader
-        self._all = chain(self._named, reader)
-
-    def __iter__(self) -> "_Audience":
-        return self
-
-    def __next__(self) -> Connection:
-        return next(self._all)
-
-    @property
-    def rest(self) -> tuple[Connection, ...]:
-        return (*self._named, *self._reader.rest)
-
-
-def end_round(settlement: Settlement) -> Settlement:
-    """Return a settlement with its round counted: who was tried in vain too often has failed."""
-    if settlement.outcome is not Outcome.LEFT or not settlement.tries:
-        return settlement
-    connection = replace(settlement.connection, rounds=settlement.connection.rounds + 1)
-    outcome = Outcome.FAILED if connection.rounds >= MAX_ROUNDS else Outcome.LEFT
-    return replace(settlement, connection=connection, outcome=outcome)
+    def _carried(self, stopped_by: ForbiddenError | ReadError | LeaseLostError | None) -> Carried:
+        work = self._held.piece.work
+        return Carried(
+            summary=self._held.summary,
+            slice_id=self._held.piece.id,
+            counts=self._held.piece.counts - self._before,
+            is_closed=self._held.piece.is_closed,
+            left=len(work.connections),
+            unread_shards=len(work.shards),
+            handed_over=self._handed_over,
+            stale_rows_left=self._sweeper.finish(SWEEP_SECONDS),
+            stopped_by=stopped_by,
+        )

@@ -7,6 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from stacks.parts.broadcasts_table import BroadcastsTable
 from stacks.parts.connections_table import ConnectionsTable
 from stacks.parts.dependencies import Dependencies
 from stacks.parts.function import Function
@@ -23,6 +24,7 @@ class BroadcastStack(Stack):
         self._settings = settings
         self._dependencies = Dependencies(self, "Dependencies")
         self._connections = ConnectionsTable(self, "Connections")
+        self._ledger = BroadcastsTable(self, "Ledger", keep=settings.is_prod)
         timeout = Duration.seconds(settings.broadcast_timeout_seconds)
         self._broadcasts = WorkQueue(
             self, "Broadcasts", function_timeout=timeout, keep=settings.is_prod
@@ -73,6 +75,7 @@ class BroadcastStack(Stack):
             description="Settles broadcasts: delivers, retries, cleans up",
             environment={
                 "CONNECTIONS_TABLE": table.table_name,
+                "BROADCASTS_TABLE": self._ledger.table.table_name,
                 "CALLBACK_URL": self._web_socket.callback_url,
                 "DEAD_LETTER_QUEUE_URL": self._broadcasts.dead_letters.queue_url,
                 "SLICE_QUEUE_URL": slices.queue.queue_url,
@@ -88,6 +91,7 @@ class BroadcastStack(Stack):
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
         table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")
+        self._ledger.table.grant(function, "dynamodb:GetItem", "dynamodb:PutItem")
         self._web_socket.grant_post(function)
         for work in (self._broadcasts, slices):
             work.dead_letters.grant(function, "sqs:SendMessage")
@@ -112,6 +116,7 @@ class BroadcastStack(Stack):
                 self._broadcasts.dead_letters.queue_url,
                 "Where broadcasts go that were rejected, with the reason",
             ),
+            "BroadcastsTableName": (self._ledger.table.table_name, "The account of broadcasts"),
             "TableName": (self._connections.table.table_name, "The connections table"),
             "CallbackUrl": (self._web_socket.callback_url, "Where @connections is"),
         }

@@ -12,14 +12,17 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 """
 
 
-def encode_frame(broadcast: Broadcast, sent_at_ms: int) -> str:
+def encode_frame(broadcast: Broadcast, sent_at_ms: int, seq: int) -> str:
     """Return the text frame of a broadcast; `sent_at_ms` is in epoch milliseconds.
+
+    `seq` is its number in the channel.
 
     Raises RejectedError when it is more than 128 KiB of UTF-8, or not Unicode text at all.
     """
     frame = json.dumps(
         {
             "id": broadcast.id,
+            "seq": seq,
             "channel": EVERYONE,
             "message": broadcast.message,
             "sentAt": sent_at_ms,

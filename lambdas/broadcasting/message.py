@@ -4,6 +4,7 @@ The whole contract is known here, so that a typo or a feature that is not there 
 and never turns into a broadcast to everyone.
 """
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -27,17 +28,27 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "ttlSeconds": integer(1, 86_400),
 }
 _AUDIENCES: Final = ("channel", "user", "connections")
-_NOT_YET: Final = (*_AUDIENCES, "exclude", "ttlSeconds")
+_NOT_YET: Final = (*_AUDIENCES, "exclude")
 _TODAY: Final = tuple(key for key in _CHECKS if key not in _NOT_YET)
 _EXPECTED: Final = ', expected an object like {"message": "hello"}'
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A message for everyone. `message` is any JSON value; `id` is the idempotency key."""
+    """A message for everyone. `message` is any JSON value; `id` is the idempotency key.
+
+    Nobody is posted to any more when it is older than `ttl_seconds`, None for never.
+    """
 
     id: str
     message: Any
+    ttl_seconds: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells two broadcasts apart: a hash of their content, the id aside."""
+        content = json.dumps([self.message, self.ttl_seconds], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 def parse_broadcast(body: str, message_id: str) -> Broadcast:
@@ -51,7 +62,11 @@ def parse_broadcast(body: str, message_id: str) -> Broadcast:
     if "message" not in request:
         raise RejectedError(f"no message: found {_keys(request)}{_EXPECTED}")
     _check_audience(request)
-    return Broadcast(id=request.get("id", message_id), message=request["message"])
+    return Broadcast(
+        id=request.get("id", message_id),
+        message=request["message"],
+        ttl_seconds=request.get("ttlSeconds"),
+    )
 
 
 def _object(body: str) -> dict[str, Any]:

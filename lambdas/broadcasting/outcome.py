@@ -12,6 +12,8 @@ class Outcome(Enum):
     DELIVERED = "delivered"
     GONE = "gone"
     FAILED = "failed"
+    EXPIRED = "expired"
+    """Not posted to any more: the broadcast is too old."""
     LEFT = "left"
     """Not settled: it was not reached in time, or may still be reached by a later try."""
 

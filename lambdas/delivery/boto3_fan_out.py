@@ -5,7 +5,7 @@ Posts that wait for their next try wait in a heap and hold no thread.
 
 import heapq
 import queue
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ class Boto3FanOut:
 
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
-    ) -> Iterator[Settlement]:
+    ) -> Generator[Settlement, None, None]:
         """Post a frame to connections: see `FanOut`."""
         run = _Run(iter(connections), deadline, self._workers, self._clock, self._backoff)
         data = frame.encode()

@@ -1,6 +1,6 @@
 """The port that every way of posting implements, and the one error that stops all posting."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Protocol
 
 from broadcasting.audience import Connection
@@ -24,7 +24,7 @@ class FanOut(Protocol):
 
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
-    ) -> Iterator[Settlement]:
+    ) -> Generator[Settlement, None, None]:
         """Yield exactly one settlement for each connection taken, in the order they end.
 
         Connections are taken lazily, none after `deadline` (on the port's monotonic clock, in

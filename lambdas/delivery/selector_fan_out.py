@@ -1,7 +1,7 @@
 """The fast way of posting: a few threads, each driving many keep-alive connections at once."""
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from broadcasting.audience import Connection
@@ -65,7 +65,7 @@ class SelectorFanOut:
 
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
-    ) -> Iterator[Settlement]:
+    ) -> Generator[Settlement, None, None]:
         """Post a frame to connections: see `FanOut`. Ends at the deadline at the latest."""
         self._make_ready(deadline)
         run = Run(

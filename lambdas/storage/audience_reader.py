@@ -1,22 +1,39 @@
-"""Reads an audience while it is being posted to: all shards at once, a page ahead of need."""
+"""Reads an audience while it is being posted to: a few shards at a time, some pages ahead."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
-from broadcasting.slice import ShardCursor
-from storage.connections import ConnectionsTable, Page
+from broadcasting.work import ShardCursor
+from storage.connections import PAGE_ROWS, ConnectionsTable, Page
 from storage.errors import ReadError
+
+READS_AT_ONCE = 4
+"""How many shards are read at once: enough for the rate of one worker, and the shards that are
+not begun yet can be given to others as a whole."""
+
+MOST_AHEAD = 2 * PAGE_ROWS
+"""From how many connections on nothing more is read until some have been taken."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """What is left of a page that has been read."""
+
+    shard: int
+    rows: deque[Connection]
+    next: ShardCursor | None
 
 
 class AudienceReader:
     """Iterates over the connections of some shards, and knows at any time what is still unread.
 
     Iteration ends early, without raising, at the deadline; a shard with a page that cannot be
-    read is left there (`error` says why, the first time), and the others go on. `unread` and
-    `rest` then tell what is left. Memory stays flat: each shard is read at most one page ahead.
+    read is left there (`error` says why, the first time), and the others go on. Memory stays
+    flat: at most some pages are ahead.
     """
 
     def __init__(
@@ -28,28 +45,36 @@ class AudienceReader:
         deadline: float,
     ) -> None:
         self.error: ReadError | None = None
-        self.count = 0
-        """How many connections have been read, those in `rest` aside."""
+        self.is_beyond_first_pages = False
+        """Whether a second page of some shard has been begun."""
         self._table = table
         self._clock = clock
         self._deadline = deadline
         self._now_ms = clock.epoch_ms()
+        self._not_begun = deque(shards)
         self._cursors = {cursor.shard: cursor for cursor in shards}
-        self._rest: deque[Connection] = deque()
-        self._threads = ThreadPoolExecutor(max(1, len(shards)), thread_name_prefix="read")
+        self._to_read = deque[ShardCursor]()
+        self._parts = deque[_Part]()
+        self._ahead = 0
+        self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read")
         self._reads: dict[Future[Page], ShardCursor] = {}
-        for cursor in shards:
-            self._read(cursor)
+        self._read_on()
 
     @property
     def unread(self) -> tuple[ShardCursor, ...]:
-        """The shards that are not read to their end, and where to go on."""
+        """The shards that are not taken to their end, and where to go on."""
         return tuple(self._cursors.values())
 
     @property
-    def rest(self) -> tuple[Connection, ...]:
-        """The connections of the last page that nobody has taken."""
-        return tuple(self._rest)
+    def not_begun(self) -> tuple[ShardCursor, ...]:
+        """The shards of which nothing has been read."""
+        return tuple(self._not_begun)
+
+    def give_away(self, shards: Sequence[ShardCursor]) -> None:
+        """Forget shards that are not begun: somebody else reads them."""
+        for cursor in shards:
+            self._not_begun.remove(cursor)
+            del self._cursors[cursor.shard]
 
     def close(self) -> None:
         """Start no more reads; those under way end by themselves."""
@@ -61,10 +86,29 @@ class AudienceReader:
 
     def __next__(self) -> Connection:
         """Return the next connection, waiting for a page if need be."""
-        while not self._rest:
-            self._next_page()
-        self.count += 1
-        return self._rest.popleft()
+        while True:
+            while not self._parts:
+                self._next_page()
+            part = self._parts[0]
+            if part.rows:
+                break
+            self._end_part()
+        connection = part.rows.popleft()
+        self._ahead -= 1
+        self._cursors[part.shard] = ShardCursor(part.shard, connection.id)
+        if not part.rows:
+            self._end_part()
+        return connection
+
+    def _end_part(self) -> None:
+        """Move the cursor of a page that has been taken to its end."""
+        part = self._parts.popleft()
+        if part.next is None:
+            del self._cursors[part.shard]
+        else:
+            self._cursors[part.shard] = part.next
+            self.is_beyond_first_pages = True
+        self._read_on()
 
     def _next_page(self) -> None:
         seconds = self._deadline - self._clock.monotonic()
@@ -73,6 +117,7 @@ class AudienceReader:
         done, _ = wait(self._reads, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
             self._take(self._reads.pop(future), future)
+        self._read_on()
 
     def _take(self, cursor: ShardCursor, future: "Future[Page]") -> None:
         try:
@@ -84,12 +129,18 @@ class AudienceReader:
             wrong = f"shard {cursor.shard} after {cursor.after}: {error!r}"
             self.error = self.error or ReadError(wrong)
             return
-        self._rest.extend(page.connections)
-        if page.next is None:
-            del self._cursors[cursor.shard]
-        else:
-            self._cursors[cursor.shard] = page.next
-            self._read(page.next)
+        self._parts.append(_Part(cursor.shard, deque(page.connections), page.next))
+        self._ahead += len(page.connections)
+        if page.next is not None:
+            self._to_read.append(page.next)
 
-    def _read(self, cursor: ShardCursor) -> None:
-        self._reads[self._threads.submit(self._table.page, cursor, self._now_ms)] = cursor
+    def _read_on(self) -> None:
+        """Start reads: shards that are begun before those that are not."""
+        while len(self._reads) < READS_AT_ONCE and self._ahead < MOST_AHEAD:
+            if self._to_read:
+                cursor = self._to_read.popleft()
+            elif self._not_begun:
+                cursor = self._not_begun.popleft()
+            else:
+                return
+            self._reads[self._threads.submit(self._table.page, cursor, self._now_ms)] = cursor

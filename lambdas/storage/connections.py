@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from broadcasting.audience import Connection, expires_at, shard_of
-from broadcasting.slice import ShardCursor
+from broadcasting.work import ShardCursor
 from storage.errors import ReadError, WriteError
 
 if TYPE_CHECKING:

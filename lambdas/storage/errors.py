@@ -2,7 +2,8 @@
 
 StorageError
 ├── ReadError           a page of the connections table could not be read
-└── WriteError          a row could not be written
+├── WriteError          a row could not be written
+└── ConflictError       a row has changed since it was read
 """
 
 
@@ -16,3 +17,7 @@ class ReadError(StorageError):
 
 class WriteError(StorageError):
     """A row of the connections table could not be written."""
+
+
+class ConflictError(StorageError):
+    """A row has changed since it was read: what was made from it does not hold any more."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadcasting.slice import Slice, encode_slice
+from broadcasting.slice_message import encode_slice_message
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -14,20 +14,21 @@ _REASON_CHARACTERS = 1_000
 
 
 class SliceQueue:
-    """The internal queue that carries what an invocation leaves undone."""
+    """The internal queue: each message says which slice of the ledger is to be gone on with."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client
         self._url = url
 
-    def send(self, piece: Slice, *, delay_seconds: int) -> None:
-        """Send a slice, to be taken up after a delay of 0 to 900 s. Raises StorageError."""
+    def send(self, broadcast_id: str, slice_id: str, *, delay_seconds: int = 0) -> None:
+        """Have a slice taken up after a delay of 0 to 900 s. Raises StorageError."""
+        body = encode_slice_message(broadcast_id, slice_id)
         try:
             self._client.send_message(
-                QueueUrl=self._url, MessageBody=encode_slice(piece), DelaySeconds=delay_seconds
+                QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_seconds
             )
         except (ClientError, BotoCoreError) as error:
-            raise StorageError(f"slice of {piece.broadcast_id} not sent: {error}") from error
+            raise StorageError(f"slice {slice_id} of {broadcast_id} not sent: {error}") from error
 
 
 class DeadLetters:

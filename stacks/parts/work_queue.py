@@ -4,13 +4,19 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-MAX_RECEIVES = 3
-"""How often a message is tried before it goes to the dead-letter queue."""
+MAX_RECEIVES = 5
+"""How often a message is tried before it goes to the dead-letter queue.
 
-_VISIBILITY_FACTOR = 6
-"""AWS advises six times the function's timeout.
+A slice that is under way elsewhere counts as a try too.
+"""
+
+VISIBILITY_GRACE_SECONDS = 20
+"""How long after the function's timeout a message comes again: a worker that died is replaced
+then. AWS advises six times the timeout, for functions that are throttled because more is polled
+than may run; the event source's maximum concurrency keeps that from happening.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 """
 
 _RETENTION_DAYS = 14
@@ -47,5 +53,7 @@ class WorkQueue(Construct):
             enforce_ssl=True,
             removal_policy=removal_policy,
             retention_period=Duration.days(_RETENTION_DAYS),
-            visibility_timeout=Duration.seconds(function_timeout.to_seconds() * _VISIBILITY_FACTOR),
+            visibility_timeout=Duration.seconds(
+                function_timeout.to_seconds() + VISIBILITY_GRACE_SECONDS
+            ),
         )

@@ -1,0 +1,70 @@
+"""The sums of an account: every connection in exactly one of its ends."""
+
+from dataclasses import dataclass, fields
+
+from broadcasting.outcome import Outcome, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Connections met, and how they ended; `throttled` counts 429 answers.
+
+    `expired` were not posted to any more because the broadcast was too old.
+    """
+
+    targeted: int = 0
+    delivered: int = 0
+    gone: int = 0
+    failed: int = 0
+    expired: int = 0
+    throttled: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            *(getattr(self, one.name) + getattr(other, one.name) for one in fields(Counts))
+        )
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(
+            *(getattr(self, one.name) - getattr(other, one.name) for one in fields(Counts))
+        )
+
+    @property
+    def ended(self) -> int:
+        """How many connections have ended."""
+        return self.delivered + self.gone + self.failed + self.expired
+
+
+class Tally:
+    """Counts what happens, on top of what has been counted before."""
+
+    def __init__(self, before: Counts) -> None:
+        self._before = before
+        self._ends = dict.fromkeys(Outcome, 0)
+        self._targeted = 0
+        self._throttled = 0
+
+    def meet(self) -> None:
+        """Count a connection that is met for the first time."""
+        self._targeted += 1
+
+    def forget(self, connections: int) -> None:
+        """Take back that so many were met: another slice accounts for them."""
+        self._targeted -= connections
+
+    def settle(self, settlement: Settlement) -> None:
+        """Count one settlement."""
+        self._ends[settlement.outcome] += 1
+        self._throttled += settlement.throttles
+
+    @property
+    def counts(self) -> Counts:
+        """The sums now."""
+        return self._before + Counts(
+            self._targeted,
+            self._ends[Outcome.DELIVERED],
+            self._ends[Outcome.GONE],
+            self._ends[Outcome.FAILED],
+            self._ends[Outcome.EXPIRED],
+            self._throttled,
+        )

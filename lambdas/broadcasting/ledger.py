@@ -1,0 +1,155 @@
+"""The ledger's rows and what may become of them: pure values and transitions.
+
+A broadcast is one summary and one or more slices. A slice is leased by one worker at a time, and
+only its owner changes it: checkpoints, splits, releases or closes it. Every row carries a version
+that its next state is written against, so that of two writers one loses and nothing is mixed.
+
+    summary   open ── last slice closed ──> settled
+
+    slice     free ── lease ──> leased ── close ──> closed
+               ^                 │ ^ │
+               └── release ──────┘ └─┴ checkpoint, split
+               (a lease that has run out is as good as released)
+"""
+
+from dataclasses import dataclass, field, replace
+
+from broadcasting.counts import Counts
+from broadcasting.work import Work
+
+ROOT = "0"
+"""The slice that every broadcast begins with."""
+
+
+class LedgerError(Exception):
+    """A transition that the ledger does not allow."""
+
+
+class LeaseLostError(LedgerError):
+    """The slice is not ours any more: somebody took it up after our lease had run out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One broadcast. Times are in epoch milliseconds; `settled_ms` and `expires_ms` 0 for none."""
+
+    id: str
+    digest: str
+    channel: str
+    seq: int
+    frame: str
+    opened_ms: int
+    expires_ms: int = 0
+    counts: Counts = field(default_factory=Counts)
+    open_slices: int = 1
+    slices: int = 1
+    settled_ms: int = 0
+    version: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every connection has ended."""
+        return self.settled_ms > 0
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRow:
+    """A resumable piece of a broadcast.
+
+    `unannounced` are slices that were split off and whose messages may not have been sent;
+    `failed_rows` counts the rows of failed connections that it has written.
+    """
+
+    broadcast_id: str
+    id: str
+    work: Work
+    counts: Counts = field(default_factory=Counts)
+    owner: str = ""
+    leased_until_ms: int = 0
+    unannounced: tuple[str, ...] = ()
+    failed_rows: int = 0
+    hops: int = 0
+    is_closed: bool = False
+    version: int = 0
+
+    def is_free(self, now_ms: int) -> bool:
+        """Whether it can be leased."""
+        return not self.is_closed and (not self.owner or self.leased_until_ms <= now_ms)
+
+
+def lease(piece: SliceRow, owner: str, *, now_ms: int, until_ms: int) -> SliceRow:
+    """Let somebody own a free slice for a while."""
+    if not piece.is_free(now_ms):
+        raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} is closed or leased")
+    return replace(piece, owner=owner, leased_until_ms=until_ms, hops=piece.hops + 1)
+
+
+def checkpoint(piece: SliceRow, work: Work, counts: Counts) -> SliceRow:
+    """Remember how far the owner has come."""
+    _require_exact(counts, len(work.connections))
+    return replace(piece, work=work, counts=counts)
+
+
+def split(
+    summary: Summary, piece: SliceRow, kept: Work, counts: Counts, parts: tuple[Work, ...]
+) -> tuple[Summary, SliceRow, tuple[SliceRow, ...]]:
+    """Remember how far the owner has come with what it keeps, and make slices of the parts.
+
+    A part's connections have been counted as targeted by the owner; they take that along.
+    """
+    given = sum(len(part.connections) for part in parts)
+    _require_exact(counts, len(kept.connections) + given)
+    children = tuple(
+        SliceRow(
+            piece.broadcast_id,
+            str(summary.slices + number),
+            part,
+            counts=Counts(targeted=len(part.connections)),
+        )
+        for number, part in enumerate(parts)
+    )
+    grown = replace(
+        summary,
+        open_slices=summary.open_slices + len(parts),
+        slices=summary.slices + len(parts),
+    )
+    shrunk = replace(
+        piece,
+        work=kept,
+        counts=replace(counts, targeted=counts.targeted - given),
+        unannounced=(*piece.unannounced, *(child.id for child in children)),
+    )
+    return grown, shrunk, children
+
+
+def announced(piece: SliceRow) -> SliceRow:
+    """Remember that the messages of the slices that were split off have been sent."""
+    return replace(piece, unannounced=())
+
+
+def release(piece: SliceRow) -> SliceRow:
+    """Let go of a slice that somebody else shall go on with."""
+    return replace(piece, owner="", leased_until_ms=0)
+
+
+def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
+    """End a slice whose work is done, and add its sums to the broadcast's."""
+    if not piece.work.is_done or piece.unannounced or piece.is_closed:
+        raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} has not come to its end")
+    _require_exact(piece.counts, 0)
+    left = summary.open_slices - 1
+    summed = replace(
+        summary,
+        counts=summary.counts + piece.counts,
+        open_slices=left,
+        settled_ms=0 if left else now_ms,
+    )
+    return summed, replace(release(piece), is_closed=True)
+
+
+def _require_exact(counts: Counts, pending: int) -> None:
+    if counts.targeted != counts.ended + pending:
+        raise LedgerError(
+            f"the sums do not add up: {counts}, {pending} pending; expected targeted = delivered "
+            "+ gone + failed + expired + pending"
+        )

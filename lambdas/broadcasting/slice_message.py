@@ -1,0 +1,26 @@
+"""The message that has a slice taken up: which one; all else is in the ledger."""
+
+import json
+
+from broadcasting.audience import require_text
+from broadcasting.errors import RejectedError
+
+
+def encode_slice_message(broadcast_id: str, slice_id: str) -> str:
+    """Return the body of the SQS message for a slice; ASCII, as SQS refuses some text."""
+    return json.dumps({"broadcast": broadcast_id, "slice": slice_id})
+
+
+def parse_slice_message(body: str) -> tuple[str, str]:
+    """Return the ids of a broadcast and of a slice. Raises RejectedError for anything else."""
+    try:
+        fields = json.loads(body)
+        broadcast_id, slice_id = fields["broadcast"], fields["slice"]
+        require_text("broadcast", broadcast_id)
+        require_text("slice", slice_id)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RejectedError(
+            f"not a slice message: {error!r}; the slice queue is internal, send broadcasts to the "
+            "broadcast queue"
+        ) from error
+    return broadcast_id, slice_id

@@ -1,0 +1,61 @@
+"""What is still to do for a slice: shards to read on, and connections to post to."""
+
+import json
+from dataclasses import astuple, dataclass
+
+from broadcasting.audience import SHARDS, Connection, require_text
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCursor:
+    """A shard still to read, beginning after the connection id `after`, or at its start."""
+
+    shard: int
+    after: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a shard that does not exist. Raises ValueError."""
+        if type(self.shard) is not int or not 0 <= self.shard < SHARDS:
+            raise ValueError(f"shard is {self.shard!r}, expected 0 to {SHARDS - 1}")
+        if self.after is not None:
+            require_text("after", self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Shards that are not read to their end, and connections that have been met but not ended."""
+
+    shards: tuple[ShardCursor, ...] = ()
+    connections: tuple[Connection, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse work that would be done twice. Raises ValueError."""
+        if len({cursor.shard for cursor in self.shards}) < len(self.shards):
+            raise ValueError("a shard is named twice")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left."""
+        return not self.shards and not self.connections
+
+
+ALL_SHARDS = Work(tuple(ShardCursor(shard) for shard in range(SHARDS)))
+"""All there is to do for a broadcast to everyone."""
+
+
+def encode_work(work: Work) -> str:
+    """Return work as JSON, lists in place of names: it is written after every page."""
+    parts = [[astuple(one) for one in work.shards], [astuple(one) for one in work.connections]]
+    return json.dumps(parts, separators=(",", ":"))
+
+
+def parse_work(text: str) -> Work:
+    """Parse what `encode_work` wrote. Raises ValueError when it is anything else."""
+    try:
+        shards, connections = json.loads(text)
+        return Work(
+            tuple(ShardCursor(*one) for one in shards),
+            tuple(Connection(*one) for one in connections),
+        )
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"not the work of a slice: {error}") from error

@@ -1,0 +1,141 @@
+"""The ledger's rows as DynamoDB items: numbers and texts as they are, the rest as JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from broadcasting.counts import Counts
+from broadcasting.ledger import SliceRow, Summary
+from broadcasting.work import encode_work, parse_work
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+LIFE_SECONDS = 7 * 24 * 3600
+"""How long a broadcast's account is kept."""
+
+Item = dict[str, "AttributeValueTypeDef"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """The counter of a channel: the number of its last broadcast."""
+
+    channel: str
+    last: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Which broadcast has a number in a channel: for lists, and for those who missed it."""
+
+    channel: str
+    seq: int
+    broadcast_id: str
+    opened_ms: int
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """Some of the connections that failed in a slice, as pairs of id and reason."""
+
+    broadcast_id: str
+    slice_id: str
+    number: int
+    failed: tuple[tuple[str, str], ...]
+    version: int = 0
+
+
+Row = Summary | SliceRow | Sequence | Recent | FailedRow
+
+
+def key_of(row: Row) -> tuple[str, str]:
+    """Return the partition and the sort key of a row."""
+    match row:
+        case Summary():
+            return summary_key(row.id)
+        case SliceRow():
+            return slice_key(row.broadcast_id, row.id)
+        case Sequence():
+            return sequence_key(row.channel)
+        case Recent():
+            return f"channel#{row.channel}", f"seq#{row.seq:012d}"
+        case FailedRow():
+            return f"broadcast#{row.broadcast_id}", f"failed#{row.slice_id}#{row.number:06d}"
+
+
+def summary_key(broadcast_id: str) -> tuple[str, str]:
+    """Return the key of a broadcast's summary."""
+    return f"broadcast#{broadcast_id}", "summary"
+
+
+def sequence_key(channel: str) -> tuple[str, str]:
+    """Return the key of a channel's counter."""
+    return f"channel#{channel}", "sequence"
+
+
+def slice_key(broadcast_id: str, slice_id: str) -> tuple[str, str]:
+    """Return the key of a slice."""
+    return f"broadcast#{broadcast_id}", f"slice#{slice_id}"
+
+
+def to_item(row: Row) -> Item:
+    """Return a row as an item, its key and expiry aside."""
+    fields: dict[str, Any] = asdict(row)
+    match row:
+        case Summary():
+            fields["counts"] = json.dumps(fields["counts"])
+            fields["status"] = "settled" if row.is_settled else "open"
+        case SliceRow():
+            fields["counts"] = json.dumps(fields["counts"])
+            fields["work"] = encode_work(row.work)
+            fields["unannounced"] = json.dumps(row.unannounced)
+            fields["is_closed"] = int(row.is_closed)
+        case FailedRow():
+            fields["failed"] = json.dumps(row.failed)
+        case _:
+            pass
+    return {
+        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        for name, value in fields.items()
+    }
+
+
+def summary_of(item: Item) -> Summary:
+    """Read a summary. Raises KeyError, TypeError or ValueError for any other item."""
+    fields = _fields(item)
+    del fields["status"]
+    return Summary(**fields | {"counts": _counts(fields["counts"])})
+
+
+def slice_of(item: Item) -> SliceRow:
+    """Read a slice. Raises KeyError, TypeError or ValueError for any other item."""
+    fields = _fields(item)
+    return SliceRow(
+        **fields
+        | {
+            "counts": _counts(fields["counts"]),
+            "work": parse_work(fields["work"]),
+            "unannounced": tuple(json.loads(fields["unannounced"])),
+            "is_closed": bool(fields["is_closed"]),
+        }
+    )
+
+
+def sequence_of(item: Item) -> Sequence:
+    """Read a channel's counter."""
+    return Sequence(**_fields(item))
+
+
+def _fields(item: Item) -> dict[str, Any]:
+    return {
+        name: int(value["N"]) if "N" in value else value["S"]
+        for name, value in item.items()
+        if name not in ("pk", "sk", "expiresAt", "writer")
+    }
+
+
+def _counts(text: str) -> Counts:
+    return Counts(**json.loads(text))
