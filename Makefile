@@ -9,7 +9,7 @@ CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test check synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test soak check synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ local: setup ## Run the app on the local AWS until Ctrl-C
 
 test: setup aws-cli ## Pass all tests, on the local AWS too
 	$(BIN)/python -m pytest
+
+soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
+	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""The commands: local, send, demo."""
+"""The command line: all commands, and those that start a local AWS, local and demo."""
 
 import asyncio
 import json
@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress as Bars
 
-from broadcasting.errors import RejectedError
 from crier import terminal
-from crier.demo import Progress, enqueue, ghosts_for, run_demo
-from crier.deployment import Deployment, deploy_locally, find_deployed, find_local
+from crier.broadcast_commands import broadcasts, send, status
+from crier.dead_letter_commands import dead_letters, redrive
+from crier.demo import Progress, ghosts_for, run_demo
+from crier.deployment import Deployment, deploy_locally
 from crier.errors import CrierError
 from crier.limits import raise_file_limit
 from crier.local_aws import LocalAws
 from crier.logs import LogFollower
 from crier.project import BUILD
-from crier.request import request_of
-from crier.session import announced, refuse_second_run, running_endpoint
+from crier.session import announced, refuse_second_run
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # which reads the lines of a paragraph as one
     help="Broadcast to everyone connected to an API Gateway WebSocket API.",
     pretty_exceptions_enable=False,
 )
@@ -65,42 +65,6 @@ def local(port: Port = 0) -> None:
         raise CrierError("the local AWS has ended by itself; start `crier local` again")
 
 
-@app.command(options_metavar="[OPTIONS] [--]")
-def send(
-    message: Annotated[
-        str,
-        typer.Argument(
-            help="JSON; anything else is sent as a text. One that begins with a dash comes "
-            "after --, as in: send -- -5"
-        ),
-    ],
-    id_: Annotated[
-        str | None,
-        typer.Option("--id", help="Passed on to the clients; else they get the SQS message id."),
-    ] = None,
-    stack: Annotated[
-        str | None, typer.Option(help="A deployed stack, such as crier-prod; else the local run.")
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="The AWS profile, with --stack.")] = None,
-    region: Annotated[str | None, typer.Option(help="The AWS Region, with --stack.")] = None,
-) -> None:
-    """Enqueue a broadcast, to the local run or to a deployed stack; print its id."""
-    if stack is None and (profile, region) != (None, None):
-        raise typer.BadParameter("--profile and --region need --stack: the local run has neither")
-    try:
-        request = request_of(message, id_)
-    except RejectedError as error:
-        raise typer.BadParameter(error.reason) from error
-    deployment = (
-        find_local(running_endpoint()) if stack is None else find_deployed(stack, profile, region)
-    )
-    try:
-        message_id = enqueue(deployment, request)
-    except (ClientError, BotoCoreError) as error:
-        raise CrierError(f"the broadcast was not enqueued: {error}") from error
-    terminal.out.print(id_ or message_id, highlight=False, markup=False, soft_wrap=True)
-
-
 @app.command()
 def demo(
     connections: Annotated[
@@ -113,18 +77,25 @@ def demo(
 ) -> None:
     """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
     raise_file_limit(connections + _SPARE_FILES)
-    with _interruptible(), terminal.progress() as bars, _deployed(bars, port) as (aws, deployment):
+    with _interruptible(), terminal.progress() as bars, _deployed(bars, port) as (_, deployment):
         stages = Progress(
             connected=terminal.bar(bars, "Connecting clients", connections),
             haunted=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
             received=terminal.bar(bars, "Receiving the broadcast", connections),
         )
-        proof = asyncio.run(run_demo(deployment, LogFollower(aws.logs), connections, stages))
+        proof = asyncio.run(run_demo(deployment, connections, stages))
     figures.parent.mkdir(parents=True, exist_ok=True)
     figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
     terminal.show_proof(proof)
     if proof.complaints:
         raise typer.Exit(1)
+
+
+app.command(options_metavar="[OPTIONS] [--]")(send)
+app.command()(status)
+app.command()(broadcasts)
+app.command()(dead_letters)
+app.command()(redrive)
 
 
 @contextmanager

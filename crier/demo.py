@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from crier.account import Account
+from crier.accounts import Accounts, watch
 from crier.clients import Client, close_clients, connect_clients
 from crier.deployment import Deployment
 from crier.errors import CrierError
-from crier.logs import LogFollower
 from crier.proof import Proof, compare_rows, receptions
 
 _GHOST_SHARE = 0.05
@@ -20,7 +21,7 @@ _GHOST_AGE_SECONDS = 600
 _WAIT_SECONDS = 90.0
 _SLOWEST_POSTS_PER_SECOND = 100
 _QUIET_SECONDS = 1.5
-_COUNTS = ("targeted", "delivered", "gone", "failed")
+_SWEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,7 @@ def ghosts_for(connections: int) -> int:
     return max(1, round(connections * _GHOST_SHARE))
 
 
-async def run_demo(
-    deployment: Deployment, logs: LogFollower, connections: int, progress: Progress
-) -> Proof:
+async def run_demo(deployment: Deployment, connections: int, progress: Progress) -> Proof:
     """Broadcast once to real clients and ghosts, and count everything from outside.
 
     Raises CrierError when it cannot come to an end.
@@ -59,8 +58,8 @@ async def run_demo(
         await asyncio.to_thread(enqueue, deployment, body)
         wait_seconds = _WAIT_SECONDS + connections / _SLOWEST_POSTS_PER_SECOND
         await _until_received(clients, wait_seconds)
-        receipt = await _settled(logs, broadcast_id, wait_seconds)
-        after = await asyncio.to_thread(connection_ids, deployment)
+        account = await asyncio.to_thread(_settled, deployment, broadcast_id, wait_seconds)
+        after = await asyncio.to_thread(_swept, deployment, ghosts)
     finally:
         await close_clients(clients)
     reception = receptions([_messages(client) for client in clients], message, sent_at)
@@ -68,9 +67,12 @@ async def run_demo(
     return Proof(
         connections=connections,
         ghosts=len(ghosts),
-        **{name: receipt[name] for name in _COUNTS},
+        targeted=account.counts.targeted,
+        delivered=account.counts.delivered,
+        gone=account.counts.gone,
+        failed=account.counts.failed,
         **asdict(reception),
-        settled_per_second=receipt["targeted"] / max(receipt["milliseconds"], 1) * 1000,
+        settled_per_second=account.ended_per_second(account.settled_ms),
         stale_rows_left=rows.stale_left,
         live_rows_lost=rows.live_lost,
     )
@@ -128,19 +130,24 @@ async def _until_received(clients: list[Client], wait_seconds: float) -> None:
     await asyncio.sleep(_QUIET_SECONDS)
 
 
-async def _settled(logs: LogFollower, broadcast_id: str, wait_seconds: float) -> dict[str, int]:
-    """Wait for the app's own account of a broadcast: its counts, and milliseconds."""
-    give_up = time.monotonic() + wait_seconds
-    while time.monotonic() < give_up:
-        for line in logs.new_lines():
-            fields = line.fields
-            if fields.get("broadcast_id") == broadcast_id and "receipt" in fields:
-                return {**fields["receipt"], "milliseconds": fields["milliseconds"]}
-        await asyncio.sleep(0.1)
-    raise CrierError(
-        f"broadcast {broadcast_id} did not settle within {wait_seconds:.0f} s; "
-        "`python -m crier local` shows what the functions log"
-    )
+def _settled(deployment: Deployment, broadcast_id: str, wait_seconds: float) -> Account:
+    """Wait for the app's own account of a broadcast."""
+    until = time.monotonic() + wait_seconds
+    account = watch(Accounts.of(deployment), broadcast_id, until=until)
+    if account is None or not account.is_settled:
+        raise CrierError(
+            f"broadcast {broadcast_id} did not settle within {wait_seconds:.0f} s; "
+            "`python -m crier local` shows what the functions log"
+        )
+    return account
+
+
+def _swept(deployment: Deployment, ghosts: set[str]) -> set[str]:
+    """Return the connection ids once no ghost is among them: rows are deleted after all else."""
+    give_up = time.monotonic() + _SWEEP_SECONDS
+    while (ids := connection_ids(deployment)) & ghosts and time.monotonic() < give_up:
+        time.sleep(0.1)
+    return ids
 
 
 def _messages(client: Client) -> list[tuple[float, Any]]:

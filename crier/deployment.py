@@ -25,7 +25,16 @@ from crier.project import PROGRAMS, ROOT
 
 LOCAL_STACK = "crier-dev"
 _CDK_SECONDS = 300
-_OUTPUTS = ("WebSocketUrl", "QueueUrl", "DeadLetterQueueUrl", "TableName", "CallbackUrl")
+_OUTPUTS = (
+    "WebSocketUrl",
+    "QueueUrl",
+    "DeadLetterQueueUrl",
+    "SliceQueueUrl",
+    "SliceDeadLetterQueueUrl",
+    "BroadcastsTableName",
+    "TableName",
+    "CallbackUrl",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,9 @@ class Deployment:
     web_socket_url: str
     queue_url: str
     dead_letter_queue_url: str
+    slice_queue_url: str
+    slice_dead_letter_queue_url: str
+    broadcasts_table_name: str
     table_name: str
     callback_url: str
 
@@ -96,17 +108,27 @@ def _find(stack: str, session: boto3.Session, endpoint: Endpoint | None) -> Depl
         ) from error
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
     if missing := [name for name in _OUTPUTS if name not in outputs]:
-        raise CrierError(f"stack {stack} has no output {missing[0]}: is it Crier's?")
+        raise CrierError(
+            f"stack {stack} has no output {missing[0]}: is it Crier's, and of this version? "
+            "Else deploy it again"
+        )
     return Deployment(stack, session, endpoint, *(outputs[name] for name in _OUTPUTS))
 
 
-def deploy_locally(aws: LocalAws, on_step: Callable[[str], None]) -> Deployment:
-    """Bootstrap a local AWS and deploy this very app to it. Raises CrierError."""
+def deploy_locally(
+    aws: LocalAws, on_step: Callable[[str], None], **settings: str | int
+) -> Deployment:
+    """Bootstrap a local AWS and deploy this very app to it. Raises CrierError.
+
+    `settings` are deploy settings, by their names in the CDK context.
+    """
     on_step("Bootstrapping it for the CDK")
     _cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
-    _cdk(aws, "deploy", LOCAL_STACK, "--require-approval=never", "-c", f"localCallbackBase={base}")
+    context = {"localCallbackBase": base, **settings}
+    options = [option for name, value in context.items() for option in ("-c", f"{name}={value}")]
+    _cdk(aws, "deploy", LOCAL_STACK, "--require-approval=never", *options)
     return find_local(aws.endpoint)
 
 

@@ -60,14 +60,17 @@ class LocalAws:
     """A running local AWS. A context manager: leaving it ends the process and all it started.
 
     `port` 0 takes a free one. `logs` is the folder where the functions' output is kept, one
-    file per function. Raises CrierError when the port is taken or the start fails.
+    file per function. With `has_faults` the broadcast function suffers those of the file `faults`.
+    Raises CrierError when the port is taken or the start fails.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, has_faults: bool = False) -> None:
         self.port = port or _free_port()
         self.endpoint = Endpoint(f"http://{_HOST}:{self.port}")
         self._folder = Path(tempfile.mkdtemp(prefix="crier-"))
         self.logs = self._folder / "logs"
+        self.faults = self._folder / "faults" / "faults.json"
+        self._has_faults = has_faults
         self._output = self._folder / "local-aws.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -110,6 +113,7 @@ class LocalAws:
     def _start(self) -> None:
         self._refuse_taken_port()
         self.logs.mkdir()
+        self.faults.parent.mkdir()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [PROGRAMS / "ministack"],
@@ -131,6 +135,7 @@ class LocalAws:
             "PYTHONPATH": str(_WORKER_SITE),
             "CRIER_LOCAL_LOGS": str(self.logs),
             "TMPDIR": str(self._folder),
+            **({"CRIER_LOCAL_FAULTS": str(self.faults)} if self._has_faults else {}),
         }
 
     def _refuse_taken_port(self) -> None:

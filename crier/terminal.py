@@ -81,7 +81,9 @@ def _invitation(deployment: Deployment) -> Mapping[str, str]:
         "Queue URL": deployment.queue_url,
         "Dead-letter queue URL": deployment.dead_letter_queue_url,
         "Connect": f".venv/bin/node node_modules/.bin/wscat -c {deployment.web_socket_url}",
-        "Broadcast": ".venv/bin/python -m crier send 'Hear ye!'",
+        "Broadcast": ".venv/bin/python -m crier send --wait 'Hear ye!'",
+        "List the broadcasts": ".venv/bin/python -m crier broadcasts",
+        "List what was rejected or given up": ".venv/bin/python -m crier dead-letters",
         "Broadcast with the AWS CLI (`make aws-cli` installs it)": (
             f"{sqs} send-message --queue-url {deployment.queue_url} "
             """--message-body '{"message": "Hear ye!"}'"""
@@ -106,6 +108,27 @@ def show_log_line(line: LogLine) -> None:
     else:
         text.append(line.text)
     out.print(text, soft_wrap=True)
+
+
+def show_line(text: str) -> None:
+    """Print a text as data, as it is."""
+    out.print(Text(text), soft_wrap=True)
+
+
+def show_json(value: object) -> None:
+    """Print JSON, for scripts."""
+    show_line(json.dumps(value, indent=2))
+
+
+def note(text: str) -> None:
+    """Say something that is no data."""
+    err.print(plain(text), soft_wrap=True)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return a text that others wrote, in one line, without what a terminal would obey."""
+    words = " ".join(text.splitlines())
+    return Text("".join(one if one.isprintable() else "?" for one in words), style=style)
 
 
 def show_error(error: Exception) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadcasting.errors import RejectedError
 from broadcasting.frame import encode_frame
+from broadcasting.ledger import LeaseLostError
 from broadcasting.message import EVERYONE, parse_broadcast
 from broadcasting.slice_message import parse_slice_message
 from broadcasting.work import ALL_SHARDS
@@ -57,7 +58,8 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
         _report(carried)
     except Exception:  # noqa: BLE001 - it is delivered: SQS must not deliver it again
         logger.exception("delivered, but not reported", broadcast_id=carried.summary.id)
-    return True
+    # A message whose slice another has taken up may be the other's, too: it stays until the end.
+    return not isinstance(carried.stopped_by, LeaseLostError)
 
 
 def _lease(record: Record, wired: BroadcastWiring, until_ms: int) -> Lease | Refusal:

@@ -32,6 +32,10 @@ SPREAD_AFTER_SECONDS = 1.0
 CHECKPOINT_CONNECTIONS = PAGE_ROWS
 """How many may end before the account is written down: as many are repeated after a crash."""
 
+CHECKPOINT_SECONDS = 1.0
+"""After how long the account is written down all the same: a slow broadcast shows its progress,
+and is not repeated whole after a crash."""
+
 MOST_STRAGGLERS = 2_000
 """How many connections one slice names at most, about: it must fit into a row of 400 KB."""
 
@@ -40,9 +44,10 @@ MOST_STRAGGLERS = 2_000
 class Carried:
     """What one invocation did for a slice.
 
-    `counts` are this invocation's alone. `summary` is the broadcast's as of the last write;
-    `stopped_by` is what ended the work early, if anything did; `handed_over` counts the slices
-    that were split off. `stale_rows_left` are rows of gone connections that are still there.
+    `counts` are this invocation's alone: whom it met, and who ended in it. `summary` is the
+    broadcast's as of the last write; `stopped_by` is what ended the work early, if anything did;
+    `handed_over` counts the slices that were split off. `stale_rows_left` are rows of gone
+    connections that are still there.
     """
 
     summary: Summary
@@ -84,8 +89,10 @@ class _Carrying:
         self._deadline = deadline
         self._before = held.piece.counts
         self._handed_over = 0
+        self._given = 0
         clock = worker.clock
-        self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
+        self._saved_at = clock.monotonic()
+        self._spread_at = self._saved_at + SPREAD_AFTER_SECONDS
         self._reader = AudienceReader(
             worker.table, held.piece.work.shards, clock=clock, deadline=deadline
         )
@@ -134,13 +141,30 @@ class _Carrying:
             self._give_away(*(Work((cursor,)) for cursor in self._reader.not_begun))
         elif len(self._journey.stragglers) >= MOST_STRAGGLERS:
             self._give_away(Work(connections=tuple(self._journey.stragglers)))
-        elif self._journey.unsaved >= CHECKPOINT_CONNECTIONS and self._reader.is_beyond_first_pages:
+        elif self._is_checkpoint_due():
             self._save(self._worker.ledger.checkpoint)
+
+    def _is_checkpoint_due(self) -> bool:
+        """Whether a crash would repeat too much, or more have failed than are written at once.
+
+        Called when somebody has ended. Within the first pages and the first second the account is
+        not written down, so that a small broadcast is cheap.
+        """
+        if self._worker.clock.monotonic() - self._saved_at >= CHECKPOINT_SECONDS:
+            return True
+        if self._journey.unsaved < CHECKPOINT_CONNECTIONS:
+            return False
+        failed = len(self._journey.failed)
+        return self._reader.is_beyond_first_pages or failed >= CHECKPOINT_CONNECTIONS
 
     def _save(self, write: Callable[[Lease, Work, Counts, Failed], Lease]) -> None:
         journey = self._journey
         self._held = write(self._held, journey.work, journey.counts, journey.failed)
-        journey.saved()
+        self._saved()
+
+    def _saved(self) -> None:
+        self._saved_at = self._worker.clock.monotonic()
+        self._journey.saved()
 
     def _give_away(self, *parts: Work) -> None:
         """Make slices of parts of the work, and have them taken up."""
@@ -151,11 +175,10 @@ class _Carrying:
         self._held = self._worker.ledger.split(
             self._held, journey.work, counts, journey.failed, parts
         )
-        journey.saved()
+        self._saved()
         self._handed_over += len(parts)
-        stragglers = [one for part in parts for one in part.connections]
-        now_ms = self._worker.clock.epoch_ms()
-        self._announce(next_round_seconds(stragglers, now_ms) if stragglers else 0)
+        self._given += sum(len(part.connections) for part in parts)
+        self._announce(max(map(self._delay_seconds, parts)))
 
     def _announce(self, delay_seconds: int = 0) -> None:
         """Send the messages of slices that were split off; again, if that is not certain."""
@@ -180,12 +203,13 @@ class _Carrying:
         self._worker.slice_queue.send(
             self._held.summary.id,
             self._held.piece.id,
-            delay_seconds=STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(),
+            delay_seconds=(
+                STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(self._held.piece.work)
+            ),
         )
 
-    def _delay_seconds(self) -> int:
-        """Return how long the slice rests: not at all while somebody has not been tried yet."""
-        work = self._held.piece.work
+    def _delay_seconds(self, work: Work) -> int:
+        """Return how long a slice rests: not at all while somebody has not been tried yet."""
         if work.shards or any(not one.rounds for one in work.connections):
             return 0
         return next_round_seconds(work.connections, self._worker.clock.epoch_ms())
@@ -195,7 +219,7 @@ class _Carrying:
         return Carried(
             summary=self._held.summary,
             slice_id=self._held.piece.id,
-            counts=self._held.piece.counts - self._before,
+            counts=self._held.piece.counts - self._before + Counts(targeted=self._given),
             is_closed=self._held.piece.is_closed,
             left=len(work.connections),
             unread_shards=len(work.shards),

@@ -91,7 +91,9 @@ class BroadcastStack(Stack):
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
         table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")
-        self._ledger.table.grant(function, "dynamodb:GetItem", "dynamodb:PutItem")
+        self._ledger.table.grant(
+            function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
+        )
         self._web_socket.grant_post(function)
         for work in (self._broadcasts, slices):
             work.dead_letters.grant(function, "sqs:SendMessage")
@@ -115,6 +117,11 @@ class BroadcastStack(Stack):
             "DeadLetterQueueUrl": (
                 self._broadcasts.dead_letters.queue_url,
                 "Where broadcasts go that were rejected, with the reason",
+            ),
+            "SliceQueueUrl": (self._slices.queue.queue_url, "Internal: where slices are enqueued"),
+            "SliceDeadLetterQueueUrl": (
+                self._slices.dead_letters.queue_url,
+                "Where slices go that came to no end",
             ),
             "BroadcastsTableName": (self._ledger.table.table_name, "The account of broadcasts"),
             "TableName": (self._connections.table.table_name, "The connections table"),

@@ -16,6 +16,10 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRete
 """
 
 
+LEAST_TIMEOUT_SECONDS = 15
+"""The broadcast function keeps back 11 s of its time (RESERVED_SECONDS): some is left to post."""
+
+
 class SettingsError(Exception):
     """A value from the CDK context is not allowed; the message says which one, and what is."""
 
@@ -43,7 +47,7 @@ _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: value in LOG_RETENTION_DAYS,
     ),
     "maximum_concurrency": _within(2, 1_000),
-    "broadcast_timeout_seconds": _within(30, 900),
+    "broadcast_timeout_seconds": _within(LEAST_TIMEOUT_SECONDS, 900),
     "posts_in_flight": _within(1, 768),
     "posts_per_second": _within(1, 1_000_000),
     "post_burst": _within(1, 1_000_000),
@@ -70,7 +74,7 @@ class Settings:
     function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
     log_retention_days         of all logs
     maximum_concurrency        broadcast functions at once per queue, 2-1,000
-    broadcast_timeout_seconds  of the broadcast function, 30-900
+    broadcast_timeout_seconds  of the broadcast function, 15-900
     posts_in_flight            posts at once in one broadcast function, 1-768; each takes one of
                                the 1,024 file descriptors that a function has
     posts_per_second           how fast one broadcast function posts, 1-1,000,000. The account's

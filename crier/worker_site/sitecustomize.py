@@ -1,5 +1,7 @@
 """Keeps what the functions print, as the local AWS throws away the output of WebSocket routes.
 
+Where a test or the soak asks for faults, it puts them on the wire of the broadcast function.
+
 Python imports a module of this name at start. The local run puts this folder on the path of
 the local AWS, whose Lambda workers inherit it; in any other process this does nothing.
 """
@@ -34,3 +36,10 @@ _function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
 if _folder and _function:
     # The worker makes stdout the same as stderr before it imports a handler.
     sys.stderr = _Tee(sys.stderr, Path(_folder, f"{_function}.log"))
+
+_faults = os.environ.get("CRIER_LOCAL_FAULTS")
+if _faults and _function and "Broadcast" in _function:
+    import wire_faults
+
+    wire_faults.install(Path(_faults))
+    Path(_faults).with_name(f"worker-{os.getpid()}").touch()

@@ -3,7 +3,13 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 """
 
+import math
+from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from broadcasting.allowance import Allowance
 
 WINDOW_SECONDS = 0.1
 """How long answers are gathered before they are judged: longer than a post is under way."""
@@ -14,8 +20,12 @@ FEWEST_ANSWERS = 20
 TOLERATED_SHARE = 0.05
 """Up to this share of 429 the quota is not what throttles: clients with full buffers are."""
 
-_RECOVERY_SHARE = 0.05
-_SLOWEST_SHARE = 0.01
+BATCH_SECONDS = 0.005
+"""Posts are admitted so many seconds' worth at once: waking up for each costs more than it."""
+
+_RECOVERY_SHARE = 0.02
+_SLOWEST_SHARE = 0.05
+_LASTING_WINDOWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +46,68 @@ class Pacer:
 
     Slows down when a share of connections hears its first 429, because then the quota is used
     up, by us or by others; what a connection hears after that says nothing new, as its own
-    buffer may be full. Recovers step by step while the share stays small.
+    buffer may be full. A share that slowing down does not lower is not the quota's either.
+    Recovers step by step while the share stays small.
+
+    With an allowance, only what it has been granted goes; who has slowed down to a part of the
+    rate uses that part of what is granted, and lets the rest be lost.
     """
 
-    def __init__(self, pace: Pace, now: float) -> None:
+    def __init__(self, pace: Pace, now: float, allowance: "Allowance | None" = None) -> None:
         self.posts_per_second = pace.posts_per_second
+        self.allowance = allowance
         self._full = pace
         self._tokens = pace.burst
         self._filled_at = now
         self._judged_at = now
         self._answers = 0
         self._throttled = 0
+        self._shares = deque[float](maxlen=_LASTING_WINDOWS)
 
-    def admit(self, wanted: int, now: float) -> int:
-        """Return how many of the wanted posts may go now."""
+    @property
+    def cost(self) -> float:
+        """How many granted posts one post costs: more than one while others use the quota."""
+        return self._full.posts_per_second / self.posts_per_second
+
+    def admit(self, wanted: int, now: float, demand: int = 0) -> int:
+        """Return how many of the wanted posts may go now: a batch at least, or all, or none.
+
+        `demand` is how many wait in all, if these are not all.
+        """
         self._fill(now)
         admitted = min(wanted, int(self._tokens))
+        if admitted < min(wanted, int(self._batch)):
+            return 0
+        if self.allowance:
+            demand = max(wanted, demand)
+            admitted = self.allowance.take(admitted, demand, now, self.cost, batch=self._batch)
         self._tokens -= admitted
         return admitted
 
     def give_back(self, posts: int) -> None:
         """Take back what was admitted and not posted."""
         self._tokens += posts
+        if self.allowance:
+            self.allowance.give_back(posts, self.cost)
 
     def wait_seconds(self) -> float:
-        """Return how long it takes until the next post may go, as of the last `admit`."""
-        return max(0.0, 1.0 - self._tokens) / self.posts_per_second
+        """Return how long to wait for the next posts that may go, as of the last `admit`.
+
+        Infinite while only a grant that has not come yet can let them go.
+        """
+        own_seconds = max(0.0, self._batch - self._tokens) / self.posts_per_second
+        if self.allowance:
+            granted = self.allowance.wait_seconds(self._filled_at, batch=self._batch)
+            return max(own_seconds, granted)
+        return own_seconds
+
+    def ask_at(self, demand: int, now: float) -> float:
+        """Return when to ask for more, infinite for not at all as things are."""
+        return self.allowance.ask_at(demand, now, self.cost) if self.allowance else math.inf
+
+    @property
+    def _batch(self) -> float:
+        return min(self._full.burst, max(1.0, BATCH_SECONDS * self.posts_per_second))
 
     def hear(self, answers: int, throttled: int, now: float) -> None:
         """Take answers into account; `throttled` of them were the first 429 of a connection."""
@@ -73,7 +119,9 @@ class Pacer:
         self._answers = self._throttled = 0
         self._judged_at = now
         self._fill(now)
-        if share > TOLERATED_SHARE:
+        lasting = min(self._shares) if len(self._shares) == _LASTING_WINDOWS else 0.0
+        self._shares.append(share)
+        if share - lasting > TOLERATED_SHARE:
             self._slow_down(share)
         else:
             step = _RECOVERY_SHARE * self._full.posts_per_second

@@ -1,9 +1,14 @@
 """What is still to do for a slice: shards to read on, and connections to post to."""
 
+import base64
 import json
-from dataclasses import astuple, dataclass
+import zlib
+from dataclasses import dataclass
 
 from broadcasting.audience import SHARDS, Connection, require_text
+
+_MOST_CHARACTERS = 64 * 1024
+_FAST = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +49,27 @@ ALL_SHARDS = Work(tuple(ShardCursor(shard) for shard in range(SHARDS)))
 
 
 def encode_work(work: Work) -> str:
-    """Return work as JSON, lists in place of names: it is written after every page."""
-    parts = [[astuple(one) for one in work.shards], [astuple(one) for one in work.connections]]
-    return json.dumps(parts, separators=(",", ":"))
+    """Return work as JSON, lists in place of names: it is written after every page.
+
+    Compressed when it is long: as many connections as are ever under way must fit into a row.
+    """
+    shards = [(one.shard, one.after) for one in work.shards]
+    connections = [(one.id, one.connected_at, one.rounds) for one in work.connections]
+    text = json.dumps([shards, connections], separators=(",", ":"))
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return base64.b85encode(zlib.compress(text.encode(), _FAST)).decode()
 
 
 def parse_work(text: str) -> Work:
     """Parse what `encode_work` wrote. Raises ValueError when it is anything else."""
     try:
-        shards, connections = json.loads(text)
+        is_plain = text.startswith("[")
+        plain = text if is_plain else zlib.decompress(base64.b85decode(text))
+        shards, connections = json.loads(plain)
         return Work(
             tuple(ShardCursor(*one) for one in shards),
             tuple(Connection(*one) for one in connections),
         )
-    except (TypeError, RecursionError) as error:
+    except (TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"not the work of a slice: {error}") from error

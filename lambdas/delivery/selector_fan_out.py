@@ -5,9 +5,10 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from broadcasting.audience import Connection
+from broadcasting.budget import Budget
 from broadcasting.clock import Clock
 from broadcasting.outcome import Settlement
-from broadcasting.pacer import Pace, Pacer
+from broadcasting.pacer import Pace
 from broadcasting.retry import Backoff
 from delivery.connector import Connector
 from delivery.endpoint import Endpoint
@@ -16,7 +17,7 @@ from delivery.http_pool import HttpPool, Timeouts
 from delivery.port import ForbiddenError
 from delivery.post_loop import PostLoop
 from delivery.run import Run
-from delivery.shared_pacer import SharedPacer
+from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, Signer
 
 THREADS = 4
@@ -28,7 +29,11 @@ FRESH = 4_096
 
 
 class SelectorFanOut:
-    """Posts on up to `in_flight` connections; keeps them for the next call. One call at a time."""
+    """Posts on up to `in_flight` connections; keeps them for the next call. One call at a time.
+
+    With a `budget` it posts only what it has reserved there; while that fails, it goes on at a
+    small rate, and `warn` hears why.
+    """
 
     def __init__(
         self,
@@ -43,13 +48,15 @@ class SelectorFanOut:
         in_flight: int = IN_FLIGHT,
         backoff: Backoff | None = None,
         timeouts: Timeouts | None = None,
+        budget: Budget | None = None,
+        warn: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._in_flight = in_flight
         self._backoff = backoff or Backoff()
         self._timeouts = timeouts or Timeouts()
         self._signer = Signer(endpoint, region=region, credentials=credentials)
-        self._pacer = SharedPacer(Pacer(pace, clock.monotonic()), clock.monotonic)
+        self._pacer = make_pacer(pace, clock, budget, warn)
         self._connector = Connector(endpoint, tls, clock.monotonic)
         self._pools = [
             HttpPool(
@@ -78,6 +85,7 @@ class SelectorFanOut:
             backoff=self._backoff,
         )
         loops = [PostLoop(run, pool) for pool in self._pools]
+        self._pacer.begin(lambda: len(run.fresh), lambda: _wake(loops))
         driven = [self._threads.submit(loop.drive) for loop in loops]
         audience = Feeder(run, loops, iter(connections), FRESH)
         try:
@@ -85,6 +93,7 @@ class SelectorFanOut:
         finally:
             run.cancel()
             _join(driven, loops)
+            self._pacer.end()
             self._used_ms = self._clock.epoch_ms()
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
@@ -94,6 +103,7 @@ class SelectorFanOut:
     def close(self) -> None:
         """Close every connection. A function never does: it is frozen between two calls."""
         self._threads.shutdown()
+        self._pacer.close()
         self._connector.close()
         for pool in self._pools:
             pool.close()
@@ -105,6 +115,13 @@ class SelectorFanOut:
                 pool.drop_idle()
         left_seconds = deadline - self._clock.monotonic()
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
+
+
+def _wake(loops: list[PostLoop]) -> None:
+    """Have those that could post look whether they may now."""
+    for loop in loops:
+        if loop.wants_posts:
+            loop.wake()
 
 
 def _join(driven: "list[Future[None]]", loops: list[PostLoop]) -> None:

@@ -1,23 +1,58 @@
 """The pacer of all the threads of a fan-out."""
 
 from collections.abc import Callable
-from threading import Lock
+from threading import Condition
 
-from broadcasting.pacer import Pacer
+from broadcasting.allowance import Allowance
+from broadcasting.budget import Budget
+from broadcasting.clock import Clock
+from broadcasting.pacer import Pace, Pacer
+from delivery.budget_asker import BudgetAsker
 
 
 class SharedPacer:
-    """A pacer that any thread may ask."""
+    """A pacer that any thread may ask.
 
-    def __init__(self, pacer: Pacer, monotonic: Callable[[], float]) -> None:
+    With an asker, which shares its condition, only what the budget of all workers grants goes.
+    """
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        monotonic: Callable[[], float],
+        *,
+        condition: Condition | None = None,
+        asker: BudgetAsker | None = None,
+    ) -> None:
         self._pacer = pacer
         self._monotonic = monotonic
-        self._lock = Lock()
+        self._lock = condition or Condition()
+        self._asker = asker
+
+    def begin(self, demand: Callable[[], int], wake: Callable[[], None]) -> None:
+        """Serve a broadcast: `demand` says how many posts wait, `wake` is called for each grant."""
+        if self._asker:
+            self._asker.begin(demand, wake)
+
+    def end(self) -> None:
+        """End the broadcast, and charge what it has posted."""
+        if self._asker:
+            self._asker.end()
+
+    def close(self) -> None:
+        """Ask for no more."""
+        if self._asker:
+            self._asker.close()
 
     def admit(self, wanted: int) -> int:
         """Return how many of the wanted posts may go now."""
         with self._lock:
-            return self._pacer.admit(wanted, self._monotonic())
+            if not self._asker:
+                return self._pacer.admit(wanted, self._monotonic())
+            demand = self._asker.waiting(wanted)
+            admitted = self._pacer.admit(wanted, self._monotonic(), demand)
+            self._asker.look(wanted - admitted)
+            return admitted
 
     def give_back(self, posts: int) -> None:
         """Take back what was admitted and not posted."""
@@ -30,6 +65,18 @@ class SharedPacer:
             self._pacer.hear(answers, throttled, self._monotonic())
 
     def wait_seconds(self) -> float:
-        """Return how long it takes until the next post may go."""
+        """Return how long it takes until the next post may go; see `Pacer.wait_seconds`."""
         with self._lock:
             return self._pacer.wait_seconds()
+
+
+def make_pacer(
+    pace: Pace, clock: Clock, budget: Budget | None, warn: Callable[[Exception], None]
+) -> SharedPacer:
+    """Return a worker's pacer; without a budget the pace is all its own."""
+    if not budget:
+        return SharedPacer(Pacer(pace, clock.monotonic()), clock.monotonic)
+    allowance, condition = Allowance(pace), Condition()
+    pacer = Pacer(pace, clock.monotonic(), allowance)
+    asker = BudgetAsker(pacer, allowance, budget, clock=clock, condition=condition, warn=warn)
+    return SharedPacer(pacer, clock.monotonic, condition=condition, asker=asker)

@@ -41,6 +41,10 @@ _Versioned = TypeVar("_Versioned", Summary, SliceRow)
 _TRIES = 50
 """How often a write is made anew from what others have changed meanwhile."""
 
+_FAILED_PER_ROW = 250
+_REASON_CHARACTERS = 200
+"""A row takes 400 KB, and JSON some 6 bytes for the worst of characters."""
+
 Failed = tuple[tuple[str, str], ...]
 """Connections that have failed, and why."""
 
@@ -163,11 +167,14 @@ class Ledger:
 
     def _write_piece(self, held: Lease, piece: SliceRow, failed: Failed) -> Lease:
         piece, rows = _with_failed(piece, failed)
-        try:
-            self._table.write(piece, *rows)
-        except ConflictError as error:
-            raise LeaseLostError(f"slice {piece.id} of {piece.broadcast_id}") from error
-        return Lease(held.summary, _next(piece))
+        for _ in range(_TRIES):
+            try:
+                self._table.write(piece, *rows)
+            except ConflictError:
+                held = self._again(held)
+                continue
+            return Lease(held.summary, _next(piece))
+        raise WriteError(f"{piece.id} of {piece.broadcast_id} not written: too many conflicts")
 
     def _again(self, held: Lease) -> Lease:
         """Return the summary as it is now. Raises LeaseLostError when the slice has changed."""
@@ -209,10 +216,17 @@ def _require_same(found: Summary, opening: Opening) -> None:
 
 def _with_failed(piece: SliceRow, failed: Failed) -> tuple[SliceRow, tuple[FailedRow, ...]]:
     """Return what to write besides a slice for connections that have failed."""
-    if not failed:
-        return piece, ()
-    row = FailedRow(piece.broadcast_id, piece.id, piece.failed_rows, failed)
-    return replace(piece, failed_rows=piece.failed_rows + 1), (row,)
+    shown = tuple((id_, reason[:_REASON_CHARACTERS]) for id_, reason in failed)
+    rows = tuple(
+        FailedRow(
+            piece.broadcast_id,
+            piece.id,
+            piece.failed_rows + number,
+            shown[start : start + _FAILED_PER_ROW],
+        )
+        for number, start in enumerate(range(0, len(shown), _FAILED_PER_ROW))
+    )
+    return replace(piece, failed_rows=piece.failed_rows + len(rows)), rows
 
 
 def _next(row: _Versioned) -> _Versioned:

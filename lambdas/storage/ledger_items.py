@@ -1,7 +1,7 @@
 """The ledger's rows as DynamoDB items: numbers and texts as they are, the rest as JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from broadcasting.counts import Counts
@@ -83,53 +83,53 @@ def slice_key(broadcast_id: str, slice_id: str) -> tuple[str, str]:
 
 def to_item(row: Row) -> Item:
     """Return a row as an item, its key and expiry aside."""
-    fields: dict[str, Any] = asdict(row)
+    values: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(row)}
     match row:
         case Summary():
-            fields["counts"] = json.dumps(fields["counts"])
-            fields["status"] = "settled" if row.is_settled else "open"
+            values["counts"] = json.dumps(asdict(row.counts))
+            values["status"] = "settled" if row.is_settled else "open"
         case SliceRow():
-            fields["counts"] = json.dumps(fields["counts"])
-            fields["work"] = encode_work(row.work)
-            fields["unannounced"] = json.dumps(row.unannounced)
-            fields["is_closed"] = int(row.is_closed)
+            values["counts"] = json.dumps(asdict(row.counts))
+            values["work"] = encode_work(row.work)
+            values["unannounced"] = json.dumps(row.unannounced)
+            values["is_closed"] = int(row.is_closed)
         case FailedRow():
-            fields["failed"] = json.dumps(row.failed)
+            values["failed"] = json.dumps(row.failed)
         case _:
             pass
     return {
         name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in fields.items()
+        for name, value in values.items()
     }
 
 
 def summary_of(item: Item) -> Summary:
     """Read a summary. Raises KeyError, TypeError or ValueError for any other item."""
-    fields = _fields(item)
-    del fields["status"]
-    return Summary(**fields | {"counts": _counts(fields["counts"])})
+    values = _values(item)
+    del values["status"]
+    return Summary(**values | {"counts": _counts(values["counts"])})
 
 
 def slice_of(item: Item) -> SliceRow:
     """Read a slice. Raises KeyError, TypeError or ValueError for any other item."""
-    fields = _fields(item)
+    values = _values(item)
     return SliceRow(
-        **fields
+        **values
         | {
-            "counts": _counts(fields["counts"]),
-            "work": parse_work(fields["work"]),
-            "unannounced": tuple(json.loads(fields["unannounced"])),
-            "is_closed": bool(fields["is_closed"]),
+            "counts": _counts(values["counts"]),
+            "work": parse_work(values["work"]),
+            "unannounced": tuple(json.loads(values["unannounced"])),
+            "is_closed": bool(values["is_closed"]),
         }
     )
 
 
 def sequence_of(item: Item) -> Sequence:
     """Read a channel's counter."""
-    return Sequence(**_fields(item))
+    return Sequence(**_values(item))
 
 
-def _fields(item: Item) -> dict[str, Any]:
+def _values(item: Item) -> dict[str, Any]:
     return {
         name: int(value["N"]) if "N" in value else value["S"]
         for name, value in item.items()

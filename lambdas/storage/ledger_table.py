@@ -80,9 +80,12 @@ class LedgerTable:
             self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
 
     def _are_written(self, rows: Sequence[Row], writer: str) -> bool:
-        """Tell whether it was our own write that stands in the way: its answer was lost."""
+        """Tell whether it was our own write that stands in the way: its answer was lost.
+
+        One row tells, as all are written or none: others may have gone on with the rest.
+        """
         found = (self.get(key_of(row)) for row in rows)
-        return all(item is not None and item["writer"]["S"] == writer for item in found)
+        return any(item is not None and item["writer"]["S"] == writer for item in found)
 
 
 def _attributes(key: tuple[str, str]) -> Item:

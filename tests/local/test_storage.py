@@ -2,13 +2,13 @@
 
 import random
 import time
-from dataclasses import replace
 
 import pytest
 
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.clock import Clock
-from broadcasting.slice import ShardCursor, open_slice, parse_slice
+from broadcasting.slice_message import parse_slice_message
+from broadcasting.work import ShardCursor
 from crier.deployment import Deployment
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
@@ -144,9 +144,8 @@ def test_queues_carry_slices_and_reasons(deployment: Deployment) -> None:
     """What is sent to a queue can be read back whole."""
     sqs = deployment.client("sqs")
     url = sqs.create_queue(QueueName="scratch")["QueueUrl"]
-    piece = replace(open_slice("b", "frame \uffff ✓", NOW_MS), connections=(Connection("a", 1, 2),))
 
-    SliceQueue(sqs, url).send(piece, delay_seconds=0)
+    SliceQueue(sqs, url).send("b \uffff ✓", "12", delay_seconds=0)
     DeadLetters(sqs, url).send("the body", message_id="m1", reason="because \x00")
     received = [
         message
@@ -154,7 +153,7 @@ def test_queues_carry_slices_and_reasons(deployment: Deployment) -> None:
         for message in sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
     ]
 
-    assert parse_slice(received[0]["Body"]) == piece
+    assert parse_slice_message(received[0]["Body"]) == ("b \uffff ✓", "12")
     attributes = received[-1]["MessageAttributes"]
     assert attributes["reason"]["StringValue"] == "because ?"
     assert attributes["messageId"]["StringValue"] == "m1"

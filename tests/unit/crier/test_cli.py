@@ -15,9 +15,16 @@ from crier.project import ROOT
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ((), ("local", "send", "demo")),
+        ((), ("local", "demo", "send", "status", "broadcasts", "dead-letters", "redrive")),
         (("local",), ("--port", "Ctrl-C")),
-        (("send",), ("message", "--id", "--stack", "--profile", "--region")),
+        (
+            ("send",),
+            ("MESSAGE", "--id", "--ttl-seconds", "--wait", "--timeout", "Exit codes: 0", "--stack"),
+        ),
+        (("status",), ("ID", "--failed", "--watch", "--json", "Exit codes: 0", "--stack")),
+        (("broadcasts",), ("--limit", "--json", "--stack")),
+        (("dead-letters",), ("--limit", "--json", "--stack")),
+        (("redrive",), ("MESSAGE_ID", "--rejected", "--json", "Exit codes: 0", "--stack")),
         (("demo",), ("--connections", "--port", "--figures", "CONNECTIONS")),
     ],
 )
@@ -39,7 +46,7 @@ def test_cli_has_help_for_every_command() -> None:
 
     undescribed = [one for one in commands if not (one.callback and one.callback.__doc__)]
 
-    assert len(commands) == 3
+    assert len(commands) == 7
     assert undescribed == []
 
 
@@ -90,13 +97,16 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (["--id", "", "x"], 'id: expected a string of 1 to 64 characters, found ""'),
         (["--id", "a" * 65, "x"], "id: expected a string of 1 to 64 characters"),
         (["--id", "\udcff", "x"], "id: expected a string of 1 to 64 characters"),
-        (["a" * 131_000], "the frame would be 131095 bytes"),
+        (["a" * 131_000], "the frame would be 131115 bytes"),
         (["\udcff"], "lone surrogate"),
         (["1e400"], "number 1e400 is too large"),
         (["[" * 200_000], "nested too deeply"),
         (["--profile", "P", "x"], "--profile and --region need --stack"),
         (["--region", "R", "x"], "--profile and --region need --stack"),
         (["-5"], "[OPTIONS] [--]"),
+        (["--ttl-seconds", "0", "x"], "ttlSeconds: expected a whole number from 1 to 86400"),
+        (["--wait", "--timeout", "0", "x"], "--timeout"),
+        (["--timeout", "5", "x"], "--timeout needs --wait"),
     ],
 )
 def test_send_refuses_what_would_be_rejected(arguments: list[str], words: str) -> None:

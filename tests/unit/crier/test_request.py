@@ -35,9 +35,23 @@ def test_request_has_the_id_when_one_is_named() -> None:
     assert request == {"message": "x", "id": "news-1"}
 
 
+def test_request_has_its_time_to_live_when_one_is_named() -> None:
+    """The time to live is in the body only when it is given."""
+    request = request_of("x", ttl_seconds=60)
+
+    assert request == {"message": "x", "ttlSeconds": 60}
+
+
+@pytest.mark.parametrize("ttl_seconds", [-1, 0, 86_401])
+def test_request_is_rejected_when_its_time_to_live_cannot_be(ttl_seconds: int) -> None:
+    """The contract's bounds hold."""
+    with pytest.raises(RejectedError, match="ttlSeconds: expected a whole number from 1 to 86400"):
+        request_of("x", ttl_seconds=ttl_seconds)
+
+
 def test_request_is_rejected_as_the_function_rejects_it_when_it_is_one_byte_too_large() -> None:
     """The id that SQS will give counts, too: what passes here is delivered."""
-    frame = '{"id":"%s","channel":"*","message":"","sentAt":1767225600000}'
+    frame = '{"id":"%s","seq":1000000000000,"channel":"*","message":"","sentAt":1767225600000}'
     longest = MAX_FRAME_BYTES - len(frame % ("x" * 36))
 
     request_of("a" * longest, None)

@@ -1,7 +1,8 @@
 """Fakes of the AWS clients and the clock: faults are injected where the wire would be."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,11 +13,16 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from delivery.port import ForbiddenError
 from storage.connections import ConnectionsTable
+from storage.errors import ConflictError, ReadError, WriteError
+from storage.ledger_items import Item, Row, key_of, summary_key, summary_of, to_item
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
+
+    from broadcasting.ledger import Summary
+    from storage.ledger_table import LedgerTable
 
 NOW_MS = 1_700_000_000_000
 OLD_MS = NOW_MS - 600_000
@@ -29,6 +35,11 @@ class FakeTime:
 
     seconds: float = 0.0
     epoch_ms: int = NOW_MS
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        self.seconds += seconds
+        self.epoch_ms += round(seconds * 1000)
 
     @property
     def clock(self) -> Clock:
@@ -145,6 +156,75 @@ class FakeDynamo:
         return ConnectionsTable(cast("DynamoDBClient", self), "connections")
 
 
+class Fault(Enum):
+    """What may happen to one write of the ledger."""
+
+    REFUSED = auto()
+    """Nothing is written, and we hear so."""
+    LOST = auto()
+    """It is written, but the answer is lost, after all retries of the client."""
+    CONFLICT = auto()
+    """It is canceled though no row has changed: DynamoDB was busy with another transaction."""
+
+
+@dataclass
+class FakeLedgerTable:
+    """The broadcasts table in memory, behind the methods of `LedgerTable`.
+
+    `faults` are those of the next writes; `meanwhile` is what others do just before them;
+    `unreadable` counts the next reads that fail.
+    """
+
+    items: dict[tuple[str, str], Item] = field(default_factory=dict)
+    faults: list[Fault | None] = field(default_factory=list)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
+    unreadable: int = 0
+    writes: list[tuple[Row, ...]] = field(default_factory=list)
+
+    def get(self, key: tuple[str, str]) -> Item | None:
+        """Return an item as it is now."""
+        if self.unreadable:
+            self.unreadable -= 1
+            raise ReadError("injected")
+        return self.items.get(key)
+
+    def write(self, *rows: Row) -> None:
+        """Write the next versions of rows, all or none."""
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is Fault.REFUSED:
+            raise WriteError("injected")
+        if fault is Fault.CONFLICT or any(self._version(row) != row.version for row in rows):
+            raise ConflictError("injected" if fault else "changed")
+        new = {key_of(row): to_item(replace(row, version=row.version + 1)) for row in rows}
+        _require_that_dynamodb_takes(rows, new)
+        self.items |= new
+        self.writes.append(rows)
+        if fault is Fault.LOST:
+            raise WriteError("injected")
+
+    def summary(self, broadcast_id: str) -> "Summary":
+        """Return a broadcast's summary as it is now."""
+        return summary_of(self.items[summary_key(broadcast_id)])
+
+    def _version(self, row: Row) -> int:
+        item = self.items.get(key_of(row))
+        return int(item["version"]["N"]) if item else 0
+
+    @property
+    def table(self) -> "LedgerTable":
+        """The fake as the table."""
+        return cast("LedgerTable", self)
+
+
+def _require_that_dynamodb_takes(rows: tuple[Row, ...], new: dict[tuple[str, str], Item]) -> None:
+    """Refuse what the real table refuses: a row twice or too large, too many at once."""
+    sizes = [len(str(item).encode()) for item in new.values()]
+    if len(new) < len(rows) or len(rows) > 100 or max(sizes) > 400 * 1024:
+        raise WriteError(f"{len(rows)} rows, {len(new)} keys, the largest of {max(sizes)} bytes")
+
+
 @dataclass
 class FakeSqs:
     """Queues that remember what was sent; those in `broken` refuse it."""
@@ -170,24 +250,33 @@ class FakeSqs:
 
 @dataclass
 class FakeFanOut:
-    """Settles connections by their ids, delivered unless told; takes at most `most` of them."""
+    """Settles connections by their ids, delivered unless told; takes at most `most` of them.
+
+    With a `time`, each post takes a while, and none is made after the deadline.
+    """
 
     settlements: dict[str, Settlement] = field(default_factory=dict)
     most: int = 1_000_000
     forbidden: bool = False
+    time: FakeTime | None = None
+    seconds_per_post: float = 0.0
     frames: list[str] = field(default_factory=list)
 
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
-    ) -> Iterator[Settlement]:
+    ) -> Generator[Settlement, None, None]:
         """Yield a settlement for each connection taken."""
         assert deadline
         self.frames.append(frame)
         source = iter(connections)
         for _ in range(self.most):
+            if self.time and self.time.seconds >= deadline:
+                break
             connection = next(source, None)
             if connection is None:
                 break
+            if self.time:
+                self.time.run(self.seconds_per_post)
             planned = self.settlements.get(connection.id)
             yield self._settle(connection, planned)
         if self.forbidden:

@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broadcasting.audience import SHARDS, Connection, shard_of
-from broadcasting.slice import ShardCursor
-from storage.audience_reader import AudienceReader
+from broadcasting.work import ShardCursor
+from storage import audience_reader
+from storage.audience_reader import READS_AT_ONCE, AudienceReader
 from tests.unit.lambdas.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
-ALL = [ShardCursor(shard) for shard in range(SHARDS)]
+ALL = tuple(ShardCursor(shard) for shard in range(SHARDS))
 
 
 def _rows(count: int) -> dict[str, int]:
@@ -17,10 +20,14 @@ def _rows(count: int) -> dict[str, int]:
 
 
 def _reader(
-    dynamo: FakeDynamo, shards: list[ShardCursor], time: FakeTime | None = None
+    dynamo: FakeDynamo, shards: tuple[ShardCursor, ...], time: FakeTime | None = None
 ) -> AudienceReader:
     clock = (time or FakeTime()).clock
     return AudienceReader(dynamo.table, shards, clock=clock, deadline=FAR)
+
+
+def _ids(reader: AudienceReader) -> list[str]:
+    return [one.id for one in reader]
 
 
 def test_reader_reads_every_row_of_every_page_once() -> None:
@@ -28,25 +35,91 @@ def test_reader_reads_every_row_of_every_page_once() -> None:
     dynamo = FakeDynamo(_rows(300), page_rows=3)
     reader = _reader(dynamo, ALL)
 
-    found = list(reader)
+    found = _ids(reader)
     reader.close()
 
-    assert sorted(one.id for one in found) == sorted(dynamo.rows)
-    assert (reader.count, reader.unread, reader.rest, reader.error) == (300, (), (), None)
+    assert sorted(found) == sorted(dynamo.rows)
+    assert (reader.unread, reader.not_begun, reader.error) == ((), (), None)
 
 
 def test_reader_has_nobody_when_there_are_no_shards() -> None:
     """A slice may name connections only."""
-    assert list(_reader(FakeDynamo(_rows(5)), [])) == []
+    assert list(_reader(FakeDynamo(_rows(5)), ())) == []
 
 
 def test_reader_goes_on_after_a_cursor() -> None:
     """The connection that a cursor names has been read before."""
     names = sorted(name for name in _rows(300) if shard_of(name) == 3)
 
-    found = list(_reader(FakeDynamo(_rows(300)), [ShardCursor(3, names[1])]))
+    found = list(_reader(FakeDynamo(_rows(300)), (ShardCursor(3, names[1]),)))
 
     assert found == [Connection(name, OLD_MS) for name in names[2:]]
+
+
+@given(st.integers(0, 120), st.integers(1, 9))
+def test_reader_knows_at_every_moment_where_to_go_on(taken: int, page_rows: int) -> None:
+    """Whoever stops after any connection, and reads on from there, meets the others, once."""
+    dynamo = FakeDynamo(_rows(120), page_rows=page_rows)
+    reader = _reader(dynamo, ALL)
+
+    met = [next(reader).id for _ in range(taken)]
+    rest = _ids(_reader(dynamo, reader.unread))
+    reader.close()
+
+    assert sorted(met + rest) == sorted(dynamo.rows)
+
+
+def test_reader_begins_a_few_shards_and_leaves_the_others_to_be_given_away() -> None:
+    """What is not begun is still whole; once it is given away it is somebody else's."""
+    dynamo = FakeDynamo(_rows(300), page_rows=3)
+    reader = _reader(dynamo, ALL)
+    not_begun = reader.not_begun
+
+    reader.give_away(not_begun)
+
+    assert not_begun == ALL[READS_AT_ONCE:]
+    assert (reader.not_begun, reader.unread) == ((), ALL[:READS_AT_ONCE])
+    assert sorted(_ids(reader)) == [one for one in dynamo.rows if shard_of(one) < READS_AT_ONCE]
+
+
+def test_reader_can_give_away_in_the_middle() -> None:
+    """Those met before and those of the shards that were begun are all there are."""
+    dynamo = FakeDynamo(_rows(300), page_rows=3)
+    reader = _reader(dynamo, ALL)
+
+    met = [next(reader).id for _ in range(40)]
+    given_away = reader.not_begun[1:]
+    reader.give_away(given_away)
+    met += _ids(reader)
+    others = _ids(_reader(dynamo, given_away))
+
+    assert given_away
+    assert sorted(met + others) == sorted(dynamo.rows)
+
+
+def test_reader_finishes_begun_shards_before_it_begins_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that as many as possible can be given away as a whole, and memory stays flat."""
+    monkeypatch.setattr(audience_reader, "MOST_AHEAD", 1)
+    reader = _reader(FakeDynamo(_rows(300), page_rows=3), ALL)
+
+    for _ in range(50):
+        next(reader)
+
+    assert reader.not_begun == ALL[READS_AT_ONCE:]
+    assert len(_ids(reader)) == 250
+
+
+@pytest.mark.parametrize(("page_rows", "is_beyond"), [(1_000, False), (3, True)])
+def test_reader_knows_when_it_is_beyond_the_first_pages(page_rows: int, *, is_beyond: bool) -> None:
+    """A broadcast that fits one page of each shard needs no checkpoint."""
+    reader = _reader(FakeDynamo(_rows(300), page_rows=page_rows), ALL)
+    assert not reader.is_beyond_first_pages
+
+    list(reader)
+
+    assert reader.is_beyond_first_pages is is_beyond
 
 
 def test_reader_leaves_only_the_shard_that_cannot_be_read() -> None:
@@ -54,9 +127,9 @@ def test_reader_leaves_only_the_shard_that_cannot_be_read() -> None:
     dynamo = FakeDynamo(_rows(300), page_rows=3, unreadable={"all#3"})
     reader = _reader(dynamo, ALL)
 
-    found = list(reader)
+    found = _ids(reader)
 
-    assert sorted(one.id for one in found) == [name for name in dynamo.rows if shard_of(name) != 3]
+    assert sorted(found) == [name for name in dynamo.rows if shard_of(name) != 3]
     assert reader.unread == (ShardCursor(3),)
     assert "shard 3 after None" in str(reader.error)
 
@@ -69,9 +142,9 @@ def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
         def query(self, **request: Any) -> dict[str, Any]:
             return {} if "ExclusiveStartKey" in request else super().query(**request)
 
-    reader = _reader(Broken(_rows(300), page_rows=4), [ShardCursor(3)])
+    reader = _reader(Broken(_rows(300), page_rows=4), (ShardCursor(3),))
 
-    assert [one.id for one in reader] == shard[:4]
+    assert _ids(reader) == shard[:4]
     assert reader.unread == (ShardCursor(3, shard[3]),)
     assert f"shard 3 after {shard[3]}: KeyError" in str(reader.error)
 
@@ -81,7 +154,7 @@ def test_reader_tells_the_first_error_when_no_shard_can_be_read() -> None:
     reader = _reader(FakeDynamo(unreadable={f"all#{shard}" for shard in range(SHARDS)}), ALL)
 
     assert list(reader) == []
-    assert reader.unread == tuple(ALL)
+    assert reader.unread == ALL
     assert "ProvisionedThroughputExceededException" in str(reader.error)
 
 
@@ -90,20 +163,18 @@ def test_reader_reads_nothing_when_the_deadline_is_over() -> None:
     reader = _reader(FakeDynamo(_rows(30)), ALL, FakeTime(seconds=FAR))
 
     assert list(reader) == []
-    assert reader.unread == tuple(ALL)
+    assert reader.unread == ALL
 
 
-def test_reader_knows_the_rest_of_a_page_that_was_not_taken() -> None:
-    """What is read but not taken is in `rest`, what comes after it in `unread`."""
+def test_reader_does_not_count_what_is_read_ahead_as_taken() -> None:
+    """The rest of a page is read again by whoever goes on."""
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
-    reader = _reader(FakeDynamo(_rows(300), page_rows=4), [ShardCursor(3)])
+    reader = _reader(FakeDynamo(_rows(300), page_rows=4), (ShardCursor(3),))
 
     first = next(reader)
 
     assert first.id == shard[0]
-    assert [one.id for one in reader.rest] == shard[1:4]
-    assert reader.unread == (ShardCursor(3, shard[3]),)
-    assert reader.count == 1
+    assert reader.unread == (ShardCursor(3, shard[0]),)
 
 
 @pytest.mark.parametrize(
@@ -125,13 +196,15 @@ def test_reader_takes_a_row_for_old_when_its_time_is_unusable(
     assert (reader.unread, reader.error) == ((), None)
 
 
-def test_reader_skips_a_row_without_an_id() -> None:
-    """It is nobody's; the rest of its page is read."""
+@pytest.mark.parametrize("page_rows", [1, 1_000])
+def test_reader_skips_a_row_without_an_id(page_rows: int) -> None:
+    """It is nobody's; the rest of its page, and the next pages, are read."""
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
-    dynamo = FakeDynamo(_rows(300), odd_rows={"all#3": [{"sk": {"S": ""}}]})
-    reader = _reader(dynamo, [ShardCursor(3)])
+    odd = {"sk": {"S": "c\ud800"}}
+    dynamo = FakeDynamo(_rows(300), odd_rows={"all#3": [odd]}, page_rows=page_rows)
+    reader = _reader(dynamo, (ShardCursor(3),))
 
-    assert [one.id for one in reader] == shard
+    assert _ids(reader) == shard
     assert (reader.unread, reader.error) == ((), None)
 
 
@@ -141,9 +214,9 @@ def test_reader_goes_on_after_a_row_in_the_wrong_shard() -> None:
     stray = next(f"c{number:04}-" for number in range(300) if shard_of(f"c{number:04}-") != 3)
     row = {"sk": {"S": stray}, "connectedAt": {"N": str(OLD_MS)}}
     dynamo = FakeDynamo(_rows(300), page_rows=1, odd_rows={"all#3": [row]})
-    reader = _reader(dynamo, [ShardCursor(3)])
+    reader = _reader(dynamo, (ShardCursor(3),))
 
-    found = [one.id for one in reader]
+    found = _ids(reader)
 
     assert found == sorted([*shard, stray])
     assert (reader.unread, reader.error) == ((), None)

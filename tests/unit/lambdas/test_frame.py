@@ -8,15 +8,16 @@ from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES, encode_frame
 from broadcasting.message import Broadcast
 
-EMPTY_BYTES = len(encode_frame(Broadcast("b", ""), 1).encode())
+EMPTY_BYTES = len(encode_frame(Broadcast("b", ""), 1, 1).encode())
 
 
-def test_frame_carries_id_channel_message_and_time() -> None:
+def test_frame_carries_id_number_channel_message_and_time() -> None:
     """A frame is compact JSON, with text as it is."""
-    frame = encode_frame(Broadcast("b", {"text": "\u20ac"}), 7)
+    frame = encode_frame(Broadcast("b", {"text": "\u20ac"}), 7, 3)
 
     assert json.loads(frame) == {
         "id": "b",
+        "seq": 3,
         "channel": "*",
         "message": {"text": "\u20ac"},
         "sentAt": 7,
@@ -31,7 +32,7 @@ def test_frame_is_encoded_when_exactly_at_the_limit(character: str) -> None:
     size = len(character.encode())
     count, rest = divmod(MAX_FRAME_BYTES - EMPTY_BYTES, size)
 
-    frame = encode_frame(Broadcast("b", character * count + "a" * rest), 1)
+    frame = encode_frame(Broadcast("b", character * count + "a" * rest), 1, 1)
 
     assert len(frame.encode()) == 128 * 1024
 
@@ -41,11 +42,11 @@ def test_frame_is_rejected_when_one_byte_over_the_limit() -> None:
     message = "a" * (MAX_FRAME_BYTES - EMPTY_BYTES + 1)
 
     with pytest.raises(RejectedError, match=r"131073 bytes.*at most 131072"):
-        encode_frame(Broadcast("b", message), 1)
+        encode_frame(Broadcast("b", message), 1, 1)
 
 
 @pytest.mark.parametrize("message", ["\ud800", {"a": ["\udfff"]}, {"\ud800": 1}])
 def test_frame_is_rejected_when_the_message_holds_a_lone_surrogate(message: object) -> None:
     """JSON lets it through, UTF-8 does not."""
     with pytest.raises(RejectedError, match="lone surrogate"):
-        encode_frame(Broadcast("b", message), 1)
+        encode_frame(Broadcast("b", message), 1, 1)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,17 +12,22 @@ import connect
 import disconnect
 import unknown_frame
 from broadcasting.audience import Connection
+from broadcasting.counts import Counts
 from broadcasting.outcome import Outcome
-from broadcasting.slice import Slice, encode_slice, open_slice, parse_slice
+from broadcasting.slice_message import encode_slice_message
+from broadcasting.work import ALL_SHARDS, Work
 from settings import BroadcastSettings, SettingsError
+from storage.ledger import Ledger, Opening, Refusal
 from storage.queues import DeadLetters, SliceQueue
 from tests.unit.lambdas.fakes import (
     NOW_MS,
     OLD_MS,
     FakeDynamo,
     FakeFanOut,
+    FakeLedgerTable,
     FakeSqs,
     FakeTime,
+    Fault,
     aws_error,
     plan,
 )
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 
 BROADCASTS, SLICES = "arn:aws:sqs:eu-west-1:1:broadcasts", "arn:aws:sqs:eu-west-1:1:slices"
 SETTINGS = BroadcastSettings(
-    "t", "https://a/prod", "dead", "slices", SLICES, "slice-dead", 4, 8_000, 4_000, None
+    "t", "b", "https://a/prod", "dead", "slices", SLICES, "slice-dead", 4, 8_000, 4_000, None
 )
 
 
@@ -57,7 +62,7 @@ def _sqs_record(message_id: str, body: str, arn: str = BROADCASTS) -> dict[str, 
         "messageId": message_id,
         "receiptHandle": "r",
         "body": body,
-        "attributes": {"ApproximateReceiveCount": "1"},
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(NOW_MS - 100)},
         "messageAttributes": {},
         "md5OfBody": "0",
         "eventSource": "aws:sqs",
@@ -76,10 +81,23 @@ class _Floor:
     sqs: FakeSqs
     dynamo: FakeDynamo
     fan_out: FakeFanOut
+    rows: FakeLedgerTable
+    time: FakeTime
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.rows.table, epoch_ms=lambda: self.time.epoch_ms)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
         answer = broadcast.handler({"Records": records}, cast("LambdaContext", _Context()))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def release(self, work: Work) -> None:
+        """Have a slice that nobody owns."""
+        opening = Opening("b", "d", "*", lambda _: "the frame", NOW_MS, 0, work)
+        held = self.ledger.open(opening, until_ms=NOW_MS + 1)
+        assert not isinstance(held, Refusal)
+        self.ledger.release(held, work, Counts(targeted=len(work.connections)), ())
 
     def reasons(self, queue: str) -> list[str]:
         sent = self.sqs.to(queue)
@@ -89,16 +107,19 @@ class _Floor:
 @pytest.fixture
 def floor(monkeypatch: pytest.MonkeyPatch) -> _Floor:
     """The broadcast function, wired to fakes, with one connection."""
-    floor = _Floor(FakeSqs(), FakeDynamo({"a": OLD_MS}), FakeFanOut())
-    clock = FakeTime().clock
+    floor = _Floor(
+        FakeSqs(), FakeDynamo({"a": OLD_MS}), FakeFanOut(), FakeLedgerTable(), FakeTime()
+    )
+    clock = floor.time.clock
     worker = Worker(
         table=floor.dynamo.table,
         fan_out=floor.fan_out,
+        ledger=floor.ledger,
         slice_queue=SliceQueue(floor.sqs.client, "slices"),
         clock=clock,
     )
     dead, slice_dead = (DeadLetters(floor.sqs.client, url) for url in ("dead", "slice-dead"))
-    wired = BroadcastWiring(SETTINGS, clock, worker, dead, slice_dead)
+    wired = BroadcastWiring(SETTINGS, clock, floor.ledger, worker, dead, slice_dead)
     monkeypatch.setattr(broadcast, "broadcast_wiring", lambda: wired)
     return floor
 
@@ -199,19 +220,20 @@ def test_unknown_frame_answers_with_what_it_found(body: str | None, found: str) 
 def test_broadcast_posts_the_frame_and_publishes_the_account(
     floor: _Floor, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One frame, one receipt, nothing back to the queue."""
+    """One frame, one account, nothing back to the queue."""
     failed = floor.handle(_sqs_record("m1", '{"message": "hi"}'))
 
     assert failed == []
     assert json.loads(floor.fan_out.frames[0]) == {
         "id": "m1",
+        "seq": 1,
         "channel": "*",
         "message": "hi",
         "sentAt": NOW_MS,
     }
     out = capsys.readouterr().out
-    assert '"Delivered":[1.0]' in out.replace(" ", "")
-    assert "SettleMilliseconds" in out
+    for figure in ('"Delivered":[1.0]', '"AccountMismatch":[0.0]', '"SettleMilliseconds":[0.0]'):
+        assert figure in out.replace(" ", "")
 
 
 def test_broadcast_never_lets_one_bad_record_hold_up_another(floor: _Floor) -> None:
@@ -227,7 +249,7 @@ def test_broadcast_never_lets_one_bad_record_hold_up_another(floor: _Floor) -> N
     assert failed == []
     assert len(floor.fan_out.frames) == 1
     assert floor.reasons("dead")[0].startswith("body is not JSON")
-    assert floor.reasons("slice-dead")[0].startswith("not a slice")
+    assert floor.reasons("slice-dead")[0].startswith("not a slice message")
     assert floor.sqs.to("dead")[0]["MessageBody"] == "nonsense"
     attributes = floor.sqs.to("dead")[0]["MessageAttributes"]
     assert attributes["messageId"]["StringValue"] == "bad1"
@@ -250,31 +272,128 @@ def test_broadcast_returns_the_record_when_forbidden(floor: _Floor) -> None:
     assert floor.handle(_sqs_record("m1", '{"message": 1}')) == ["m1"]
 
 
-def test_broadcast_reports_what_stopped_it_and_hands_over_the_rest(
+def test_broadcast_reports_what_stopped_it_and_releases_the_rest(
     floor: _Floor, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message is forgotten, a slice carries the rest; no settle time is published."""
+    """The message is forgotten, another goes on with the slice; no settle time is published."""
     floor.fan_out.most, floor.fan_out.forbidden = 1, True
-    connections = (Connection("x", OLD_MS), Connection("y", OLD_MS))
-    body = encode_slice(Slice("b", "frame", NOW_MS, connections=connections))
+    floor.release(Work(connections=(Connection("x", OLD_MS), Connection("y", OLD_MS))))
 
-    failed = floor.handle(_sqs_record("s1", body, SLICES))
+    failed = floor.handle(_sqs_record("s1", encode_slice_message("b", "0"), SLICES))
 
     out = capsys.readouterr().out
-    (rest,) = (parse_slice(one["MessageBody"]) for one in floor.sqs.to("slices"))
-    assert (failed, rest.connections) == ([], connections[1:])
+    assert failed == []
+    assert [one["MessageBody"] for one in floor.sqs.to("slices")] == [
+        encode_slice_message("b", "0")
+    ]
     assert "stopped early" in log.getvalue()
+    assert "handed over" in log.getvalue()
     assert "SettleMilliseconds" not in out
 
 
-def test_broadcast_carries_a_slice_with_its_own_frame(floor: _Floor) -> None:
-    """A slice's frame is posted as it was encoded once."""
+def test_broadcast_goes_on_with_a_slice_with_the_frame_of_its_broadcast(
+    floor: _Floor, log: io.StringIO
+) -> None:
+    """The frame was encoded once; the last slice settles the broadcast."""
     floor.fan_out.settlements["a"] = plan(Outcome.GONE)
-    body = encode_slice(open_slice("b", "the frame", NOW_MS - 5))
+    floor.release(ALL_SHARDS)
 
-    failed = floor.handle(_sqs_record("s1", body, SLICES))
+    failed = floor.handle(_sqs_record("s1", encode_slice_message("b", "0"), SLICES))
 
     assert (failed, floor.fan_out.frames, floor.dynamo.rows) == ([], ["the frame"], {})
+    settled = json.loads(log.getvalue().splitlines()[-1])
+    assert (settled["message"], settled["broadcast_id"], settled["seq"]) == ("settled", "b", 1)
+    assert settled["receipt"] == asdict(Counts(1, gone=1))
+
+
+def test_broadcast_forgets_a_message_that_comes_again_after_the_end(floor: _Floor) -> None:
+    """Settled is settled: nobody is posted to again, and no number is used."""
+    record = _sqs_record("m1", '{"message": 1}')
+
+    assert [floor.handle(record) for _ in range(3)] == [[], [], []]
+
+    assert len(floor.fan_out.frames) == 1
+    assert floor.handle(_sqs_record("m2", '{"message": 1}')) == []
+    assert floor.rows.summary("m2").seq == 2
+
+
+def test_broadcast_returns_a_message_whose_slice_is_under_way(
+    floor: _Floor, log: io.StringIO
+) -> None:
+    """Should that worker die, the message is still there."""
+    floor.rows.faults = [Fault.LOST]
+    record = _sqs_record("m1", '{"message": 1}')
+
+    assert floor.handle(record) == ["m1"]
+    assert floor.handle(record) == ["m1"]
+    assert '"slice_is":"leased"' in log.getvalue()
+    floor.time.run(broadcast.LEASE_GRACE_MS / 1000 + 60)
+    assert floor.handle(record) == []
+    assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
+
+
+def test_broadcast_returns_the_message_when_the_lease_was_lost(floor: _Floor) -> None:
+    """It may be the message of the other worker, which may die."""
+
+    def take_up() -> None:
+        floor.time.run(broadcast.LEASE_GRACE_MS / 1000 + 60)
+        floor.ledger.lease("m1", "0", until_ms=floor.time.epoch_ms + 1)
+
+    floor.rows.meanwhile = [lambda: None, take_up]
+
+    assert floor.handle(_sqs_record("m1", '{"message": 1}')) == ["m1"]
+    assert not floor.rows.summary("m1").is_settled
+
+
+def test_broadcast_rejects_an_id_of_another_broadcast(floor: _Floor) -> None:
+    """Its account is unharmed, and the second message is kept with the reason."""
+    floor.handle(_sqs_record("m1", '{"id": "x", "message": 1}'))
+    before = dict(floor.rows.items)
+
+    failed = floor.handle(_sqs_record("m2", '{"id": "x", "message": 2}'))
+
+    assert (failed, floor.rows.items) == ([], before)
+    assert floor.reasons("dead")[0].startswith("id x belongs to another broadcast")
+
+
+@pytest.mark.parametrize(("id_", "slice_id"), [("b", "7"), ("forged", "0")])
+def test_broadcast_rejects_a_slice_that_the_ledger_does_not_know(
+    floor: _Floor, id_: str, slice_id: str
+) -> None:
+    """It is kept in the slices' own dead-letter queue."""
+    floor.release(ALL_SHARDS)
+
+    failed = floor.handle(_sqs_record("s1", encode_slice_message(id_, slice_id), SLICES))
+
+    assert failed == []
+    assert floor.reasons("slice-dead")[0].startswith(f"the ledger knows no slice {slice_id}")
+
+
+@pytest.mark.parametrize(("waited_ms", "expired"), [(899, 0), (900, 1)])
+def test_broadcast_counts_its_time_to_live_from_when_it_was_sent(
+    floor: _Floor, waited_ms: int, expired: int
+) -> None:
+    """Waiting in the queue makes a message older."""
+    floor.time.epoch_ms += waited_ms
+
+    floor.handle(_sqs_record("m1", '{"message": 1, "ttlSeconds": 1}'))
+
+    assert floor.rows.summary("m1").counts == Counts(1, 1 - expired, expired=expired)
+    assert len(floor.fan_out.frames) == 1 - expired
+
+
+def test_broadcast_is_delivered_though_it_cannot_be_reported(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    """The account is in the ledger: SQS must not deliver it again."""
+
+    def broken(_: object) -> None:
+        raise OSError("injected")
+
+    monkeypatch.setattr(broadcast, "publish_carried", broken)
+
+    assert floor.handle(_sqs_record("m1", '{"message": 1}')) == []
+    assert "delivered, but not reported" in log.getvalue()
 
 
 def test_broadcast_rejects_when_the_frame_is_too_large(floor: _Floor) -> None:
@@ -283,7 +402,7 @@ def test_broadcast_rejects_when_the_frame_is_too_large(floor: _Floor) -> None:
 
     failed = floor.handle(_sqs_record("m1", body))
 
-    assert (failed, floor.fan_out.frames) == ([], [])
+    assert (failed, floor.fan_out.frames, floor.rows.items) == ([], [], {})
     assert "API Gateway delivers at most 131072" in floor.reasons("dead")[0]
 
 

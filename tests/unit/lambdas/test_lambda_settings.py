@@ -6,6 +6,7 @@ from settings import BroadcastSettings, ConnectionSettings, SettingsError
 
 RIGHT = {
     "CONNECTIONS_TABLE": "t",
+    "BROADCASTS_TABLE": "b",
     "CALLBACK_URL": "https://a/prod",
     "DEAD_LETTER_QUEUE_URL": "https://q/dead",
     "SLICE_QUEUE_URL": "http://q/slices",
@@ -24,6 +25,7 @@ def test_settings_are_read(text: str, posts: int) -> None:
 
     assert settings.posts_in_flight == posts
     assert settings.callback_url == "https://a/prod"
+    assert settings.broadcasts_table == "b"
     assert ConnectionSettings.read(RIGHT).connections_table == "t"
 
 

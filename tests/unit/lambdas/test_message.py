@@ -49,6 +49,26 @@ def test_message_keeps_its_own_id(name: str) -> None:
     assert parse_broadcast(body, "sqs-1").id == name
 
 
+@pytest.mark.parametrize("seconds", [1, 86_400])
+def test_message_keeps_its_time_to_live(seconds: int) -> None:
+    """From a second to a day; without it a broadcast does not expire."""
+    body = json.dumps({"message": 1, "ttlSeconds": seconds})
+
+    assert parse_broadcast(body, "sqs-1").ttl_seconds == seconds
+    assert parse_broadcast('{"message": 1}', "sqs-1").ttl_seconds is None
+
+
+def test_digest_tells_contents_apart_and_nothing_else() -> None:
+    """The id and the order of keys change nothing; message and time to live do."""
+    one = Broadcast("a", {"x": 1, "y": 2}, 5)
+
+    assert one.digest == Broadcast("b", {"y": 2, "x": 1}, 5).digest
+    assert one.digest != Broadcast("a", {"x": 1, "y": 3}, 5).digest
+    assert one.digest != Broadcast("a", {"x": 1, "y": 2}, 6).digest
+    assert Broadcast("a", "1").digest != Broadcast("a", 1).digest
+    assert Broadcast("a", "\ud800").digest
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -74,7 +94,7 @@ def test_message_keeps_its_own_id(name: str) -> None:
         ('{"message": 1, "id": "a", "id": "a"}', 'key "id" is given 2 times'),
         (
             '{"mesage": 1}',
-            "unknown key .mesage.: allowed are message, id; not supported yet are ch",
+            "unknown key .mesage.: allowed are message, id, ttlSeconds; not supported yet are ch",
         ),
         ('{"message": 1, "' + "k" * 200 + '": 1}', r"characters\)"),
     ],
@@ -118,8 +138,6 @@ def test_message_is_rejected_with_the_remedy_when_its_channel_is_everyones() -> 
         ("connections", ["a"] * 1000),
         ("exclude", []),
         ("exclude", ["a"] * 1000),
-        ("ttlSeconds", 1),
-        ("ttlSeconds", 86_400),
     ],
 )
 def test_message_is_rejected_when_a_key_is_not_supported_yet(key: str, value: object) -> None:

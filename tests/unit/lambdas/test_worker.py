@@ -1,13 +1,21 @@
 """Carrying a slice: everyone is accounted for, nobody is forgotten."""
 
+import json
+from dataclasses import dataclass, field
+
 import pytest
 
+import worker
 from broadcasting.audience import SHARDS, Connection, shard_of
-from broadcasting.outcome import Outcome, Settlement
+from broadcasting.counts import Counts
+from broadcasting.ledger import LeaseLostError
+from broadcasting.outcome import Outcome
 from broadcasting.retry import MAX_ROUNDS
-from broadcasting.slice import ShardCursor, Slice, open_slice, parse_slice
+from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from delivery.port import ForbiddenError
-from storage.errors import ReadError, StorageError
+from storage.errors import ReadError, StorageError, WriteError
+from storage.ledger import Lease, Ledger, Opening, Refusal
+from storage.ledger_items import FailedRow, slice_key, slice_of
 from storage.queues import SliceQueue
 from tests.unit.lambdas.fakes import (
     FAR,
@@ -15,241 +23,440 @@ from tests.unit.lambdas.fakes import (
     OLD_MS,
     FakeDynamo,
     FakeFanOut,
+    FakeLedgerTable,
     FakeSqs,
     FakeTime,
+    Fault,
     plan,
 )
-from worker import STOPPED_DELAY_SECONDS, Carried, Worker, end_round
+from worker import STOPPED_DELAY_SECONDS, Carried, Worker
 
-OPEN = open_slice("b", "frame", 1)
+LEASE_MS = 65_000
 
 
 def _rows(count: int) -> dict[str, int]:
     return {f"c{number:04}": OLD_MS for number in range(count)}
 
 
-def _named(*connections: Connection) -> Slice:
-    return Slice("b", "frame", 1, connections=connections)
+def _named(*connections: Connection) -> Work:
+    return Work(connections=connections)
 
 
-def _carry(
-    piece: Slice,
-    *,
-    sqs: FakeSqs,
-    fan_out: FakeFanOut | None = None,
-    dynamo: FakeDynamo | None = None,
-    time: FakeTime | None = None,
-) -> Carried:
-    worker = Worker(
-        table=(dynamo or FakeDynamo()).table,
-        fan_out=fan_out or FakeFanOut(),
-        slice_queue=SliceQueue(sqs.client, "slices"),
-        clock=(time or FakeTime()).clock,
-    )
-    return worker.carry(piece, FAR)
+@dataclass
+class _Floor:
+    dynamo: FakeDynamo = field(default_factory=FakeDynamo)
+    fan_out: FakeFanOut = field(default_factory=FakeFanOut)
+    sqs: FakeSqs = field(default_factory=FakeSqs)
+    rows: FakeLedgerTable = field(default_factory=FakeLedgerTable)
+    time: FakeTime = field(default_factory=FakeTime)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.rows.table, epoch_ms=lambda: self.time.epoch_ms)
+
+    def open(self, work: Work = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
+        expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
+        opening = Opening("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, work)
+        held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS)
+        assert isinstance(held, Lease)
+        if not work.connections:
+            return held
+        counts = Counts(targeted=len(work.connections))
+        return self.ledger.checkpoint(held, work, counts, ())
+
+    def lease(self, slice_id: str = "0") -> Lease | Refusal:
+        return self.ledger.lease("b", slice_id, until_ms=self.time.epoch_ms + LEASE_MS)
+
+    def carry(self, held: Lease | Refusal | None = None) -> Carried:
+        held = held or self.open()
+        assert isinstance(held, Lease)
+        one = Worker(
+            table=self.dynamo.table,
+            fan_out=self.fan_out,
+            ledger=self.ledger,
+            slice_queue=SliceQueue(self.sqs.client, "slices"),
+            clock=self.time.clock,
+        )
+        return one.carry(held, FAR)
+
+    def carry_on(self) -> Carried:
+        """Carry all slices that have been sent, until the broadcast is settled."""
+        for message in self.sqs.sent:  # grows
+            held = self.lease(json.loads(message["MessageBody"])["slice"])
+            if isinstance(held, Lease):
+                carried = self.carry(held)
+        assert carried.summary.is_settled
+        return carried
+
+    @property
+    def sent(self) -> list[tuple[str, int]]:
+        return [
+            (json.loads(one["MessageBody"])["slice"], one["DelaySeconds"]) for one in self.sqs.sent
+        ]
+
+    def work(self, slice_id: str = "0") -> Work:
+        return slice_of(self.rows.items[slice_key("b", slice_id)]).work
 
 
-def _sent(sqs: FakeSqs) -> list[tuple[Slice, int]]:
-    return [(parse_slice(one["MessageBody"]), one["DelaySeconds"]) for one in sqs.sent]
+@pytest.fixture
+def floor() -> _Floor:
+    """A worker on fakes, with nobody connected."""
+    return _Floor()
 
 
-def _assert_nobody_is_lost(carried: Carried) -> None:
-    receipt = carried.receipt
-    ended = receipt.delivered + receipt.gone + receipt.failed
-    assert receipt.targeted == ended + receipt.left
+def test_worker_settles_everyone(floor: _Floor) -> None:
+    """All are delivered, nothing is handed over; the ledger and the receipt agree."""
+    floor.dynamo = FakeDynamo(_rows(100), page_rows=4)
+
+    carried = floor.carry()
+
+    assert carried.is_closed
+    assert carried.summary == floor.rows.summary("b")
+    assert carried.summary.is_settled
+    assert carried.counts == carried.summary.counts == Counts(100, delivered=100)
+    assert (carried.stopped_by, floor.sqs.sent) == (None, [])
+    assert floor.fan_out.frames == ["frame 1"]
 
 
-def test_worker_settles_everyone() -> None:
-    """All are delivered, nothing is handed over."""
-    sqs = FakeSqs()
+def test_worker_writes_twice_when_one_page_of_each_shard_is_all(floor: _Floor) -> None:
+    """A small broadcast is cheap: it is opened and closed."""
+    floor.dynamo = FakeDynamo(_rows(3_000))
 
-    carried = _carry(OPEN, sqs=sqs, dynamo=FakeDynamo(_rows(100), page_rows=4))
+    floor.carry()
 
-    assert (carried.receipt.targeted, carried.receipt.delivered) == (100, 100)
-    assert carried.is_settled
-    assert carried.stopped_by is None
-    assert sqs.sent == []
+    assert len(floor.rows.writes) == 2
 
 
-def test_worker_deletes_the_rows_of_who_is_gone() -> None:
-    """Only theirs, in batches of 25."""
-    dynamo = FakeDynamo(_rows(60))
-    fan_out = FakeFanOut({name: plan(Outcome.GONE) for name in list(dynamo.rows)[:30]})
-
-    carried = _carry(OPEN, sqs=FakeSqs(), fan_out=fan_out, dynamo=dynamo)
-
-    assert (carried.receipt.gone, carried.receipt.delivered) == (30, 30)
-    assert carried.stale_rows_left == 0
-    assert sorted(dynamo.rows) == sorted(_rows(60))[30:]
-    assert sorted(len(batch) for batch in dynamo.batches) == [5, 25]
-
-
-def test_worker_hands_over_unread_shards_at_once_when_time_is_up() -> None:
-    """Nothing was read: the whole slice travels on, one hop further."""
-    sqs = FakeSqs()
-
-    carried = _carry(OPEN, sqs=sqs, dynamo=FakeDynamo(_rows(9)), time=FakeTime(seconds=FAR))
-
-    ((rest, delay_seconds),) = _sent(sqs)
-    assert (rest.shards, rest.hops, delay_seconds) == (OPEN.shards, 1, 0)
-    assert carried.unread_shards == SHARDS
-    assert not carried.is_settled
-
-
-def test_worker_hands_over_who_was_not_taken_so_that_each_is_reached_once() -> None:
-    """Carried to the end, hop by hop, the sums are exact."""
-    dynamo, queue = FakeDynamo(_rows(100), page_rows=2), [OPEN]
-    targeted = delivered = 0
-
-    while queue:
-        sqs = FakeSqs()
-        carried = _carry(queue.pop(0), sqs=sqs, dynamo=dynamo, fan_out=FakeFanOut(most=7))
-        assert {delay_seconds for _, delay_seconds in _sent(sqs)} <= {0}
-        queue += [piece for piece, _ in _sent(sqs)]
-        targeted += carried.receipt.targeted
-        delivered += carried.receipt.delivered
-
-    assert (targeted, delivered) == (100, 100)
-
-
-def test_worker_hands_over_stragglers_after_a_while() -> None:
-    """Who was tried in vain comes back with its round counted."""
-    sqs = FakeSqs()
-    fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3, throttles=3)})
-
-    carried = _carry(OPEN, sqs=sqs, fan_out=fan_out, dynamo=FakeDynamo({"a": OLD_MS, "b": OLD_MS}))
-
-    ((rest, delay_seconds),) = _sent(sqs)
-    assert (rest.connections, delay_seconds) == ((Connection("a", OLD_MS, 1),), 10)
-    assert (carried.receipt.left, carried.receipt.throttled) == (1, 3)
-    _assert_nobody_is_lost(carried)
-
-
-def test_worker_hands_over_young_stragglers_when_they_have_come_of_age() -> None:
-    """The delay covers the youth of a connection whose 410 may not be true."""
-    sqs = FakeSqs()
-
-    _carry(
-        _named(Connection("a", NOW_MS)),
-        sqs=sqs,
-        fan_out=FakeFanOut({"a": plan(Outcome.LEFT, tries=3)}),
-    )
-
-    assert [delay_seconds for _, delay_seconds in _sent(sqs)] == [60]
-
-
-def test_worker_fails_who_was_tried_in_vain_too_often() -> None:
-    """The last round ends in failed, with its reason."""
-    sqs = FakeSqs()
-
-    carried = _carry(
-        _named(Connection("a", OLD_MS, MAX_ROUNDS - 1)),
-        sqs=sqs,
-        fan_out=FakeFanOut({"a": plan(Outcome.LEFT)}),
-    )
-
-    assert (carried.receipt.failed, carried.receipt.left) == (1, 0)
-    assert carried.receipt.failed_connections[0].reason == "planned"
-    assert sqs.sent == []
-
-
-@pytest.mark.parametrize(
-    ("outcome", "tries", "rounds", "expected"),
-    [
-        (Outcome.DELIVERED, 1, 0, (Outcome.DELIVERED, 0)),
-        (Outcome.LEFT, 0, 3, (Outcome.LEFT, 3)),
-        (Outcome.LEFT, 1, 0, (Outcome.LEFT, 1)),
-        (Outcome.LEFT, 1, 3, (Outcome.FAILED, 4)),
-    ],
-)
-def test_round_ends(
-    outcome: Outcome, tries: int, rounds: int, expected: tuple[Outcome, int]
+def test_worker_writes_the_account_down_after_each_page(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a try in vain counts as a round."""
-    ended = end_round(Settlement(Connection("a", 0, rounds), outcome, tries))
+    """At most so many are repeated after a crash."""
+    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", 10)
+    floor.dynamo = FakeDynamo(_rows(100), page_rows=1)
 
-    assert (ended.outcome, ended.connection.rounds) == expected
+    carried = floor.carry()
+
+    assert len(floor.rows.writes) >= 10
+    assert carried.summary.counts == Counts(100, delivered=100)
 
 
-def test_worker_raises_when_forbidden_before_anyone_ended() -> None:
-    """The message goes back to the queue as it is: nothing is handed over."""
-    sqs = FakeSqs()
-    fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=0)}, forbidden=True)
+def test_worker_writes_the_account_down_when_many_have_failed(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction takes only so many of their ids and reasons."""
+    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", 10)
+    floor.dynamo = FakeDynamo(_rows(100))
+    floor.fan_out = FakeFanOut({name: plan(Outcome.FAILED) for name in floor.dynamo.rows})
+
+    carried = floor.carry()
+
+    failed = [row for rows in floor.rows.writes for row in rows if isinstance(row, FailedRow)]
+    assert [len(row.failed) for row in failed] == [10] * 10
+    assert carried.summary.counts == Counts(100, failed=100)
+
+
+def test_worker_deletes_the_rows_of_who_is_gone(floor: _Floor) -> None:
+    """Only theirs, in batches of 25."""
+    floor.dynamo = FakeDynamo(_rows(60))
+    gone = list(floor.dynamo.rows)[:30]
+    floor.fan_out = FakeFanOut({name: plan(Outcome.GONE) for name in gone})
+
+    carried = floor.carry()
+
+    assert carried.counts == Counts(60, delivered=30, gone=30)
+    assert carried.stale_rows_left == 0
+    assert sorted(floor.dynamo.rows) == sorted(_rows(60))[30:]
+    assert sorted(len(batch) for batch in floor.dynamo.batches) == [5, 25]
+
+
+def test_worker_releases_unread_shards_at_once_when_time_is_up(floor: _Floor) -> None:
+    """Nothing was read: the whole slice is to be taken up again."""
+    floor.dynamo = FakeDynamo(_rows(9))
+    floor.time.seconds = FAR
+
+    carried = floor.carry()
+
+    assert floor.sent == [("0", 0)]
+    assert floor.work() == ALL_SHARDS
+    assert (carried.unread_shards, carried.is_closed) == (SHARDS, False)
+    assert isinstance(floor.lease(), Lease)
+
+
+def test_worker_releases_who_was_not_taken_so_that_each_is_reached_once(floor: _Floor) -> None:
+    """Carried to the end, hop by hop, the sums are exact."""
+    floor.dynamo, floor.fan_out = FakeDynamo(_rows(100), page_rows=2), FakeFanOut(most=7)
+
+    first = floor.carry()
+    last = floor.carry_on()
+
+    assert (first.counts.delivered, last.counts.delivered) == (7, 2)
+    assert len(floor.fan_out.frames) == 15
+    assert last.summary.counts == Counts(100, delivered=100)
+
+
+def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
+    """Those that it has not begun, each as a slice; all together reach everyone once."""
+    floor.dynamo = FakeDynamo(_rows(3_000), page_rows=100)
+    floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.1)
+
+    carried = floor.carry()
+
+    assert carried.handed_over > 0
+    assert [delay for _, delay in floor.sent] == [0] * carried.handed_over
+    assert carried.summary.open_slices == carried.handed_over
+    assert floor.carry_on().summary.counts == Counts(3_000, delivered=3_000)
+
+
+def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
+    """Who is that fast is done before another has begun."""
+    floor.dynamo = FakeDynamo(_rows(300))
+    floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.003)
+
+    assert floor.carry().handed_over == 0
+
+
+def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
+    """Who was tried in vain is tried later, with the round counted."""
+    floor.dynamo = FakeDynamo({"a": OLD_MS, "b": OLD_MS})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3, throttles=3)})
+
+    carried = floor.carry()
+
+    assert floor.sent == [("0", 10)]
+    assert floor.work() == _named(Connection("a", OLD_MS, 1))
+    assert (carried.left, carried.counts) == (1, Counts(2, delivered=1, throttled=3))
+
+
+def test_worker_releases_young_stragglers_until_they_have_come_of_age(floor: _Floor) -> None:
+    """The delay covers the youth of a connection whose 410 may not be true."""
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3)})
+
+    floor.carry(floor.open(_named(Connection("a", NOW_MS))))
+
+    assert floor.sent == [("0", 60)]
+
+
+def test_worker_gives_stragglers_away_when_there_are_many(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row holds only so many; another slice tries them later, and each is counted once."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 10)
+    floor.dynamo = FakeDynamo(_rows(95))
+    names = list(floor.dynamo.rows)
+    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in names[:35]})
+
+    carried = floor.carry()
+    counts = [carried.counts]
+    floor.fan_out.settlements.clear()
+    floor.carry_on()
+
+    assert floor.sent == [("1", 10), ("2", 10), ("3", 10), ("0", 10)]
+    assert carried.handed_over == 3
+    assert counts == [Counts(95, delivered=60)]
+    assert floor.rows.summary("b").counts == Counts(95, delivered=95)
+
+
+def test_worker_gives_those_away_at_once_who_were_not_tried(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline came first: they have waited long enough."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
+    floor.dynamo = FakeDynamo(_rows(2))
+    floor.fan_out = FakeFanOut({"c0000": plan(Outcome.LEFT), "c0001": plan(Outcome.LEFT, tries=0)})
+
+    floor.carry()
+
+    assert floor.sent == [("1", 0)]
+
+
+def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
+    """The last round ends in failed; the id and the reason are kept."""
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT)})
+
+    carried = floor.carry(floor.open(_named(Connection("a", OLD_MS, MAX_ROUNDS - 1))))
+
+    assert (carried.counts, carried.left, floor.sent) == (Counts(0, failed=1), 0, [])
+    failed = floor.rows.items["broadcast#b", "failed#0#000000"]["failed"]["S"]
+    assert json.loads(failed) == [["a", "planned"]]
+
+
+def test_worker_raises_when_forbidden_before_anyone_ended(floor: _Floor) -> None:
+    """The message goes back to the queue; the slice is free when it comes again."""
+    floor.dynamo = FakeDynamo({"a": OLD_MS})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=0)}, forbidden=True)
 
     with pytest.raises(ForbiddenError):
-        _carry(OPEN, sqs=sqs, fan_out=fan_out, dynamo=FakeDynamo({"a": OLD_MS}))
+        floor.carry()
 
-    assert sqs.sent == []
+    assert floor.sent == []
+    assert isinstance(floor.lease(), Lease)
 
 
-def test_worker_hands_over_with_a_delay_when_forbidden_after_someone_ended() -> None:
+def test_worker_releases_with_a_delay_when_forbidden_after_someone_ended(floor: _Floor) -> None:
     """Nobody hears it twice; the rest waits, and is not counted as tried."""
-    sqs = FakeSqs()
-    named = _named(Connection("a", OLD_MS), Connection("b", OLD_MS), Connection("c", OLD_MS))
-    fan_out = FakeFanOut({"b": plan(Outcome.LEFT, tries=0)}, most=2, forbidden=True)
+    named = tuple(Connection(name, OLD_MS) for name in "abc")
+    floor.fan_out = FakeFanOut({"b": plan(Outcome.LEFT, tries=0)}, most=2, forbidden=True)
 
-    carried = _carry(named, sqs=sqs, fan_out=fan_out)
+    carried = floor.carry(floor.open(_named(*named)))
 
-    ((rest, delay_seconds),) = _sent(sqs)
-    assert rest.connections == named.connections[1:]
-    assert delay_seconds == STOPPED_DELAY_SECONDS
+    assert set(floor.work().connections) == set(named[1:])
+    assert floor.sent == [("0", STOPPED_DELAY_SECONDS)]
     assert isinstance(carried.stopped_by, ForbiddenError)
 
 
-def test_worker_raises_when_nothing_could_be_read() -> None:
+def test_worker_raises_when_nothing_could_be_read(floor: _Floor) -> None:
     """A failed read before anyone ended: the message goes back."""
-    dynamo = FakeDynamo({}, unreadable={f"all#{shard}" for shard in range(SHARDS)})
+    floor.dynamo = FakeDynamo(unreadable={f"all#{shard}" for shard in range(SHARDS)})
 
     with pytest.raises(ReadError):
-        _carry(OPEN, sqs=FakeSqs(), dynamo=dynamo)
+        floor.carry()
 
 
-def test_worker_hands_over_the_shard_with_a_delay_when_a_read_fails_later() -> None:
-    """What was named is delivered; the unread shard is tried again."""
-    sqs = FakeSqs()
-    piece = Slice("b", "frame", 1, (ShardCursor(0, "x"),), (Connection("a", OLD_MS),))
+def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read(floor: _Floor) -> None:
+    """Only that shard is left, with a delay, and the account says why."""
+    floor.dynamo = FakeDynamo(_rows(300), page_rows=2, unreadable={"all#3"})
 
-    carried = _carry(piece, sqs=sqs, dynamo=FakeDynamo(unreadable={"all#0"}))
+    carried = floor.carry()
 
-    ((rest, delay_seconds),) = _sent(sqs)
-    assert (rest.shards, delay_seconds) == ((ShardCursor(0, "x"),), STOPPED_DELAY_SECONDS)
+    assert floor.work() == Work((ShardCursor(3),))
+    assert floor.sent == [("0", STOPPED_DELAY_SECONDS)]
+    assert carried.counts.delivered == sum(shard_of(name) != 3 for name in floor.dynamo.rows)
     assert isinstance(carried.stopped_by, ReadError)
-    assert not carried.is_settled
 
 
-def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read() -> None:
-    """Only that shard is handed over, with a delay, and the account says why."""
-    sqs, dynamo = FakeSqs(), FakeDynamo(_rows(300), page_rows=2, unreadable={"all#3"})
+def test_worker_raises_when_the_slice_cannot_be_sent(floor: _Floor) -> None:
+    """A refused message is never silent; the slice is free when ours comes again."""
+    floor.sqs.broken = {"slices"}
+    floor.time.seconds = FAR
 
-    carried = _carry(OPEN, sqs=sqs, dynamo=dynamo)
-
-    ((rest, delay_seconds),) = _sent(sqs)
-    assert (rest.shards, rest.connections) == ((ShardCursor(3),), ())
-    assert delay_seconds == STOPPED_DELAY_SECONDS
-    assert carried.receipt.delivered == sum(shard_of(name) != 3 for name in dynamo.rows)
-    assert isinstance(carried.stopped_by, ReadError)
-    _assert_nobody_is_lost(carried)
+    with pytest.raises(StorageError, match="slice 0 of b not sent"):
+        floor.carry()
+    assert isinstance(floor.lease(), Lease)
 
 
-def test_worker_raises_when_the_rest_cannot_be_handed_over() -> None:
-    """A refused hand-over is never silent."""
-    with pytest.raises(StorageError, match="slice of b not sent"):
-        _carry(OPEN, sqs=FakeSqs(broken={"slices"}), time=FakeTime(seconds=FAR))
+def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) -> None:
+    """A crash between the split and the messages costs nobody the broadcast."""
+    held = floor.ledger.split(
+        floor.open(), Work(), Counts(), (), (Work((ShardCursor(1),)), Work((ShardCursor(2),)))
+    )
+    floor.time.run(LEASE_MS / 1000)
+
+    carried = floor.carry(floor.lease())
+
+    assert floor.sent == [("1", 0), ("2", 0)]
+    assert carried.is_closed
+    assert held.summary.open_slices == 3
+    assert floor.carry_on().summary.slices == 3
 
 
-def test_worker_accounts_for_everyone_when_outcomes_are_mixed() -> None:
+@pytest.mark.parametrize("page_rows", [1, 1_000])
+def test_worker_stops_when_its_lease_was_lost(
+    floor: _Floor, page_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the next checkpoint or at the end: it writes nothing, and sends nothing."""
+    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", 10)
+    floor.dynamo = FakeDynamo(_rows(100), page_rows=page_rows)
+    held = floor.open()
+    floor.time.run(LEASE_MS / 1000)
+    other = floor.lease()
+    before = dict(floor.rows.items)
+
+    carried = floor.carry(held)
+
+    assert isinstance(carried.stopped_by, LeaseLostError)
+    assert (floor.rows.items, floor.sent) == (before, [])
+    assert not carried.is_closed
+    assert floor.carry(other).summary.counts == Counts(100, delivered=100)
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.LOST])
+def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor, fault: Fault) -> None:
+    """The message comes again; who has been posted to may be posted to again."""
+    floor.dynamo = FakeDynamo(_rows(10))
+    held = floor.open()
+    floor.rows.faults = [fault]
+
+    with pytest.raises(WriteError):
+        floor.carry(held)
+    floor.time.run(LEASE_MS / 1000)
+    again = floor.lease()
+
+    if fault is Fault.REFUSED:
+        floor.carry(again)
+    else:
+        assert again is Refusal.CLOSED
+    assert floor.rows.summary("b").counts == Counts(10, delivered=10)
+
+
+def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> None:
     """Targeted is delivered, gone, failed and left, exactly."""
     names = list(_rows(100))
-    planned = {
-        **{name: plan(Outcome.GONE) for name in names[:10]},
-        **{name: plan(Outcome.FAILED) for name in names[10:30]},
-        **{name: plan(Outcome.LEFT) for name in names[30:60]},
-    }
-
-    carried = _carry(
-        OPEN, sqs=FakeSqs(), fan_out=FakeFanOut(planned), dynamo=FakeDynamo(_rows(100))
+    floor.dynamo = FakeDynamo(_rows(100))
+    floor.fan_out = FakeFanOut(
+        {
+            **{name: plan(Outcome.GONE) for name in names[:10]},
+            **{name: plan(Outcome.FAILED) for name in names[10:30]},
+            **{name: plan(Outcome.LEFT) for name in names[30:60]},
+        }
     )
 
-    receipt = carried.receipt
-    assert (receipt.gone, receipt.failed, receipt.left, receipt.delivered) == (10, 20, 30, 40)
-    _assert_nobody_is_lost(carried)
+    carried = floor.carry()
+
+    assert carried.counts == Counts(100, delivered=40, gone=10, failed=20)
+    assert carried.left == 30
+    assert floor.carry_on().summary.counts == Counts(100, delivered=40, gone=10, failed=50)
+
+
+def test_worker_posts_to_nobody_when_the_broadcast_is_too_old(floor: _Floor) -> None:
+    """Everyone is met, and counted as expired, in one go."""
+    floor.dynamo = FakeDynamo(_rows(100), page_rows=3)
+    held = floor.open(ttl_ms=1_000)
+    floor.time.run(1)
+
+    carried = floor.carry(held)
+
+    assert floor.fan_out.frames == []
+    assert carried.summary.counts == Counts(100, expired=100)
+    assert carried.summary.is_settled
+
+
+def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) -> None:
+    """Those before are delivered, those after are expired; each is counted once."""
+    floor.dynamo = FakeDynamo(_rows(100), page_rows=3)
+    straggler = min(floor.dynamo.rows)
+    floor.fan_out = FakeFanOut(
+        {straggler: plan(Outcome.LEFT)},
+        time=floor.time,
+        seconds_per_post=0.01,
+    )
+
+    carried = floor.carry(floor.open(ttl_ms=500))
+
+    delivered = carried.counts.delivered
+    assert delivered in (49, 50)
+    assert carried.summary.counts == Counts(100, delivered=delivered, expired=100 - delivered)
+    assert floor.time.epoch_ms == NOW_MS + 500
+
+
+def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor) -> None:
+    """The deadline comes first: who is left is expired by whoever goes on."""
+    floor.dynamo = FakeDynamo(_rows(100), page_rows=3)
+    floor.time.seconds = FAR
+    held = floor.open(ttl_ms=1_000)
+    floor.time.run(1)
+
+    first = floor.carry(held)
+    floor.time.seconds = 0
+    last = floor.carry_on()
+
+    assert first.counts == Counts()
+    assert last.summary.counts == Counts(100, expired=100)
+
+
+def test_worker_posts_to_everyone_when_the_broadcast_is_young_enough(floor: _Floor) -> None:
+    """A time to live that is not reached changes nothing."""
+    floor.dynamo = FakeDynamo(_rows(10))
+
+    carried = floor.carry(floor.open(ttl_ms=1))
+
+    assert carried.summary.counts == Counts(10, delivered=10)

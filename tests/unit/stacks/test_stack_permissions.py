@@ -6,6 +6,7 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 TABLE = {"Fn::GetAtt": ["ConnectionsTable916FDB22", "Arn"]}
+LEDGER = {"Fn::GetAtt": ["LedgerTable9343E4AA", "Arn"]}
 BROADCASTS = {"Fn::GetAtt": ["BroadcastsQueueA9C09604", "Arn"]}
 BROADCASTS_DEAD = {"Fn::GetAtt": ["BroadcastsDeadLettersBCC44E30", "Arn"]}
 SLICES = {"Fn::GetAtt": ["SlicesQueue3E684816", "Arn"]}
@@ -53,6 +54,7 @@ STATEMENTS = {
     "broadcast": [
         write_logs("BroadcastLogs440835F6"),
         allow(["dynamodb:BatchWriteItem", "dynamodb:Query"], TABLE),
+        allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], LEDGER),
         allow("execute-api:ManageConnections", POSTS),
         allow("sqs:SendMessage", [BROADCASTS_DEAD, SLICES_DEAD, SLICES]),
         allow(CONSUME, [BROADCASTS, SLICES]),

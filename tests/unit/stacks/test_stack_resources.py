@@ -44,13 +44,13 @@ def test_logical_ids_are_frozen(prod: Template) -> None:
     tables = set(prod.find_resources("AWS::DynamoDB::Table"))
     queues = set(prod.find_resources("AWS::SQS::Queue"))
 
-    assert tables == {"ConnectionsTable916FDB22"}
+    assert tables == {"ConnectionsTable916FDB22", "LedgerTable9343E4AA"}
     assert queues == QUEUES | DEAD_LETTERS
 
 
-def test_table_is_on_demand_and_expires_rows(prod: Template) -> None:
-    """The table costs what is used, drops old rows, and has no recovery that nobody needs."""
-    prod.has_resource_properties(
+def test_tables_are_on_demand_and_expire_rows(prod: Template) -> None:
+    """They cost what is used, drop old rows, and have no recovery that nobody needs."""
+    prod.all_resources_properties(
         "AWS::DynamoDB::Table",
         {
             "BillingMode": "PAY_PER_REQUEST",
@@ -80,19 +80,35 @@ def test_queues_are_encrypted_and_talk_tls_only(prod: Template) -> None:
     prod.all_resources_properties("AWS::SQS::Queue", {"SqsManagedSseEnabled": True})
 
 
+@pytest.mark.parametrize(("fixture", "policy"), [("prod", "Retain"), ("dev", "Delete")])
+def test_ledger_outlives_the_stack_in_prod(
+    request: pytest.FixtureRequest, fixture: str, policy: str
+) -> None:
+    """Connections end with their API, accounts do not."""
+    template: Template = request.getfixturevalue(fixture)
+
+    tables = template.find_resources("AWS::DynamoDB::Table")
+
+    assert tables["LedgerTable9343E4AA"]["DeletionPolicy"] == policy
+    assert tables["ConnectionsTable916FDB22"]["DeletionPolicy"] == "Delete"
+
+
 @pytest.mark.parametrize(("fixture", "timeout"), [("prod", 60), ("dev_with_access_logs", 90)])
 def test_queues_wait_for_the_function_and_redrive(
     request: pytest.FixtureRequest, fixture: str, timeout: int
 ) -> None:
-    """A message is hidden for six timeouts, tried three times, then set aside."""
+    """A message comes again soon after its worker must have ended, five times, then is set aside.
+
+    By default so soon that a worker that died is replaced within 90 s.
+    """
     queues = request.getfixturevalue(fixture).find_resources("AWS::SQS::Queue")
 
     found = {id_: queue["Properties"] for id_, queue in queues.items()}
 
     for id_ in QUEUES:
         dead = found[id_]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
-        assert found[id_]["VisibilityTimeout"] == 6 * timeout
-        assert found[id_]["RedrivePolicy"]["maxReceiveCount"] == 3
+        assert found[id_]["VisibilityTimeout"] == timeout + 20
+        assert found[id_]["RedrivePolicy"]["maxReceiveCount"] == 5
         assert dead in DEAD_LETTERS
         assert dead[:6] == id_[:6]
 
@@ -217,6 +233,9 @@ def test_outputs_say_where_things_are(prod: Template) -> None:
         "WebSocketUrl": {"Fn::Join": ["", ["wss://", *host]]},
         "QueueUrl": {"Ref": "BroadcastsQueueA9C09604"},
         "DeadLetterQueueUrl": {"Ref": "BroadcastsDeadLettersBCC44E30"},
+        "SliceQueueUrl": {"Ref": "SlicesQueue3E684816"},
+        "SliceDeadLetterQueueUrl": {"Ref": "SlicesDeadLettersAAF284B4"},
+        "BroadcastsTableName": {"Ref": "LedgerTable9343E4AA"},
         "TableName": {"Ref": "ConnectionsTable916FDB22"},
         "CallbackUrl": {"Fn::Join": ["", ["https://", *host]]},
     }

@@ -1,0 +1,204 @@
+"""Plots of the simulation: the shared budget in one accent colour, everything else in greys."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.transforms import ScaledTranslation
+
+from bench.simulate.account import BIN_SECONDS
+from bench.simulate.result import Run
+from bench.simulate.scenario import AUDIENCES, DEPLOYED_SHARE, OTHERS_SHARE, QUOTAS, SHOWN, WORKERS
+from bench.simulate.targets import MOST_RATIO, SHORT_SECONDS
+
+FOLDER = Path(__file__).parents[2] / "docs" / "img"
+ACCENT, INK, QUIET, LINE = "#c2410c", "#1f2328", "#656d76", "#d0d7de"
+GREYS = ("#afb8c1", "#6e7781", "#24292f")
+_SHOWN_WORKERS = 16
+_TITLE_INCHES = 0.72
+_SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "crier",  # else the ids within an SVG differ each time
+    "font.size": 11,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": QUIET,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "grid.color": "#eaeef2",
+    "text.color": INK,
+    "savefig.facecolor": "white",
+}
+
+
+def make_plots(runs: Sequence[Run], folder: Path = FOLDER) -> None:
+    """Write each plot as SVG and PNG; the runs are those of all scenarios."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in _PLOTS.items():
+        with mpl.rc_context(_SETTINGS):
+            size = (8.6, 4.4)
+            below_the_title = (0, 0, 1, 1 - _TITLE_INCHES / size[1])
+            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(rect=below_the_title))
+            draw(figure.add_subplot(), runs)
+            figure.savefig((folder / name).with_suffix(".svg"), metadata={"Date": None})
+            figure.savefig((folder / name).with_suffix(".png"), dpi=160)
+
+
+def draw_throttled(axes: Axes, runs: Sequence[Run]) -> None:
+    """Draw the share of 429 against the number of workers, with a shared budget and without."""
+    shown = [run for run in runs if _is_shown(run) and not run.has_others]
+    labels = {False: "each at the full rate, slowing down on 429", True: "shared budget"}
+    for is_shared, label in labels.items():
+        line = sorted((r for r in shown if r.is_shared is is_shared), key=lambda r: r.workers)
+        colour = ACCENT if is_shared else GREYS[1]
+        axes.plot(
+            [run.workers for run in line],
+            [run.throttled_share for run in line],
+            color=colour,
+            linewidth=2.4 if is_shared else 1.8,
+            marker="o",
+            markersize=5,
+            clip_on=False,
+        )
+        _name(axes, label, line[-1].workers, line[-1].throttled_share, colour, right=True)
+    _by_workers(axes)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
+    axes.grid(axis="y")
+    _title(
+        axes,
+        "Posts that heard 429",
+        f"{SHOWN[1]:,} connections, quota {SHOWN[0]:,}/s, budget {DEPLOYED_SHARE:.0%} of it; "
+        "all workers begin at once",
+    )
+
+
+def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
+    """Draw the rate of one broadcast, with other tenants from halfway on."""
+    (run,) = (
+        run
+        for run in runs
+        if _is_shown(run) and run.has_others and run.is_shared and run.workers == _SHOWN_WORKERS
+    )
+    at = [since for since, _, _ in run.trace]
+    through = [taken / BIN_SECONDS for _, taken, _ in run.trace]
+    lost = [throttled / BIN_SECONDS for _, _, throttled in run.trace]
+    axes.stackplot(at, through, lost, colors=[LINE, ACCENT], linewidth=0)
+    budget, left = DEPLOYED_SHARE * run.quota, (1 - OTHERS_SHARE) * run.quota
+    for rate, text in ((budget, "the budget"), (left, "what the others leave")):
+        axes.axhline(rate, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
+        axes.annotate(
+            f"{text}: {rate:,.0f}/s",
+            (at[-1], rate),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=QUIET,
+            annotation_clip=False,
+        )
+    axes.set_xlim(0, at[-1])
+    axes.set_ylim(0, 1.35 * budget)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel("seconds since the beginning")
+    for place, (text, colour) in enumerate((("heard 429", ACCENT), ("got through", QUIET))):
+        axes.text(
+            0.99,
+            0.96 - 0.06 * place,
+            text,
+            color=colour,
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+        )
+    _title(
+        axes,
+        "Posts per second of all workers together",
+        f"{run.workers} workers, {run.connections:,} connections, quota {run.quota:,}/s; "
+        "others take a third from halfway on",
+    )
+
+
+def draw_floor(axes: Axes, runs: Sequence[Run]) -> None:
+    """Draw the time against the floor, for every scenario that the budget holds up."""
+    long = [run for run in runs if run.is_shared and run.floor_seconds >= SHORT_SECONDS]
+    marks = dict(zip(QUOTAS, "os^", strict=True))
+    colours = dict(zip(AUDIENCES, GREYS, strict=True))
+    for run in long:
+        place = 6 * QUOTAS.index(run.quota) + 2 * AUDIENCES.index(run.connections)
+        shift = 1.045 ** (place + run.has_others - 8.5)
+        axes.plot(
+            run.workers * shift,
+            run.ratio,
+            marks[run.quota],
+            color=ACCENT if run.has_others else colours[run.connections],
+            markerfacecolor="white" if run.has_others else colours[run.connections],
+            markersize=5,
+        )
+    for quota, mark in marks.items():
+        axes.plot([], [], mark, color=GREYS[1], label=f"quota {quota:,}/s")
+    for connections, colour in colours.items():
+        axes.plot([], [], "s", color=colour, markersize=9, label=f"{connections:,} connections")
+    axes.plot([], [], "o", color=ACCENT, markerfacecolor="white", label="others take a third")
+    axes.axhline(MOST_RATIO, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
+    _name(axes, f"target: {MOST_RATIO}", 0.65, MOST_RATIO, QUIET)
+    _by_workers(axes)
+    axes.set_ylim(0.99, 1.17)
+    axes.grid(axis="y")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelcolor=INK)
+    _title(
+        axes,
+        "Time to settle against the floor of the budget",
+        "floor: the burst at once, then the deployed rate, and one answer",
+    )
+
+
+_PLOTS: dict[str, Callable[[Axes, Sequence[Run]], None]] = {
+    "pace-throttled": draw_throttled,
+    "pace-over-time": draw_over_time,
+    "pace-floor": draw_floor,
+}
+
+
+def _is_shown(run: Run) -> bool:
+    return (run.quota, run.connections) == SHOWN
+
+
+def _by_workers(axes: Axes) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(0.6, WORKERS[-1] * 1.6)
+    axes.xaxis.set_major_locator(FixedLocator(WORKERS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("workers")
+
+
+def _name(axes: Axes, text: str, x: float, y: float, colour: str, *, right: bool = False) -> None:
+    axes.annotate(
+        text,
+        (x, y),
+        (0, 7),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        fontsize=10,
+        color=colour,
+    )
+
+
+def _title(axes: Axes, text: str, below: str) -> None:
+    """Say what the plot shows, and in grey below it under which conditions."""
+    above = axes.figure.transSubfigure + ScaledTranslation(0.1, 0, axes.figure.dpi_scale_trans)
+    looks: dict[str, dict[str, Any]] = {
+        text: {"fontsize": 14, "fontweight": "bold"},
+        below: {"fontsize": 10, "color": QUIET},
+    }
+    for (line, look), inches in zip(looks.items(), (0.1, 0.4), strict=True):
+        down = ScaledTranslation(0, -inches, axes.figure.dpi_scale_trans)
+        axes.figure.text(0, 1, line, va="top", transform=above + down, **look)

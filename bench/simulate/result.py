@@ -1,0 +1,73 @@
+"""What a simulation came to: the values that bench/results/simulate.json holds."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+LATEST = Path(__file__).parents[1] / "results" / "simulate.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What came of a scenario. Shares are of all posts, or of the mean of all workers."""
+
+    workers: int
+    quota: int
+    connections: int
+    has_others: bool
+    is_shared: bool
+    floor_seconds: float
+    seconds: float
+    throttled_share: float
+    left: int
+    """Connections that were tried in vain, to be tried again by a later slice."""
+    slowest_share: float
+    """What the slowest worker had posted at half time."""
+    small_seconds: float
+    """How long the small broadcast took."""
+    requests: int
+    """Writes to the budget's row, those refused included."""
+    requests_per_second: float
+    small_requests: int
+    trace: tuple[tuple[float, int, int], ...] = ()
+    """Tenths of a second: since when, posts that got through, posts that heard 429."""
+
+    @property
+    def ratio(self) -> float:
+        """The time against the floor."""
+        return self.seconds / self.floor_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target: its worst figure, of which run, and whether it is met."""
+
+    name: str
+    target: str
+    figure: float
+    of: str
+    met: bool
+
+
+def write(
+    assumptions: Mapping[str, Any],
+    runs: Sequence[Run],
+    targets: Sequence[Target],
+    path: Path = LATEST,
+) -> None:
+    """Write all there is to say as JSON, a line for each run and each target."""
+    members = [f'"assumptions": {json.dumps(assumptions)}']
+    for name, values in (("runs", runs), ("targets", targets)):
+        lines = ",\n".join(json.dumps(_rounded(asdict(one))) for one in values)
+        members.append(f'"{name}": [\n{lines}\n]')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{\n" + ",\n".join(members) + "\n}\n")
+
+
+def _rounded(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in facts.items()
+    }

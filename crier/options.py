@@ -1,0 +1,29 @@
+"""The options that several commands have, and the stack that they name."""
+
+from typing import Annotated
+
+import typer
+
+from crier.deployment import Deployment, find_deployed, find_local
+from crier.session import running_endpoint
+
+Stack = Annotated[
+    str | None, typer.Option(help="A deployed stack, such as crier-prod; else the local run.")
+]
+Profile = Annotated[str | None, typer.Option(help="The AWS profile, with --stack.")]
+Region = Annotated[str | None, typer.Option(help="The AWS Region, with --stack.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def refuse_lone_options(stack: str | None, profile: str | None, region: str | None) -> None:
+    """Raise typer.BadParameter when options are given that mean nothing without --stack."""
+    if stack is None and (profile, region) != (None, None):
+        raise typer.BadParameter("--profile and --region need --stack: the local run has neither")
+
+
+def find_deployment(stack: str | None, profile: str | None, region: str | None) -> Deployment:
+    """Return the stack that is named, else what the local run deployed. Raises CrierError."""
+    refuse_lone_options(stack, profile, region)
+    if stack is None:
+        return find_local(running_endpoint())
+    return find_deployed(stack, profile, region)

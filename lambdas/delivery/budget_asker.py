@@ -1,0 +1,128 @@
+"""Asks the shared budget for more posts ahead of need, in a thread of its own."""
+
+import math
+from collections.abc import Callable
+from threading import Condition, Thread
+
+from broadcasting.allowance import Allowance
+from broadcasting.budget import Budget, Grant
+from broadcasting.clock import Clock
+from broadcasting.pacer import Pacer
+
+FLUSH_SECONDS = 0.5
+"""How long the end of a broadcast waits for its last posts to be charged."""
+
+
+class BudgetAsker:
+    """Keeps a pacer supplied. `condition` guards both; `warn` hears why the budget failed."""
+
+    def __init__(
+        self,
+        pacer: Pacer,
+        allowance: Allowance,
+        budget: Budget,
+        *,
+        clock: Clock,
+        condition: Condition,
+        warn: Callable[[Exception], None],
+    ) -> None:
+        self._pacer = pacer
+        self._allowance = allowance
+        self._budget = budget
+        self._clock = clock
+        self._condition = condition
+        self._warn = warn
+        self._demand: Callable[[], int] = _nobody
+        self._wake: Callable[[], None] = _nothing
+        self._unmet = 0
+        self._asks_at = math.inf
+        self._is_ending = False
+        self._thread: Thread | None = None
+
+    def begin(self, demand: Callable[[], int], wake: Callable[[], None]) -> None:
+        """Serve a broadcast: `demand` says how many posts wait, `wake` is called for each grant."""
+        with self._condition:
+            self._allowance.begin(self._clock.monotonic())
+            self._demand, self._wake, self._is_ending = demand, wake, False
+            if self._thread is None:
+                self._thread = Thread(target=self._serve, name="budget", daemon=True)
+                self._thread.start()
+
+    def end(self) -> None:
+        """End the broadcast: charge what it has posted, for the function may be frozen next."""
+        with self._condition:
+            self._demand, self._wake, self._is_ending = _nobody, _nothing, True
+            self._unmet = 0
+            self._condition.notify_all()
+            self._condition.wait_for(self._is_settled, FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._condition:
+            thread, self._thread = self._thread, None
+            self._condition.notify_all()
+        if thread:
+            thread.join()
+
+    def waiting(self, wanted: int) -> int:
+        """Return how many posts wait, if so many may go now."""
+        return max(wanted, self._demand())
+
+    def look(self, unmet: int) -> None:
+        """See whether it is time to ask, after posts were admitted. Holds the condition."""
+        self._unmet = unmet
+        if self._due_at() < self._asks_at:
+            self._condition.notify_all()
+
+    def _is_settled(self) -> bool:
+        return not self._allowance.debt and not self._allowance.is_asking
+
+    def _due_at(self) -> float:
+        now = self._clock.monotonic()
+        due_at = self._pacer.ask_at(self.waiting(self._unmet), now)
+        return now if self._is_ending and due_at < math.inf else due_at
+
+    def _serve(self) -> None:
+        with self._condition:
+            while self._thread:
+                self._asks_at = self._due_at()
+                seconds = self._asks_at - self._clock.monotonic()
+                if seconds > 0:
+                    self._condition.wait(seconds if seconds < math.inf else None)
+                else:
+                    self._ask()
+
+    def _ask(self) -> None:
+        """Ask once; the condition is let go meanwhile."""
+        ask = self._allowance.ask(self.waiting(self._unmet), self._pacer.cost)
+        self._condition.release()
+        grant: Grant | None = None
+        try:
+            grant = self._budget.reserve(ask)
+        except Exception as error:  # noqa: BLE001 - posting must go on, whatever it is
+            self._warn(error)
+        finally:
+            self._condition.acquire()
+        self._take(grant)
+
+    def _take(self, grant: Grant | None) -> None:
+        now = self._clock.monotonic()
+        if grant is None:
+            self._allowance.refuse(now)
+        else:
+            self._allowance.receive(
+                grant.posts,
+                opens_at=now + (grant.opens_at_ms - self._clock.epoch_ms()) / 1000,
+                seconds_per_post=grant.ms_per_post / 1000,
+                now=now,
+            )
+        self._wake()
+        self._condition.notify_all()
+
+
+def _nobody() -> int:
+    return 0
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,81 @@
+"""The shared budget in DynamoDB: one number in one row of the broadcasts table."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from broadcasting.budget import Ask, Belief, BudgetError, Grant, Reservation, Write
+from broadcasting.pacer import Pace
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+KEY = {"pk": {"S": "budget"}, "sk": {"S": "posts"}}
+_CONFLICT = "ConditionalCheckFailedException"
+_RESTED = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
+_QUEUED = "tat BETWEEN :low AND :high"
+
+
+class PostBudget:
+    """Reserves posts with one conditional write, or a few when others reserve at the same time."""
+
+    def __init__(
+        self, client: "DynamoDBClient", name: str, *, pace: Pace, epoch_ms: Callable[[], int]
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._pace = pace
+        self._epoch_ms = epoch_ms
+        self._belief: Belief | None = None
+
+    def reserve(self, ask: Ask) -> Grant:
+        """Reserve posts: see `Budget`."""
+        reservation = Reservation(ask, self._pace, now_ms=self._epoch_ms(), belief=self._belief)
+        while reservation.may_try:
+            try:
+                tat_ms = self._write(reservation.write)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != _CONFLICT:
+                    raise _unreachable(error) from error
+                reservation.refused(_found(error.response))
+            except BotoCoreError as error:
+                raise _unreachable(error) from error
+            else:
+                grant, self._belief = reservation.granted(tat_ms)
+                return grant
+        raise BudgetError("row budget/posts changed in the middle of each try; posting goes on")
+
+    def _write(self, write: Write) -> float:
+        """Return the number as it is after the write."""
+        answer = self._client.update_item(
+            TableName=self._name,
+            Key=KEY,
+            UpdateExpression=f"SET tat = {':value' if write.is_rested else 'tat + :value'}",
+            ConditionExpression=_RESTED if write.is_rested else _QUEUED,
+            ExpressionAttributeValues={
+                ":value": _number(write.value_ms),
+                ":low": _number(write.low_ms),
+                ":high": _number(write.high_ms),
+            },
+            ReturnValues="UPDATED_NEW",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+        return float(answer["Attributes"]["tat"]["N"])
+
+
+def _number(milliseconds: float) -> Any:
+    return {"N": f"{milliseconds:.6f}"}
+
+
+def _found(response: Any) -> float | None:
+    """Return the number that stood in the way of a write."""
+    item = response.get("Item", {})
+    return float(item["tat"]["N"]) if "tat" in item else None
+
+
+def _unreachable(error: Exception) -> BudgetError:
+    return BudgetError(
+        f"row budget/posts not updated: {error}; posting goes on at a small rate of this "
+        "worker's own, expected a table that the function may update"
+    )

@@ -1,0 +1,30 @@
+"""The promises, checked from outside: the ledger's sums against what was received."""
+
+from bench.stand_in.report import Report
+
+from broadcasting.counts import Counts
+from crier.account import Account
+from tests.faults.app import App
+
+
+def expect_kept(
+    app: App, broadcast_id: str, report: Report, everyone: set[str], *, duplicates: int = 0
+) -> Counts:
+    """Check that a broadcast has settled, its account is exact, and everyone received it.
+
+    At most so many received it twice. Returns the sums.
+    """
+    account = app.account(broadcast_id)
+    expect_exact(account)
+    assert account.counts.targeted == len(everyone)
+    assert account.counts.delivered == len(everyone)
+    assert set(report.received) == everyone
+    assert report.duplicates <= duplicates
+    return account.counts
+
+
+def expect_exact(account: Account) -> None:
+    """Check that a broadcast has settled with sums that add up."""
+    assert account.is_settled, account
+    assert account.open_slices == 0
+    assert account.counts.targeted == account.counts.ended

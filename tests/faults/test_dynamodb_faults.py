@@ -1,0 +1,102 @@
+"""DynamoDB throttles, leaves items unprocessed and loses answers: no account is harmed."""
+
+import pytest
+from bench.stand_in.behaviour import Behaviour
+
+from crier.worker_site.wire_faults import WireFault
+from tests.faults.app import App, Function
+from tests.faults.conftest import Behave
+from tests.faults.promises import expect_exact, expect_kept
+
+pytestmark = pytest.mark.timeout(120)
+
+QUICK = Behaviour(latency_median_seconds=0.005)
+CALLS = ("GetItem", "PutItem", "TransactWriteItems", "Query", "SendMessage")
+
+
+@pytest.mark.parametrize("kind", ["throttle", "break", "lose"])
+@pytest.mark.parametrize("operation", CALLS)
+def test_fault_of_a_call_is_tried_again(
+    app: App, stand_in: Behave, operation: str, kind: str
+) -> None:
+    """Half of all calls of each kind fail, or lose their answer after they took effect."""
+    app.slow_down(200)
+    here = stand_in(QUICK)
+    everyone = app.connect(120)
+    app.faults = [WireFault(operation=operation, kind=kind, share=0.5)]
+
+    broadcast_id = app.send()
+    app.run(Function(app, seed=3))
+
+    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=120)
+    assert app.happened > 0
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_call_that_fails_for_a_while_is_made_again_with_the_message(
+    app: App, stand_in: Behave, operation: str
+) -> None:
+    """More failures than botocore's retries: the message comes again, and the slice goes on."""
+    app.slow_down(100)
+    here = stand_in(QUICK)
+    everyone = app.connect(60)
+    app.faults = [WireFault(operation=operation, kind="throttle", times=9)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=60)
+    assert app.happened == 9
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "TransactWriteItems"])
+def test_write_whose_answers_are_all_lost_counts_once(
+    app: App, stand_in: Behave, operation: str
+) -> None:
+    """Every answer of one write is lost: opening, leasing, checkpoint, release and closing."""
+    app.slow_down(100)
+    here = stand_in(QUICK)
+    everyone = app.connect(60)
+    app.faults = [WireFault(operation=operation, kind="lose", times=4)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=60)
+    assert app.account(broadcast_id).seq == 1
+    assert app.happened == 4
+
+
+@pytest.mark.parametrize("kind", ["unprocessed", "throttle", "lose"])
+def test_stale_rows_are_deleted_at_last(app: App, stand_in: Behave, kind: str) -> None:
+    """BatchWriteItem leaves rows unprocessed, or fails: they are tried again."""
+    stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
+    everyone = app.connect(100)
+    app.faults = [WireFault(operation="BatchWriteItem", kind=kind, times=2)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    counts = app.account(broadcast_id).counts
+    expect_exact(app.account(broadcast_id))
+    assert counts.gone + counts.delivered == len(everyone)
+    assert len(app.rows()) == counts.delivered
+
+
+def test_rows_that_cannot_be_deleted_cost_nobody_the_message(app: App, stand_in: Behave) -> None:
+    """Deletes fail for good: the next broadcast finds the rows gone again."""
+    here = stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
+    everyone = app.connect(100)
+    app.faults = [WireFault(operation="BatchWriteItem", kind="unprocessed")]
+    first = app.send()
+    app.run()
+    assert app.rows() == everyone
+
+    app.faults = []
+    second = app.send()
+    app.run()
+
+    for one in (first, second):
+        expect_exact(app.account(one))
+        assert app.account(one).counts.targeted == len(everyone)
+    assert app.rows() == set(here.report().received)

@@ -1,0 +1,26 @@
+"""A minute of the soak, as CI runs it."""
+
+import secrets
+
+import pytest
+
+from crier.deployment import Deployment
+from crier.local_aws import LocalAws
+from crier.soak import Soak
+from crier.worker_site.wire_faults import FaultFile
+
+SECONDS = 60.0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+async def test_soak_breaks_no_promise(deployment: Deployment, local_aws: LocalAws) -> None:
+    """Clients churn, broadcasts of random sizes run, faults are on: every promise is kept."""
+    seed = secrets.randbelow(1_000_000)
+    soak = Soak(deployment, FaultFile(local_aws.faults), seed=seed, on_step=lambda _: None)
+
+    soaked = await soak.run(SECONDS)
+
+    assert not soaked.complaints, f"seed {seed}: {soaked.complaints}"
+    assert soaked.settled == soaked.broadcasts > 5
+    assert sum(soaked.faults.values()) > 0

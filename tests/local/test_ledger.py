@@ -1,0 +1,303 @@
+"""The ledger against the local AWS: real conditional writes and transactions."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from broadcasting.audience import Connection
+from broadcasting.counts import Counts
+from broadcasting.errors import RejectedError
+from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from crier.deployment import Deployment
+from storage.errors import WriteError
+from storage.ledger import Lease, Ledger, Opening, Refusal
+from storage.ledger_items import slice_key, slice_of, summary_key, summary_of
+from storage.ledger_table import LedgerTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FAILED = (("c ✓", "413 too large"),)
+STRAGGLERS = Work(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
+PART = Work((ShardCursor(1, "x"),))
+
+
+class _Book:
+    """A channel of its own in the deployed table, with broadcasts whose ids nobody else has."""
+
+    def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
+        self.name = secrets.token_hex(6)
+        self.now_ms = int(time.time() * 1000)
+        self.client = client
+        self.table_name = table_name
+        self.table = LedgerTable(client, table_name, epoch_ms=lambda: self.now_ms)
+        self.ledger = Ledger(self.table, epoch_ms=lambda: self.now_ms)
+
+    def id(self, id_: str) -> str:
+        return f"{self.name}-{id_}"
+
+    def open(self, id_: str = "b", digest: str = "d") -> Lease | Refusal:
+        opening = Opening(
+            self.id(id_), digest, self.name, "frame {}".format, self.now_ms, 0, ALL_SHARDS
+        )
+        return self.ledger.open(opening, until_ms=self.now_ms + 60_000)
+
+    def lease(self, slice_id: str = ROOT) -> Lease | Refusal:
+        return self.ledger.lease(self.id("b"), slice_id, until_ms=self.now_ms + 60_000)
+
+    def kept(self, slice_id: str = ROOT) -> Lease:
+        """Return what is in the table."""
+        summary = self.table.get(summary_key(self.id("b")))
+        piece = self.table.get(slice_key(self.id("b"), slice_id))
+        assert summary is not None
+        assert piece is not None
+        return Lease(summary_of(summary), slice_of(piece))
+
+
+def _held(found: Lease | Refusal) -> Lease:
+    assert isinstance(found, Lease)
+    return found
+
+
+@pytest.fixture
+def book(deployment: Deployment) -> _Book:
+    """An empty ledger, in effect."""
+    return _Book(deployment.client("dynamodb"), deployment.broadcasts_table_name)
+
+
+def test_broadcast_is_opened_once(book: _Book) -> None:
+    """The same again is under way, with other content it is rejected; the account is unharmed."""
+    held = _held(book.open())
+
+    assert book.open() is Refusal.LEASED
+    with pytest.raises(RejectedError, match="belongs to another broadcast, number 1"):
+        book.open(digest="other")
+    assert book.kept() == held
+    assert (held.summary.seq, held.summary.frame) == (1, "frame 1")
+
+
+def test_rows_expire_and_recent_broadcasts_can_be_listed(book: _Book) -> None:
+    """By number, within a channel; nothing stays for ever."""
+    for id_ in "ab":
+        book.open(id_)
+
+    answer = book.client.query(
+        TableName=book.table_name,
+        KeyConditionExpression="pk = :channel AND begins_with(sk, :seq)",
+        ExpressionAttributeValues={
+            ":channel": {"S": f"channel#{book.name}"},
+            ":seq": {"S": "seq#"},
+        },
+        ScanIndexForward=False,
+    )
+
+    assert [item["broadcast_id"]["S"] for item in answer["Items"]] == [book.id("b"), book.id("a")]
+    week = book.now_ms // 1000 + 7 * 24 * 3600
+    assert [item["expiresAt"]["N"] for item in answer["Items"]] == [str(week)] * 2
+
+
+def test_numbers_have_no_gaps_when_many_are_opened_at_once(book: _Book) -> None:
+    """Each broadcast of a channel has a number of its own."""
+    with ThreadPoolExecutor(4) as threads:
+        opened = list(threads.map(book.open, map(str, range(24))))
+
+    assert sorted(_held(one).summary.seq for one in opened) == list(range(1, 25))
+
+
+def test_one_of_many_openers_of_the_same_broadcast_has_it(book: _Book) -> None:
+    """The same message several times at once: one works, and one number is used."""
+    with ThreadPoolExecutor(4) as threads:
+        opened = list(threads.map(lambda _: book.open(), range(8)))
+
+    assert sorted(str(one) for one in opened if isinstance(one, Refusal)) == ["Refusal.LEASED"] * 7
+    assert _held(book.open("next")).summary.seq == 2
+
+
+def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:
+    """Then by one of those who come next."""
+    _held(book.open())
+    assert book.lease() is Refusal.LEASED
+
+    book.now_ms += 60_000
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: book.lease(), range(8)))
+
+    (held,) = (one for one in found if isinstance(one, Lease))
+    assert held == book.kept()
+    assert held.piece.hops == 2
+
+
+def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
+    """Work, sums, and who has failed; a released slice is free at once."""
+    held = book.ledger.checkpoint(_held(book.open()), PART, Counts(1, failed=1), FAILED)
+    book.ledger.release(held, STRAGGLERS, Counts(3, failed=1), ())
+
+    again = _held(book.lease())
+
+    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Counts(3, failed=1))
+    failed = book.table.get((f"broadcast#{book.id('b')}", "failed#0#000000"))
+    assert failed is not None
+    assert json.loads(failed["failed"]["S"]) == [list(pair) for pair in FAILED]
+
+
+_WRITES: dict[str, Callable[[Ledger, Lease], Lease]] = {
+    "checkpoint": lambda ledger, held: ledger.checkpoint(held, PART, Counts(), ()),
+    "checkpoint-with-failed": lambda ledger, held: ledger.checkpoint(
+        held, PART, Counts(1, failed=1), FAILED
+    ),
+    "release": lambda ledger, held: ledger.release(held, PART, Counts(), ()),
+    "split": lambda ledger, held: ledger.split(held, Work(), Counts(), (), (PART,)),
+    "close": lambda ledger, held: ledger.close(held, Counts(1, delivered=1), ()),
+}
+EACH_WRITE = pytest.mark.parametrize("write", _WRITES.values(), ids=_WRITES)
+
+
+@EACH_WRITE
+def test_nothing_is_written_when_the_lease_was_lost(
+    book: _Book, write: Callable[[Ledger, Lease], Lease]
+) -> None:
+    """The new owner's account is unharmed."""
+    held = _held(book.open())
+    book.now_ms += 60_000
+    other = _held(book.lease())
+
+    with pytest.raises(LeaseLostError):
+        write(book.ledger, held)
+    assert book.kept() == other
+
+
+@EACH_WRITE
+def test_write_counts_as_done_when_its_first_answer_was_lost(
+    book: _Book, deployment: Deployment, write: Callable[[Ledger, Lease], Lease]
+) -> None:
+    """The client asks again, and finds its own write in the way."""
+    held = _held(book.open())
+    client = deployment.client("dynamodb")
+    losses = _lose_the_first_answer(client)
+    ledger = Ledger(
+        LedgerTable(client, book.table_name, epoch_ms=lambda: book.now_ms),
+        epoch_ms=lambda: book.now_ms,
+    )
+
+    written = write(ledger, held)
+
+    assert losses == [1]
+    assert written == book.kept()
+
+
+def test_open_counts_as_done_when_its_first_answer_was_lost(
+    book: _Book, deployment: Deployment
+) -> None:
+    """Opened once, with one number, and it is ours."""
+    client = deployment.client("dynamodb")
+    losses = _lose_the_first_answer(client)
+    again = _Book(client, book.table_name)
+
+    held = _held(again.open())
+
+    assert losses == [1]
+    assert held == again.kept()
+    assert held.summary.seq == 1
+
+
+def _lose_the_first_answer(client: "DynamoDBClient") -> list[int]:
+    """Have the client's first write done twice, as after an answer that never came."""
+    losses: list[int] = []
+
+    def send_twice(request: Any, **_: object) -> None:
+        target = request.headers["X-Amz-Target"].decode().split(".")[1]
+        if target in ("PutItem", "TransactWriteItems") and not losses:
+            losses.append(1)
+            client._endpoint.http_session.send(request)  # type: ignore[attr-defined]
+
+    client.meta.events.register("before-send.dynamodb", send_twice)
+    return losses
+
+
+def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deployment) -> None:
+    """Whether it was written, nobody knows: the message comes again."""
+    held = _held(book.open())
+    client = deployment.client("dynamodb")
+
+    def never(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="injected")
+
+    client.meta.events.register("before-send.dynamodb.PutItem", never)
+    ledger = Ledger(
+        LedgerTable(client, book.table_name, epoch_ms=lambda: book.now_ms),
+        epoch_ms=lambda: book.now_ms,
+    )
+
+    with pytest.raises(WriteError, match="slice#0 not written"):
+        ledger.checkpoint(held, PART, Counts(), ())
+
+
+def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
+    """They are free at once; the broadcast waits for all of them."""
+    held = _held(book.open())
+
+    held = book.ledger.split(held, Work(), Counts(2), FAILED[:0], (PART, STRAGGLERS))
+
+    assert held == book.kept()
+    assert (held.summary.open_slices, held.piece.unannounced) == (3, ("1", "2"))
+    assert _held(book.lease("1")).piece.work == PART
+    assert _held(book.lease("2")).piece.counts == Counts(targeted=2)
+
+
+def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
+    """All shards but one, the largest frame, and stragglers by the thousand."""
+    frame = "\x7f" * 128 * 1024
+    opening = Opening(book.id("b"), "d", book.name, lambda _: frame, 0, 0, ALL_SHARDS)
+    held = _held(book.ledger.open(opening, until_ms=book.now_ms + 60_000))
+    many = tuple(Connection(f"L0SM9cO{n:08}=", book.now_ms, 3) for n in range(2_500))
+    parts = tuple(Work((ShardCursor(shard),)) for shard in range(1, 16))
+
+    held = book.ledger.split(
+        held, Work(connections=many), Counts(len(many)), (), (*parts, Work(connections=many[:0]))
+    )
+
+    assert held == book.kept()
+
+
+def test_last_close_settles(book: _Book) -> None:
+    """With the sums of all; a duplicate finds it closed."""
+    held = book.ledger.split(_held(book.open()), Work(), Counts(2), (), (STRAGGLERS,))
+    held = replace(held, piece=replace(held.piece, unannounced=()))
+    first = book.ledger.close(held, Counts(), ())
+    assert not first.summary.is_settled
+
+    last = book.ledger.close(_held(book.lease("1")), Counts(2, gone=2), ())
+
+    assert (last.summary.is_settled, last.summary.counts) == (True, Counts(2, gone=2))
+    assert book.kept("1") == last
+    assert (book.lease(), book.lease("1")) == (Refusal.CLOSED, Refusal.CLOSED)
+    assert book.open() is Refusal.CLOSED
+
+
+def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
+    """Nobody's sums are lost."""
+    parts = tuple(Work(connections=(Connection(f"c{n}", 0, 1),)) for n in range(6))
+    held = book.ledger.split(_held(book.open()), Work(), Counts(len(parts)), (), parts)
+    pieces = [replace(held, piece=replace(held.piece, unannounced=()))]
+    pieces += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
+
+    with ThreadPoolExecutor(4) as threads:
+        closed = list(
+            threads.map(
+                lambda one: book.ledger.close(
+                    one, replace(one.piece.counts, gone=one.piece.counts.targeted), ()
+                ),
+                pieces,
+            )
+        )
+
+    assert sum(one.summary.is_settled for one in closed) == 1
+    assert book.kept().summary.counts == Counts(6, gone=6)

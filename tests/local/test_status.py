@@ -1,0 +1,170 @@
+"""Accounts as the command line shows them, of the deployed app and its own ledger."""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from broadcasting.audience import Connection
+from broadcasting.counts import Counts
+from broadcasting.message import Broadcast
+from broadcasting.slice_message import encode_slice_message
+from broadcasting.work import ALL_SHARDS, Work
+from crier import cli, options
+from crier.accounts import Accounts
+from crier.clients import close_clients, connect_clients
+from crier.demo import add_ghosts
+from crier.deployment import Deployment
+from storage.ledger import Lease, Ledger, Opening
+from storage.ledger_items import FailedRow
+from storage.ledger_table import LedgerTable
+
+pytestmark = pytest.mark.timeout(120)
+
+Run = Callable[..., Result]
+
+
+def now_ms() -> int:
+    """Return the time."""
+    return int(time.time() * 1000)
+
+
+@pytest.fixture
+def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command, which finds the local AWS of the tests."""
+    monkeypatch.setattr(options, "running_endpoint", lambda: deployment.endpoint)
+    return lambda *arguments: CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, arguments)
+
+
+@pytest.fixture
+def table(deployment: Deployment) -> LedgerTable:
+    """The broadcasts table, as the functions write it."""
+    client = deployment.client("dynamodb")
+    return LedgerTable(client, deployment.broadcasts_table_name, epoch_ms=now_ms)
+
+
+@pytest.fixture
+def ledger(table: LedgerTable) -> Ledger:
+    """The ledger, as the functions keep it."""
+    return Ledger(table, epoch_ms=now_ms)
+
+
+def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) -> Lease:
+    """Open a broadcast to everyone, and lease it for a moment."""
+    opening = Opening(
+        id=broadcast_id,
+        digest=Broadcast(broadcast_id, "hear").digest,
+        channel="*",
+        frame_of=lambda seq: f"frame {seq}",
+        opened_ms=now_ms(),
+        expires_ms=expires_ms,
+        work=ALL_SHARDS,
+    )
+    held = ledger.open(opening, until_ms=now_ms() + 1)
+    assert isinstance(held, Lease)
+    return held
+
+
+def a_name() -> str:
+    """Return a broadcast id that no other test has."""
+    return f"test-{secrets.token_hex(6)}"
+
+
+async def test_send_waits_and_status_shows_how_it_ended(deployment: Deployment, run: Run) -> None:
+    """What `send --wait` says, `status` and `broadcasts` say too."""
+    clients = await connect_clients(deployment.web_socket_url, 5)
+    await add_ghosts(deployment, 2, lambda: None)
+    name = a_name()
+
+    sent = await asyncio.to_thread(
+        run, "send", "--wait", "--ttl-seconds=60", f"--id={name}", "Oyez!"
+    )
+    shown = json.loads((await asyncio.to_thread(run, "status", name, "--json", "--watch")).stdout)
+    listed = json.loads((await asyncio.to_thread(run, "broadcasts", "--json")).stdout)
+    await close_clients(clients)
+
+    assert (sent.exit_code, sent.stdout) == (0, f"{name}\n")
+    assert "5 delivered, 2 gone, 0 failed, 0 expired" in sent.stderr
+    assert (shown["state"], shown["ended"], shown["open_slices"]) == ("settled", 7, 0)
+    assert shown["expires_ms"] > shown["settled_ms"] >= shown["opened_ms"]
+    assert listed[0] == shown
+
+
+def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run: Run) -> None:
+    """Neither a slice that was split off nor one that is closed is counted twice."""
+    name = a_name()
+    held = open_broadcast(ledger, name)
+    given = Work(connections=(Connection("c1", 0, 1), Connection("c2", 0, 1)))
+    kept = Work(ALL_SHARDS.shards[:4])
+
+    ledger.split(held, kept, Counts(targeted=9, delivered=6, failed=1), (("c9", "400"),), (given,))
+    split = json.loads(run("status", name, "--json", "--failed").stdout)
+    part = ledger.lease(name, "1", until_ms=now_ms() + 1)
+    assert isinstance(part, Lease)
+    ledger.close(part, Counts(targeted=2, gone=2), ())
+    closed = json.loads(run("status", name, "--json").stdout)
+
+    assert split["counts"] | {"throttled": 0} == split["counts"]
+    assert (split["counts"]["targeted"], split["ended"], split["slices"]) == (9, 7, 2)
+    assert split["failed"] == [{"connection": "c9", "reason": "400"}]
+    assert (split["unread_shards"], split["open_slices"]) == (4, 2)
+    assert (closed["counts"]["targeted"], closed["ended"], closed["open_slices"]) == (9, 9, 1)
+    assert closed["state"] == "open"
+
+
+def test_status_lists_all_who_failed_when_they_are_many(
+    ledger: Ledger, table: LedgerTable, run: Run
+) -> None:
+    """More than DynamoDB answers at once, 1 MB."""
+    name = a_name()
+    open_broadcast(ledger, name)
+    for number in range(4):
+        failed = tuple((f"c{number}-{one}", "x" * 1_000) for one in range(300))
+        table.write(FailedRow(name, "0", number, failed))
+
+    shown = run("status", name, "--failed").stdout
+
+    assert shown.count("  xxx") == 1_200
+
+
+def test_broadcasts_are_all_listed_when_they_are_many(
+    deployment: Deployment, ledger: Ledger
+) -> None:
+    """More than DynamoDB reads at once, 100; the newest first."""
+    name = a_name()
+    for number in range(105):
+        open_broadcast(ledger, f"{name}-{number}")
+
+    found = Accounts.of(deployment).recent(105)
+
+    assert [one.id for one in found] == [f"{name}-{number}" for number in reversed(range(105))]
+
+
+async def test_status_counts_as_expired_who_is_not_sent_it_any_more(
+    deployment: Deployment, ledger: Ledger, run: Run
+) -> None:
+    """A slice that comes too late is settled by the function, and nobody is posted to."""
+    name = a_name()
+    clients = await connect_clients(deployment.web_socket_url, 3)
+    open_broadcast(ledger, name, expires_ms=now_ms() - 1)
+    body = encode_slice_message(name, "0")
+
+    deployment.client("sqs").send_message(QueueUrl=deployment.slice_queue_url, MessageBody=body)
+    shown = await asyncio.to_thread(run, "status", name, "--json", "--watch")
+    await close_clients(clients)
+
+    account = json.loads(shown.stdout)
+    assert (shown.exit_code, account["counts"]["expired"], account["ended"]) == (0, 3, 3)
+    assert [client.frames for client in clients] == [[], [], []]
+
+
+def test_status_says_what_it_does_not_know(run: Run) -> None:
+    """A broadcast that was never enqueued is an error."""
+    shown = run("status", "nobody-sent-this")
+
+    assert shown.exit_code == 1
+    assert "the ledger does not know broadcast nobody-sent-this" in str(shown.exception)

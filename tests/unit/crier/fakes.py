@@ -1,0 +1,205 @@
+"""A stack in memory for the command line: what DynamoDB and SQS answer, and nothing more."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from broadcasting.counts import Counts
+from broadcasting.ledger import SliceRow, Summary
+from broadcasting.message import Broadcast
+from broadcasting.work import Work
+from storage.ledger_items import FailedRow, Recent, Row, key_of, to_item
+
+OPENED_MS = 1_767_225_600_000
+"""The first moment of 2026."""
+
+TABLE = "ledger"
+
+
+def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
+    """Return the summary of a broadcast whose message is `hear`, open unless said otherwise."""
+    summary = Summary(
+        id=broadcast_id,
+        digest=Broadcast(broadcast_id, "hear").digest,
+        channel="*",
+        seq=7,
+        frame="f",
+        opened_ms=OPENED_MS,
+        version=1,
+    )
+    return replace(summary, **changes)
+
+
+def a_slice(slice_id: str, counts: Counts, **changes: Any) -> SliceRow:
+    """Return a slice of the broadcast `news`, with nothing left to do unless said otherwise."""
+    return replace(SliceRow("news", slice_id, Work(), counts=counts), **changes)
+
+
+def refusal(operation: str) -> ClientError:
+    """Return what boto3 raises when AWS refuses a call."""
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, operation)
+
+
+@dataclass
+class FakeTable:
+    """A boto3 DynamoDB client with one table. `after_query` is called after each Query.
+
+    Pages have two rows; a batch of more than one key leaves the last one unprocessed.
+    """
+
+    items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    after_query: Callable[[], None] = lambda: None
+    refuses: bool = False
+
+    def put(self, *rows: Row) -> None:
+        """Write rows as the functions do."""
+        for row in rows:
+            self.items[key_of(row)] = dict(to_item(row))
+
+    def open(self, *summaries: Summary) -> None:
+        """Write summaries, and that they are recent."""
+        for one in summaries:
+            self.put(one, Recent("*", one.seq, one.id, one.opened_ms))
+
+    def fail(self, *failed: tuple[str, str], number: int = 0) -> None:
+        """Write connections of `news` that have failed."""
+        self.put(FailedRow("news", "0", number, failed))
+
+    def get_item(self, *, Key: Any, **options: Any) -> dict[str, Any]:  # noqa: N803
+        """Answer as DynamoDB does."""
+        item = self._read("GetItem", Key, options)
+        return {"Item": item} if item else {}
+
+    def batch_get_item(self, *, RequestItems: Any) -> dict[str, Any]:  # noqa: N803
+        """Answer as DynamoDB does when it is busy."""
+        options = RequestItems[TABLE]
+        keys = options["Keys"]
+        now, later = (keys[:-1], keys[-1:]) if len(keys) > 1 else (keys, [])
+        items = [self._read("BatchGetItem", key, options) for key in now]
+        return {
+            "Responses": {TABLE: [item for item in items if item]},
+            "UnprocessedKeys": {TABLE: options | {"Keys": later}} if later else {},
+        }
+
+    def get_paginator(self, operation: str) -> "FakeTable":
+        """Return what pages through a Query."""
+        assert operation == "query"
+        return self
+
+    def paginate(self, **options: Any) -> Iterator[dict[str, Any]]:
+        """Answer as DynamoDB does, two rows at a time."""
+        values = options["ExpressionAttributeValues"]
+        pk, prefix = values[":pk"]["S"], values[":prefix"]["S"]
+        keys = sorted(key for key in self.items if key[0] == pk and key[1].startswith(prefix))
+        keys = keys if options["ScanIndexForward"] else keys[::-1]
+        keys = keys[: options["PaginationConfig"]["MaxItems"]]
+        assert options["ConsistentRead"]
+        for start in range(0, len(keys), 2):
+            page = ({"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys[start : start + 2])
+            yield {"Items": [self._read("Query", key, options) for key in page]}
+        self.after_query()
+
+    def _read(self, operation: str, key: Any, options: Any) -> dict[str, Any] | None:
+        if self.refuses:
+            raise refusal(operation)
+        assert options["ConsistentRead"]
+        names = options["ExpressionAttributeNames"]
+        wanted = {names[one] for one in options["ProjectionExpression"].split(", ")}
+        item = self.items.get((key["pk"]["S"], key["sk"]["S"]))
+        return item and {name: value for name, value in item.items() if name in wanted}
+
+
+@dataclass
+class FakeQueues:
+    """A boto3 SQS client. Messages that are received are hidden until they are let go.
+
+    `refuses` names the operations that fail; `calls` is what was done, in order.
+    """
+
+    messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
+
+    def add(self, url: str, message_id: str, body: str, **attributes: str) -> None:
+        """Put a message into a queue; `moved` has SQS as the one who put it there."""
+        moved = {"DeadLetterQueueSourceArn": "arn"} if attributes.pop("moved", "") else {}
+        sent_ms = attributes.pop("sent_ms", str(OPENED_MS))
+        said = {
+            name: {"DataType": "String", "StringValue": one} for name, one in attributes.items()
+        }
+        self.messages.setdefault(url, []).append(
+            {
+                "MessageId": message_id,
+                "ReceiptHandle": f"receipt-{message_id}",
+                "Body": body,
+                "Attributes": {"SentTimestamp": sent_ms, **moved},
+                "MessageAttributes": said,
+            }
+        )
+
+    def ids(self, url: str) -> list[str]:
+        """Return which messages a queue has that can be received."""
+        ids = (one["MessageId"] for one in self.messages.get(url, []))
+        return [one for one in ids if f"receipt-{one}" not in self.hidden]
+
+    def receive_message(self, *, QueueUrl: str, **options: Any) -> dict[str, Any]:  # noqa: N803
+        """Answer as SQS does, two messages at a time."""
+        self._call("receive")
+        assert options["VisibilityTimeout"] > 0
+        seen = self.ids(QueueUrl)[:2]
+        found = [one for one in self.messages.get(QueueUrl, []) if one["MessageId"] in seen]
+        self.hidden |= {one["ReceiptHandle"] for one in found}
+        return {"Messages": found} if found else {}
+
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: Any) -> dict[str, Any]:  # noqa: N803
+        """Let messages be received again."""
+        self._call("let go")
+        assert len(Entries) <= 10
+        assert QueueUrl
+        self.hidden -= {one["ReceiptHandle"] for one in Entries}
+        return {}
+
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: Any) -> dict[str, Any]:  # noqa: N803
+        """Tell how many messages are hidden."""
+        (name,) = AttributeNames
+        all_ = self.messages.get(QueueUrl, [])
+        return {"Attributes": {name: str(len(all_) - len(self.ids(QueueUrl)))}}
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str) -> dict[str, str]:  # noqa: N803
+        """Take a message."""
+        self._call("send")
+        self.sent.append((QueueUrl, MessageBody))
+        return {"MessageId": f"sent-{len(self.sent)}"}
+
+    def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
+        """Delete a message."""
+        self._call("delete")
+        self.messages[QueueUrl] = [
+            one for one in self.messages[QueueUrl] if one["ReceiptHandle"] != ReceiptHandle
+        ]
+
+    def _call(self, operation: str) -> None:
+        self.calls.append(operation)
+        if operation in self.refuses:
+            raise refusal(operation)
+
+
+@dataclass
+class FakeStack:
+    """A deployment whose table and queues are in memory."""
+
+    table: FakeTable = field(default_factory=FakeTable)
+    queues: FakeQueues = field(default_factory=FakeQueues)
+    queue_url: str = "broadcasts"
+    dead_letter_queue_url: str = "dead broadcasts"
+    slice_queue_url: str = "slices"
+    slice_dead_letter_queue_url: str = "dead slices"
+    broadcasts_table_name: str = TABLE
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service."""
+        return {"dynamodb": self.table, "sqs": self.queues}[service]

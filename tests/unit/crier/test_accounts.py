@@ -1,0 +1,246 @@
+"""Accounts: what is read from the ledger's rows, while they change."""
+
+import time
+from dataclasses import asdict, replace
+
+import pytest
+
+from broadcasting.counts import Counts
+from broadcasting.work import ShardCursor, Work
+from crier.account import Account, FailedConnection
+from crier.accounts import Accounts, watch
+from crier.errors import CrierError
+from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
+
+CLOSED = Counts(targeted=5, delivered=4, gone=1)
+OPEN = Counts(targeted=9, delivered=2, failed=1)
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    """An empty ledger."""
+    return FakeTable()
+
+
+@pytest.fixture
+def accounts(table: FakeTable) -> Accounts:
+    """Its accounts."""
+    return Accounts(table, TABLE)
+
+
+def find(accounts: Accounts, broadcast_id: str = "news") -> Account:
+    """Return an account that is there."""
+    account = accounts.find(broadcast_id)
+    assert account is not None
+    return account
+
+
+def test_account_is_none_when_the_ledger_does_not_know_it(accounts: Accounts) -> None:
+    """An unknown broadcast has no account."""
+    assert accounts.find("news") is None
+
+
+def test_account_adds_open_slices_to_the_summary_when_it_is_open(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """A closed slice is in the summary already; what open ones have counted comes on top."""
+    unread = Work((ShardCursor(3), ShardCursor(4, "c")))
+    table.open(a_summary(counts=CLOSED, open_slices=2, slices=3))
+    table.put(
+        a_slice("0", CLOSED, is_closed=True),
+        a_slice("1", OPEN, work=unread),
+        a_slice("2", Counts(targeted=3)),
+    )
+
+    account = find(accounts)
+
+    assert account.counts == CLOSED + OPEN + Counts(targeted=3)
+    assert (account.state, account.unread_shards) == ("open", 2)
+    assert (account.slices, account.open_slices) == (3, 2)
+
+
+def test_account_is_the_summary_alone_when_it_is_settled(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """Settled, the sums are the summary's, and no slice is read."""
+    table.open(a_summary(counts=CLOSED, open_slices=0, settled_ms=OPENED_MS + 500))
+    table.put(a_slice("0", OPEN))
+
+    account = find(accounts)
+
+    assert (account.counts, account.state) == (CLOSED, "settled")
+
+
+def test_account_counts_a_slice_once_when_it_is_closed_between_two_reads(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """A slice that was read as open and is in the summary then makes all be read again."""
+    before = a_summary(open_slices=2, slices=2)
+    table.open(before)
+    table.put(a_slice("0", CLOSED), a_slice("1", OPEN))
+
+    def close() -> None:
+        table.open(replace(before, counts=CLOSED, open_slices=1, version=2))
+        table.put(a_slice("0", CLOSED, is_closed=True))
+
+    table.after_query = close
+
+    account = find(accounts)
+
+    assert account.counts == CLOSED + OPEN
+
+
+def test_account_is_settled_when_the_last_slice_is_closed_between_two_reads(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """The sums of a broadcast that settles meanwhile are the summary's."""
+    table.open(a_summary())
+    table.put(a_slice("0", CLOSED))
+    settled = a_summary(counts=CLOSED, open_slices=0, settled_ms=OPENED_MS + 9, version=2)
+    table.after_query = lambda: table.open(settled)
+
+    account = find(accounts)
+
+    assert (account.counts, account.is_settled) == (CLOSED, True)
+
+
+def test_account_is_read_a_few_times_only_when_slices_close_all_the_time(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """Of a broadcast that never rests the last reading is shown."""
+    versions = iter(range(2, 100))
+    table.open(a_summary())
+    table.after_query = lambda: table.open(a_summary(version=next(versions)))
+
+    account = find(accounts)
+
+    assert account.version < 10
+
+
+def test_account_is_settled_when_it_settles_at_the_last_reading(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """A settled summary has all sums, however late it is seen."""
+    settled = a_summary(counts=CLOSED, open_slices=0, settled_ms=OPENED_MS + 9, version=9)
+    states = iter([*(a_summary(version=version) for version in range(2, 6)), settled])
+    table.open(a_summary())
+    table.put(a_slice("0", OPEN))
+    table.after_query = lambda: table.open(next(states))
+
+    account = find(accounts)
+
+    assert (account.counts, account.is_settled) == (CLOSED, True)
+
+
+def test_account_has_a_rate_and_a_duration(accounts: Accounts, table: FakeTable) -> None:
+    """The rate is connections that ended by the time since the opening, or until the end."""
+    table.open(a_summary(counts=CLOSED, settled_ms=OPENED_MS + 500))
+
+    settled = find(accounts)
+    under_way = replace(settled, settled_ms=0)
+
+    assert (settled.seconds(OPENED_MS + 9_000), settled.ended_per_second(0)) == (0.5, 10)
+    assert under_way.seconds(OPENED_MS + 1_000) == 1
+    assert under_way.ended_per_second(OPENED_MS + 1_000) == 5
+    assert under_way.seconds(OPENED_MS - 1_000) == 0  # clocks differ
+
+
+def test_account_as_json_has_what_a_script_needs(accounts: Accounts, table: FakeTable) -> None:
+    """Times that are not are null, and the counts are there under their names."""
+    table.open(a_summary(counts=CLOSED, settled_ms=OPENED_MS + 500))
+
+    shown = find(accounts).as_json(OPENED_MS)
+
+    assert shown["counts"] == asdict(CLOSED)
+    assert (shown["id"], shown["state"], shown["seq"]) == ("news", "settled", 7)
+    assert (shown["settled_ms"], shown["expires_ms"]) == (OPENED_MS + 500, None)
+    assert (shown["seconds"], shown["ended"], shown["ended_per_second"]) == (0.5, 5, 10.0)
+
+
+def test_recent_are_the_last_ones_the_newest_first(accounts: Accounts, table: FakeTable) -> None:
+    """Rows that DynamoDB leaves unprocessed are asked for again; open ones have all their sums."""
+    table.open(
+        a_summary("oldest", seq=1),
+        a_summary("middle", seq=2, counts=CLOSED, settled_ms=OPENED_MS),
+        a_summary("news", seq=12, counts=CLOSED),
+    )
+    table.put(a_slice("1", OPEN))
+
+    recent = accounts.recent(2)
+
+    assert [(one.id, one.counts) for one in recent] == [("news", CLOSED + OPEN), ("middle", CLOSED)]
+
+
+def test_recent_leave_out_a_broadcast_that_has_expired(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """A row that says which broadcast was recent may outlive the broadcast, or be there twice."""
+    table.open(a_summary("gone", seq=1), a_summary("news", seq=2, settled_ms=OPENED_MS))
+    table.open(a_summary("news", seq=3, settled_ms=OPENED_MS))
+    del table.items["broadcast#gone", "summary"]
+
+    recent = accounts.recent(20)
+
+    assert [one.id for one in recent] == ["news"]
+
+
+def test_failed_are_all_of_all_rows(accounts: Accounts, table: FakeTable) -> None:
+    """Connections that failed are kept in several rows, read page by page."""
+    for number in range(3):
+        table.fail((f"c{number}", "400 Bad Request"), number=number)
+
+    failed = list(accounts.failed("news"))
+
+    assert failed == [FailedConnection(f"c{number}", "400 Bad Request") for number in range(3)]
+
+
+def test_accounts_say_what_was_not_read_when_aws_refuses(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """An error of AWS is a message that says what was asked for."""
+    table.open(a_summary())
+    table.refuses = True
+
+    with pytest.raises(CrierError, match=r"broadcast news was not read: .*not you"):
+        accounts.find("news")
+    with pytest.raises(CrierError, match=r"rows of channel#\* were not read: .*not you"):
+        accounts.recent(3)
+
+
+def test_accounts_say_what_is_missing_when_a_row_is_of_another_version(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """A row that lacks an attribute is an error that names it."""
+    table.open(a_summary())
+    del table.items["broadcast#news", "summary"]["seq"]
+
+    with pytest.raises(CrierError, match="no seq: was it written by another version"):
+        accounts.find("news")
+
+
+def test_watch_shows_each_account_until_it_is_settled(
+    accounts: Accounts, table: FakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is shown before it is opened; the last account is the settled one."""
+    states = iter([a_summary(), a_summary(settled_ms=OPENED_MS + 1)])
+    monkeypatch.setattr(time, "sleep", lambda _: table.open(next(states)))
+    seen: list[str] = []
+
+    account = watch(
+        accounts, "news", until=float("inf"), on_account=lambda one: seen.append(one.state)
+    )
+
+    assert account is not None
+    assert account.is_settled
+    assert seen == ["open", "settled"]
+
+
+def test_watch_ends_when_the_time_is_over(accounts: Accounts, table: FakeTable) -> None:
+    """Too late, it returns what there is: nothing, or an account that is open."""
+    assert watch(accounts, "news", until=0) is None
+
+    table.open(a_summary())
+
+    account = watch(accounts, "news", until=0)
+    assert account is not None
+    assert not account.is_settled

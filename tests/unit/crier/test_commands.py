@@ -1,0 +1,316 @@
+"""The commands about broadcasts and dead letters: what they print, and how they exit."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from broadcasting.counts import Counts
+from crier import account_views, cli, dead_letter_commands, options
+from crier.errors import CrierError
+from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary
+
+WELL = Counts(targeted=5, delivered=3, gone=1, expired=1)
+ILL = Counts(targeted=5, delivered=3, failed=2)
+SETTLED = a_summary(counts=WELL, open_slices=0, settled_ms=OPENED_MS + 500)
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def stack(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
+    """The stack that the commands find, a minute after its broadcasts; nothing waits."""
+    fake = FakeStack()
+    monkeypatch.setattr(options, "find_deployed", lambda *_: fake)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    for module in (account_views, dead_letter_commands):
+        monkeypatch.setattr(module, "now_ms", lambda: OPENED_MS + 60_000)
+    return fake
+
+
+@pytest.fixture
+def run(stack: FakeStack) -> Run:
+    """Runs a command on the stack."""
+    assert stack
+
+    def one(*arguments: str) -> Result:
+        runner = CliRunner(env={"COLUMNS": "200"})
+        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]])
+
+    return one
+
+
+def test_send_puts_the_time_to_live_into_the_message(stack: FakeStack, run: Run) -> None:
+    """What is enqueued is the contract's body; the id that is printed is the message's."""
+    sent = run("send", "--ttl-seconds", "60", "Hear ye!")
+
+    assert (sent.exit_code, sent.stdout) == (0, "sent-1\n")
+    assert [(url, json.loads(body)) for url, body in stack.queues.sent] == [
+        ("broadcasts", {"message": "Hear ye!", "ttlSeconds": 60})
+    ]
+
+
+def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -> None:
+    """The id is on stdout, how it ended on stderr."""
+    stack.table.open(SETTLED)
+
+    sent = run("send", "--wait", "--id", "news", "hear")
+
+    assert (sent.exit_code, sent.stdout) == (0, "news\n")
+    assert "3 delivered, 1 gone, 0 failed, 1 expired, in 0.5 s" in sent.stderr
+
+
+def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
+    """A script can tell, and its user is told where to look."""
+    stack.table.open(replace(SETTLED, counts=ILL))
+
+    sent = run("send", "--wait", "--id", "news", "hear")
+
+    assert (sent.exit_code, sent.stdout) == (3, "news\n")
+    assert "python -m crier status news --failed" in sent.stderr
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_send_exits_with_4_when_it_is_not_settled_in_time(
+    stack: FakeStack,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    is_open: bool,  # noqa: FBT001
+) -> None:
+    """The message says how far it is, and how to go on."""
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    if is_open:
+        stack.table.open(a_summary())
+
+    sent = run("send", "--wait", "--timeout", "100", "--id", "news", "hear")
+
+    assert (sent.exit_code, sent.stdout) == (4, "news\n")
+    assert f"Not {'settled' if is_open else 'opened'} within 100 s" in sent.stderr
+    assert "python -m crier status news" in sent.stderr
+
+
+def test_send_says_so_when_the_id_is_anothers(stack: FakeStack, run: Run) -> None:
+    """It does not show another broadcast's account as its own."""
+    stack.table.open(SETTLED)
+
+    sent = run("send", "--wait", "--id", "news", "something else")
+
+    assert isinstance(sent.exception, CrierError)
+    assert "id news belongs to another broadcast, number 7 of channel *" in str(sent.exception)
+
+
+def test_status_shows_what_is_known_of_an_open_broadcast(stack: FakeStack, run: Run) -> None:
+    """What is still to do is shown as long as there is something."""
+    stack.table.open(a_summary(expires_ms=OPENED_MS + 60_000))
+    stack.table.put(a_slice("0", replace(WELL, targeted=1_234)))
+
+    shown = run("status", "news")
+
+    assert shown.exit_code == 0
+    assert "2026-01-01 00:01:00Z" in shown.stdout
+    assert "1,229 connections" in shown.stdout
+    assert "open" in shown.stdout
+    assert shown.stderr == ""
+
+
+def test_status_lists_who_failed_when_asked(stack: FakeStack, run: Run) -> None:
+    """Each with its reason, a line each; what a terminal would obey is not passed on."""
+    stack.table.open(replace(SETTLED, counts=ILL))
+    stack.table.fail(("c1", "400 [red]\x1b[31m"), ("c2", ":bell: tried in vain"))
+
+    shown = run("status", "news", "--failed")
+
+    assert shown.exit_code == 0
+    assert shown.stdout.splitlines()[-2:] == ["c1  400 [red]?[31m", "c2  :bell: tried in vain"]
+
+
+def test_status_is_json_when_asked(stack: FakeStack, run: Run) -> None:
+    """The JSON has the counts, and who failed when that is asked for."""
+    stack.table.open(replace(SETTLED, counts=ILL))
+    stack.table.fail(("c1", "400"))
+
+    shown = json.loads(run("status", "news", "--json", "--failed").stdout)
+
+    assert shown["counts"]["failed"] == 2
+    assert shown["failed"] == [{"connection": "c1", "reason": "400"}]
+    assert "failed" not in json.loads(run("status", "news", "--json").stdout)
+
+
+@pytest.mark.parametrize(("counts", "exit_code"), [(WELL, 0), (ILL, 3)])
+def test_status_watches_until_the_broadcast_is_settled(
+    stack: FakeStack,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    counts: Counts,
+    exit_code: int,
+) -> None:
+    """Its account is shown then, and the exit code tells whether some failed."""
+    states = iter([a_summary(), replace(SETTLED, counts=counts)])
+    monkeypatch.setattr(time, "sleep", lambda _: stack.table.open(next(states)))
+
+    shown = run("status", "news", "--watch")
+
+    assert shown.exit_code == exit_code
+    assert "settled" in shown.stdout
+    assert "Settled" in shown.stderr
+
+
+@pytest.mark.parametrize("arguments", [["status", "news"], ["status", "news", "--watch"]])
+@pytest.mark.usefixtures("stack")
+def test_status_says_what_to_type_when_the_ledger_does_not_know_the_broadcast(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    """It may be rejected, or not be opened yet."""
+    clock = iter(range(0, 10_000, 5))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+
+    shown = run(*arguments)
+
+    assert isinstance(shown.exception, CrierError)
+    assert "does not know broadcast news" in str(shown.exception)
+    assert "python -m crier dead-letters" in str(shown.exception)
+
+
+def test_broadcasts_are_listed_the_newest_first(stack: FakeStack, run: Run) -> None:
+    """Ids are whole however narrow the terminal is, and JSON has the same."""
+    long = "x" * 64
+    stack.table.open(a_summary(long, seq=1, settled_ms=OPENED_MS + 100), replace(SETTLED, seq=2))
+
+    lines = run("broadcasts").stdout.splitlines()
+    (last,) = json.loads(run("broadcasts", "--json", "--limit", "1").stdout)
+
+    assert lines[0].split()[:3] == ["opened", "state", "targeted"]
+    assert lines[1].split() == [
+        "2026-01-01",
+        "00:00:00Z",
+        "settled",
+        "5",
+        "3",
+        "1",
+        "0",
+        "1",
+        "0.5",
+        "news",
+    ]
+    assert lines[2].endswith(long)
+    assert (last["id"], last["state"]) == ("news", "settled")
+
+
+def test_lists_say_so_when_they_are_empty(run: Run) -> None:
+    """Nothing is on stdout; scripts get an empty list."""
+    for command, words in (
+        ("broadcasts", "There are no broadcasts in the ledger"),
+        ("dead-letters", "There are no dead letters."),
+        ("redrive", "There are no dead letters."),
+    ):
+        assert (run(command).stdout, run(command).exit_code) == ("", 0)
+        assert words in run(command).stderr
+        assert json.loads(run(command, "--json").stdout) == []
+
+
+@pytest.fixture
+def letters(stack: FakeStack) -> FakeStack:
+    """A stack with a dead letter of each kind, whose ledger knows the open broadcast `news`."""
+    stack.table.open(a_summary())
+    add = stack.queues.add
+    add("dead broadcasts", "m1", '{"mesage": 1}', reason="unknown [key]\x1b", messageId="m0")
+    add("dead broadcasts", "m2", '{"message": "hear"}', moved="yes")
+    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', moved="yes")
+    return stack
+
+
+def test_dead_letters_are_listed_with_their_reasons(letters: FakeStack, run: Run) -> None:
+    """Both queues are read, and have the same messages then."""
+    shown = run("dead-letters").stdout
+
+    assert "unknown [key]?" in shown
+    assert "SQS moved it here" in shown
+    assert "broadcast  news" in shown
+    assert letters.queues.ids("dead broadcasts") == ["m1", "m2"]
+    assert letters.queues.ids("dead slices") == ["m3"]
+
+
+@pytest.mark.usefixtures("letters")
+def test_dead_letters_are_json_when_asked(run: Run) -> None:
+    """The JSON has what is needed to tell them apart, at most as many of each queue as asked."""
+    found = json.loads(run("dead-letters", "--json", "--limit", "1").stdout)
+
+    assert [(one["queue"], one["message_id"], one["rejected"]) for one in found] == [
+        ("broadcasts", "m1", True),
+        ("slices", "m3", False),
+    ]
+    assert found[0]["reason"] == "unknown [key]\x1b"
+    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "4")
+
+
+def test_dead_letters_say_so_when_somebody_else_looks_at_them(letters: FakeStack, run: Run) -> None:
+    """Hidden messages cannot be read: an empty list would be a wrong one."""
+    letters.queues.hidden.add("receipt-m3")
+
+    shown = run("dead-letters")
+
+    assert "slices: about 1 more are hidden" in shown.stderr
+    assert "m3" not in shown.stdout
+
+
+def test_redrive_says_what_became_of_each(letters: FakeStack, run: Run) -> None:
+    """One stays as it was rejected, two go back to where they came from."""
+    done = run("redrive")
+
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["kept", "put", "put"]
+    assert [url for url, _ in letters.queues.sent] == ["broadcasts", "slices"]
+    assert letters.queues.ids("dead broadcasts") == ["m1"]
+    assert letters.queues.ids("dead slices") == []
+
+
+def test_redrive_takes_one_message_when_it_is_named(letters: FakeStack, run: Run) -> None:
+    """The others stay where they are."""
+    (done,) = json.loads(run("redrive", "m3", "--json").stdout)
+
+    assert (done["message_id"], done["deed"], done["broadcast_id"]) == ("m3", "put back", "news")
+    assert letters.queues.ids("dead broadcasts") == ["m1", "m2"]
+
+
+def test_redrive_keeps_a_slice_that_names_nothing(letters: FakeStack, run: Run) -> None:
+    """A forged message is left where it is, and said so."""
+    letters.queues.add("dead slices", "m4", "{}", reason="not a slice message")
+
+    done = run("redrive", "m4")
+
+    assert done.stdout == "kept      slices  m4  it names no slice: it would be rejected again\n"
+
+
+@pytest.mark.usefixtures("letters")
+def test_redrive_says_what_to_type_when_the_message_is_not_there(run: Run) -> None:
+    """An id that no dead letter has is an error."""
+    done = run("redrive", "m9")
+
+    assert isinstance(done.exception, CrierError)
+    assert "no dead letter has the id m9" in str(done.exception)
+
+
+def test_redrive_exits_with_1_when_a_message_could_not_be_put_back(
+    letters: FakeStack, run: Run
+) -> None:
+    """A script can tell, and the message is still there."""
+    letters.queues.refuses = {"send"}
+
+    done = run("redrive")
+
+    assert done.exit_code == 1
+    assert "failed    slices  m3" in done.stdout
+    assert letters.queues.ids("dead slices") == ["m3"]
+
+
+@pytest.mark.parametrize("command", ["broadcasts", "dead-letters", "redrive"])
+def test_commands_refuse_a_region_when_no_stack_is_named(command: str) -> None:
+    """The local run has neither profile nor Region."""
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, [command, "--region", "R"])
+
+    assert done.exit_code == 2
+    assert "--profile and --region need --stack" in done.stderr

@@ -1,0 +1,361 @@
+"""A world for the ledger's state machine: invocations that run step by step and die anywhere.
+
+The broadcast function, its worker, journey, reader and ledger are the real ones. An invocation
+stops before each call of the ledger's table, a queue or `@connections`, and goes on when it is
+told to, with or without a fault: so any interleaving of any number of invocations can be made.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import islice
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import broadcast
+from broadcasting.audience import Connection
+from broadcasting.clock import Clock
+from broadcasting.outcome import Outcome, Settlement
+from broadcasting.retry import MAX_ROUNDS
+from delivery.port import ForbiddenError
+from settings import BroadcastSettings
+from storage.errors import ConflictError, ReadError, WriteError
+from storage.ledger import Ledger
+from storage.ledger_items import Item, Row
+from storage.queues import DeadLetters, SliceQueue
+from tests.unit.lambdas.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
+from wiring import BroadcastWiring
+from worker import Worker
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sqs import SQSClient
+
+    from storage.ledger_table import LedgerTable
+
+T = TypeVar("T")
+
+
+def seeded(seed: int) -> Random:
+    """Return chance that can be repeated."""
+    return Random(seed)  # noqa: S311 - nothing is secret here
+
+
+SLICES = "arn:slices"
+SETTINGS = BroadcastSettings(
+    "t", "b", "https://a", "dead", "slices", SLICES, "slice-dead", 4, 8_000, 4_000, None
+)
+SECONDS_PER_POST = 0.2
+VISIBILITY_MS = 80_000
+
+
+class Fate(Enum):
+    """How the call goes at which an invocation has stopped."""
+
+    WELL = auto()
+    REFUSED = auto()
+    """It has no effect, and raises."""
+    LOST = auto()
+    """It has its effect, and raises: its answer is lost."""
+    BUSY = auto()
+    """A write is canceled though nobody else wrote; any other call is refused."""
+    DEATH_BEFORE = auto()
+    """The invocation dies; the call has no effect."""
+    DEATH_AFTER = auto()
+    """The invocation dies; the call has its effect."""
+
+
+class Death(BaseException):
+    """An invocation's end at any place: nothing that it would do after is done."""
+
+
+@dataclass(eq=False)
+class Message:
+    """An SQS message."""
+
+    id: str
+    body: str
+    arn: str
+    sent_ms: int
+    visible_ms: int
+
+
+@dataclass
+class Post:
+    """One post to a connection that ended it, and whether the ledger knows of it."""
+
+    broadcast_id: str
+    connection_id: str
+    outcome: Outcome
+    is_told: bool = False
+    is_saved: bool = False
+
+
+@dataclass
+class World:
+    """All that outlives an invocation."""
+
+    time: FakeTime = field(default_factory=FakeTime)
+    dynamo: FakeDynamo = field(default_factory=FakeDynamo)
+    rows: FakeLedgerTable = field(default_factory=FakeLedgerTable)
+    messages: dict[str, Message] = field(default_factory=dict)
+    rejected: list[str] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
+    plans: dict[str, list[Outcome]] = field(default_factory=dict)
+    is_forbidden: bool = False
+    faults: int = 0
+    sent: int = 0
+
+    def send(self, body: str, arn: str, *, delay_seconds: int = 0, id_: str = "") -> None:
+        """Put a message into a queue."""
+        self.sent += 1
+        id_ = id_ or f"m{self.sent}"
+        now_ms = self.time.epoch_ms
+        self.messages[id_] = Message(id_, body, arn, now_ms, now_ms + delay_seconds * 1000)
+
+    def answer(self, connection_id: str) -> Outcome:
+        """Return what a post to a connection comes to."""
+        plan = self.plans.get(connection_id)
+        return plan.pop(0) if plan else Outcome.DELIVERED
+
+
+class Invocation:
+    """One call of the broadcast function for one message, on a thread of its own."""
+
+    def __init__(self, world: World, message: Message, random: Random) -> None:
+        self.is_over = False
+        self.posts: list[Post] = []
+        self.error: BaseException | None = None
+        """What went wrong that is no fault of the world."""
+        self.world = world
+        self.random = random
+        skew_ms = random.randrange(-2_000, 2_001)
+        self.clock = Clock(
+            lambda: world.time.seconds, lambda: world.time.epoch_ms + skew_ms, lambda: 0.5
+        )
+        self.message = message
+        self._seconds = random.choice((0.5, 3.0, 49.0, 49.0))
+        self._fate = Fate.WELL
+        self._is_dead = False
+        self._go, self._stopped = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._stopped.acquire()
+
+    def start(self, threads: ThreadPoolExecutor) -> None:
+        """Run up to the first call."""
+        threads.submit(self._run)
+        self._stopped.acquire()
+
+    def step(self, fate: Fate = Fate.WELL) -> None:
+        """Let the call happen at which it has stopped, and run up to the next one."""
+        self._fate = fate
+        self.world.faults += fate is not Fate.WELL
+        self._go.release()
+        self._stopped.acquire()
+
+    def call(self, effect: Callable[[], T], error: Exception) -> T:
+        """Stop before a call; make it as it is fated."""
+        if self._is_dead:
+            raise Death
+        self._stopped.release()
+        self._go.acquire()
+        fate = self._fate
+        self._die_if(fate is Fate.DEATH_BEFORE)
+        if fate is Fate.BUSY and isinstance(error, WriteError):
+            raise ConflictError("injected")
+        if fate in (Fate.REFUSED, Fate.BUSY):
+            raise error
+        answer = effect()
+        self._die_if(fate is Fate.DEATH_AFTER)
+        if fate is Fate.LOST:
+            raise error
+        return answer
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what the function's context says."""
+        return int(self._seconds * 1000 + broadcast.RESERVED_SECONDS * 1000)
+
+    def _die_if(self, fated: bool) -> None:  # noqa: FBT001 - it is the sentence's only word
+        if fated:
+            self._is_dead = True
+            raise Death
+
+    def _run(self) -> None:
+        WIRED.wiring = _wiring(self)
+        try:
+            self._handle()
+        except Death:
+            pass
+        except BaseException as error:  # noqa: BLE001 - told by the machine
+            self.error = error
+        self.is_over = True
+        self._stopped.release()
+
+    def _handle(self) -> None:
+        message, messages = self.message, self.world.messages
+        record = {
+            "messageId": message.id,
+            "body": message.body,
+            "eventSourceARN": message.arn,
+            "attributes": {"SentTimestamp": str(message.sent_ms)},
+        }
+        answer = broadcast.handler({"Records": [record]}, cast("LambdaContext", self))
+        if answer["batchItemFailures"]:
+            return
+        with suppress(OSError):
+            self.call(lambda: messages.pop(message.id, None), OSError("not acknowledged"))
+
+
+WIRED = threading.local()
+"""What `broadcast_wiring` returns in each thread."""
+
+
+def _wiring(one: Invocation) -> BroadcastWiring:
+    sqs = cast("SQSClient", _Sqs(one))
+    ledger = Ledger(cast("LedgerTable", _Table(one)), epoch_ms=one.clock.epoch_ms)
+    worker = Worker(
+        table=one.world.dynamo.table,
+        fan_out=_FanOut(one),
+        ledger=ledger,
+        slice_queue=SliceQueue(sqs, "slices"),
+        clock=one.clock,
+    )
+    dead, slice_dead = (DeadLetters(sqs, url) for url in ("dead", "slice-dead"))
+    return BroadcastWiring(SETTINGS, one.clock, ledger, worker, dead, slice_dead)
+
+
+@dataclass
+class _Table:
+    """The ledger's table, as one invocation reaches it."""
+
+    one: Invocation
+
+    def get(self, key: tuple[str, str]) -> Item | None:
+        return self.one.call(lambda: self.one.world.rows.get(key), ReadError("injected"))
+
+    def write(self, *rows: Row) -> None:
+        self.one.call(lambda: self._write(rows), WriteError("injected"))
+
+    def _write(self, rows: tuple[Row, ...]) -> None:
+        self.one.world.rows.write(*rows)
+        for post in self.one.posts:
+            post.is_saved = post.is_told
+
+
+@dataclass
+class _Sqs:
+    """The queues, as one invocation reaches them."""
+
+    one: Invocation
+
+    def send_message(self, **request: Any) -> None:
+        self.one.call(lambda: self._send(request), aws_error(500))
+
+    def _send(self, request: dict[str, Any]) -> None:
+        world = self.one.world
+        if request["QueueUrl"] == "slices":
+            world.send(request["MessageBody"], SLICES, delay_seconds=request["DelaySeconds"])
+        else:
+            world.rejected.append(request["MessageAttributes"]["reason"]["StringValue"])
+
+
+@dataclass
+class _FanOut:
+    """`@connections`: takes some ahead of need, posts in any order, and tells the ends later."""
+
+    one: Invocation
+
+    def deliver(
+        self, frame: str, connections: Iterable[Connection], deadline: float
+    ) -> Generator[Settlement, None, None]:
+        random, source = self.one.random, iter(connections)
+        broadcast_id = json.loads(frame)["id"]
+        taken: list[Connection] = []
+        told: list[tuple[Settlement, Post | None]] = []
+        is_forbidden = False
+        while self.one.clock.monotonic() < deadline and not is_forbidden:
+            taken += islice(source, 3 - len(taken))
+            if not taken:
+                break
+            connection = taken.pop(random.randrange(len(taken)))
+            is_forbidden = self.one.world.is_forbidden
+            if is_forbidden:
+                told.append((Settlement(connection, Outcome.LEFT), None))
+            else:
+                told.append(self._post(broadcast_id, connection))
+            while len(told) > random.randrange(4):
+                yield self._tell(told)
+        told += [(Settlement(one, Outcome.LEFT), None) for one in taken]
+        while told:
+            yield self._tell(told)
+        if is_forbidden:
+            raise ForbiddenError("injected")
+
+    def _post(self, broadcast_id: str, connection: Connection) -> tuple[Settlement, Post | None]:
+        world, post = self.one.world, None
+
+        def effect() -> Outcome:
+            outcome = world.answer(connection.id)
+            if outcome is not Outcome.LEFT:
+                self._keep(Post(broadcast_id, connection.id, outcome))
+            return outcome
+
+        try:
+            outcome = self.one.call(effect, ConnectionError("injected"))
+        except ConnectionError:  # it may have reached its client: then it is never told
+            outcome = Outcome.LEFT
+        if outcome is not Outcome.LEFT:
+            post = self.one.posts[-1]
+        elif connection.rounds == MAX_ROUNDS - 1:
+            post = self._keep(Post(broadcast_id, connection.id, Outcome.FAILED))
+        world.time.run(SECONDS_PER_POST)
+        return Settlement(connection, outcome, 1, int(outcome is Outcome.LEFT), "planned"), post
+
+    def _keep(self, post: Post) -> Post:
+        self.one.posts.append(post)
+        self.one.world.posts.append(post)
+        return post
+
+    @staticmethod
+    def _tell(told: list[tuple[Settlement, Post | None]]) -> Settlement:
+        settlement, post = told.pop(0)
+        if post:
+            post.is_told = True
+        return settlement
+
+
+class InlineExecutor:
+    """Threads that do their work at once: what it does has one order only."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def submit(self, work: Callable[..., T], *arguments: Any) -> "Future[T]":
+        """Do it."""
+        done: Future[T] = OrderedFuture()
+        try:
+            done.set_result(work(*arguments))
+        except Exception as error:  # noqa: BLE001 - as the real one does
+            done.set_exception(error)
+        return done
+
+    def shutdown(self, **_: object) -> None:
+        """End; there is nothing to end."""
+
+
+class OrderedFuture(Future[T]):
+    """A future with a place in the order of sets, so that a history can be repeated."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        OrderedFuture.made += 1
+        self._place = OrderedFuture.made
+
+    def __hash__(self) -> int:
+        return self._place

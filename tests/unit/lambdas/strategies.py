@@ -1,0 +1,46 @@
+"""What Hypothesis makes: works, sums, and the ledger's rows."""
+
+from hypothesis import strategies as st
+
+from broadcasting.audience import LATEST_MS, SHARDS, Connection
+from broadcasting.counts import Counts
+from broadcasting.ledger import SliceRow, Summary
+from broadcasting.work import ShardCursor, Work
+from storage.ledger_items import FailedRow, Recent, Sequence
+
+TEXT = st.text(min_size=1)
+NUMBERS = st.integers(0, LATEST_MS)
+CONNECTIONS = st.builds(Connection, TEXT, NUMBERS, st.integers(0, 3))
+CURSORS = st.builds(ShardCursor, st.integers(0, SHARDS - 1), st.none() | TEXT)
+WORKS = st.builds(
+    Work,
+    st.lists(CURSORS, max_size=SHARDS, unique_by=lambda cursor: cursor.shard).map(tuple),
+    st.lists(CONNECTIONS, max_size=5).map(tuple),
+)
+COUNTS = st.builds(Counts, *[NUMBERS] * 6)
+SUMMARIES = st.builds(
+    Summary, TEXT, TEXT, TEXT, *[NUMBERS], TEXT, *[NUMBERS] * 2, COUNTS, *[NUMBERS] * 4
+)
+SLICES = st.builds(
+    SliceRow,
+    TEXT,
+    TEXT,
+    WORKS,
+    COUNTS,
+    st.text(),
+    NUMBERS,
+    st.lists(TEXT, max_size=3).map(tuple),
+    *[NUMBERS] * 2,
+    st.booleans(),
+    NUMBERS,
+)
+SEQUENCES = st.builds(Sequence, TEXT, NUMBERS, NUMBERS)
+RECENTS = st.builds(Recent, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
+FAILED_ROWS = st.builds(
+    FailedRow,
+    TEXT,
+    TEXT,
+    NUMBERS,
+    st.lists(st.tuples(TEXT, st.text()), max_size=3).map(tuple),
+    NUMBERS,
+)

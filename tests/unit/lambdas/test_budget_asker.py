@@ -1,0 +1,162 @@
+"""The thread that asks the shared budget, with a budget that answers when the test says so."""
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Iterator
+from threading import Condition
+
+import pytest
+
+from broadcasting.allowance import Allowance
+from broadcasting.budget import Ask, BudgetError, Grant
+from broadcasting.clock import Clock
+from broadcasting.pacer import Pace, Pacer
+from delivery.budget_asker import BudgetAsker
+from delivery.shared_pacer import SharedPacer
+
+SOON = 5.0
+"""How long a thread is waited for: it is there much sooner, or never."""
+
+PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
+CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), random.random)
+
+
+class HandBudget:
+    """Hands each ask to the test, and waits for its answer."""
+
+    def __init__(self) -> None:
+        self.asks: queue.Queue[Ask] = queue.Queue()
+        self.answers: queue.Queue[Grant | Exception] = queue.Queue()
+
+    def reserve(self, ask: Ask) -> Grant:
+        """Reserve what the test grants."""
+        self.asks.put(ask)
+        answer = self.answers.get(timeout=SOON)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def grant(self, posts: int) -> None:
+        """Answer the ask that waits, or the next one: all may go at once."""
+        self.answers.put(Grant(posts, CLOCK.epoch_ms() - 10_000.0, 0.125))
+
+
+class Bench:
+    """An asker with its pacer, and what it did."""
+
+    def __init__(self) -> None:
+        self.budget = HandBudget()
+        self.warnings: list[Exception] = []
+        self.woken = threading.Semaphore(0)
+        self.waiting = 0
+        allowance, condition = Allowance(PACE), Condition()
+        pacer = Pacer(PACE, CLOCK.monotonic(), allowance)
+        self.asker = BudgetAsker(
+            pacer,
+            allowance,
+            self.budget,
+            clock=CLOCK,
+            condition=condition,
+            warn=self.warnings.append,
+        )
+        self.pacer = SharedPacer(pacer, CLOCK.monotonic, condition=condition, asker=self.asker)
+
+    def begin(self, waiting: int) -> None:
+        """Begin a broadcast with so many connections waiting."""
+        self.waiting = waiting
+        self.asker.begin(lambda: self.waiting, self.woken.release)
+
+    def next_ask(self) -> Ask:
+        """Return the next ask."""
+        return self.budget.asks.get(timeout=SOON)
+
+    def admit(self, wanted: int) -> int:
+        """Take so many of those that wait, if they may go."""
+        admitted = self.pacer.admit(wanted)
+        self.waiting -= admitted
+        return admitted
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Return an asker whose thread ends with the test."""
+    bench = Bench()
+    yield bench
+    bench.budget.grant(1)  # whatever it still asks for
+    bench.asker.close()
+
+
+def test_asker_asks_for_a_big_broadcast_before_anything_is_posted(bench: Bench) -> None:
+    """As soon as it has begun, for all that waits."""
+    bench.begin(3_000)
+
+    assert bench.next_ask() == Ask(debt=0, most=3_000, is_small=False)
+    bench.budget.grant(3_000)
+    assert bench.woken.acquire(timeout=SOON)
+    assert bench.admit(512) == 512
+    assert bench.budget.asks.empty()
+
+
+def test_asker_charges_a_small_broadcast_in_one_request(bench: Bench) -> None:
+    """Its posts have gone by then."""
+    bench.begin(0)
+    bench.waiting = 12
+    admitted = bench.admit(12)
+
+    assert (admitted, bench.next_ask()) == (12, Ask(debt=12, most=0, is_small=True))
+    bench.budget.grant(12)
+    bench.asker.end()
+    assert bench.budget.asks.empty()
+
+
+def test_asker_charges_at_the_end_without_lingering(bench: Bench) -> None:
+    """The function may be frozen right after."""
+    bench.begin(0)
+    bench.waiting = 3
+    bench.budget.grant(3)
+    bench.admit(3)
+
+    bench.asker.end()
+
+    assert bench.next_ask() == Ask(debt=3, most=0, is_small=True)
+    bench.begin(0)
+    bench.waiting = 100
+    assert bench.admit(100) == 62  # nothing is owed: there is another head start
+    bench.budget.grant(100)
+
+
+def test_asker_asks_again_when_little_is_left(bench: Bench) -> None:
+    """For as many as wait now."""
+    bench.begin(2_000)
+    bench.next_ask()
+    bench.budget.grant(1_000)
+    assert bench.woken.acquire(timeout=SOON)
+    bench.admit(900)
+
+    assert bench.next_ask().most == 1_000
+
+
+def test_asker_warns_and_goes_on_when_the_budget_fails(bench: Bench) -> None:
+    """Whatever the reason is: posts go on at a small rate."""
+    error = BudgetError("row not updated")
+    bench.budget.answers.put(error)
+    bench.begin(3_000)
+
+    assert bench.woken.acquire(timeout=SOON)
+    assert bench.warnings == [error]
+    assert bench.pacer.wait_seconds() < 1.0
+
+
+def test_asker_is_idle_when_nobody_waits(bench: Bench) -> None:
+    """Nothing is asked for, and the end waits for nothing."""
+    bench.begin(0)
+    bench.asker.end()
+
+    assert bench.budget.asks.empty()
+
+
+def test_asker_closes_without_having_begun() -> None:
+    """There is no thread then."""
+    Bench().asker.close()

@@ -1,0 +1,58 @@
+"""The sums of an account."""
+
+from dataclasses import astuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcasting.audience import Connection
+from broadcasting.counts import Counts, Tally
+from broadcasting.outcome import Outcome, Settlement
+from tests.unit.lambdas.strategies import COUNTS
+
+ONE = Connection("a", 0)
+
+
+@given(COUNTS, COUNTS)
+def test_counts_add_up_and_can_be_taken_apart(left: Counts, right: Counts) -> None:
+    """Each sum by itself."""
+    added = left + right
+
+    assert astuple(added) == tuple(map(sum, zip(astuple(left), astuple(right), strict=True)))
+    assert added - right == left
+
+
+def test_counts_know_how_many_have_ended() -> None:
+    """Every end counts, and throttles are none."""
+    assert Counts(100, 1, 2, 4, 8, throttled=50).ended == 15
+
+
+@given(COUNTS, st.lists(st.sampled_from(Outcome)))
+def test_tally_counts_each_settlement_once(before: Counts, outcomes: list[Outcome]) -> None:
+    """On top of what was counted before; who is left has not ended."""
+    tally = Tally(before)
+
+    for outcome in outcomes:
+        tally.meet()
+        tally.settle(Settlement(ONE, outcome, tries=3, throttles=2))
+    counts = tally.counts - before
+
+    assert counts == Counts(
+        targeted=len(outcomes),
+        delivered=outcomes.count(Outcome.DELIVERED),
+        gone=outcomes.count(Outcome.GONE),
+        failed=outcomes.count(Outcome.FAILED),
+        expired=outcomes.count(Outcome.EXPIRED),
+        throttled=2 * len(outcomes),
+    )
+    assert counts.targeted == counts.ended + outcomes.count(Outcome.LEFT)
+
+
+def test_tally_forgets_whom_another_slice_accounts_for() -> None:
+    """Who is given away is not targeted here any more."""
+    tally = Tally(Counts(targeted=5))
+
+    tally.meet()
+    tally.forget(2)
+
+    assert tally.counts == Counts(targeted=4)

@@ -1,0 +1,98 @@
+"""The ledger's rows as items."""
+
+import json
+
+import pytest
+from hypothesis import given
+
+from broadcasting.ledger import SliceRow, Summary
+from broadcasting.work import Work
+from storage.ledger_items import (
+    FailedRow,
+    Item,
+    Recent,
+    Row,
+    Sequence,
+    key_of,
+    sequence_key,
+    sequence_of,
+    slice_key,
+    slice_of,
+    summary_key,
+    summary_of,
+    to_item,
+)
+from tests.unit.lambdas.strategies import FAILED_ROWS, RECENTS, SEQUENCES, SLICES, SUMMARIES
+
+SUMMARY = Summary("b", "d", "news", 7, "frame", opened_ms=1)
+EXTRA: Item = {"pk": {"S": "p"}, "sk": {"S": "s"}, "expiresAt": {"N": "1"}, "writer": {"S": "w"}}
+
+
+@given(SUMMARIES)
+def test_summary_survives_the_table(summary: Summary) -> None:
+    """Key, expiry and writer beside it are not its own."""
+    assert summary_of(to_item(summary) | EXTRA) == summary
+
+
+@given(SLICES)
+def test_slice_survives_the_table(piece: SliceRow) -> None:
+    """With its work, sums and announcements."""
+    assert slice_of(to_item(piece) | EXTRA) == piece
+
+
+@given(SEQUENCES)
+def test_counter_survives_the_table(counter: Sequence) -> None:
+    """A channel's last number."""
+    assert sequence_of(to_item(counter) | EXTRA) == counter
+
+
+@given(FAILED_ROWS)
+def test_failed_connections_are_kept_as_pairs(row: FailedRow) -> None:
+    """JSON that any reader understands."""
+    assert json.loads(to_item(row)["failed"]["S"]) == [list(pair) for pair in row.failed]
+
+
+@given(RECENTS)
+def test_recent_broadcast_is_kept_with_its_number(row: Recent) -> None:
+    """Enough to find the broadcast."""
+    item = to_item(row)
+
+    assert (item["broadcast_id"]["S"], int(item["seq"]["N"])) == (row.broadcast_id, row.seq)
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        (SUMMARY, ("broadcast#b", "summary")),
+        (SliceRow("b", "12", Work()), ("broadcast#b", "slice#12")),
+        (FailedRow("b", "12", 3, ()), ("broadcast#b", "failed#12#000003")),
+        (Sequence("news"), ("channel#news", "sequence")),
+        (Recent("news", 7, "b", 1), ("channel#news", "seq#000000000007")),
+    ],
+)
+def test_rows_have_their_keys(row: Row, key: tuple[str, str]) -> None:
+    """Frozen: rows that are there are found by them; numbers sort as text."""
+    assert key_of(row) == key
+
+
+def test_keys_can_be_made_of_ids() -> None:
+    """A row is read by the same key that it is written with."""
+    assert summary_key("b") == key_of(SUMMARY)
+    assert slice_key("b", "1") == key_of(SliceRow("b", "1", Work()))
+    assert sequence_key("news") == key_of(Sequence("news"))
+
+
+@pytest.mark.parametrize(("settled_ms", "status"), [(0, "open"), (5, "settled")])
+def test_summary_says_its_status_in_words(settled_ms: int, status: str) -> None:
+    """For who looks at the table."""
+    summary = Summary("b", "d", "*", 1, "f", 1, settled_ms=settled_ms)
+
+    assert to_item(summary)["status"] == {"S": status}
+
+
+@pytest.mark.parametrize("item", [{}, {"status": {"S": "open"}}, {"id": {"S": "b"}}])
+def test_other_items_are_no_rows(item: Item) -> None:
+    """One of three errors says so."""
+    for read in (summary_of, slice_of):
+        with pytest.raises((KeyError, TypeError, ValueError)):
+            read(item)

@@ -1,0 +1,340 @@
+"""Any interleaving of workers, deaths, duplicates, expiries and lost answers keeps the promises.
+
+The sums are exact when settled, nobody is missed, nobody hears a broadcast twice but for what
+lies between two checkpoints of a worker that died, and every broadcast settles.
+"""
+
+import json
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+import broadcast
+import worker
+from broadcasting.audience import shard_of
+from broadcasting.counts import Counts
+from broadcasting.ledger import LeaseLostError
+from broadcasting.outcome import Outcome
+from broadcasting.work import ShardCursor, Work
+from delivery.port import ForbiddenError
+from storage import audience_reader, sweeper
+from storage.errors import StorageError
+from storage.ledger_items import slice_of
+from tests.unit.lambdas.fakes import OLD_MS
+from tests.unit.lambdas.simulation import (
+    VISIBILITY_MS,
+    WIRED,
+    Fate,
+    InlineExecutor,
+    Invocation,
+    Message,
+    OrderedFuture,
+    World,
+    seeded,
+)
+from worker import Carried
+
+HISTORIES = 2_000
+MOST_STEPS = 10
+
+BROADCASTS = "arn:broadcasts"
+ANY = st.integers(0, 2**16)
+TROUBLES = st.tuples(
+    ANY, st.integers(0, 30), st.sampled_from([fate for fate in Fate if fate is not Fate.WELL])
+)
+OUTCOMES = (Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.LEFT, Outcome.LEFT)
+EXPECTED_ERRORS = (StorageError, ForbiddenError, LeaseLostError)
+CHECKPOINT, STRAGGLERS, TAKEN_AHEAD = 3, 3, 6
+
+
+@dataclass
+class _Facts:
+    """Who was there all the time while a broadcast was under way, and who ever was."""
+
+    present: set[str]
+    possible: set[str]
+
+
+@dataclass
+class _Notes:
+    """What the function logs and publishes."""
+
+    errors: list[BaseException] = field(default_factory=list)
+    carried: list[Carried] = field(default_factory=list)
+
+
+NOTES = _Notes()
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Producers, SQS, Lambda and the faults of all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        OrderedFuture.made = 0
+        NOTES.errors.clear()
+        NOTES.carried.clear()
+        self.world = World()
+        self.running: list[Invocation] = []
+        self.facts: dict[str, _Facts] = {}
+        self.is_quiet = True
+        """Whether nothing has gone wrong: then not even a death's repeats are allowed."""
+        self.is_reported = True
+        """Whether no invocation gave its message back, which then reports nothing."""
+
+    @initialize(size=st.integers(0, 24), page_rows=st.integers(1, 4), seed=ANY)
+    def begin(self, size: int, page_rows: int, seed: int) -> None:
+        """Have an audience, each with its own way of answering, and a broadcast to it."""
+        random = seeded(seed)
+        for name in NAMES[:size]:
+            self._join(name, random)
+        self.world.dynamo.page_rows = page_rows
+        self.send("a", "x", random.choice((0, 0, 0, 2)))
+
+    @rule(name=st.sampled_from("ab"), text=st.sampled_from("xxxy"), ttl=st.sampled_from([0, 0, 2]))
+    def send(self, name: str, text: str, ttl: int) -> None:
+        """Enqueue a broadcast, perhaps one that was before."""
+        body: dict[str, Any] = {"id": name, "message": text} | ({"ttlSeconds": ttl} if ttl else {})
+        self.world.send(json.dumps(body), BROADCASTS)
+
+    @precondition(lambda self: self.world.messages)
+    @rule(which=ANY, seed=ANY)
+    def receive(self, which: int, seed: int) -> None:
+        """Deliver a message that is there, whether or not it is under way already."""
+        messages = list(self.world.messages.values())
+        message = messages[which % len(messages)]
+        self.is_quiet &= message.visible_ms <= self.world.time.epoch_ms
+        self._receive(message, seed)
+
+    @precondition(lambda self: self.world.messages)
+    @rule(which=ANY, steps=st.integers(1, 30), seed=ANY)
+    def go_on(self, which: int, steps: int, seed: int) -> None:
+        """Let an invocation make some calls."""
+        self._walk(which, steps, seed)
+
+    @precondition(lambda self: self.world.messages)
+    @rule(seed=ANY, troubles=st.lists(TROUBLES, min_size=2, max_size=5))
+    def suffer(self, seed: int, troubles: list[tuple[int, int, Fate]]) -> None:
+        """Let invocations make some calls each, the last one with a fault."""
+        for which, steps, fate in troubles:
+            if self.world.messages:
+                one = self._walk(which, steps, seed)
+                self.is_quiet &= one.is_over
+                self._step(one, fate)
+
+    @precondition(lambda self: self.world.messages)
+    @rule(which=ANY, steps=st.integers(0, 30), seed=ANY, others=st.integers(0, 30))
+    def be_late(self, which: int, steps: int, seed: int, others: int) -> None:
+        """Have an invocation outlive its lease: its message comes again, to another."""
+        self.is_quiet = False
+        one = self._walk(which, steps, seed)
+        self.world.time.run(100)
+        self._receive(one.message, seed)
+        other = self.running[-1]
+        for _ in range(others):
+            self._step(other)
+
+    @rule(seconds=st.sampled_from([1, 10, 70]), which=ANY, seed=ANY)
+    def live(self, seconds: int, which: int, seed: int) -> None:
+        """Have time pass, and somebody connect, or disconnect who is connected."""
+        self.is_quiet &= not self.running
+        self.world.time.run(seconds)
+        name = NAMES[which % len(NAMES)]
+        if name in self.world.dynamo.rows:
+            del self.world.dynamo.rows[name]
+        else:
+            self._join(name, seeded(seed))
+        self._note_audience()
+
+    @rule(shard=st.none() | st.integers(0, 3), is_forbidden=st.booleans())
+    def change(self, shard: int | None, *, is_forbidden: bool) -> None:
+        """Have a shard that cannot be read, and our credentials refused, or neither."""
+        self.is_reported = False
+        self.world.dynamo.unreadable = set() if shard is None else {f"all#{shard}"}
+        self.world.is_forbidden = is_forbidden
+
+    def teardown(self) -> None:
+        """Redeliver until all is settled; then compare the ledger with what happened."""
+        try:
+            self._redeliver()
+            self._require_promises()
+        finally:
+            while self.running:
+                self._step(self.running[0], Fate.DEATH_BEFORE)
+
+    def _redeliver(self) -> None:
+        world = self.world
+        world.dynamo.unreadable = set()
+        world.is_forbidden = False
+        self._let_only_the_first_live()
+        for _ in range(400):
+            if not world.messages:
+                return
+            message = min(world.messages.values(), key=lambda one: one.visible_ms)
+            world.time.run(max(0, message.visible_ms - world.time.epoch_ms) / 1000)
+            self._receive(message, seed=0)
+            while self.running:
+                self._step(self.running[0])
+        raise AssertionError(f"not settled: {[one.body for one in world.messages.values()]}")
+
+    def _let_only_the_first_live(self) -> None:
+        """Bring the first invocation to its end, and have those die that came after it."""
+        first = self.running[:1]
+        while self.running:
+            one = self.running[0]
+            self._step(one, Fate.WELL if self.is_quiet or one in first else Fate.DEATH_BEFORE)
+
+    def _join(self, name: str, random: Random) -> None:
+        is_young = random.random() < 0.1
+        self.world.dynamo.rows[name] = self.world.time.epoch_ms if is_young else OLD_MS
+        self.world.plans[name] = random.choices(OUTCOMES, k=random.randrange(6))
+
+    def _walk(self, which: int, steps: int, seed: int) -> Invocation:
+        """Let one of those that run, or one for the next message, make some calls."""
+        if not self.running or which % 4 == 0:
+            messages = self.world.messages.values()
+            self._receive(min(messages, key=lambda message: message.visible_ms), seed)
+        one = self.running[which % len(self.running)]
+        for _ in range(steps):
+            self._step(one)
+        return one
+
+    def _receive(self, message: Message, seed: int) -> None:
+        body = json.loads(message.body)
+        if "id" in body and body["id"] not in self.facts:
+            rows = set(self.world.dynamo.rows)
+            self.facts[body["id"]] = _Facts(rows, rows)
+        message.visible_ms = self.world.time.epoch_ms + VISIBILITY_MS
+        one = Invocation(self.world, message, seeded(seed))
+        one.start(THREADS)
+        self.running.append(one)
+
+    def _step(self, one: Invocation, fate: Fate = Fate.WELL) -> None:
+        if one not in self.running:
+            return
+        one.step(fate)
+        self._note_audience()
+        if one.is_over:
+            self.running.remove(one)
+        self._note_end(one)
+
+    def _note_audience(self) -> None:
+        rows = set(self.world.dynamo.rows)
+        for facts in self.facts.values():
+            facts.present = facts.present & rows
+            facts.possible = facts.possible | rows
+
+    def _note_end(self, one: Invocation) -> None:
+        if one.error:
+            raise one.error
+        for error in NOTES.errors:
+            if not isinstance(error, EXPECTED_ERRORS):
+                raise error
+        unsaved = [post for post in one.posts if post.is_told and not post.is_saved]
+        first_pages = SHARDS * self.world.dynamo.page_rows
+        assert len(unsaved) <= first_pages + CHECKPOINT + STRAGGLERS
+
+    def _require_promises(self) -> None:
+        rows = self.world.rows
+        opened = [name for name in self.facts if ("broadcast#" + name, "summary") in rows.items]
+        for name in opened:
+            self._require_promises_of(name)
+        assert sorted(rows.summary(name).seq for name in opened) == list(range(1, len(opened) + 1))
+
+    def _require_promises_of(self, name: str) -> None:
+        summary = self.world.rows.summary(name)
+        items = self.world.rows.items.items()
+        mine = [(sk, item) for (pk, sk), item in items if pk == f"broadcast#{name}"]
+        slices = [slice_of(item) for sk, item in mine if sk.startswith("slice#")]
+        assert summary.is_settled
+        assert (summary.open_slices, summary.slices) == (0, len(slices))
+        assert all(piece.is_closed for piece in slices)
+        assert summary.counts == sum((piece.counts for piece in slices), Counts())
+        assert summary.counts.targeted == summary.counts.ended
+        failed = [json.loads(item["failed"]["S"]) for sk, item in mine if sk.startswith("failed#")]
+        assert sum(map(len, failed)) == summary.counts.failed
+        self._require_each_once(name, summary.counts)
+        if self.is_quiet and self.is_reported:
+            carried = [one.counts for one in NOTES.carried if one.summary.id == name]
+            assert sum(carried, Counts()) == summary.counts
+
+    def _require_each_once(self, name: str, counts: Counts) -> None:
+        posts = [post for post in self.world.posts if post.broadcast_id == name]
+        ends = Counter(post.connection_id for post in posts)
+        excused = Counter(post.connection_id for post in posts if not post.is_saved)
+        assert not self.is_quiet or not excused
+        for connection_id, times in ends.items():
+            assert times <= 1 + excused[connection_id], f"{connection_id} ended {times} times"
+        for outcome in (Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED):
+            saved = sum(post.is_saved for post in posts if post.outcome is outcome)
+            assert getattr(counts, outcome.value) == saved
+        missed = self.facts[name].present - set(ends)
+        assert len(missed) <= counts.expired, f"{sorted(missed)} missed"
+        facts = self.facts[name]
+        assert len(facts.present) <= counts.targeted <= len(facts.possible)
+
+
+SHARDS = 4
+"""Fewer than there are: most of them would have nobody."""
+NAMES = [name for name in (f"c{number}" for number in range(100)) if shard_of(name) < SHARDS]
+THREADS = ThreadPoolExecutor(64)
+
+
+class _Log:
+    """Keeps the errors that the function logs, and nothing else."""
+
+    def exception(self, *_: object, **__: object) -> None:
+        """Keep what is being handled."""
+        error = sys.exc_info()[1]
+        assert error
+        NOTES.errors.append(error)
+
+    def error(self, *_: object, **__: object) -> None:
+        """Ignore it."""
+
+    info = error
+
+
+@pytest.fixture
+def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small limits, so that short histories reach all of them; no threads; no log."""
+    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", STRAGGLERS)
+    monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 2)
+    monkeypatch.setattr(audience_reader, "MOST_AHEAD", 3)
+    for module in (audience_reader, sweeper):
+        monkeypatch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
+    shards = tuple(ShardCursor(shard) for shard in range(SHARDS))
+    monkeypatch.setattr(broadcast, "ALL_SHARDS", Work(shards))
+    monkeypatch.setattr(broadcast, "logger", _Log())
+    monkeypatch.setattr(broadcast, "publish_carried", NOTES.carried.append)
+    monkeypatch.setattr(broadcast, "publish_rejected", lambda: None)
+    monkeypatch.setattr(broadcast, "broadcast_wiring", lambda: WIRED.wiring)
+
+
+@pytest.mark.usefixtures("small_world")
+def test_ledger_keeps_its_promises() -> None:
+    """2,000 histories of up to 10 rules, each of up to 150 calls."""
+    run_state_machine_as_test(
+        LedgerMachine,
+        settings=settings(
+            max_examples=HISTORIES,
+            stateful_step_count=MOST_STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

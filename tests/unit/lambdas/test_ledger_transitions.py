@@ -1,0 +1,172 @@
+"""What may become of a broadcast and its slices, and what may not."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcasting.audience import Connection
+from broadcasting.counts import Counts
+from broadcasting.ledger import (
+    ROOT,
+    LeaseLostError,
+    LedgerError,
+    SliceRow,
+    Summary,
+    announced,
+    checkpoint,
+    close,
+    lease,
+    release,
+    split,
+)
+from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+
+NOW_MS = 1_000
+SUMMARY = Summary("b", "digest", "*", 1, "frame", opened_ms=500)
+FREE = SliceRow("b", ROOT, ALL_SHARDS)
+LEASED = replace(FREE, owner="me", leased_until_ms=2_000, hops=1)
+DONE = replace(LEASED, work=Work(), counts=Counts(3, delivered=1, gone=1, failed=1))
+CLOSED = replace(DONE, owner="", leased_until_ms=0, is_closed=True)
+STRAGGLERS = tuple(Connection(name, 0, 1) for name in "ab")
+
+
+def test_free_slice_is_leased() -> None:
+    """By one owner, for a while; how often is counted."""
+    assert lease(FREE, "me", now_ms=NOW_MS, until_ms=2_000) == LEASED
+
+
+def test_slice_is_leased_when_the_lease_has_run_out() -> None:
+    """To the millisecond: its owner has lost it then."""
+    taken = lease(LEASED, "you", now_ms=2_000, until_ms=3_000)
+
+    assert (taken.owner, taken.leased_until_ms, taken.hops) == ("you", 3_000, 2)
+
+
+@pytest.mark.parametrize("piece", [LEASED, replace(LEASED, leased_until_ms=NOW_MS + 1), CLOSED])
+def test_slice_is_not_leased_when_it_is_closed_or_anothers(piece: SliceRow) -> None:
+    """One owner at a time, and nobody after the end."""
+    assert not piece.is_free(NOW_MS)
+    with pytest.raises(LedgerError, match="slice 0 of b is closed or leased"):
+        lease(piece, "you", now_ms=NOW_MS, until_ms=2_000)
+
+
+def test_checkpoint_keeps_work_counts_and_lease() -> None:
+    """Who is pending is targeted and has not ended."""
+    work = Work((ShardCursor(3, "x"),), STRAGGLERS)
+
+    piece = checkpoint(LEASED, work, Counts(5, delivered=1, gone=1, failed=1))
+
+    assert (piece.work, piece.counts.delivered) == (work, 1)
+    assert (piece.owner, piece.leased_until_ms) == ("me", 2_000)
+
+
+@pytest.mark.parametrize("counts", [Counts(4, delivered=3), Counts(6, delivered=3), Counts(0)])
+def test_checkpoint_is_refused_when_the_sums_do_not_add_up(counts: Counts) -> None:
+    """A wrong account is never written down."""
+    with pytest.raises(LedgerError, match=r"the sums do not add up.*2 pending"):
+        checkpoint(LEASED, Work(connections=STRAGGLERS), counts)
+
+
+def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
+    """Ids go on where the broadcast's slices end; stragglers take their targeting along."""
+    summary = replace(SUMMARY, slices=4, open_slices=2)
+    kept = Work((ShardCursor(0, "x"),))
+    parts = (Work((ShardCursor(1),)), Work(connections=STRAGGLERS))
+    piece = replace(LEASED, unannounced=("3",))
+
+    grown, shrunk, children = split(summary, piece, kept, Counts(5, delivered=3), parts)
+
+    assert (grown.slices, grown.open_slices) == (6, 4)
+    assert (shrunk.work, shrunk.counts) == (kept, Counts(3, delivered=3))
+    assert shrunk.unannounced == ("3", "4", "5")
+    assert children == (
+        SliceRow("b", "4", parts[0]),
+        SliceRow("b", "5", parts[1], Counts(targeted=2)),
+    )
+    assert all(child.is_free(NOW_MS) for child in children)
+
+
+def test_split_is_refused_when_the_sums_do_not_add_up() -> None:
+    """Who is given away is pending as well."""
+    with pytest.raises(LedgerError, match="2 pending"):
+        split(SUMMARY, LEASED, Work(), Counts(3), (Work(connections=STRAGGLERS),))
+
+
+def test_announced_slices_are_not_announced_again() -> None:
+    """Their messages have been sent."""
+    assert announced(replace(LEASED, unannounced=("1", "2"))) == LEASED
+
+
+def test_released_slice_is_free() -> None:
+    """At once, whatever its lease was; how often it was taken up stays."""
+    piece = release(LEASED)
+
+    assert piece == replace(FREE, hops=1)
+    assert piece.is_free(0)
+
+
+def test_close_adds_the_sums_to_the_broadcast() -> None:
+    """Another slice is open: the broadcast is, too."""
+    before = replace(SUMMARY, open_slices=2, slices=2, counts=Counts(7, delivered=7))
+
+    summary, piece = close(before, DONE, now_ms=NOW_MS)
+
+    assert piece == CLOSED
+    assert (summary.open_slices, summary.slices) == (1, 2)
+    assert summary.counts == Counts(10, delivered=8, gone=1, failed=1)
+    assert not summary.is_settled
+
+
+def test_close_of_the_last_slice_settles() -> None:
+    """With the time."""
+    summary, _ = close(SUMMARY, DONE, now_ms=NOW_MS)
+
+    assert (summary.is_settled, summary.settled_ms, summary.open_slices) == (True, NOW_MS, 0)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        LEASED,
+        CLOSED,
+        replace(DONE, unannounced=("1",)),
+        replace(DONE, work=Work(connections=STRAGGLERS)),
+    ],
+)
+def test_close_is_refused_when_the_slice_has_not_come_to_its_end(piece: SliceRow) -> None:
+    """Nor twice: the sums would be added again."""
+    with pytest.raises(LedgerError, match="has not come to its end"):
+        close(SUMMARY, piece, now_ms=NOW_MS)
+
+
+def test_close_is_refused_when_the_sums_do_not_add_up() -> None:
+    """Somebody would be missing."""
+    with pytest.raises(LedgerError, match="the sums do not add up"):
+        close(SUMMARY, replace(DONE, counts=Counts(4, delivered=3)), now_ms=NOW_MS)
+
+
+def test_lost_lease_is_an_error_of_the_ledger() -> None:
+    """Who catches the ledger's errors catches that as well."""
+    assert issubclass(LeaseLostError, LedgerError)
+
+
+@given(st.lists(st.integers(0, 3), max_size=5), st.integers(0, 9))
+def test_split_and_close_keep_the_sums(given_away: list[int], delivered: int) -> None:
+    """However a slice is split, all slices together account for everyone, once."""
+    parts = tuple(
+        Work(connections=tuple(Connection(f"{part}-{n}", 0, 1) for n in range(size)))
+        for part, size in enumerate(given_away)
+    )
+    met = delivered + sum(given_away)
+
+    summary, piece, children = split(
+        SUMMARY, LEASED, Work(), Counts(met, delivered=delivered), parts
+    )
+    for one in (announced(piece), *children):
+        ended = replace(one.counts, gone=len(one.work.connections))
+        summary, _ = close(summary, checkpoint(one, Work(), ended), now_ms=NOW_MS)
+
+    assert summary.is_settled
+    assert summary.counts == Counts(met, delivered=delivered, gone=sum(given_away))
