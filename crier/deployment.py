@@ -1,6 +1,7 @@
 """A deployed stack: made on a local AWS by the real CDK, or found by its name."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -106,7 +107,9 @@ def deploy_locally(aws: LocalAws, on_step: Callable[[str], None]) -> Deployment:
     _cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
-    _cdk(aws, "deploy", LOCAL_STACK, "--require-approval=never", "-c", f"localCallbackBase={base}")
+    context = f"localCallbackBase={base}"
+    options = ("--require-approval=never", "--progress=events", "-c", context)
+    _cdk(aws, "deploy", LOCAL_STACK, *options)
     return find_local(aws.endpoint)
 
 
@@ -115,10 +118,9 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         str(_node()),
         str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
         *arguments,
-        f"--app={PROGRAMS / 'python'} app.py",
+        f"--app={shlex.quote(str(PROGRAMS / 'python'))} app.py",  # the CDK gives it to a shell
         f"--output={aws.folder / 'cdk.out'}",
         "--no-notices",
-        "--progress=events",
     ]
     environment = {
         **clean_environment(),

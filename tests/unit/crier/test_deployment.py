@@ -121,6 +121,20 @@ def test_deployment_keeps_what_the_cdk_leaves_in_the_folder_of_the_run(
     assert str(caught.value) == f"cdk bootstrap failed:\n{aws.folder}"
 
 
+def test_deployment_finds_the_app_when_its_path_has_a_space(
+    aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app's command is one for a shell, which is to see one program."""
+    install_node(root, 'echo "$@"; exit 1')
+    install_cdk(root)
+    monkeypatch.setattr(deployment, "PROGRAMS", root / "a b")
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert f"--app='{root}/a b/python' app.py " in str(caught.value)
+
+
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be known of any AWS account: no Region, no credentials, no files."""
