@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from crier import terminal
 from crier.demo import Progress, enqueue, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally, find_deployed, find_local
 from crier.errors import CrierError
+from crier.interrupts import interrupts
 from crier.limits import raise_file_limit
 from crier.local_aws import LocalAws
 from crier.logs import LogFollower
@@ -52,7 +52,7 @@ def main() -> None:
 def local(port: Port = 0) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
     refuse_second_run()
-    with _interruptible(), ExitStack() as stack:
+    with _orderly(), ExitStack() as stack:
         with terminal.progress() as bars:
             aws, deployment = stack.enter_context(_deployed(bars, port))
         stack.enter_context(announced(aws.endpoint))
@@ -61,7 +61,8 @@ def local(port: Port = 0) -> None:
         while aws.is_running:
             for line in follower.new_lines():
                 terminal.show_log_line(line)
-            time.sleep(0.2)
+            with interrupts.waiting():
+                time.sleep(0.2)
         raise CrierError("the local AWS has ended by itself; start `crier local` again")
 
 
@@ -113,13 +114,14 @@ def demo(
 ) -> None:
     """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
     raise_file_limit(connections + _SPARE_FILES)
-    with _interruptible(), terminal.progress() as bars, _deployed(bars, port) as (aws, deployment):
+    with _orderly(), terminal.progress() as bars, _deployed(bars, port) as (aws, deployment):
         stages = Progress(
             connected=terminal.bar(bars, "Connecting clients", connections),
             haunted=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
             received=terminal.bar(bars, "Receiving the broadcast", connections),
         )
-        proof = asyncio.run(run_demo(deployment, LogFollower(aws.logs), connections, stages))
+        with interrupts.waiting():
+            proof = asyncio.run(run_demo(deployment, LogFollower(aws.logs), connections, stages))
     figures.parent.mkdir(parents=True, exist_ok=True)
     figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
     terminal.show_proof(proof)
@@ -139,10 +141,9 @@ def _deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _orderly() -> Iterator[None]:
     """Make Ctrl-C, and being told to end, an orderly end: everything started is ended first."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
-        signal.signal(number, signal.default_int_handler)
+    interrupts.listen()
     try:
         yield
     except KeyboardInterrupt:

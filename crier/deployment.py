@@ -12,6 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crier.errors import CrierError
+from crier.interrupts import interrupts
 from crier.local_aws import (
     ACCESS_KEY_ID,
     ACCOUNT,
@@ -138,7 +139,8 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         start_new_session=True,  # the CDK starts the app, which starts Node: all are to end
     ) as process:
         try:
-            printed, _ = process.communicate(timeout=_CDK_SECONDS)
+            with interrupts.waiting():
+                printed, _ = process.communicate(timeout=_CDK_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise CrierError(f"cdk {arguments[0]} took more than {_CDK_SECONDS} s") from error
         finally:

@@ -17,6 +17,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from crier.errors import CrierError
+from crier.interrupts import interrupts
 from crier.process_group import end_group
 from crier.project import PROGRAMS
 
@@ -149,17 +150,20 @@ class LocalAws:
         while time.monotonic() < give_up:
             if self._process is not None and self._process.poll() is not None:
                 raise CrierError(f"the local AWS ended at its start:\n{self._last_output()}")
-            with suppress(OSError, urllib.error.URLError):
-                self._ask_ready()
-                return
-            time.sleep(0.1)
+            with interrupts.waiting():
+                if self._is_ready():
+                    return
+                time.sleep(0.1)
         raise CrierError(
             f"the local AWS did not answer within {_START_SECONDS:.0f} s:\n{self._last_output()}"
         )
 
-    def _ask_ready(self) -> None:
+    def _is_ready(self) -> bool:
         ready = f"{self.endpoint.url}/_ministack/ready"
-        urllib.request.urlopen(ready, timeout=2).close()  # noqa: S310 - our own http URL
+        with suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(ready, timeout=2).close()  # noqa: S310 - our own http URL
+            return True
+        return False
 
     def _last_output(self) -> str:
         return "\n".join(self._output.read_text(errors="replace").splitlines()[-15:])

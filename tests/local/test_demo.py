@@ -84,8 +84,18 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
     assert not (BUILD / "local.json").exists()
 
 
-def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(tmp_path: Path) -> None:
-    """Only the command itself is interrupted, as `kill -INT` does: the CDK ends with it."""
+@pytest.mark.parametrize(
+    "signals",
+    [
+        (signal.SIGINT, signal.SIGINT, signal.SIGTERM),
+        (signal.SIGHUP, signal.SIGHUP),
+    ],
+    ids=["impatience", "a closed terminal"],
+)
+def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(
+    tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    """Only the command itself is interrupted, and again while it ends: the CDK ends with it."""
     local = subprocess.Popen(
         [sys.executable, "-m", "crier", "local"],
         cwd=ROOT,
@@ -97,7 +107,9 @@ def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(tmp_path: P
     try:
         _wait_for(lambda: any(tmp_path.glob("crier-*/jsii-kernel-*")), 60)
     finally:
-        local.send_signal(signal.SIGINT)
+        for number in signals:
+            local.send_signal(number)
+            time.sleep(0.1)
         _, said = local.communicate(timeout=30)
 
     assert local.returncode == 130
