@@ -20,7 +20,7 @@ from crier.deployment import Deployment, deploy_locally, find_deployed, find_loc
 from crier.errors import CrierError
 from crier.interrupts import interrupts
 from crier.limits import raise_file_limit
-from crier.local_aws import LocalAws
+from crier.local_aws import LocalAws, stay_local
 from crier.logs import LogFollower
 from crier.project import BUILD
 from crier.request import request_of
@@ -92,9 +92,12 @@ def send(
         request = request_of(message, id_)
     except RejectedError as error:
         raise typer.BadParameter(error.reason) from error
-    deployment = (
-        find_local(running_endpoint()) if stack is None else find_deployed(stack, profile, region)
-    )
+    if stack is None:
+        endpoint = running_endpoint()
+        stay_local()
+        deployment = find_local(endpoint)
+    else:
+        deployment = find_deployed(stack, profile, region)
     try:
         message_id = enqueue(deployment, request)
     except (ClientError, BotoCoreError) as error:
@@ -132,6 +135,7 @@ def demo(
 @contextmanager
 def _deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
     """Start a local AWS and deploy to it, showing how it goes on."""
+    stay_local()
     with terminal.steps(bars, 3) as step:
         step("Starting the local AWS")
         with LocalAws(port) as aws:

@@ -170,9 +170,27 @@ class LocalAws:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what could lead to a real AWS, and with our programs first."""
+    """Return the environment without what could lead elsewhere, and with our programs first.
+
+    Elsewhere is a real AWS, by its variables or files, and a proxy, which does not know our host.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {**kept, "PATH": f"{PROGRAMS}{os.pathsep}{kept.get('PATH', '')}"}
+    direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), _HOST)))
+    return {
+        **kept,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "PATH": f"{PROGRAMS}{os.pathsep}{kept.get('PATH', '')}",
+    }
+
+
+def stay_local() -> None:
+    """Let this process, too, use the local AWS only, whatever its environment says."""
+    environment = clean_environment()
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def _free_port() -> int:
