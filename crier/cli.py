@@ -102,7 +102,7 @@ def send(
         message_id = enqueue(deployment, request)
     except (ClientError, BotoCoreError) as error:
         raise CrierError(f"the broadcast was not enqueued: {error}") from error
-    terminal.out.print(id_ or message_id, highlight=False, markup=False, soft_wrap=True)
+    typer.echo(id_ or message_id)
 
 
 @app.command()
