@@ -18,6 +18,7 @@ from crier import terminal
 from crier.demo import Progress, enqueue, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally, find_deployed, find_local
 from crier.errors import CrierError
+from crier.files import make_place_for
 from crier.interrupts import interrupts
 from crier.limits import raise_file_limit
 from crier.local_aws import LocalAws, stay_local
@@ -111,12 +112,14 @@ def demo(
         int, typer.Option(min=1, max=50_000, envvar="CONNECTIONS", help="How many real clients.")
     ] = 3_000,
     port: Port = 0,
-    figures: Annotated[Path, typer.Option(help="Where to write the figures as JSON.")] = (
-        BUILD / "demo.json"
-    ),
+    figures: Annotated[
+        Path,
+        typer.Option(help="Where to write the figures as JSON.", dir_okay=False, writable=True),
+    ] = BUILD / "demo.json",
 ) -> None:
     """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
     raise_file_limit(connections + _SPARE_FILES)
+    make_place_for(figures)
     with _orderly(), terminal.progress() as bars, _deployed(bars, port) as (aws, deployment):
         stages = Progress(
             connected=terminal.bar(bars, "Connecting clients", connections),
@@ -125,9 +128,8 @@ def demo(
         )
         with interrupts.waiting():
             proof = asyncio.run(run_demo(deployment, LogFollower(aws.logs), connections, stages))
-    figures.parent.mkdir(parents=True, exist_ok=True)
-    figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
     terminal.show_proof(proof)
+    figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
     if proof.complaints:
         raise typer.Exit(1)
 

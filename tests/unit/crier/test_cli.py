@@ -125,6 +125,21 @@ def test_send_prints_the_id_as_it_is(monkeypatch: pytest.MonkeyPatch, id_: str) 
     assert result.stdout == f"{id_}\n"
 
 
+def test_demo_refuses_figures_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """That is said before anything is started."""
+    (tmp_path / "taken").write_text("a file")
+    figures = tmp_path / "taken" / "demo.json"
+    monkeypatch.setattr(sys, "argv", ["crier", "demo", "--connections=1", f"--figures={figures}"])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 1
+    assert capfd.readouterr().err.startswith(f"Error: {figures} cannot be written")
+
+
 def test_send_knows_the_rules_when_it_runs_by_itself() -> None:
     """`python -m crier` finds the rules of broadcasting, with no path set for it."""
     done = subprocess.run(
