@@ -20,7 +20,7 @@ from crier.deployment import Deployment, deploy_locally, find_deployed, find_loc
 from crier.errors import CrierError
 from crier.files import make_place_for
 from crier.interrupts import interrupts
-from crier.limits import raise_file_limit
+from crier.limits import allow_clients, raise_file_limit
 from crier.local_aws import LocalAws, stay_local
 from crier.logs import LogFollower
 from crier.project import BUILD
@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_SPARE_FILES = 256
+_MANY_FILES = 4_096
 Port = Annotated[
     int, typer.Option(min=0, max=65_535, help="The port of the local AWS; 0 takes a free one.")
 ]
@@ -53,6 +53,8 @@ def main() -> None:
 def local(port: Port = 0) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
     refuse_second_run()
+    if (files := raise_file_limit(_MANY_FILES)) < _MANY_FILES:
+        terminal.show_few_files(files, _MANY_FILES)
     with _orderly(), ExitStack() as stack:
         with terminal.progress() as bars:
             aws, deployment = stack.enter_context(_deployed(bars, port))
@@ -118,7 +120,7 @@ def demo(
     ] = BUILD / "demo.json",
 ) -> None:
     """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
-    raise_file_limit(connections + _SPARE_FILES)
+    allow_clients(connections)
     make_place_for(figures)
     with _orderly(), terminal.progress() as bars, _deployed(bars, port) as (aws, deployment):
         stages = Progress(
