@@ -1,6 +1,7 @@
 """A deployed stack: made on a local AWS by the real CDK, or found by its name."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crier.errors import CrierError
+from crier.interrupts import interrupts
 from crier.local_aws import (
     ACCESS_KEY_ID,
     ACCOUNT,
@@ -106,7 +108,9 @@ def deploy_locally(aws: LocalAws, on_step: Callable[[str], None]) -> Deployment:
     _cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
-    _cdk(aws, "deploy", LOCAL_STACK, "--require-approval=never", "-c", f"localCallbackBase={base}")
+    context = f"localCallbackBase={base}"
+    options = ("--require-approval=never", "--progress=events", "-c", context)
+    _cdk(aws, "deploy", LOCAL_STACK, *options)
     return find_local(aws.endpoint)
 
 
@@ -115,10 +119,9 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         str(_node()),
         str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
         *arguments,
-        f"--app={PROGRAMS / 'python'} app.py",
+        f"--app={shlex.quote(str(PROGRAMS / 'python'))} app.py",  # the CDK gives it to a shell
         f"--output={aws.folder / 'cdk.out'}",
         "--no-notices",
-        "--progress=events",
     ]
     environment = {
         **clean_environment(),
@@ -136,7 +139,8 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         start_new_session=True,  # the CDK starts the app, which starts Node: all are to end
     ) as process:
         try:
-            printed, _ = process.communicate(timeout=_CDK_SECONDS)
+            with interrupts.waiting():
+                printed, _ = process.communicate(timeout=_CDK_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise CrierError(f"cdk {arguments[0]} took more than {_CDK_SECONDS} s") from error
         finally:

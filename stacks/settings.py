@@ -16,6 +16,10 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRete
 """
 
 
+_OF_THE_CDK_CLI = ("acknowledged-issue-numbers", "cli-telemetry")
+"""What `cdk acknowledge` and `cdk cli-telemetry` write into cdk.context.json."""
+
+
 class SettingsError(Exception):
     """A value from the CDK context is not allowed; the message says which one, and what is."""
 
@@ -112,11 +116,15 @@ class Settings:
     def from_context(cls, context: Mapping[str, Any]) -> "Settings":
         """Read the settings from the CDK context; absent ones have their stage's default.
 
-        Names with a colon or a slash belong to the CDK; any other unknown one is refused, so
-        that a typo is not overlooked. Raises SettingsError.
+        Names with a colon or a slash belong to the CDK, as two more do; any other unknown one is
+        refused, so that a typo is not overlooked. Raises SettingsError.
         """
         known = {_camel(field.name): field.name for field in fields(cls)}
-        given = {name: value for name, value in context.items() if not set(name) & set(":/")}
+        given = {
+            name: value
+            for name, value in context.items()
+            if not set(name) & set(":/") and name not in _OF_THE_CDK_CLI
+        }
         for name in given:
             if name not in known:
                 raise SettingsError(_unknown(name, list(known)))
