@@ -14,7 +14,10 @@ FEWEST_ANSWERS = 20
 TOLERATED_SHARE = 0.05
 """Up to this share of 429 the quota is not what throttles: clients with full buffers are."""
 
-_RECOVERY_SHARE = 0.05
+BATCH_SECONDS = 0.005
+"""Posts are admitted so many seconds' worth at once: waking up for each costs more than it."""
+
+_RECOVERY_SHARE = 0.02
 _SLOWEST_SHARE = 0.01
 
 
@@ -49,9 +52,11 @@ class Pacer:
         self._throttled = 0
 
     def admit(self, wanted: int, now: float) -> int:
-        """Return how many of the wanted posts may go now."""
+        """Return how many of the wanted posts may go now: a batch at least, or all, or none."""
         self._fill(now)
         admitted = min(wanted, int(self._tokens))
+        if admitted < min(wanted, int(self._batch)):
+            return 0
         self._tokens -= admitted
         return admitted
 
@@ -60,8 +65,12 @@ class Pacer:
         self._tokens += posts
 
     def wait_seconds(self) -> float:
-        """Return how long it takes until the next post may go, as of the last `admit`."""
-        return max(0.0, 1.0 - self._tokens) / self.posts_per_second
+        """Return how long to wait for the next posts that may go, as of the last `admit`."""
+        return max(0.0, self._batch - self._tokens) / self.posts_per_second
+
+    @property
+    def _batch(self) -> float:
+        return min(self._full.burst, max(1.0, BATCH_SECONDS * self.posts_per_second))
 
     def hear(self, answers: int, throttled: int, now: float) -> None:
         """Take answers into account; `throttled` of them were the first 429 of a connection."""

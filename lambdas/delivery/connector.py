@@ -40,7 +40,9 @@ class Connector:
     def __init__(
         self, endpoint: Endpoint, tls: ssl.SSLContext | None, monotonic: "Callable[[], float]"
     ) -> None:
-        """Take the TLS to use; an http endpoint uses none."""
+        """Take the TLS to use; an http endpoint uses none. Raises ValueError for https without."""
+        if endpoint.is_tls and tls is None:
+            raise ValueError(f"{endpoint.authority} is https, expected a TLS context")
         self._monotonic = monotonic
         self._resolve_at = monotonic()
         self._endpoint = endpoint
@@ -58,6 +60,8 @@ class Connector:
             self._addresses = itertools.cycle(looked_up.result(timeout_seconds))
         except OSError as error:  # TimeoutError is one
             self._unresolved = error
+        except UnicodeError as error:  # a label that is empty, or too long
+            self._unresolved = OSError(str(error))
         else:
             self._unresolved = None
             self._resolve_at = self._monotonic() + RESOLVED_SECONDS

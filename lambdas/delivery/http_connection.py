@@ -26,7 +26,8 @@ class ClosedError(ConnectionError):
 class HttpConnection:
     """Opens, sends and receives as far as its socket lets it at the moment.
 
-    `interest` is what the socket waits for, as a mask of `selectors`; `post` is what it carries,
+    `interest` is what the socket waits for, as a mask of `selectors`, and `watched` what the
+    selector has been told; `post` is what it carries,
     None while it is idle; `answers` counts the posts it has carried; `has_heard` is whether
     anything of the answer under way has come.
     """
@@ -41,6 +42,7 @@ class HttpConnection:
         "interest",
         "is_open",
         "post",
+        "watched",
     )
 
     def __init__(self, sock: socket.socket, wrap: Wrap | None) -> None:
@@ -50,6 +52,7 @@ class HttpConnection:
         self._unsent: bytes | memoryview = b""
         self._parser = AnswerParser()
         self.interest = WRITE
+        self.watched = 0
         self.is_open = False
         self.post: Post | None = None
         self.answers = 0
@@ -150,10 +153,12 @@ class HttpConnection:
             answer = self._parser.feed(data)
             if answer is not None:
                 self.answers += 1
-                return answer if not self._has_more() else replace(answer, keeps_alive=False)
+                return replace(answer, keeps_alive=False) if self._is_spoilt() else answer
 
-    def _has_more(self) -> bool:
-        """Tell whether TLS holds bytes that no selector can see."""
+    def _is_spoilt(self) -> bool:
+        """Tell whether the server answered half a post, or TLS holds bytes no selector can see."""
+        if self._unsent:
+            return True
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _closed(self) -> Answer:

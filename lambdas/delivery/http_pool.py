@@ -90,15 +90,14 @@ class HttpPool:
         else:
             http, started = self._connector.open(), self._opening
             self._selector.register(http, http.interest, http)
+            http.watched = http.interest
         http.post = post
         started[http] = self._monotonic()
         try:
             http.send(request)
         except OSError as error:
-            _, ending = self._lose(http, error)
-            if isinstance(ending, Exception):
-                raise ending from error
-            raise
+            self._drop(http)
+            raise self._loss(http, error) from error
         self._watch(http)
 
     def poll(self, timeout_seconds: float) -> list[Ending]:
@@ -161,9 +160,8 @@ class HttpPool:
             return
         if http.is_open and self._opening.pop(http, None) is not None:
             self._busy[http] = self._monotonic()
-        if answer is None:
-            self._watch(http)
-        else:
+        self._watch(http)
+        if answer is not None:
             endings.append(self._end(http, answer))
 
     def _end(self, http: HttpConnection, answer: Answer) -> Ending:
@@ -182,10 +180,13 @@ class HttpPool:
         post, answer = http.post, http.end()
         assert post
         self._drop(http)
-        if answer is not None:
-            return post, answer
+        return post, answer or self._loss(http, error)
+
+    @staticmethod
+    def _loss(http: HttpConnection, error: Exception) -> Exception:
+        """Return why there is no answer; a server may close what is idle, and then tells nobody."""
         was_idle = http.answers and not http.has_heard and not isinstance(error, TimeoutError)
-        return post, IdleClosedError(str(error)) if was_idle else error
+        return IdleClosedError(str(error)) if was_idle else error
 
     def _expire(
         self, posts: dict[HttpConnection, float], seconds: float, what: str
@@ -200,8 +201,9 @@ class HttpPool:
             self._drop(http)
 
     def _watch(self, http: HttpConnection) -> None:
-        if self._selector.get_key(http).events != http.interest:
+        if http.watched != http.interest:
             self._selector.modify(http, http.interest, http)
+            http.watched = http.interest
 
     def _drop(self, http: HttpConnection) -> None:
         self._selector.unregister(http)

@@ -13,11 +13,15 @@ from delivery.run import Run
 MAX_WAITING = 2_048
 """How many posts may wait for their next try before no fresh ones are taken: memory stays flat."""
 
+MAX_REPEATS = 3
+"""How often one post may meet a connection that the server has just closed."""
+
 _LONGEST_WAIT_SECONDS = 0.05
 """How often time-outs are looked for."""
 
-_BATCH = 32
-"""How many settlements are passed on at once: each hand-over costs a switch of threads."""
+_BATCH = 256
+_BATCH_SECONDS = 0.01
+"""Settlements are passed on so many at once, or so often: each time costs a switch of threads."""
 
 _SHOWN_BYTES = 200
 DELIVERED, TOO_MANY = 200, 429
@@ -36,6 +40,7 @@ class PostLoop:
         self._order = count()
         self._settled: list[Settlement] = []
         self._expired_at = 0.0
+        self._flushed_at = 0.0
 
     def drive(self) -> None:
         """Post until nothing is left to post, or the time is over; leave what is left then."""
@@ -63,7 +68,8 @@ class PostLoop:
         if not self._run.is_stopped(now):
             self._start_posts(now)
         wait_seconds = self._wait_seconds(now)
-        if wait_seconds:
+        if now - self._flushed_at >= _BATCH_SECONDS or len(self._settled) >= _BATCH:
+            self._flushed_at = now
             self._flush()
         endings = self._pool.poll(wait_seconds)
         self.wants_posts = False
@@ -92,8 +98,6 @@ class PostLoop:
             post.tries += 1
             try:
                 self._pool.carry(post, template.request(post.connection.id))
-            except UnicodeEncodeError as error:
-                self._judge(post, Verdict.REFUSED, f"connection id is no text: {error}", now)
             except OSError as error:
                 self._judge_loss(post, error, now)
 
@@ -123,6 +127,7 @@ class PostLoop:
                 return 0.0
             if self.wants_posts:
                 return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
+            return _LONGEST_WAIT_SECONDS  # only an answer makes room
         due_at = self._waiting[0][0] if self._waiting else now + _LONGEST_WAIT_SECONDS
         return max(0.0, min(_LONGEST_WAIT_SECONDS, due_at - now))
 
@@ -139,8 +144,6 @@ class PostLoop:
             self._judge_answer(post, result, now)
         if answers:
             self._run.pacer.hear(answers, throttled)
-        if len(self._settled) >= _BATCH:
-            self._flush()
 
     def _judge_answer(self, post: Post, answer: Answer, now: float) -> None:
         if answer.status == DELIVERED:
@@ -151,9 +154,9 @@ class PostLoop:
         self._judge(post, verdict_of(answer.status, young=young), f"{answer.status} {shown}", now)
 
     def _judge_loss(self, post: Post, error: Exception, now: float) -> None:
-        """Judge a post that has no answer; the first one lost to an idle connection is free."""
-        if isinstance(error, IdleClosedError) and not post.is_repeated:
-            post.is_repeated = True
+        """Judge a post that has no answer; one lost to an idle connection is no try."""
+        if isinstance(error, IdleClosedError) and post.repeats < MAX_REPEATS:
+            post.repeats += 1
             post.tries -= 1
             self._wait(post, now)
             return

@@ -1,0 +1,309 @@
+"""How fast posts are admitted, in a time of the tests' own."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from broadcasting.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pace, Pacer
+
+ENOUGH = settings(max_examples=200, deadline=None)
+PACE = Pace(posts_per_second=1000.0, burst=50.0)
+MANY = 1_000_000
+ENOUGH_ANSWERS = 10 * FEWEST_ANSWERS
+WINDOW = 0.125
+"""A little longer than the pacer's own, and exact in floating point."""
+
+
+def _hear(pacer: Pacer, *shares: float, start: float = 0.0) -> list[float]:
+    """Let a pacer hear a share of 429 in each window; return its rate after each."""
+    rates = []
+    for n, share in enumerate(shares, start=1):
+        throttled = round(share * ENOUGH_ANSWERS)
+        pacer.hear(ENOUGH_ANSWERS, throttled, start + n * WINDOW)
+        rates.append(pacer.posts_per_second)
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("posts_per_second", "burst"),
+    [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.9), (float("nan"), 1.0), (1.0, float("nan"))],
+)
+def test_pace_refuses_what_never_lets_a_post_go(posts_per_second: float, burst: float) -> None:
+    """No rate, or a bucket that never holds a whole post."""
+    with pytest.raises(ValueError, match="posts nothing, expected posts_per_second > 0"):
+        Pace(posts_per_second, burst)
+
+
+def test_pacer_admits_the_burst_at_once_and_then_the_rate() -> None:
+    """A full bucket, then one post each millisecond, five at a time."""
+    pacer = Pacer(PACE, now=5.0)
+
+    admitted = [pacer.admit(MANY, now) for now in (5.0, 5.0, 5.0049, 5.0051, 5.0121)]
+
+    assert admitted == [50, 0, 0, 5, 7]
+
+
+def test_pacer_admits_less_than_a_batch_when_no_more_is_wanted() -> None:
+    """The last posts of a broadcast do not wait for a batch."""
+    pacer = Pacer(PACE, now=0.0)
+    pacer.admit(48, 0.0)
+
+    assert pacer.admit(2, 0.0) == 2
+
+
+def test_pacer_fills_its_bucket_no_further_than_the_burst() -> None:
+    """A rest earns a burst, not more."""
+    pacer = Pacer(PACE, now=0.0)
+    pacer.admit(MANY, 0.0)
+
+    assert pacer.admit(MANY, 3_600.0) == 50
+
+
+def test_pacer_admits_no_more_than_wanted() -> None:
+    """What is not wanted stays in the bucket."""
+    pacer = Pacer(PACE, now=0.0)
+
+    admitted = [pacer.admit(wanted, 0.0) for wanted in (0, 7, MANY)]
+
+    assert admitted == [0, 7, 43]
+
+
+def test_pacer_takes_back_what_was_not_posted() -> None:
+    """Another thread may have taken the posts."""
+    pacer = Pacer(PACE, now=0.0)
+    pacer.admit(50, 0.0)
+
+    pacer.give_back(7)
+
+    assert pacer.admit(MANY, 0.0) == 7
+
+
+def test_pacer_keeps_no_more_than_the_burst_of_what_it_takes_back() -> None:
+    """However it is used, no more than a burst goes at once."""
+    pacer = Pacer(PACE, now=0.0)
+
+    pacer.admit(50, 0.0)
+    pacer.give_back(50)
+
+    assert pacer.admit(MANY, 10.0) == 50
+
+
+def test_pacer_says_how_long_to_wait_for_the_next_post() -> None:
+    """Exactly: then it is admitted, just before it is not."""
+    pacer = Pacer(Pace(4.0, 1.0), now=0.0)
+    at_first = pacer.wait_seconds()
+    pacer.admit(1, 0.0)
+
+    wait_seconds = pacer.wait_seconds()
+
+    assert (at_first, wait_seconds) == (0.0, 0.25)
+    assert pacer.admit(1, 0.2499) == 0
+    assert pacer.admit(1, wait_seconds) == 1
+
+
+def test_pacer_is_not_confused_by_a_time_that_goes_back() -> None:
+    """Two threads may read the clock in one order and ask in the other."""
+    pacer = Pacer(PACE, now=10.0)
+    pacer.admit(50, 10.0)
+
+    assert pacer.admit(MANY, 9.0) == 0
+
+
+@ENOUGH
+@given(
+    posts_per_second=st.floats(0.5, 20_000),
+    burst=st.floats(1, 5_000),
+    steps=st.lists(
+        st.tuples(st.floats(0, 2), st.integers(0, 6_000), st.integers(0, 50), st.booleans()),
+        max_size=40,
+    ),
+)
+def test_pacer_never_admits_more_than_rate_and_burst(
+    posts_per_second: float, burst: float, steps: list[tuple[float, int, int, bool]]
+) -> None:
+    """Whatever is asked and heard, in any window from the start; the rate keeps its limits."""
+    pacer, now, admitted = Pacer(Pace(posts_per_second, burst), now=0.0), 0.0, 0
+    for seconds, wanted, throttled, is_heard in steps:
+        now += seconds
+        admitted += pacer.admit(wanted, now)
+        if is_heard:
+            pacer.hear(50, throttled, now)
+
+        assert admitted <= burst + now * posts_per_second + 1e-6 * (1 + admitted)
+        assert 0.01 * posts_per_second <= pacer.posts_per_second <= posts_per_second
+
+
+def test_pacer_slows_down_to_what_got_through() -> None:
+    """A share of 429 means that the quota is used up."""
+    pacer = Pacer(PACE, now=0.0)
+
+    (rate,) = _hear(pacer, 0.25)
+
+    assert rate == 750.0
+
+
+def test_pacer_spares_its_burst_when_it_slows_down() -> None:
+    """The account's bucket is empty then: ours is as well."""
+    pacer = Pacer(PACE, now=0.0)
+    _hear(pacer, 0.5)
+
+    assert pacer.admit(MANY, WINDOW) == 0
+    assert pacer.admit(1, WINDOW) == 1
+
+
+def test_pacer_earns_what_the_rate_before_was_worth_until_it_slows_down() -> None:
+    """A judgement holds from its own moment on."""
+    pacer = Pacer(PACE, now=0.0)
+    pacer.admit(50, 0.0)
+    _hear(pacer, 0.5)
+    pacer.admit(1, WINDOW)
+
+    assert pacer.admit(MANY, WINDOW + 0.03125) == 15
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, TOLERATED_SHARE])
+def test_pacer_does_not_slow_down_on_a_small_share(share: float) -> None:
+    """Some clients' own buffers are always full."""
+    assert _hear(Pacer(PACE, now=0.0), share) == [1000.0]
+
+
+def test_pacer_does_not_slow_down_on_few_answers() -> None:
+    """A few slow clients among few posts are no share, even if they are all."""
+    pacer = Pacer(PACE, now=0.0)
+
+    pacer.hear(FEWEST_ANSWERS - 1, FEWEST_ANSWERS - 1, 10 * WINDOW_SECONDS)
+
+    assert pacer.posts_per_second == 1000.0
+
+
+def test_pacer_does_not_judge_before_a_window_is_over() -> None:
+    """One moment's answers say little; they are judged with those that follow."""
+    pacer = Pacer(PACE, now=0.0)
+    pacer.hear(100, 100, 0.5 * WINDOW_SECONDS)
+    before = pacer.posts_per_second
+
+    pacer.hear(100, 0, WINDOW_SECONDS)
+
+    assert (before, pacer.posts_per_second) == (1000.0, 500.0)
+
+
+def test_pacer_judges_each_answer_once() -> None:
+    """After a judgement the count begins anew."""
+    pacer = Pacer(PACE, now=0.0)
+    _hear(pacer, 0.5)
+
+    pacer.hear(FEWEST_ANSWERS - 1, 0, 2 * WINDOW)
+
+    assert pacer.posts_per_second == 500.0
+
+
+def test_pacer_recovers_step_by_step() -> None:
+    """A fiftieth of the full rate with each good window, up to the full rate."""
+    pacer = Pacer(PACE, now=0.0)
+    _hear(pacer, 0.07)
+
+    rates = _hear(pacer, *[0.0] * 5, start=WINDOW)
+
+    assert rates == pytest.approx([950.0, 970.0, 990.0, 1000.0, 1000.0])
+
+
+def test_pacer_never_stops() -> None:
+    """However often it is refused, one post in a hundred still finds out."""
+    pacer = Pacer(PACE, now=0.0)
+
+    rates = _hear(pacer, *[1.0] * 5)
+
+    assert rates == [10.0] * 5
+
+
+@dataclass
+class Account:
+    """An account's quota, as a token bucket that another tenant uses too."""
+
+    posts_per_second: float
+    burst: float
+    other_per_second: float
+    tokens: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = self.burst
+
+    def pass_time(self, seconds: float) -> None:
+        """Refill, and let the other tenant take its part."""
+        self.tokens = min(self.burst, self.tokens + seconds * self.posts_per_second)
+        self.tokens = max(0.0, self.tokens - seconds * self.other_per_second)
+
+    def takes(self) -> bool:
+        """Tell whether a post gets through."""
+        if self.tokens < 1.0:
+            return False
+        self.tokens -= 1.0
+        return True
+
+
+@dataclass
+class Counts:
+    """What came of the posts after the pacer has settled."""
+
+    delivered: int = 0
+    throttled: int = 0
+
+
+def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: float) -> Counts:
+    """Post as fast as the pacer admits: answers take 20 ms, who hears 429 tries again later."""
+    step, answer_steps, retry_steps = 0.001, 20, 400
+    answers: deque[list[bool]] = deque([[]] * answer_steps)
+    retries: deque[int] = deque([0] * retry_steps)
+    counts, again = Counts(), 0
+    for n in range(int(seconds / step)):
+        now = n * step
+        account.pass_time(step)
+        again += retries.popleft()
+        sent = [(turn >= again, account.takes()) for turn in range(pacer.admit(500, now))]
+        again = max(0, again - len(sent))
+        retries.append(sum(not is_taken for _, is_taken in sent))
+        answers.append([is_taken for is_first, is_taken in sent if is_first or is_taken])
+        heard = answers.popleft()
+        pacer.hear(len(heard), heard.count(False), now)
+        if now >= settled_at:
+            counts.delivered += sum(is_taken for _, is_taken in sent)
+            counts.throttled += sum(not is_taken for _, is_taken in sent)
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("other_share", "throttled_share"),
+    [(0.0, 0.01), (1 / 3, 0.05), (0.6, 0.08)],
+)
+def test_pacer_shares_a_quota_with_another_tenant(
+    other_share: float, throttled_share: float
+) -> None:
+    """What the other leaves is used well, and few posts hear 429."""
+    quota = 10_000.0
+    account = Account(quota, 5_000.0, other_per_second=other_share * quota)
+    pacer = Pacer(Pace(quota, 5_000.0), now=0.0)
+
+    counts = _simulate(pacer, account, seconds=20.0, settled_at=5.0)
+
+    available = 15.0 * (1 - other_share) * quota
+    assert counts.delivered >= 0.85 * available
+    assert counts.throttled <= throttled_share * (counts.delivered + counts.throttled)
+
+
+def test_pacer_uses_the_quota_again_when_the_other_tenant_has_gone() -> None:
+    """It recovers within a few seconds."""
+    quota = 10_000.0
+    account = Account(quota, 5_000.0, other_per_second=0.8 * quota)
+    pacer = Pacer(Pace(quota, 5_000.0), now=0.0)
+    _simulate(pacer, account, seconds=5.0, settled_at=0.0)
+    slow = pacer.posts_per_second
+    account.other_per_second = 0.0
+
+    for n in range(1, 51):
+        pacer.hear(ENOUGH_ANSWERS, 0, 5.0 + n * WINDOW)
+
+    assert slow < 0.5 * quota
+    assert pacer.posts_per_second == quota
