@@ -19,7 +19,7 @@ from delivery.run import Run
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import Credentials, Signer
 
-THREADS = 4
+THREADS = 2
 IN_FLIGHT = 512
 """The best shape that was measured: see docs/delivery.md."""
 
