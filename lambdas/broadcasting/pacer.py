@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 WINDOW_SECONDS = 0.1
@@ -18,7 +19,8 @@ BATCH_SECONDS = 0.005
 """Posts are admitted so many seconds' worth at once: waking up for each costs more than it."""
 
 _RECOVERY_SHARE = 0.02
-_SLOWEST_SHARE = 0.01
+_SLOWEST_SHARE = 0.05
+_LASTING_WINDOWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Pacer:
 
     Slows down when a share of connections hears its first 429, because then the quota is used
     up, by us or by others; what a connection hears after that says nothing new, as its own
-    buffer may be full. Recovers step by step while the share stays small.
+    buffer may be full. A share that slowing down does not lower is not the quota's either.
+    Recovers step by step while the share stays small.
     """
 
     def __init__(self, pace: Pace, now: float) -> None:
@@ -50,6 +53,7 @@ class Pacer:
         self._judged_at = now
         self._answers = 0
         self._throttled = 0
+        self._shares = deque[float](maxlen=_LASTING_WINDOWS)
 
     def admit(self, wanted: int, now: float) -> int:
         """Return how many of the wanted posts may go now: a batch at least, or all, or none."""
@@ -82,7 +86,9 @@ class Pacer:
         self._answers = self._throttled = 0
         self._judged_at = now
         self._fill(now)
-        if share > TOLERATED_SHARE:
+        lasting = min(self._shares) if len(self._shares) == _LASTING_WINDOWS else 0.0
+        self._shares.append(share)
+        if share - lasting > TOLERATED_SHARE:
             self._slow_down(share)
         else:
             step = _RECOVERY_SHARE * self._full.posts_per_second

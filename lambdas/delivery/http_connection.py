@@ -26,10 +26,10 @@ class ClosedError(ConnectionError):
 class HttpConnection:
     """Opens, sends and receives as far as its socket lets it at the moment.
 
-    `interest` is what the socket waits for, as a mask of `selectors`, and `watched` what the
-    selector has been told; `post` is what it carries,
+    `interest` is what the socket waits for, as a mask of `selectors`; `post` is what it carries,
     None while it is idle; `answers` counts the posts it has carried; `has_heard` is whether
-    anything of the answer under way has come.
+    anything of the answer under way has come. `watched` and `idle_since_ms` are the pool's: what
+    the selector has been told, and since when it has been idle, in epoch milliseconds.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class HttpConnection:
         "_wrap",
         "answers",
         "has_heard",
+        "idle_since_ms",
         "interest",
         "is_open",
         "post",
@@ -53,6 +54,7 @@ class HttpConnection:
         self._parser = AnswerParser()
         self.interest = WRITE
         self.watched = 0
+        self.idle_since_ms = 0
         self.is_open = False
         self.post: Post | None = None
         self.answers = 0

@@ -1,10 +1,11 @@
 """The HTTP connections of one thread, watched by one selector."""
 
 import selectors
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
+from broadcasting.clock import Clock
 from delivery.connector import Connector
 from delivery.http_answer import Answer
 from delivery.http_connection import HttpConnection
@@ -42,12 +43,12 @@ class HttpPool:
         *,
         size: int,
         timeouts: Timeouts,
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._connector = connector
         self._size = size
         self._timeouts = timeouts
-        self._monotonic = monotonic
+        self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._opening: dict[HttpConnection, float] = {}
         self._busy: dict[HttpConnection, float] = {}
@@ -92,7 +93,7 @@ class HttpPool:
             self._selector.register(http, http.interest, http)
             http.watched = http.interest
         http.post = post
-        started[http] = self._monotonic()
+        started[http] = self._clock.monotonic()
         try:
             http.send(request)
         except OSError as error:
@@ -106,8 +107,8 @@ class HttpPool:
         self._is_quiet = not events
         self._rest_answered()
         endings: list[Ending] = []
-        for key, _ in events:
-            http: HttpConnection | None = key.data
+        http: HttpConnection | None
+        for http in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
             if http is None:
                 self._waker.clear()
             elif http.post is None:
@@ -135,16 +136,19 @@ class HttpPool:
             self._drop(http)
         return posts
 
-    def drop_idle(self) -> None:
-        """Close the connections that carry nothing."""
+    def drop_idle(self, until_ms: int) -> None:
+        """Close the connections that have carried nothing since then, in epoch milliseconds.
+
+        Not by the monotonic clock: that may stand still while a function is frozen.
+        """
         self._rest_answered()
-        for http in tuple(self._idle):
+        for http in [one for one in self._idle if one.idle_since_ms <= until_ms]:
             self._drop(http)
 
     def close(self) -> None:
         """Close everything."""
         self.abandon()
-        self.drop_idle()
+        self.drop_idle(self._clock.epoch_ms())
         self._selector.close()
         self._waker.close()
 
@@ -159,7 +163,7 @@ class HttpPool:
             endings.append(self._lose(http, error))
             return
         if http.is_open and self._opening.pop(http, None) is not None:
-            self._busy[http] = self._monotonic()
+            self._busy[http] = self._clock.monotonic()
         self._watch(http)
         if answer is not None:
             endings.append(self._end(http, answer))
@@ -169,6 +173,7 @@ class HttpPool:
         assert post
         if answer.keeps_alive:
             http.post = None
+            http.idle_since_ms = self._clock.epoch_ms()
             del self._busy[http]
             self._answered.append(http)
         else:
@@ -191,7 +196,7 @@ class HttpPool:
     def _expire(
         self, posts: dict[HttpConnection, float], seconds: float, what: str
     ) -> Iterator[Ending]:
-        since = self._monotonic() - seconds
+        since = self._clock.monotonic() - seconds
         late = list(takewhile(lambda http: posts[http] <= since, posts))
         for http in late:
             yield self._lose(http, TimeoutError(f"{what} within {seconds} s"))

@@ -49,8 +49,10 @@ class PostLoop:
             while not self._is_over():
                 self._turn()
         finally:
-            self._leave()
-            self._run.settled.put(None)
+            try:
+                self._leave()
+            finally:
+                self._run.settled.put(None)
 
     def wake(self) -> None:
         """Have the loop look for fresh posts."""
@@ -138,7 +140,8 @@ class PostLoop:
             if not isinstance(result, Answer):
                 self._judge_loss(post, result, now)
                 continue
-            is_first_throttle = result.status == TOO_MANY and not post.throttles
+            was_throttled = post.throttles or post.connection.rounds
+            is_first_throttle = result.status == TOO_MANY and not was_throttled
             answers += is_first_throttle or result.status != TOO_MANY
             throttled += is_first_throttle
             self._judge_answer(post, result, now)

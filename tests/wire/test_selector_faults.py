@@ -182,6 +182,51 @@ def test_fan_out_slows_down_for_429_and_still_delivers(start: Start) -> None:
     assert throttles == posting.stand_in.report().answers.get(429, 0) > 0
 
 
+def test_fan_out_keeps_its_pace_after_a_round_of_stragglers(start: Start) -> None:
+    """Who was throttled in an earlier invocation says nothing about the quota."""
+    full = [Connection(f"full-{number}", OLD_MS, rounds=1) for number in range(60)]
+    posting = start(
+        lambda post: Answer(429 if post.connection_id.startswith("full") else 200),
+        pace=Pace(1_000.0, 1.0),
+    )
+    left = deliver(posting.fan_out, full)
+
+    began = CLOCK.monotonic()
+    delivery = deliver(posting.fan_out, connections(500))
+
+    assert left.who(Outcome.LEFT) == _ids(full)
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
+    assert CLOCK.monotonic() - began < 5.0  # half a second at the full pace, 10 s at the slowest
+
+
+def test_fan_out_stops_without_an_error_of_its_own_when_credentials_cannot_be_had(
+    start: Start,
+) -> None:
+    """Whatever asking for them raises: nobody is lost, and nothing is repeated."""
+
+    def fail() -> Credentials:
+        raise OSError("metadata service away")
+
+    posting = start(_ok, credentials=fail)
+
+    with pytest.raises(ForbiddenError, match="no credentials to sign with: metadata service away"):
+        list(posting.fan_out.deliver("frame", connections(20), CLOCK.monotonic() + 5))
+
+    assert posting.received() == {}
+
+
+def test_fan_out_refuses_a_second_call_while_one_has_not_ended(start: Start) -> None:
+    """Two calls would take each other's connections; the first one goes on."""
+    posting = start(_ok)
+    first = posting.fan_out.deliver("frame", connections(20), CLOCK.monotonic() + 5)
+    settled = [next(first)]
+
+    with pytest.raises(RuntimeError, match="one broadcast at a time"):
+        next(posting.fan_out.deliver("frame", connections(5), CLOCK.monotonic() + 5))
+
+    assert len([*settled, *first]) == 20
+
+
 def test_fan_out_leaves_those_whose_buffer_is_full_for_ever(start: Start) -> None:
     """They are tried as often as allowed; nobody waits for them."""
     posting = start(lambda post: answer(200 if number_of(post.connection_id) % 10 else 429))
@@ -528,6 +573,26 @@ def test_fan_out_leaves_everyone_when_the_host_does_not_resolve(host: str) -> No
     assert all(f"{host} not resolved" in reason for reason in delivery.reasons())
 
 
+def test_fan_out_delivers_when_a_second_look_up_succeeds(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One failure of the name server costs a retry, not the whole broadcast."""
+    posting, look_up = start(_ok), socket.getaddrinfo
+    failures = [OSError("name server away")]
+
+    def fail_once(*args: Any, **options: Any) -> list[Any]:
+        if failures:
+            raise failures.pop()
+        return look_up(*args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail_once)
+
+    delivery = deliver(posting.fan_out, connections(50))
+
+    assert delivery.who(Outcome.DELIVERED) == _ids(connections(50))
+    assert posting.received() == once(_ids(connections(50)))
+
+
 def test_fan_out_leaves_everyone_when_looking_up_the_host_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -657,20 +722,6 @@ def test_fan_out_is_forbidden_to_post_without_credentials(start: Start) -> None:
     assert posting.stand_in.report().posts == 0
 
 
-def test_fan_out_raises_what_credentials_raise_when_everyone_is_left(start: Start) -> None:
-    """Whatever goes wrong in a thread is not swallowed, and nobody is forgotten."""
-
-    def broken() -> Credentials:
-        raise LookupError("no metadata service")
-
-    posting = start(_ok, credentials=broken)
-
-    delivery = deliver(posting.fan_out, connections(20))
-
-    assert isinstance(delivery.error, LookupError)
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
-
-
 def test_fan_out_takes_no_dots_in_an_id_for_steps_to_another_path(start: Start) -> None:
     """Whatever a row says, only `@connections` is posted to."""
     odd = [".", "..", "../..", "%2e%2e", "../../other/@connections/x"]
@@ -761,6 +812,6 @@ def test_fan_out_has_defaults_for_production() -> None:
         clock=CLOCK,
     )
 
-    assert [pool._size for pool in fan_out._pools] == [128] * 4
+    assert [pool._size for pool in fan_out._pools] == [256] * 2
     assert (fan_out._backoff, fan_out._timeouts) == (Backoff(), Timeouts())
     fan_out.close()

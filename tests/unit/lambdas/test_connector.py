@@ -192,7 +192,7 @@ def test_connector_fails_when_nobody_listens(make: Make) -> None:
 
 def test_connector_opens_nothing_before_the_host_is_looked_up(make: Make) -> None:
     """Looking up can take long: it is never done where posts wait."""
-    with pytest.raises(OSError, match=r"127\.0\.0\.1 not resolved: not resolved yet"):
+    with pytest.raises(OSError, match=r"127\.0\.0\.1 not resolved: no answer yet"):
         make("http://127.0.0.1:1/prod").open()
 
 
@@ -279,6 +279,24 @@ def test_connector_looks_up_anew_when_the_addresses_are_old(
     connector.resolve(PATIENCE_SECONDS)
 
     assert asked == [("moving.example", 80)] * look_ups
+
+
+def test_connector_keeps_the_addresses_that_it_knows_when_looking_up_fails(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were good a minute ago: better than none."""
+    with Loopback(_answer_one) as server:
+        connector = make(f"http://127.0.0.1:{server.port}/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        time.seconds += RESOLVED_SECONDS
+
+        def fail(*_: object, **__: object) -> list[Any]:
+            raise OSError("name server away")
+
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        connector.resolve(PATIENCE_SECONDS)
+
+        assert _drive(connector.open()).status == 200
 
 
 def test_connector_opens_connections_to_the_addresses_in_turn(

@@ -1,10 +1,12 @@
 """The connections of one thread: how many there are, what they carry, when they are given up."""
 
 import os
+import selectors
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ from delivery.http_head import MalformedAnswerError
 from delivery.http_pool import OPENING_AT_ONCE, Ending, HttpPool, IdleClosedError, Timeouts
 from delivery.post import Post
 from delivery.waker import Waker
-from tests.unit.lambdas.fakes import FakeTime
+from tests.unit.lambdas.fakes import NOW_MS, FakeTime
 from tests.unit.lambdas.loopback import (
     GONE,
     OK,
@@ -72,7 +74,7 @@ def make(time: FakeTime, certificate: ServerCertificate) -> Iterator[Make]:
             connector = Connector(parse_endpoint(url), context, time.clock.monotonic)
             stack.callback(connector.close)
             connector.resolve(PATIENCE_SECONDS)
-            pool = HttpPool(connector, size=size, timeouts=TIMEOUTS, monotonic=time.clock.monotonic)
+            pool = HttpPool(connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
             stack.callback(pool.close)
             return pool
 
@@ -523,11 +525,49 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
     _endings(pool, 1)
 
     _settle_under_way(pool)
-    pool.drop_idle()
+    pool.drop_idle(NOW_MS)
     answer = _carry(pool)
 
     assert answer == OK_ANSWER
     assert server.accepted == 3
+
+
+def test_pool_keeps_what_has_been_used_lately(serve: Serve, make: Make, time: FakeTime) -> None:
+    """Each connection has a time of its own: a busy pool still loses those that it never uses."""
+    server = serve()
+    pool = make(server.url)
+    pool.carry(_post(), REQUEST)
+    pool.carry(_post(), REQUEST)
+    _settle_under_way(pool)
+    pool.poll(0)
+    time.epoch_ms += 1
+    assert _carry(pool) == OK_ANSWER
+
+    pool.drop_idle(NOW_MS)
+    pool.carry(_post(), REQUEST)  # on the connection that is left
+    pool.carry(_post(), REQUEST)  # on a new one
+    _settle_under_way(pool)
+
+    assert server.accepted == 3
+
+
+def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
+    serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kqueue does for a connection that waits for both: the second time it may be closed."""
+    pool = make(serve(lambda server: server.close()).url)
+    select = selectors.DefaultSelector.select
+
+    def twice(self: Any, timeout: float | None = None) -> list[Any]:
+        return [event for event in select(self, timeout) for _ in range(2)]
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", twice)
+    pool.carry(_post(), REQUEST)
+
+    endings = _endings(pool)
+
+    assert len(endings) == 1
+    assert isinstance(endings[0][1], OSError)
 
 
 def _settle_under_way(pool: HttpPool) -> None:

@@ -133,7 +133,7 @@ def test_pacer_never_admits_more_than_rate_and_burst(
             pacer.hear(50, throttled, now)
 
         assert admitted <= burst + now * posts_per_second + 1e-6 * (1 + admitted)
-        assert 0.01 * posts_per_second <= pacer.posts_per_second <= posts_per_second
+        assert 0.05 * posts_per_second <= pacer.posts_per_second <= posts_per_second
 
 
 def test_pacer_slows_down_to_what_got_through() -> None:
@@ -210,13 +210,34 @@ def test_pacer_recovers_step_by_step() -> None:
     assert rates == pytest.approx([950.0, 970.0, 990.0, 1000.0, 1000.0])
 
 
+@pytest.mark.parametrize("share", [0.06, 0.10, 0.15])
+def test_pacer_recovers_when_slowing_down_does_not_lower_the_share(share: float) -> None:
+    """Then it is clients' own buffers that are full: the others need not wait for them."""
+    pacer = Pacer(PACE, now=0.0)
+
+    rates = _hear(pacer, *[share] * 40)
+
+    assert min(rates) >= 400.0
+    assert rates[-1] == 1000.0
+
+
+def test_pacer_slows_down_again_when_a_lasting_share_grows() -> None:
+    """What comes on top of clients with full buffers is the quota."""
+    pacer = Pacer(PACE, now=0.0)
+    _hear(pacer, *[0.10] * 40)
+
+    (rate,) = _hear(pacer, 0.30, start=40 * WINDOW)
+
+    assert rate == 700.0
+
+
 def test_pacer_never_stops() -> None:
-    """However often it is refused, one post in a hundred still finds out."""
+    """However often it is refused, one post in twenty still finds out."""
     pacer = Pacer(PACE, now=0.0)
 
     rates = _hear(pacer, *[1.0] * 5)
 
-    assert rates == [10.0] * 5
+    assert rates == [50.0] * 5
 
 
 @dataclass
