@@ -9,14 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from delivery.http_answer import Answer, AnswerParser
+from delivery.http_head import MalformedAnswerError
 
 if TYPE_CHECKING:
     from delivery.post import Post
 
 Wrap = Callable[[socket.socket], ssl.SSLSocket]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-_ANSWER_BYTES = 4096
-"""How much is read at once: several times what the service answers."""
+_ANSWER_BYTES = 16 * 1024
+"""How much is read at once: a whole TLS record, so that nothing stays where no selector sees it.
+
+RFC 8446, 5.1
+"""
+
+_DELIVERED = 200
 
 
 class ClosedError(ConnectionError):
@@ -85,7 +91,8 @@ class HttpConnection:
 
     def end(self) -> Answer | None:
         """Return the answer if its status has come, though the rest of it never will."""
-        return self._parser.end()
+        answer = self._parser.end()
+        return None if answer and answer.status == _DELIVERED and self._unsent else answer
 
     def is_quiet(self) -> bool:
         """Tell whether an idle connection that became readable can still be used.
@@ -144,27 +151,31 @@ class HttpConnection:
             self.interest = READ | WRITE
 
     def _receive(self) -> Answer | None:
-        while True:
-            try:
-                data = self._socket.recv(_ANSWER_BYTES)
-            except (ssl.SSLWantReadError, BlockingIOError):
-                return None
-            if not data:
-                return self._closed()
-            self.has_heard = True
-            answer = self._parser.feed(data)
-            if answer is not None:
-                self.answers += 1
-                return replace(answer, keeps_alive=False) if self._is_spoilt() else answer
+        """Read once: a server that never stops sending must not hold up the others."""
+        try:
+            data = self._socket.recv(_ANSWER_BYTES)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return None
+        except ssl.SSLWantWriteError:
+            self.interest = READ | WRITE
+            return None
+        if not data:
+            return self._closed()
+        self.has_heard = True
+        answer = self._parser.feed(data)
+        if answer is None:
+            return None
+        self.answers += 1
+        return self._judged(answer) if self._unsent else answer
 
-    def _is_spoilt(self) -> bool:
-        """Tell whether the server answered half a post, or TLS holds bytes no selector can see."""
-        if self._unsent:
-            return True
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+    def _judged(self, answer: Answer) -> Answer:
+        """Return an answer to half a post: it may be refused early, but not delivered."""
+        if answer.status == _DELIVERED:
+            raise MalformedAnswerError(b"200", "no such answer before the whole post was sent")
+        return replace(answer, keeps_alive=False)
 
     def _closed(self) -> Answer:
-        answer = self._parser.end()
+        answer = self.end()
         if answer is None:
             raise ClosedError("the server closed the connection before it had answered")
         return answer

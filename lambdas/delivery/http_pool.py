@@ -1,5 +1,6 @@
 """The HTTP connections of one thread, watched by one selector."""
 
+import math
 import selectors
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,14 +102,16 @@ class HttpPool:
             raise self._loss(http, error) from error
         self._watch(http)
 
-    def poll(self, timeout_seconds: float) -> list[Ending]:
-        """Wait for news of posts at most so long; return those that ended."""
+    def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending]:
+        """Wait for news of posts at most so long; return those that ended by the deadline."""
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
         self._rest_answered()
         endings: list[Ending] = []
         http: HttpConnection | None
         for http in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
+            if self._clock.monotonic() >= deadline:
+                break
             if http is None:
                 self._waker.clear()
             elif http.post is None:
@@ -128,10 +131,10 @@ class HttpPool:
             *self._expire(self._busy, self._timeouts.read_seconds, "no answer"),
         ]
 
-    def abandon(self) -> list[Post]:
-        """Close the connections whose posts have no answer; return these posts."""
+    def abandon(self) -> list[tuple[Post, Answer | None]]:
+        """Close what is under way; return its posts, with their answers where these are known."""
         abandoned = [*self._opening, *self._busy]
-        posts = [http.post for http in abandoned if http.post]
+        posts = [(http.post, http.end()) for http in abandoned if http.post]
         for http in abandoned:
             self._drop(http)
         return posts

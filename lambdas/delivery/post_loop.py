@@ -73,7 +73,7 @@ class PostLoop:
         if now - self._flushed_at >= _BATCH_SECONDS or len(self._settled) >= _BATCH:
             self._flushed_at = now
             self._flush()
-        endings = self._pool.poll(wait_seconds)
+        endings = self._pool.poll(wait_seconds, self._run.deadline)
         self.wants_posts = False
         now = self._clock.monotonic()
         if now - self._expired_at >= _LONGEST_WAIT_SECONDS:
@@ -180,7 +180,13 @@ class PostLoop:
 
     def _leave(self) -> None:
         """Settle as left whatever has not ended; a 403 of ours is not counted as its try."""
-        for post in (*self._pool.abandon(), *(entry[2] for entry in self._waiting)):
+        now = self._clock.monotonic()
+        for post, answer in self._pool.abandon():
+            if answer is None:
+                self._wait(post, now)
+            else:
+                self._judge_answer(post, answer, now)
+        for _, _, post in self._waiting:
             if self._run.forbidden:
                 post.tries = 0
             self._settled.append(post.settle(Outcome.LEFT))

@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Any
 
 import pytest
@@ -162,6 +162,32 @@ def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) 
     answer = ends.answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 
     assert answer == Answer(413, b"", keeps_alive=False)
+
+
+def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
+    """Whoever answers 200 before it has the message has not delivered it."""
+    ends.http.send(LARGE_POST)
+
+    with pytest.raises(MalformedAnswerError, match="before the whole post was sent"):
+        ends.answer(OK)
+
+    assert ends.http.end() is None
+
+
+def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
+    """A change of keys may come in between."""
+    client, server = socket.socketpair()
+
+    class WantsToSend(socket.socket):
+        def recv(self, *_: Any) -> bytes:
+            raise ssl.SSLWantWriteError
+
+    http = HttpConnection(WantsToSend(fileno=client.detach()), None)
+    http.send(POST)
+
+    with closing(http), closing(server):
+        assert http.advance() is None
+        assert http.interest == READ | WRITE
 
 
 def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
