@@ -12,7 +12,7 @@ from bench.cores import Cores
 from bench.errors import BenchError
 from bench.import_cost import import_ratio
 from bench.machine import machine_facts
-from bench.result import LATEST, Result, Run
+from bench.result import LATEST, PARTIAL, Result, Run
 from bench.runner import Runner, Sample, in_rounds, run_all
 from bench.runs import FULL_REPEATS, QUICK_REPEATS, PlannedRun, full, only, quick
 from bench.stand_in.process import StandInError, StandInProcess
@@ -58,10 +58,11 @@ def bench(
         raise typer.Exit(_INTERRUPTED) from None
     summed_up = tuple(Run.of(run, samples[run]) for run in runs)
     result = Result(machine_facts(), summed_up, judge(summed_up, probes))
-    result.write(LATEST)
+    path = PARTIAL if names else LATEST  # some runs do not replace all of them
+    result.write(path)
     terminal.show_runs(result.runs)
     terminal.show_targets(result.targets)
-    terminal.err.print(f"Written to {shown(LATEST)}.", highlight=False)
+    terminal.err.print(f"Written to {shown(path)}.", highlight=False)
     if _complain(samples):
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from bench.runs import PlannedRun
 from bench.strategies.registry import ROOT
 
 LATEST = ROOT / "bench" / "results" / "latest.json"
+PARTIAL = LATEST.with_name("partial.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

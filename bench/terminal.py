@@ -42,13 +42,15 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 def show_runs(runs: Sequence[Run]) -> None:
     """Show what was measured, as a table."""
     table = Table(title="Posting one frame to every connection", box=SIMPLE_HEAD)
+    out = _out()
+    names = _COLUMNS if out.width >= _NARROWEST else _KEY_COLUMNS
     table.add_column("strategy", no_wrap=True)
-    for name in _COLUMNS:
+    for name in names:
         table.add_column(name, justify="right")
     for run in runs:
         name = run.strategy if run.warm else f"{run.strategy} (cold)"
-        table.add_row(name, *(cell(run) for cell in _COLUMNS.values()))
-    _out().print(table)
+        table.add_row(name, *(_COLUMNS[column](run) for column in names))
+    out.print(table)
 
 
 def show_targets(targets: Sequence[Target]) -> None:
@@ -95,3 +97,6 @@ _COLUMNS: Mapping[str, Callable[[Run], str]] = {
     "not delivered": lambda run: f"{run.connections - run.delivered:,}",
     "stand-in": lambda run: f"{run.stand_in_cpu_share:.0%}",
 }
+
+_KEY_COLUMNS = ("connections", "wall s", "posts/s", "CPU µs/post", "not delivered")
+"""What a terminal of 80 columns has room for."""

@@ -55,6 +55,7 @@ class StandInProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is for us: we end it
         )
         try:
             facts = self._hear()
