@@ -20,6 +20,7 @@ def latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this test's result is written."""
     path = tmp_path / "latest.json"
     monkeypatch.setattr(command, "LATEST", path)
+    monkeypatch.setattr(command, "PARTIAL", path)
     return path
 
 
