@@ -9,10 +9,10 @@ CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test soak check synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test soak check bench bench-quick bench-plots bench-setup simulate synth deploy destroy clean
 
 help: ## List the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
 	@$(BIN)/python -m crier demo --connections $(CONNECTIONS)
@@ -20,7 +20,7 @@ demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once,
 local: setup ## Run the app on the local AWS until Ctrl-C
 	@$(BIN)/python -m crier local
 
-test: setup aws-cli ## Pass all tests, on the local AWS too
+test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
 	$(BIN)/python -m pytest
 
 soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
@@ -33,6 +33,19 @@ check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/python -m pytest tests/unit -q
 	$(CDK) synth --quiet -c stage=prod
 
+bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
+	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.plots
+
+bench-quick: bench-setup ## A short benchmark (under 2 minutes)
+	@$(BIN)/python -m bench --quick
+
+bench-plots: setup ## Draw the plots of the latest benchmark
+	@$(BIN)/python -m bench.plots
+
+simulate: setup ## Simulate the shared pace in virtual time, draw its plots (2 minutes)
+	@$(BIN)/python -m bench.simulate
+
 synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
 	$(CDK) synth --quiet $(CONTEXT)
 
@@ -43,11 +56,13 @@ destroy: setup ## Delete STAGE=dev or prod from your AWS account
 	$(CDK) destroy $(CONTEXT)
 
 clean: ## Delete everything that was installed or built here
-	rm -rf .venv .venv-aws-cli node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-aiobotocore .venv-aws-cli node_modules bench/peers/node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 setup: .venv/.ready node_modules/.ready ## Install what is needed, inside this folder
 
 aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
+
+bench-setup: setup .venv-aiobotocore/.ready bench/peers/node_modules/.ready ## Install the benchmark's peers, inside this folder
 
 .venv/.ready: requirements.txt requirements-dev.txt constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
@@ -71,4 +86,17 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@$(PYTHON) -m venv --clear .venv-aws-cli
 	@.venv-aws-cli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-aws-cli.txt || { \
 	  echo "Error: the AWS CLI could not be installed: is the package index reachable?"; exit 1; }
+	@touch $@
+
+.venv-aiobotocore/.ready: bench/requirements-aiobotocore.txt
+	@echo "Installing aiobotocore …"
+	@$(PYTHON) -m venv --clear .venv-aiobotocore
+	@.venv-aiobotocore/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-aiobotocore.txt || { \
+	  echo "Error: aiobotocore could not be installed: is the package index reachable?"; exit 1; }
+	@touch $@
+
+bench/peers/node_modules/.ready: bench/peers/package.json bench/peers/package-lock.json .venv/.ready
+	@echo "Installing the AWS SDKs for JavaScript …"
+	@$(BIN)/npm ci --silent --ignore-scripts --prefix bench/peers || { \
+	  echo "Error: the npm packages could not be installed: is the npm registry reachable? (npm ping)"; exit 1; }
 	@touch $@

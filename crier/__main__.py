@@ -1,10 +1,15 @@
 """Runs the command line: `python -m crier`."""
 
+import signal
 import sys
 
 from crier.project import LAMBDAS
 
 sys.path.append(str(LAMBDAS))  # the rules of broadcasting, which the functions find there, too
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # while the rest is imported, nothing has been started that would have to be ended
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from crier.cli import main
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -19,8 +18,10 @@ from crier.dead_letter_commands import dead_letters, redrive
 from crier.demo import Progress, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally
 from crier.errors import CrierError
-from crier.limits import raise_file_limit
-from crier.local_aws import LocalAws
+from crier.files import make_place_for
+from crier.interrupts import interrupts
+from crier.limits import allow_clients, raise_file_limit
+from crier.local_aws import LocalAws, stay_local
 from crier.logs import LogFollower
 from crier.project import BUILD
 from crier.session import announced, refuse_second_run
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_SPARE_FILES = 256
+_MANY_FILES = 4_096
 Port = Annotated[
     int, typer.Option(min=0, max=65_535, help="The port of the local AWS; 0 takes a free one.")
 ]
@@ -52,7 +53,9 @@ def main() -> None:
 def local(port: Port = 0) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
     refuse_second_run()
-    with _interruptible(), ExitStack() as stack:
+    if (files := raise_file_limit(_MANY_FILES)) < _MANY_FILES:
+        terminal.show_few_files(files, _MANY_FILES)
+    with _orderly(), ExitStack() as stack:
         with terminal.progress() as bars:
             aws, deployment = stack.enter_context(_deployed(bars, port))
         stack.enter_context(announced(aws.endpoint))
@@ -61,7 +64,8 @@ def local(port: Port = 0) -> None:
         while aws.is_running:
             for line in follower.new_lines():
                 terminal.show_log_line(line)
-            time.sleep(0.2)
+            with interrupts.waiting():
+                time.sleep(0.2)
         raise CrierError("the local AWS has ended by itself; start `crier local` again")
 
 
@@ -71,22 +75,24 @@ def demo(
         int, typer.Option(min=1, max=50_000, envvar="CONNECTIONS", help="How many real clients.")
     ] = 3_000,
     port: Port = 0,
-    figures: Annotated[Path, typer.Option(help="Where to write the figures as JSON.")] = (
-        BUILD / "demo.json"
-    ),
+    figures: Annotated[
+        Path,
+        typer.Option(help="Where to write the figures as JSON.", dir_okay=False, writable=True),
+    ] = BUILD / "demo.json",
 ) -> None:
     """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
-    raise_file_limit(connections + _SPARE_FILES)
-    with _interruptible(), terminal.progress() as bars, _deployed(bars, port) as (_, deployment):
+    allow_clients(connections)
+    make_place_for(figures)
+    with _orderly(), terminal.progress() as bars, _deployed(bars, port) as (_, deployment):
         stages = Progress(
             connected=terminal.bar(bars, "Connecting clients", connections),
             haunted=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
             received=terminal.bar(bars, "Receiving the broadcast", connections),
         )
-        proof = asyncio.run(run_demo(deployment, connections, stages))
-    figures.parent.mkdir(parents=True, exist_ok=True)
-    figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
+        with interrupts.waiting():
+            proof = asyncio.run(run_demo(deployment, connections, stages))
     terminal.show_proof(proof)
+    figures.write_text(json.dumps(proof.as_json(), indent=2) + "\n")
     if proof.complaints:
         raise typer.Exit(1)
 
@@ -101,6 +107,7 @@ app.command()(redrive)
 @contextmanager
 def _deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
     """Start a local AWS and deploy to it, showing how it goes on."""
+    stay_local()
     with terminal.steps(bars, 3) as step:
         step("Starting the local AWS")
         with LocalAws(port) as aws:
@@ -110,10 +117,9 @@ def _deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _orderly() -> Iterator[None]:
     """Make Ctrl-C, and being told to end, an orderly end: everything started is ended first."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores SIGINT
-        signal.signal(number, signal.default_int_handler)
+    interrupts.listen()
     try:
         yield
     except KeyboardInterrupt:

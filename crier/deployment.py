@@ -1,6 +1,7 @@
 """A deployed stack: made on a local AWS by the real CDK, or found by its name."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from crier.errors import CrierError
+from crier.interrupts import interrupts
 from crier.local_aws import (
     ACCESS_KEY_ID,
     ACCOUNT,
@@ -128,7 +130,8 @@ def deploy_locally(
     base = f"{aws.endpoint.url}/_aws/execute-api"
     context = {"localCallbackBase": base, **settings}
     options = [option for name, value in context.items() for option in ("-c", f"{name}={value}")]
-    _cdk(aws, "deploy", LOCAL_STACK, "--require-approval=never", *options)
+    events = ("--require-approval=never", "--progress=events")
+    _cdk(aws, "deploy", LOCAL_STACK, *events, *options)
     return find_local(aws.endpoint)
 
 
@@ -137,10 +140,9 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         str(_node()),
         str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
         *arguments,
-        f"--app={PROGRAMS / 'python'} app.py",
+        f"--app={shlex.quote(str(PROGRAMS / 'python'))} app.py",  # the CDK gives it to a shell
         f"--output={aws.folder / 'cdk.out'}",
         "--no-notices",
-        "--progress=events",
     ]
     environment = {
         **clean_environment(),
@@ -158,7 +160,8 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         start_new_session=True,  # the CDK starts the app, which starts Node: all are to end
     ) as process:
         try:
-            printed, _ = process.communicate(timeout=_CDK_SECONDS)
+            with interrupts.waiting():
+                printed, _ = process.communicate(timeout=_CDK_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise CrierError(f"cdk {arguments[0]} took more than {_CDK_SECONDS} s") from error
         finally:

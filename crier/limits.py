@@ -4,18 +4,30 @@ import resource
 
 from crier.errors import CrierError
 
+_SPARE_FILES = 256
 
-def raise_file_limit(files: int) -> None:
-    """See to it that this process, and those it starts, may open so many files.
+
+def allow_clients(clients: int) -> None:
+    """See to it that this process, and those it starts, may have so many connections.
 
     Raises CrierError, with what to type, when the system does not allow it.
     """
+    needed, allowed = clients + _SPARE_FILES, raise_file_limit(clients + _SPARE_FILES)
+    if allowed >= needed:
+        return
+    most = allowed - _SPARE_FILES
+    fewer = f", or ask for at most {most} with CONNECTIONS={most}" if most > 0 else ""
+    raise CrierError(
+        f"{needed} open files are needed, this system allows {allowed}: as root, type "
+        f"`ulimit -Hn {needed}` in this shell{fewer}"
+    )
+
+
+def raise_file_limit(files: int) -> int:
+    """Raise the limit as far as the system allows it; return how many of the files that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= files:
-        return
-    if hard != resource.RLIM_INFINITY and hard < files:
-        raise CrierError(
-            f"{files} open files are needed, this system allows {hard}: as root, type "
-            f"`ulimit -Hn {files}` in this shell, or ask for fewer with CONNECTIONS="
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+        return files
+    allowed = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed

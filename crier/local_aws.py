@@ -17,6 +17,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from crier.errors import CrierError
+from crier.interrupts import interrupts
 from crier.process_group import end_group
 from crier.project import PROGRAMS
 
@@ -154,26 +155,47 @@ class LocalAws:
         while time.monotonic() < give_up:
             if self._process is not None and self._process.poll() is not None:
                 raise CrierError(f"the local AWS ended at its start:\n{self._last_output()}")
-            with suppress(OSError, urllib.error.URLError):
-                self._ask_ready()
-                return
-            time.sleep(0.1)
+            with interrupts.waiting():
+                if self._is_ready():
+                    return
+                time.sleep(0.1)
         raise CrierError(
             f"the local AWS did not answer within {_START_SECONDS:.0f} s:\n{self._last_output()}"
         )
 
-    def _ask_ready(self) -> None:
+    def _is_ready(self) -> bool:
         ready = f"{self.endpoint.url}/_ministack/ready"
-        urllib.request.urlopen(ready, timeout=2).close()  # noqa: S310 - our own http URL
+        with suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(ready, timeout=2).close()  # noqa: S310 - our own http URL
+            return True
+        return False
 
     def _last_output(self) -> str:
         return "\n".join(self._output.read_text(errors="replace").splitlines()[-15:])
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without what could lead to a real AWS, and with our programs first."""
+    """Return the environment without what could lead elsewhere, and with our programs first.
+
+    Elsewhere is a real AWS, by its variables or files, and a proxy, which does not know our host.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return {**kept, "PATH": f"{PROGRAMS}{os.pathsep}{kept.get('PATH', '')}"}
+    direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), _HOST)))
+    return {
+        **kept,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "PATH": f"{PROGRAMS}{os.pathsep}{kept.get('PATH', '')}",
+    }
+
+
+def stay_local() -> None:
+    """Let this process, too, use the local AWS only, whatever its environment says."""
+    environment = clean_environment()
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def _free_port() -> int:

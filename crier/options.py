@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from crier.deployment import Deployment, find_deployed, find_local
+from crier.local_aws import stay_local
 from crier.session import running_endpoint
 
 Stack = Annotated[
@@ -25,5 +26,7 @@ def find_deployment(stack: str | None, profile: str | None, region: str | None) 
     """Return the stack that is named, else what the local run deployed. Raises CrierError."""
     refuse_lone_options(stack, profile, region)
     if stack is None:
-        return find_local(running_endpoint())
+        endpoint = running_endpoint()
+        stay_local()
+        return find_local(endpoint)
     return find_deployed(stack, profile, region)

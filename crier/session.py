@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from crier.errors import CrierError
+from crier.files import make_place_for
 from crier.local_aws import Endpoint
 from crier.project import BUILD
 
@@ -19,7 +20,6 @@ def announced(endpoint: Endpoint) -> Iterator[None]:
     Raises CrierError when there is one already.
     """
     refuse_second_run()
-    _FILE.parent.mkdir(parents=True, exist_ok=True)
     _FILE.write_text(json.dumps({"url": endpoint.url, "pid": os.getpid()}) + "\n")
     try:
         yield
@@ -29,7 +29,11 @@ def announced(endpoint: Endpoint) -> Iterator[None]:
 
 
 def refuse_second_run() -> None:
-    """Raise CrierError when a local run is there: `crier send` would find only one of two."""
+    """Raise CrierError when a local run is there: `crier send` would find only one of two.
+
+    Raises it, too, when the next one could not be announced.
+    """
+    make_place_for(_FILE)
     if endpoint := _running():
         raise CrierError(
             f"a local run is there already, at {endpoint.url}: use it, or end it with Ctrl-C "

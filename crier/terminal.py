@@ -131,6 +131,15 @@ def plain(text: str, style: str = "") -> Text:
     return Text("".join(one if one.isprintable() else "?" for one in words), style=style)
 
 
+def show_few_files(allowed: int, wanted: int) -> None:
+    """Say that the system allows few open files, and what for they are needed."""
+    err.print(
+        f"This system allows {allowed} open files: fewer clients than that can connect. For more, "
+        f"type `ulimit -Hn {wanted}` in this shell as root.",
+        soft_wrap=True,
+    )
+
+
 def show_error(error: Exception) -> None:
     """Say what went wrong."""
     text = Text.assemble(("Error:", "red"), f" {error}")  # not markup: it may have brackets

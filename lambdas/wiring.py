@@ -16,7 +16,9 @@ from delivery.connector import tls_context
 from delivery.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
+from observability import logger
 from settings import BroadcastSettings, ConnectionSettings
+from storage.budget import PostBudget
 from storage.connections import ConnectionsTable
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
@@ -36,6 +38,10 @@ _QUEUE_CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}
 )
 """Short: a hand-over must end before the invocation does."""
+
+
+_BUDGET_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
+"""Shorter still: while the budget cannot be asked, posting goes on slowly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +95,20 @@ def broadcast_wiring() -> BroadcastWiring:
 
 
 def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:
+    pace = Pace(settings.posts_per_second, settings.post_burst)
     return SelectorFanOut(
         parse_endpoint(settings.callback_url),
         region=session.region_name,
         credentials=partial(_credentials, session),
         tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
-        pace=Pace(settings.posts_per_second, settings.post_burst),
+        pace=pace,
+        budget=PostBudget(
+            session.client("dynamodb", config=_BUDGET_CONFIG),
+            settings.broadcasts_table,
+            pace=pace,
+            epoch_ms=clock.epoch_ms,
+        ),
+        warn=lambda error: logger.warning("posting at a local pace", reason=str(error)),
         clock=clock,
         in_flight=settings.posts_in_flight,
     )

@@ -19,6 +19,9 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRete
 LEAST_TIMEOUT_SECONDS = 15
 """The broadcast function keeps back 11 s of its time (RESERVED_SECONDS): some is left to post."""
 
+_OF_THE_CDK_CLI = ("acknowledged-issue-numbers", "cli-telemetry")
+"""What `cdk acknowledge` and `cdk cli-telemetry` write into cdk.context.json."""
+
 
 class SettingsError(Exception):
     """A value from the CDK context is not allowed; the message says which one, and what is."""
@@ -77,8 +80,9 @@ class Settings:
     broadcast_timeout_seconds  of the broadcast function, 15-900
     posts_in_flight            posts at once in one broadcast function, 1-768; each takes one of
                                the 1,024 file descriptors that a function has
-    posts_per_second           how fast one broadcast function posts, 1-1,000,000. The account's
-                               quota is 10,000 in most Regions, shared with its other APIs
+    posts_per_second           how fast all broadcast functions together post, 1-1,000,000. The
+                               account's quota is 10,000 in most Regions, shared with its other
+                               APIs
     post_burst                 how many posts go at once after a rest, 1-1,000,000. The quota's
                                is 5,000 in most Regions
     local_callback_base        only for the local run, which is dev: where its `@connections` are
@@ -116,11 +120,15 @@ class Settings:
     def from_context(cls, context: Mapping[str, Any]) -> "Settings":
         """Read the settings from the CDK context; absent ones have their stage's default.
 
-        Names with a colon or a slash belong to the CDK; any other unknown one is refused, so
-        that a typo is not overlooked. Raises SettingsError.
+        Names with a colon or a slash belong to the CDK, as two more do; any other unknown one is
+        refused, so that a typo is not overlooked. Raises SettingsError.
         """
         known = {_camel(field.name): field.name for field in fields(cls)}
-        given = {name: value for name, value in context.items() if not set(name) & set(":/")}
+        given = {
+            name: value
+            for name, value in context.items()
+            if not set(name) & set(":/") and name not in _OF_THE_CDK_CLI
+        }
         for name in given:
             if name not in known:
                 raise SettingsError(_unknown(name, list(known)))

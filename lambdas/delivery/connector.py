@@ -1,9 +1,12 @@
 """Opens connections to `@connections`, without waiting for any of them."""
 
+import errno
 import itertools
+import os
 import socket
 import ssl
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from delivery.endpoint import Endpoint
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 RESOLVED_SECONDS = 60.0
 """How long an address is good for: the service's names are resolved anew every minute."""
 
+_UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
@@ -40,41 +44,47 @@ class Connector:
     def __init__(
         self, endpoint: Endpoint, tls: ssl.SSLContext | None, monotonic: "Callable[[], float]"
     ) -> None:
-        """Take the TLS to use; an http endpoint uses none."""
+        """Take the TLS to use; an http endpoint uses none. Raises ValueError for https without."""
+        if endpoint.is_tls and tls is None:
+            raise ValueError(f"{endpoint.authority} is https, expected a TLS context")
         self._monotonic = monotonic
         self._resolve_at = monotonic()
         self._endpoint = endpoint
         self._tls = tls if endpoint.is_tls else None
-        self._addresses: Iterator[_Address] = iter(())
-        self._unresolved: OSError | None = OSError("not resolved yet")
+        self._addresses: Iterator[_Address] | None = None
+        self._problem: Exception = TimeoutError("no answer yet")
         self._resolver = ThreadPoolExecutor(1, thread_name_prefix="resolve")
+        self._look_up: Future[list[_Address]] | None = None
+        self._lock = Lock()
 
     def resolve(self, timeout_seconds: float) -> None:
-        """Look the host up, if that is not fresh; what goes wrong is raised by every `open`."""
-        if self._monotonic() < self._resolve_at:
-            return
-        looked_up = self._resolver.submit(self._look_up)
-        try:
-            self._addresses = itertools.cycle(looked_up.result(timeout_seconds))
-        except OSError as error:  # TimeoutError is one
-            self._unresolved = error
-        else:
-            self._unresolved = None
-            self._resolve_at = self._monotonic() + RESOLVED_SECONDS
+        """Look the host up, if that is not fresh, and wait for it so long.
+
+        What is known stays good when that fails; `open` looks up again when nothing is known.
+        """
+        if self._monotonic() >= self._resolve_at:
+            with self._lock:
+                self._look_up = self._look_up or self._resolver.submit(self._find)
+            wait([self._look_up], timeout_seconds)
+        self._heed()
 
     def open(self) -> HttpConnection:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
-        if self._unresolved:
-            raise OSError(f"{self._endpoint.host} not resolved: {self._unresolved}")
+        self._heed()
+        if self._addresses is None:
+            raise OSError(f"{self._endpoint.host} not resolved: {self._problem}")
         family, address = next(self._addresses)
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.settimeout(0)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.connect_ex(address)  # a failure shows when the connection is advanced
+            error = sock.connect_ex(address)
         except BaseException:
             sock.close()
             raise
+        if error not in _UNDER_WAY:
+            sock.close()
+            raise OSError(error, os.strerror(error))
         return HttpConnection(sock, self._wrap if self._tls else None)
 
     def close(self) -> None:
@@ -87,7 +97,21 @@ class Connector:
             sock, do_handshake_on_connect=False, server_hostname=self._endpoint.host
         )
 
-    def _look_up(self) -> list[_Address]:
+    def _heed(self) -> None:
+        """Take what a look-up has found; begin another one if nothing is known."""
+        with self._lock:
+            if self._look_up is None or not self._look_up.done():
+                return
+            done, self._look_up = self._look_up, None
+            try:
+                self._addresses = itertools.cycle(done.result())
+                self._resolve_at = self._monotonic() + RESOLVED_SECONDS
+            except (OSError, UnicodeError) as error:  # Unicode: a label is empty, or too long
+                self._problem = error
+                if self._addresses is None:
+                    self._look_up = self._resolver.submit(self._find)
+
+    def _find(self) -> list[_Address]:
         found = socket.getaddrinfo(
             self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM
         )

@@ -8,6 +8,10 @@ from delivery.post import Post
 from delivery.post_loop import PostLoop
 from delivery.run import Run
 
+_FEWEST_TAKEN = 512
+"""How many are taken at least before those who have ended are passed on: more than have ended
+meanwhile. A slower audience must not let them pile up until it is at its end."""
+
 
 class Feeder:
     """Takes connections from the audience as they are needed, and gathers how they end."""
@@ -36,18 +40,29 @@ class Feeder:
             yield post.settle(Outcome.LEFT)
 
     def _feed(self) -> None:
-        run = self._run
+        run, taken = self._run, 0
         run.wants_more = False
-        while not run.is_fed and len(run.fresh) < self._most_fresh:
-            if run.is_stopped(run.clock.monotonic()):
-                return
-            try:
-                run.fresh.append(Post(next(self._audience)))
-            except StopIteration:
-                run.is_fed = True
-            except Exception as error:  # noqa: BLE001 - raised when those taken have ended
-                self.error = error
-                run.is_fed = True
+        while not self._has_enough(taken):
+            self._take()
+            taken += 1
             for loop in self._loops:
                 if loop.wants_posts or run.is_fed:
                     loop.wake()
+
+    def _has_enough(self, taken: int) -> bool:
+        """Tell whether it is time to pass on who has ended."""
+        run = self._run
+        if run.is_fed or len(run.fresh) >= self._most_fresh:
+            return True
+        if run.is_stopped(run.clock.monotonic()):
+            return True
+        return taken >= _FEWEST_TAKEN and not run.settled.empty()
+
+    def _take(self) -> None:
+        try:
+            self._run.fresh.append(Post(next(self._audience)))
+        except StopIteration:
+            self._run.is_fed = True
+        except Exception as error:  # noqa: BLE001 - raised when those taken have ended
+            self.error = error
+            self._run.is_fed = True

@@ -9,14 +9,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from delivery.http_answer import Answer, AnswerParser
+from delivery.http_head import MalformedAnswerError
 
 if TYPE_CHECKING:
     from delivery.post import Post
 
 Wrap = Callable[[socket.socket], ssl.SSLSocket]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-_ANSWER_BYTES = 4096
-"""How much is read at once: several times what the service answers."""
+_ANSWER_BYTES = 16 * 1024
+"""How much is read at once: a whole TLS record, so that nothing stays where no selector sees it.
+
+RFC 8446, 5.1
+"""
+
+_DELIVERED = 200
 
 
 class ClosedError(ConnectionError):
@@ -28,7 +34,8 @@ class HttpConnection:
 
     `interest` is what the socket waits for, as a mask of `selectors`; `post` is what it carries,
     None while it is idle; `answers` counts the posts it has carried; `has_heard` is whether
-    anything of the answer under way has come.
+    anything of the answer under way has come. `watched` and `idle_since_ms` are the pool's: what
+    the selector has been told, and since when it has been idle, in epoch milliseconds.
     """
 
     __slots__ = (
@@ -38,9 +45,11 @@ class HttpConnection:
         "_wrap",
         "answers",
         "has_heard",
+        "idle_since_ms",
         "interest",
         "is_open",
         "post",
+        "watched",
     )
 
     def __init__(self, sock: socket.socket, wrap: Wrap | None) -> None:
@@ -50,6 +59,8 @@ class HttpConnection:
         self._unsent: bytes | memoryview = b""
         self._parser = AnswerParser()
         self.interest = WRITE
+        self.watched = 0
+        self.idle_since_ms = 0
         self.is_open = False
         self.post: Post | None = None
         self.answers = 0
@@ -80,7 +91,8 @@ class HttpConnection:
 
     def end(self) -> Answer | None:
         """Return the answer if its status has come, though the rest of it never will."""
-        return self._parser.end()
+        answer = self._parser.end()
+        return None if answer and answer.status == _DELIVERED and self._unsent else answer
 
     def is_quiet(self) -> bool:
         """Tell whether an idle connection that became readable can still be used.
@@ -139,25 +151,31 @@ class HttpConnection:
             self.interest = READ | WRITE
 
     def _receive(self) -> Answer | None:
-        while True:
-            try:
-                data = self._socket.recv(_ANSWER_BYTES)
-            except (ssl.SSLWantReadError, BlockingIOError):
-                return None
-            if not data:
-                return self._closed()
-            self.has_heard = True
-            answer = self._parser.feed(data)
-            if answer is not None:
-                self.answers += 1
-                return answer if not self._has_more() else replace(answer, keeps_alive=False)
+        """Read once: a server that never stops sending must not hold up the others."""
+        try:
+            data = self._socket.recv(_ANSWER_BYTES)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return None
+        except ssl.SSLWantWriteError:
+            self.interest = READ | WRITE
+            return None
+        if not data:
+            return self._closed()
+        self.has_heard = True
+        answer = self._parser.feed(data)
+        if answer is None:
+            return None
+        self.answers += 1
+        return self._judged(answer) if self._unsent else answer
 
-    def _has_more(self) -> bool:
-        """Tell whether TLS holds bytes that no selector can see."""
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+    def _judged(self, answer: Answer) -> Answer:
+        """Return an answer to half a post: it may be refused early, but not delivered."""
+        if answer.status == _DELIVERED:
+            raise MalformedAnswerError(b"200", "no such answer before the whole post was sent")
+        return replace(answer, keeps_alive=False)
 
     def _closed(self) -> Answer:
-        answer = self._parser.end()
+        answer = self.end()
         if answer is None:
             raise ClosedError("the server closed the connection before it had answered")
         return answer

@@ -71,10 +71,10 @@ def _framing_of(head: bytes) -> dict[bytes, bytes]:
 
 
 def _is_chunked(framing: dict[bytes, bytes]) -> bool:
-    coding = framing.get(b"transfer-encoding", b"chunked")
-    if coding != b"chunked":
+    coding = framing.get(b"transfer-encoding")
+    if coding not in (None, b"chunked"):
         raise MalformedAnswerError(coding, "chunked or no transfer-encoding")
-    return b"transfer-encoding" in framing
+    return coding is not None
 
 
 def _length_of(framing: dict[bytes, bytes]) -> int | None:

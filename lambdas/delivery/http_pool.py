@@ -1,10 +1,12 @@
 """The HTTP connections of one thread, watched by one selector."""
 
+import math
 import selectors
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 
+from broadcasting.clock import Clock
 from delivery.connector import Connector
 from delivery.http_answer import Answer
 from delivery.http_connection import HttpConnection
@@ -42,12 +44,12 @@ class HttpPool:
         *,
         size: int,
         timeouts: Timeouts,
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._connector = connector
         self._size = size
         self._timeouts = timeouts
-        self._monotonic = monotonic
+        self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._opening: dict[HttpConnection, float] = {}
         self._busy: dict[HttpConnection, float] = {}
@@ -90,25 +92,26 @@ class HttpPool:
         else:
             http, started = self._connector.open(), self._opening
             self._selector.register(http, http.interest, http)
+            http.watched = http.interest
         http.post = post
-        started[http] = self._monotonic()
+        started[http] = self._clock.monotonic()
         try:
             http.send(request)
         except OSError as error:
-            _, ending = self._lose(http, error)
-            if isinstance(ending, Exception):
-                raise ending from error
-            raise
+            self._drop(http)
+            raise self._loss(http, error) from error
         self._watch(http)
 
-    def poll(self, timeout_seconds: float) -> list[Ending]:
-        """Wait for news of posts at most so long; return those that ended."""
+    def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending]:
+        """Wait for news of posts at most so long; return those that ended by the deadline."""
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
         self._rest_answered()
         endings: list[Ending] = []
-        for key, _ in events:
-            http: HttpConnection | None = key.data
+        http: HttpConnection | None
+        for http in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
+            if self._clock.monotonic() >= deadline:
+                break
             if http is None:
                 self._waker.clear()
             elif http.post is None:
@@ -128,24 +131,27 @@ class HttpPool:
             *self._expire(self._busy, self._timeouts.read_seconds, "no answer"),
         ]
 
-    def abandon(self) -> list[Post]:
-        """Close the connections whose posts have no answer; return these posts."""
+    def abandon(self) -> list[tuple[Post, Answer | None]]:
+        """Close what is under way; return its posts, with their answers where these are known."""
         abandoned = [*self._opening, *self._busy]
-        posts = [http.post for http in abandoned if http.post]
+        posts = [(http.post, http.end()) for http in abandoned if http.post]
         for http in abandoned:
             self._drop(http)
         return posts
 
-    def drop_idle(self) -> None:
-        """Close the connections that carry nothing."""
+    def drop_idle(self, until_ms: int) -> None:
+        """Close the connections that have carried nothing since then, in epoch milliseconds.
+
+        Not by the monotonic clock: that may stand still while a function is frozen.
+        """
         self._rest_answered()
-        for http in tuple(self._idle):
+        for http in [one for one in self._idle if one.idle_since_ms <= until_ms]:
             self._drop(http)
 
     def close(self) -> None:
         """Close everything."""
         self.abandon()
-        self.drop_idle()
+        self.drop_idle(self._clock.epoch_ms())
         self._selector.close()
         self._waker.close()
 
@@ -160,10 +166,9 @@ class HttpPool:
             endings.append(self._lose(http, error))
             return
         if http.is_open and self._opening.pop(http, None) is not None:
-            self._busy[http] = self._monotonic()
-        if answer is None:
-            self._watch(http)
-        else:
+            self._busy[http] = self._clock.monotonic()
+        self._watch(http)
+        if answer is not None:
             endings.append(self._end(http, answer))
 
     def _end(self, http: HttpConnection, answer: Answer) -> Ending:
@@ -171,6 +176,7 @@ class HttpPool:
         assert post
         if answer.keeps_alive:
             http.post = None
+            http.idle_since_ms = self._clock.epoch_ms()
             del self._busy[http]
             self._answered.append(http)
         else:
@@ -182,15 +188,18 @@ class HttpPool:
         post, answer = http.post, http.end()
         assert post
         self._drop(http)
-        if answer is not None:
-            return post, answer
+        return post, answer or self._loss(http, error)
+
+    @staticmethod
+    def _loss(http: HttpConnection, error: Exception) -> Exception:
+        """Return why there is no answer; a server may close what is idle, and then tells nobody."""
         was_idle = http.answers and not http.has_heard and not isinstance(error, TimeoutError)
-        return post, IdleClosedError(str(error)) if was_idle else error
+        return IdleClosedError(str(error)) if was_idle else error
 
     def _expire(
         self, posts: dict[HttpConnection, float], seconds: float, what: str
     ) -> Iterator[Ending]:
-        since = self._monotonic() - seconds
+        since = self._clock.monotonic() - seconds
         late = list(takewhile(lambda http: posts[http] <= since, posts))
         for http in late:
             yield self._lose(http, TimeoutError(f"{what} within {seconds} s"))
@@ -200,8 +209,9 @@ class HttpPool:
             self._drop(http)
 
     def _watch(self, http: HttpConnection) -> None:
-        if self._selector.get_key(http).events != http.interest:
+        if http.watched != http.interest:
             self._selector.modify(http, http.interest, http)
+            http.watched = http.interest
 
     def _drop(self, http: HttpConnection) -> None:
         self._selector.unregister(http)

@@ -11,14 +11,14 @@ from broadcasting.retry import Backoff
 class Post:
     """What has happened to one connection so far.
 
-    `is_repeated` says that it was posted again because an idle HTTP connection had been closed.
+    `repeats` counts how often it was posted again because an idle HTTP connection had been closed.
     """
 
     connection: Connection
     tries: int = 0
     throttles: int = 0
     reason: str = ""
-    is_repeated: bool = False
+    repeats: int = 0
 
     def settle(self, outcome: Outcome) -> Settlement:
         """Return the end of it."""

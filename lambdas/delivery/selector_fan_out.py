@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
 from broadcasting.audience import Connection
 from broadcasting.budget import Budget
@@ -20,11 +21,11 @@ from delivery.run import Run
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, Signer
 
-THREADS = 4
+THREADS = 2
 IN_FLIGHT = 512
 """The best shape that was measured: see docs/delivery.md."""
 
-FRESH = 4_096
+FRESH = 1_024
 """How many connections are taken ahead of need: memory stays flat whatever the audience's size."""
 
 
@@ -63,18 +64,31 @@ class SelectorFanOut:
                 self._connector,
                 size=size,
                 timeouts=self._timeouts,
-                monotonic=clock.monotonic,
+                clock=clock,
             )
             for size in _shares(in_flight, threads)
         ]
         self._threads = ThreadPoolExecutor(len(self._pools), thread_name_prefix="post")
-        self._used_ms = clock.epoch_ms()
+        self._is_free = Lock()
 
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
     ) -> Generator[Settlement, None, None]:
-        """Post a frame to connections: see `FanOut`. Ends at the deadline at the latest."""
-        self._make_ready(deadline)
+        """Post a frame to connections: see `FanOut`. Ends at the deadline at the latest.
+
+        Raises RuntimeError while another call has not ended.
+        """
+        if not self._is_free.acquire(blocking=False):
+            raise RuntimeError("one broadcast at a time: another call of deliver has not ended")
+        try:
+            self._make_ready(deadline)
+            yield from self._deliver(frame, connections, deadline)
+        finally:
+            self._is_free.release()
+
+    def _deliver(
+        self, frame: str, connections: Iterable[Connection], deadline: float
+    ) -> Generator[Settlement, None, None]:
         run = Run(
             frame.encode(),
             deadline=deadline,
@@ -86,15 +100,15 @@ class SelectorFanOut:
         )
         loops = [PostLoop(run, pool) for pool in self._pools]
         self._pacer.begin(lambda: len(run.fresh), lambda: _wake(loops))
-        driven = [self._threads.submit(loop.drive) for loop in loops]
+        driven: list[Future[None]] = []
         audience = Feeder(run, loops, iter(connections), FRESH)
         try:
+            driven += [self._threads.submit(loop.drive) for loop in loops]
             yield from audience.gather()
         finally:
             run.cancel()
             _join(driven, loops)
             self._pacer.end()
-            self._used_ms = self._clock.epoch_ms()
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
         if audience.error:
@@ -110,9 +124,8 @@ class SelectorFanOut:
 
     def _make_ready(self, deadline: float) -> None:
         """Resolve the host, and drop connections that the server will have closed by now."""
-        if self._clock.epoch_ms() - self._used_ms > self._timeouts.idle_seconds * 1000:
-            for pool in self._pools:
-                pool.drop_idle()
+        for pool in self._pools:
+            pool.drop_idle(self._clock.epoch_ms() - int(self._timeouts.idle_seconds * 1000))
         left_seconds = deadline - self._clock.monotonic()
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
 
@@ -124,7 +137,7 @@ def _wake(loops: list[PostLoop]) -> None:
             loop.wake()
 
 
-def _join(driven: "list[Future[None]]", loops: list[PostLoop]) -> None:
+def _join(driven: list[Future[None]], loops: list[PostLoop]) -> None:
     for loop in loops:
         loop.wake()
     for future in driven:

@@ -121,7 +121,10 @@ class Signer:
 
     def template(self, payload: bytes, at_seconds: float) -> SigningTemplate:
         """Return a template for one payload. Raises ForbiddenError without credentials."""
-        credentials = self._credentials()
+        try:
+            credentials = self._credentials()
+        except Exception as error:
+            raise ForbiddenError(f"no credentials to sign with: {error}") from error
         if credentials is None:
             raise ForbiddenError("no credentials to sign with")
         return SigningTemplate(

@@ -27,6 +27,8 @@ def _parse_plainly(
     try:
         answer = json.loads(response_dict["body"])
     except ValueError:
-        return  # botocore says what is wrong, and tries again
+        return  # botocore says what is wrong
+    if not isinstance(answer, dict):
+        return
     customized_response_dict.update(answer)
     response_dict["body"] = b"{}"

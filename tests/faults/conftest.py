@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+
 from bench.stand_in.behaviour import Behaviour
 from bench.stand_in.reaction import Script
 from bench.stand_in.server import StandIn
-
 from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import LocalAws
 from crier.worker_site.wire_faults import FaultFile

@@ -5,10 +5,10 @@ import socket
 import time
 
 import pytest
+
 from bench.stand_in.behaviour import Behaviour
 from bench.stand_in.errors import error_answer
 from bench.stand_in.reaction import Answer, Post, Reaction, Reset
-
 from broadcasting.retry import MAX_ROUNDS
 from tests.faults.app import App, Function
 from tests.faults.conftest import Behave

@@ -1,8 +1,8 @@
 """The function dies at each of its requests, before and after the effect: the next one goes on."""
 
 import pytest
-from bench.stand_in.behaviour import Behaviour
 
+from bench.stand_in.behaviour import Behaviour
 from crier.worker_site.wire_faults import WireFault
 from tests.faults.app import App, Crash, Function
 from tests.faults.conftest import Behave

@@ -1,8 +1,8 @@
 """DynamoDB throttles, leaves items unprocessed and loses answers: no account is harmed."""
 
 import pytest
-from bench.stand_in.behaviour import Behaviour
 
+from bench.stand_in.behaviour import Behaviour
 from crier.worker_site.wire_faults import WireFault
 from tests.faults.app import App, Function
 from tests.faults.conftest import Behave

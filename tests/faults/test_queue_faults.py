@@ -5,8 +5,8 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from bench.stand_in.behaviour import Behaviour
 
+from bench.stand_in.behaviour import Behaviour
 from broadcasting.slice_message import encode_slice_message
 from crier.worker_site.wire_faults import WireFault
 from tests.faults.app import App, Function

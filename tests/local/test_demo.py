@@ -49,7 +49,8 @@ def test_demo_proves_itself_and_writes_its_figures(tmp_path: Path) -> None:
 
 def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
     """`crier local` shows what the functions log, `crier send` finds it, Ctrl-C ends it all."""
-    environment = {**os.environ, "COLUMNS": "200"}
+    elsewhere = {"AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"}  # no obstacles
+    environment = {**os.environ, **elsewhere, "COLUMNS": "200"}
     local = subprocess.Popen(
         [sys.executable, "-u", "-m", "crier", "local"],
         cwd=ROOT,
@@ -62,7 +63,13 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
         _wait_for((BUILD / "local.json").exists, 90)
         send = [sys.executable, "-m", "crier", "send", "--id=hello", "Hear ye!"]
         sent = subprocess.run(
-            send, capture_output=True, check=False, cwd=ROOT, text=True, timeout=60
+            send,
+            capture_output=True,
+            check=False,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            timeout=60,
         )
         assert (sent.returncode, sent.stdout.strip()) == (0, "hello"), sent.stderr
         assert local.stdout is not None
@@ -84,8 +91,18 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
     assert not (BUILD / "local.json").exists()
 
 
-def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(tmp_path: Path) -> None:
-    """Only the command itself is interrupted, as `kill -INT` does: the CDK ends with it."""
+@pytest.mark.parametrize(
+    "signals",
+    [
+        (signal.SIGINT, signal.SIGINT, signal.SIGTERM),
+        (signal.SIGHUP, signal.SIGHUP),
+    ],
+    ids=["impatience", "a closed terminal"],
+)
+def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(
+    tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
+    """Only the command itself is interrupted, and again while it ends: the CDK ends with it."""
     local = subprocess.Popen(
         [sys.executable, "-m", "crier", "local"],
         cwd=ROOT,
@@ -97,7 +114,9 @@ def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(tmp_path: P
     try:
         _wait_for(lambda: any(tmp_path.glob("crier-*/jsii-kernel-*")), 60)
     finally:
-        local.send_signal(signal.SIGINT)
+        for number in signals:
+            local.send_signal(number)
+            time.sleep(0.1)
         _, said = local.communicate(timeout=30)
 
     assert local.returncode == 130

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crier import cli, session, terminal
+from crier import broadcast_commands, cli, session, terminal
 from crier.errors import CrierError
 from crier.project import ROOT
 
@@ -118,6 +118,33 @@ def test_send_refuses_what_would_be_rejected(arguments: list[str], words: str) -
     assert result.exit_code == 2
     assert words in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("id_", ["job:fire:1", "日" * 60])
+def test_send_prints_the_id_as_it_is(monkeypatch: pytest.MonkeyPatch, id_: str) -> None:
+    """A script can read the id: it is no emoji, and on one line however narrow the terminal."""
+    monkeypatch.setattr(broadcast_commands, "find_deployment", lambda *_: None)
+    monkeypatch.setattr(broadcast_commands, "enqueue", lambda _deployment, _body: "message-id")
+    runner = CliRunner(env={"COLUMNS": "20"})
+
+    result = runner.invoke(cli.app, ["send", "--id", id_, "x"])
+
+    assert result.stdout == f"{id_}\n"
+
+
+def test_demo_refuses_figures_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """That is said before anything is started."""
+    (tmp_path / "taken").write_text("a file")
+    figures = tmp_path / "taken" / "demo.json"
+    monkeypatch.setattr(sys, "argv", ["crier", "demo", "--connections=1", f"--figures={figures}"])
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    assert ended.value.code == 1
+    assert capfd.readouterr().err.startswith(f"Error: {figures} cannot be written")
 
 
 def test_send_knows_the_rules_when_it_runs_by_itself() -> None:

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import proxy_bypass
 
 import pytest
 
 from crier import deployment, local_aws
-from crier.deployment import deploy_locally, find_deployed
+from crier.deployment import deploy_locally, find_deployed, local_session
 from crier.errors import CrierError
-from crier.local_aws import LocalAws
+from crier.local_aws import LocalAws, stay_local
 
 
 @pytest.fixture
@@ -119,6 +120,41 @@ def test_deployment_keeps_what_the_cdk_leaves_in_the_folder_of_the_run(
         deploy_locally(aws, ignore)
 
     assert str(caught.value) == f"cdk bootstrap failed:\n{aws.folder}"
+
+
+def test_deployment_finds_the_app_when_its_path_has_a_space(
+    aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app's command is one for a shell, which is to see one program."""
+    install_node(root, 'echo "$@"; exit 1')
+    install_cdk(root)
+    monkeypatch.setattr(deployment, "PROGRAMS", root / "a b")
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    assert f"--app='{root}/a b/python' app.py " in str(caught.value)
+
+
+@pytest.fixture
+def kept_environment() -> Iterator[None]:
+    """Give the tests their environment back."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("kept_environment")
+def test_local_session_needs_no_aws_when_it_stays_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that is not there any more, or a proxy, is nothing to the local run."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    stay_local()
+
+    assert local_session().profile_name == "default"
+    assert proxy_bypass("127.0.0.1:4566")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
+from threading import Barrier, Event
 
 import pytest
 from botocore.exceptions import (
@@ -205,3 +206,56 @@ def test_fan_out_waits_for_the_next_try_without_holding_a_thread() -> None:
     (settlement,) = fan_out.deliver("frame", _old(1), FAR)
 
     assert (settlement.outcome, settlement.tries) == (Outcome.DELIVERED, 2)
+
+
+def test_fan_out_counts_an_answer_that_came_just_before_it_gave_up() -> None:
+    """What was answered is not left, though the time for the last answers is over."""
+    time, both_are_idle = FakeTime(), Barrier(2)
+    fan_out = _fan_out(FakePosts(), time, workers=2)
+
+    def audience() -> Iterator[Connection]:
+        yield from _old(1)
+        waits = [fan_out._threads.submit(both_are_idle.wait) for _ in range(2)]
+        assert {wait.result() for wait in waits} == {0, 1}  # so the post is answered
+        time.seconds = FAR + DRAIN_SECONDS
+
+    settlements = list(fan_out.deliver("frame", audience(), FAR))
+
+    assert [one.outcome for one in settlements] == [Outcome.DELIVERED]
+
+
+def test_fan_out_posts_nothing_that_was_left_while_it_waited_for_a_thread() -> None:
+    """It is handed over: somebody else posts it."""
+    time, posts, is_over = FakeTime(), FakePosts(), Event()
+    fan_out = _fan_out(posts, time, workers=2)
+    for _ in range(2):
+        fan_out._threads.submit(is_over.wait)
+
+    def audience() -> Iterator[Connection]:
+        yield from _old(1)
+        time.seconds = FAR + DRAIN_SECONDS
+
+    settlements = list(fan_out.deliver("frame", audience(), FAR))
+    is_over.set()
+    fan_out._threads.shutdown()
+
+    assert [one.outcome for one in settlements] == [Outcome.LEFT]
+    assert posts.sent == []
+
+
+def test_fan_out_counts_no_tries_of_those_who_wait_when_forbidden() -> None:
+    """A 500 before the 403 is no round of theirs: the next call begins anew."""
+    posts = FakePosts(lambda name, _tries: aws_error(403 if name == "c1" else 500))
+    backoff = Backoff(tries=3, base_seconds=60.0, cap_seconds=60.0)
+    fan_out = Boto3FanOut(posts.client, workers=1, clock=FakeTime().clock, backoff=backoff)
+    settlements = []
+
+    with pytest.raises(ForbiddenError):  # noqa: PT012 - a generator
+        for settlement in fan_out.deliver("frame", _old(5), FAR):
+            settlements.append(settlement)  # noqa: PERF402 - what came before the error counts
+
+    assert posts.sent == ["c0", "c1"]
+    assert {(one.connection.id, one.outcome, one.tries) for one in settlements} == {
+        ("c0", Outcome.LEFT, 0),
+        ("c1", Outcome.LEFT, 0),
+    }

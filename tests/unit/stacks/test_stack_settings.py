@@ -102,6 +102,7 @@ def test_settings_list_the_names_when_none_is_close() -> None:
             Settings(stage="prod", log_retention_days=90, maximum_concurrency=50),
         ),
         ({"@aws-cdk/x": True, "aws:cdk:y": []}, Settings()),
+        ({"acknowledged-issue-numbers": [34892], "cli-telemetry": False}, Settings()),
         ({"accessLogs": True, "postsInFlight": 8}, Settings(access_logs=True, posts_in_flight=8)),
         (
             {"accessLogs": "True", "postsInFlight": "8"},

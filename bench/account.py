@@ -1,0 +1,47 @@
+"""Two accounts of one run, the strategy's and the stand-in's: they must agree."""
+
+from collections.abc import Iterator
+
+from bench.job import Job
+from bench.measurement import Measurement
+from bench.stand_in.behaviour import Behaviour
+from bench.stand_in.report import Report
+
+
+def complaints(
+    job: Job, behaviour: Behaviour, measured: Measurement, report: Report
+) -> Iterator[str]:
+    """Yield how they disagree; nothing when every connection is accounted for, once.
+
+    Who is gone and who has a full buffer is known beforehand, everybody else must be reached:
+    so it holds for behaviours without random faults only.
+    """
+    gone, full = _unreachable(job, behaviour)
+    pairs = {
+        "connections": (measured.connections, job.connections),
+        "outcomes in all": (_outcomes(measured), job.connections),
+        "delivered, by the stand-in's account": (measured.delivered, report.delivered),
+        "different connections reached": (report.connections_reached, measured.delivered),
+        "delivered, missing ones none": (measured.delivered, job.connections - gone - full),
+        "gone": (measured.gone, gone),
+        "duplicates": (report.duplicates, 0),
+        "malformed requests": (report.malformed, 0),
+        "unsigned requests": (report.unsigned, 0),
+    }
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            yield f"{what}: found {found:,}, expected {expected:,}"
+
+
+def _outcomes(measured: Measurement) -> int:
+    return measured.delivered + measured.gone + measured.failed + measured.throttled
+
+
+def _unreachable(job: Job, behaviour: Behaviour) -> tuple[int, int]:
+    if not (behaviour.gone_share or behaviour.full_buffer_share):
+        return 0, 0
+    gone = full = 0
+    for connection_id in job.audience:
+        gone += behaviour.is_gone(connection_id)
+        full += behaviour.is_full(connection_id)
+    return gone, full

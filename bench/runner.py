@@ -1,0 +1,103 @@
+"""Does planned runs, one after another, in rounds."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bench.account import complaints
+from bench.child import Child
+from bench.cores import Cores
+from bench.job import Job
+from bench.measurement import Measurement
+from bench.runs import PlannedRun
+from bench.stand_in.behaviour import Behaviour
+from bench.stand_in.process import StandInProcess
+from bench.stand_in.report import Report
+from bench.strategies.registry import STRATEGIES
+
+LIMIT_SECONDS = 300.0
+FRAME = json.dumps(
+    {
+        "id": "0f6c1f0e-6f3b-4d2b-9a53-2d5c1b8f9a10",
+        "seq": 4711,
+        "channel": "*",
+        "message": {"headline": "Hear ye, hear ye!", "body": "The market opens at noon. " * 4},
+        "sentAt": 1_700_000_000_000,
+    }
+)
+ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105 - AWS's own example
+SESSION_TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE" + "x" * 900  # as long as a function's
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One repeat of a run: what the strategy measured and what the stand-in saw of it."""
+
+    measured: Measurement
+    report: Report
+    complaints: tuple[str, ...]
+
+
+class Runner:
+    """Runs strategies against one stand-in."""
+
+    def __init__(self, stand_in: StandInProcess, cores: Cores) -> None:
+        self._stand_in = stand_in
+        self._cores = cores
+
+    def run(self, planned: PlannedRun) -> Sample:
+        """Run it once; raises BenchError when the strategy does not measure anything."""
+        job = self._job(planned)
+        command = (*STRATEGIES[planned.strategy].command, job.to_json())
+        # An account's bucket is for the measured part: warming up must not hear 429.
+        self._stand_in.behave(_unlimited(planned))
+        with Child(command, core=self._cores.strategy, limit_seconds=LIMIT_SECONDS) as child:
+            measured = child.measure(lambda: self._stand_in.behave(planned.behaviour))
+        report = self._stand_in.report()
+        found = tuple(complaints(job, planned.behaviour, measured, report))
+        return Sample(measured, report, found)
+
+    def _job(self, planned: PlannedRun) -> Job:
+        ca_path = self._stand_in.ca_path
+        return Job(
+            url=self._stand_in.url,
+            ca=str(ca_path) if ca_path else None,
+            region=planned.behaviour.region,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            session_token=SESSION_TOKEN,
+            connections=planned.connections,
+            warm_up=planned.warm_up,
+            frame=FRAME,
+            in_flight=planned.in_flight,
+            pace=planned.pace,
+        )
+
+
+def in_rounds(runs: Sequence[PlannedRun], repeats: int) -> Iterator[PlannedRun]:
+    """Yield each run as often as it is to be repeated.
+
+    A whole round before the next one: noise on the machine meets all of them alike.
+    """
+    for number in range(repeats):
+        yield from (run for run in runs if number < run.most_repeats)
+
+
+def run_all(
+    runs: Sequence[PlannedRun],
+    repeats: int,
+    runner: Runner,
+    begun: Callable[[PlannedRun], None],
+) -> dict[PlannedRun, list[Sample]]:
+    """Return the samples of each run; calls `begun` before each one."""
+    samples: defaultdict[PlannedRun, list[Sample]] = defaultdict(list)
+    for planned in in_rounds(runs, repeats):
+        begun(planned)
+        samples[planned].append(runner.run(planned))
+    return dict(samples)
+
+
+def _unlimited(planned: PlannedRun) -> Behaviour:
+    return replace(planned.behaviour, quota_posts_per_second=0, quota_burst=0)

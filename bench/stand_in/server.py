@@ -1,0 +1,149 @@
+"""The stand-in's server: one thread, one selector, no framework.
+
+It accepts connections; `HttpConnection` talks to each client; `Desk` decides and counts.
+"""
+
+import socket
+import time
+from contextlib import suppress
+from selectors import EVENT_READ, DefaultSelector
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from bench.stand_in.behaviour import Behaviour
+from bench.stand_in.certificate import ServerCertificate
+from bench.stand_in.desk import Desk
+from bench.stand_in.house import House
+from bench.stand_in.http_connection import HttpConnection
+from bench.stand_in.reaction import Script
+from bench.stand_in.report import Report
+from bench.stand_in.request import RequestReader
+from bench.stand_in.response import ResponseWriter
+from bench.stand_in.signature import SignatureVerifier
+from bench.stand_in.timers import Timers
+from bench.stand_in.tls_wire import TlsWire
+from bench.stand_in.wire import Wire
+
+_BACKLOG = 1024
+_JOIN_SECONDS = 10.0
+
+
+class StandIn:
+    """`@connections` on a free port of 127.0.0.1, listening as soon as it is made.
+
+    As a context manager it serves in a thread, and raises on leaving what a script raised.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        *,
+        tls: ServerCertificate | None,
+        close_after_answers: int = 0,
+        verifier: SignatureVerifier | None = None,
+    ) -> None:
+        self._context = tls.server_context() if tls else None
+        desk = Desk(script, close_after_answers=close_after_answers, verifier=verifier)
+        self._house = House(DefaultSelector(), Timers(), RequestReader(), ResponseWriter(), desk)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self._listener.settimeout(0)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/prod"
+        self._waker, self._wakened = socket.socketpair()
+        self._is_stopping = False
+        self._failure: BaseException | None = None
+        self._thread = Thread(target=self._serve_in_thread, name="stand-in", daemon=True)
+
+    @classmethod
+    def of(cls, behaviour: Behaviour, *, tls: ServerCertificate | None) -> Self:
+        """Return a stand-in that behaves."""
+        return cls(
+            behaviour.script(),
+            tls=tls,
+            close_after_answers=behaviour.close_after_answers,
+            verifier=_verifier_of(behaviour),
+        )
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Behave differently from the next post on; the counts begin anew."""
+        self._house.desk = Desk(
+            behaviour.script(),
+            close_after_answers=behaviour.close_after_answers,
+            verifier=_verifier_of(behaviour),
+            cpu_seconds=self._house.desk.tally.cpu_seconds,
+        )
+
+    def report(self) -> Report:
+        """Return the counts so far; from any thread, at any time."""
+        return self._house.desk.tally.report()
+
+    def serve(self) -> None:
+        """Serve until `stop`. Once only: then all is closed."""
+        house = self._house
+        house.selector.register(self._listener, EVENT_READ, self._accept)
+        house.selector.register(self._wakened, EVENT_READ, self._wake)
+        try:
+            while not self._is_stopping:
+                for key, events in house.selector.select(house.timers.seconds_to_next()):
+                    key.data(events)
+                house.timers.fire()
+                house.desk.tally.cpu_seconds = time.thread_time()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Let `serve` return; from any thread."""
+        self._is_stopping = True
+        with suppress(OSError):  # it has ended already
+            self._waker.send(b"!")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._thread.join(_JOIN_SECONDS)
+        if self._failure is not None:
+            raise self._failure
+
+    def _serve_in_thread(self) -> None:
+        try:
+            self.serve()
+        except BaseException as error:  # noqa: BLE001 - raised where the thread was started
+            self._failure = error
+
+    def _accept(self, _events: int) -> None:
+        with suppress(OSError):  # nobody waits any more, or descriptors have run out
+            while True:
+                connected, _ = self._listener.accept()
+                self._house.desk.tally.http_connections_opened += 1
+                HttpConnection(self._new_wire(connected), self._house)
+
+    def _new_wire(self, connected: socket.socket) -> Wire:
+        if self._context is None:
+            return Wire(connected)
+        return TlsWire(connected, self._context, self._count_handshake)
+
+    def _count_handshake(self) -> None:
+        self._house.desk.tally.handshakes += 1
+
+    def _wake(self, _events: int) -> None:
+        self._wakened.recv(1)
+
+    def _close(self) -> None:
+        for key in list(self._house.selector.get_map().values()):
+            if isinstance(key.fileobj, Wire):
+                key.fileobj.close()
+        for one in (self._house.selector, self._listener, self._waker, self._wakened):
+            one.close()
+
+
+def _verifier_of(behaviour: Behaviour) -> SignatureVerifier | None:
+    return SignatureVerifier(behaviour) if behaviour.verify_signatures else None

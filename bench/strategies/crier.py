@@ -1,0 +1,66 @@
+"""Crier's own fan-out, as the broadcast function uses it."""
+
+import random
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
+
+from bench.job import Job
+from bench.measure import Meter
+from bench.measurement import Outcome as End
+from broadcasting.audience import Connection
+from broadcasting.clock import Clock
+from broadcasting.outcome import Outcome, Settlement
+from broadcasting.pacer import Pace
+from delivery.connector import tls_context
+from delivery.endpoint import parse_endpoint
+from delivery.selector_fan_out import THREADS, SelectorFanOut
+from delivery.signing import Credentials
+
+UNPACED = Pace(1e9, 1e9)
+_LIMIT_SECONDS = 300
+_ENDS: dict[Outcome, End] = {Outcome.DELIVERED: "delivered", Outcome.GONE: "gone"}
+
+
+def run(job: Job) -> None:
+    """Do the job and print the measurement."""
+    fan_out = make_fan_out(job)
+    for _ in _post(fan_out, job, job.warm_up_audience):
+        pass
+    meter = Meter("crier", job)
+    meter.begin()
+    for settlement in _post(fan_out, job, job.audience):
+        meter.note(_end_of(settlement))
+    meter.finish()
+
+
+def make_fan_out(job: Job) -> SelectorFanOut:
+    """Return the fan-out of the broadcast function, with the options of a job."""
+    pace = Pace(job.pace.posts_per_second, job.pace.burst) if job.pace else UNPACED
+    credentials = Credentials(job.access_key, job.secret_key, job.session_token or None)
+    return SelectorFanOut(
+        parse_endpoint(job.url),
+        region=job.region,
+        credentials=lambda: credentials,
+        tls=tls_context(job.ca),
+        pace=pace,
+        clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random),
+        threads=job.threads or THREADS,
+        in_flight=job.in_flight,
+    )
+
+
+def _post(fan_out: SelectorFanOut, job: Job, audience: Iterable[str]) -> Iterable[Settlement]:
+    connections = (Connection(connection_id, 1) for connection_id in audience)
+    return fan_out.deliver(job.frame, connections, time.monotonic() + _LIMIT_SECONDS)
+
+
+def _end_of(settlement: Settlement) -> End:
+    return _ENDS.get(settlement.outcome, "throttled" if settlement.throttles else "failed")
+
+
+if __name__ == "__main__":
+    run(Job.from_json(sys.argv[1]))

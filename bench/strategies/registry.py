@@ -1,0 +1,64 @@
+"""The strategies by name: how each is started, and what must be installed for it."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+
+ROOT = Path(__file__).parents[2]
+NODE = Path(sys.executable).parent / "node"
+_PEERS = ROOT / "bench" / "peers"
+_PACKAGES = _PEERS / "node_modules" / ".package-lock.json"
+_AIOBOTOCORE = ROOT / ".venv-aiobotocore" / "bin" / "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A program that takes a job as its last argument and prints a measurement."""
+
+    name: str
+    command: tuple[str, ...]
+    needs: tuple[Path, ...] = ()
+
+
+def _python(name: str, module: str, interpreter: Path = Path(sys.executable)) -> Strategy:
+    program = ROOT / "bench" / "strategies" / f"{module}.py"
+    command = (str(interpreter), "-m", f"bench.strategies.{module}")
+    return Strategy(name, command, (interpreter, program))
+
+
+def _node(name: str, library: str, way: str) -> Strategy:
+    command = (str(NODE), str(_PEERS / f"{library}.mjs"), way)
+    return Strategy(name, command, (NODE, _PACKAGES))
+
+
+STRATEGIES = {
+    strategy.name: strategy
+    for strategy in (
+        _python("boto3-sequential", "boto3_sequential"),
+        _python("boto3-threads", "boto3_threads"),
+        _python("aiobotocore-gather", "aiobotocore_gather", _AIOBOTOCORE),
+        _node("node-v2-sequential", "v2", "sequential"),
+        _node("node-v2-all-settled", "v2", "allSettled"),
+        _node("node-v3-sequential", "v3", "sequential"),
+        _node("node-v3-all-settled", "v3", "allSettled"),
+        _python("crier", "crier"),
+    )
+}
+
+
+def require(names: Iterable[str]) -> None:
+    """Raise BenchError when something that these strategies need is not installed."""
+    for name in sorted(set(names)):
+        for path in STRATEGIES[name].needs:
+            if not path.exists():
+                raise BenchError(
+                    f"{name} needs {shown(path)}, which is not there; run `make bench-setup`"
+                )
+
+
+def shown(path: Path) -> str:
+    """Return a path as a reader knows it: from the repository's root, when it is in there."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

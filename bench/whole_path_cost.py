@@ -1,0 +1,36 @@
+"""What the whole path of one connection costs: read, post, account, by bench/whole_path.py.
+
+That program starts what it needs and prints one line of JSON with
+`cpu_microseconds_per_connection`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from bench.child import clean_environment
+from bench.errors import BenchError
+from bench.strategies.registry import ROOT
+
+_PROGRAM = ROOT / "bench" / "whole_path.py"
+_LIMIT_SECONDS = 120
+
+
+def whole_path_microseconds() -> float | None:
+    """Return CPU microseconds for each connection; None where the program is missing."""
+    if not _PROGRAM.exists():
+        return None
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "bench.whole_path"],
+            cwd=ROOT,
+            env=clean_environment(os.environ),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=_LIMIT_SECONDS,
+        )
+        return float(json.loads(run.stdout)["cpu_microseconds_per_connection"])
+    except (subprocess.SubprocessError, ValueError, TypeError, KeyError) as error:
+        raise BenchError(f"bench/whole_path.py measured nothing: {error}") from error

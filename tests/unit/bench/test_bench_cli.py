@@ -1,0 +1,95 @@
+"""The command: help, exit codes, and errors that are messages."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bench import __main__ as command
+from bench.errors import BenchError
+from bench.runner import Sample
+from bench.runs import PlannedRun
+from tests.unit.bench.figures import a_measurement, a_report
+
+
+@pytest.fixture
+def latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's result is written."""
+    path = tmp_path / "latest.json"
+    monkeypatch.setattr(command, "LATEST", path)
+    monkeypatch.setattr(command, "PARTIAL", path)
+    return path
+
+
+def measure_with(monkeypatch: pytest.MonkeyPatch, *complaints: str) -> None:
+    """Let every run have been measured at once, with these complaints."""
+
+    def measured(runs: tuple[PlannedRun, ...], rounds: int, **_: Any) -> Any:
+        sample = Sample(a_measurement(), a_report(), complaints)
+        return {run: [sample] * rounds for run in runs}, {"import": 1.0, "whole path": 90.0}
+
+    monkeypatch.setattr(command, "_measure", measured)
+    monkeypatch.setattr(command, "require", lambda _: None)
+
+
+def test_bench_explains_itself() -> None:
+    """Every option has help."""
+    runner = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
+
+    result = runner.invoke(command.app, ["--help"])
+
+    assert result.exit_code == 0
+    assert [word for word in ("--quick", "--only", "--repeats") if word not in result.stdout] == []
+
+
+@pytest.mark.parametrize("options", [[], ["--quick"], ["--only", "crier", "--repeats", "1"]])
+def test_bench_succeeds_when_targets_are_missed(
+    monkeypatch: pytest.MonkeyPatch, latest: Path, options: list[str]
+) -> None:
+    """A slow machine is no failure: the tables say which targets are missed."""
+    measure_with(monkeypatch)
+
+    result = CliRunner().invoke(command.app, options)
+
+    assert result.exit_code == 0
+    assert "missed" in result.stdout
+    assert "importing the broadcast handler" in result.stdout
+    assert json.loads(latest.read_text()).keys() == {"machine", "runs", "targets"}
+
+
+def test_bench_fails_when_an_account_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], latest: Path
+) -> None:
+    """Fast but wrong is not a figure: the run and what differs are named."""
+    measure_with(monkeypatch, "duplicates: found 1, expected 0")
+    monkeypatch.setattr(sys, "argv", ["bench", "--only", "crier-paced", "--repeats", "1"])
+
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+
+    assert ended.value.code == 1
+    words = " ".join(capfd.readouterr().err.split())
+    assert "Wrong account: crier-paced: 30,000, 512 in flight: duplicates: found 1" in words
+    assert latest.exists()
+
+
+def test_bench_says_what_to_type_when_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], latest: Path
+) -> None:
+    """A message on stderr and exit code 1, no traceback, and no result."""
+
+    def missing(_: object) -> None:
+        raise BenchError("node-v3 needs bench/peers; run `make bench-setup`")
+
+    monkeypatch.setattr(command, "require", missing)
+    monkeypatch.setattr(sys, "argv", ["bench"])
+
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+
+    assert ended.value.code == 1
+    assert "Error: node-v3 needs bench/peers; run `make bench-setup`" in capfd.readouterr().err
+    assert not latest.exists()

@@ -1,0 +1,63 @@
+"""The plots: all of them are drawn, the same each time."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.plots.__main__ import PLOTS, make_plots
+from bench.plots.cost_against_size import Cost
+from bench.result import Result
+from bench.runs import CRIER_SIZES, SWEEP
+from tests.unit.bench.figures import a_run
+
+RESULT = Result(
+    {},
+    (
+        *(a_run(connections=size, wall_seconds=size / 20_000) for size in CRIER_SIZES),
+        *(a_run(connections=60 * size, in_flight=size) for size in SWEEP),
+        *(
+            a_run(name, in_flight=64, wall_seconds=2.0)
+            for name in (
+                "boto3-threads",
+                "aiobotocore-gather",
+                "node-v2-all-settled",
+                "node-v3-all-settled",
+            )
+        ),
+        *(
+            a_run(f"{library}-sequential", connections=300, in_flight=1, wall_seconds=7.0)
+            for library in ("boto3", "node-v2", "node-v3")
+        ),
+    ),
+    (),
+)
+
+
+def test_plots_are_the_same_each_time(tmp_path: Path) -> None:
+    """No date and no random ids: a plot changes when its figures do."""
+    make_plots(RESULT, tmp_path / "first")
+    make_plots(RESULT, tmp_path / "second")
+
+    files = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert files == sorted(f"{name}.{kind}" for name in PLOTS for kind in ("png", "svg"))
+    for name in files:
+        first = (tmp_path / "first" / name).read_bytes()
+        assert first == (tmp_path / "second" / name).read_bytes()
+
+
+def test_plots_say_what_is_missing(tmp_path: Path) -> None:
+    """A result of a part of the plan is not drawn as if it were whole."""
+    runs = tuple(run for run in RESULT.runs if run.strategy != "boto3-threads")
+
+    with pytest.raises(BenchError, match="no run of boto3-threads; run `make bench`"):
+        make_plots(Result({}, runs, ()), tmp_path)
+
+
+def test_cost_is_messages_above_all() -> None:
+    """A million messages cost a dollar; everything else of a broadcast is small change."""
+    cost = Cost.of(a_run(connections=300_000, wall_seconds=15.0))
+
+    assert cost.messages == pytest.approx(0.3)
+    assert cost.compute == pytest.approx(15 * 1.769 * 0.0000133334)
+    assert cost.total < 0.302

@@ -1,0 +1,141 @@
+"""The result: accounts that agree, medians of repeats, JSON that is the same again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.account import complaints
+from bench.errors import BenchError
+from bench.result import Result, Run, Target
+from bench.runner import Sample
+from bench.runs import PlannedRun
+from bench.stand_in.behaviour import Behaviour
+from tests.unit.bench.figures import a_job, a_measurement, a_report, a_run
+
+WELL = Behaviour()
+PLANNED = PlannedRun(name="crier-paced", strategy="crier", connections=3, in_flight=64)
+
+
+def test_accounts_agree_when_everyone_got_it_once() -> None:
+    """Nothing to complain about."""
+    assert list(complaints(a_job(), WELL, a_measurement(), a_report())) == []
+
+
+@pytest.mark.parametrize(
+    ("measured", "reported", "complaint"),
+    [
+        ({"delivered": 2}, {}, "outcomes in all: found 2, expected 3"),
+        ({"delivered": 2, "failed": 1}, {}, "delivered, by the stand-in's account: found 2"),
+        ({"connections": 2}, {}, "connections: found 2, expected 3"),
+        ({}, {"delivered": 2}, "delivered, by the stand-in's account: found 3, expected 2"),
+        ({}, {"connections_reached": 2}, "different connections reached: found 2, expected 3"),
+        ({}, {"delivered": 4, "duplicates": 1}, "duplicates: found 1, expected 0"),
+        ({}, {"malformed": 1}, "malformed requests: found 1, expected 0"),
+        ({}, {"unsigned": 1}, "unsigned requests: found 1, expected 0"),
+        ({"delivered": 2, "gone": 1}, {"delivered": 2}, "gone: found 1, expected 0"),
+    ],
+)
+def test_accounts_disagree_when_something_is_lost_or_doubled(
+    measured: dict[str, Any], reported: dict[str, Any], complaint: str
+) -> None:
+    """Whatever differs is named, with what was found and what was expected."""
+    found = list(complaints(a_job(), WELL, a_measurement(**measured), a_report(**reported)))
+
+    assert [one for one in found if one.startswith(complaint)]
+
+
+def test_accounts_disagree_when_all_say_that_some_were_missed() -> None:
+    """Both accounts can agree and be short: who must be reached is known beforehand."""
+    measured = a_measurement(delivered=2, failed=1)
+    report = a_report(delivered=2, connections_reached=2)
+
+    found = list(complaints(a_job(), WELL, measured, report))
+
+    assert found == ["delivered, missing ones none: found 2, expected 3"]
+
+
+def test_accounts_agree_when_only_the_gone_and_the_full_are_not_reached() -> None:
+    """The stand-in's behaviour says who they are."""
+    behaviour = Behaviour(gone_share=0.2, full_buffer_share=0.3)
+    job = a_job(connections=1_000)
+    gone = sum(map(behaviour.is_gone, job.audience))
+    full = sum(map(behaviour.is_full, job.audience))
+    delivered = 1_000 - gone - full
+    measured = a_measurement(
+        connections=1_000, delivered=delivered, gone=gone, throttled=full - 5, failed=5
+    )
+    report = a_report(delivered=delivered, connections_reached=delivered)
+
+    assert 150 < gone < 250 < full < 350
+    assert list(complaints(job, behaviour, measured, report)) == []
+
+
+def test_run_is_the_median_of_its_repeats() -> None:
+    """Counts, latencies and curve are those of the repeat in the middle."""
+    walls = (0.9, 0.3, 0.6)
+    samples = [
+        Sample(
+            a_measurement(wall_seconds=wall, latency_ms={"max": wall}),
+            a_report(posts=6, answers={200: 3, 429: 3}),
+            (),
+        )
+        for wall in walls
+    ]
+
+    run = Run.of(PLANNED, samples)
+
+    assert (run.strategy, run.connections, run.in_flight) == ("crier-paced", 3, 64)
+    assert (run.wall_seconds, run.wall_seconds_spread) == (0.6, 0.6)
+    assert run.latency_ms == {"max": 0.6}
+    assert run.throttled == 3
+    assert run.posts_per_second == 10
+    assert run.cpu_microseconds_per_post == pytest.approx(250_000 / 6, rel=1e-3)
+    assert run.stand_in_cpu_share == pytest.approx(0.125 / 0.6, rel=1e-2)
+    assert run.repeats == 3
+    assert run.warm
+
+
+def test_result_is_the_same_after_its_json(tmp_path: Path) -> None:
+    """What is written is what the plots read, with exactly the keys that were promised."""
+    target = Target("sustained rate", "≥ 18,000 posts/s", 20_000.0, met=True)
+    result = Result({"cores": 2}, (a_run(),), (target, Target("import", "≤ 1.2 x", None, None)))
+    path = tmp_path / "results" / "latest.json"
+
+    result.write(path)
+
+    facts = json.loads(path.read_text())
+    assert Result.read(path) == result
+    assert facts.keys() == {"machine", "runs", "targets"}
+    assert facts["targets"][0].keys() == {"name", "target", "figure", "met"}
+    assert facts["runs"][0].keys() == {
+        "strategy",
+        "connections",
+        "in_flight",
+        "warm",
+        "wall_seconds",
+        "wall_seconds_spread",
+        "posts_per_second",
+        "cpu_microseconds_per_post",
+        "peak_memory_bytes",
+        "delivered",
+        "gone",
+        "failed",
+        "throttled",
+        "latency_ms",
+        "curve",
+        "repeats",
+        "stand_in_cpu_share",
+    }
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", '{"machine": {}, "runs": [{}], "targets": []}'])
+def test_result_says_what_to_type_when_there_is_none(tmp_path: Path, text: str | None) -> None:
+    """A missing file and one of another form are the same error."""
+    path = tmp_path / "latest.json"
+    if text is not None:
+        path.write_text(text)
+
+    with pytest.raises(BenchError, match="run `make bench`"):
+        Result.read(path)

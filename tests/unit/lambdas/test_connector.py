@@ -1,0 +1,383 @@
+"""Opening connections: who is looked up, who is believed, and what goes wrong."""
+
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
+from delivery.connector import RESOLVED_SECONDS, Connector, tls_context
+from delivery.endpoint import parse_endpoint
+from delivery.http_answer import Answer
+from delivery.http_connection import READ, HttpConnection
+from tests.unit.lambdas.fakes import FakeTime
+from tests.unit.lambdas.loopback import (
+    OK,
+    PATIENCE_SECONDS,
+    Loopback,
+    is_readable,
+    read_post,
+    unused_port,
+    wait_for_end,
+)
+
+POST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
+
+
+def _answer_one(server: socket.socket) -> None:
+    read_post(server)
+    server.sendall(OK)
+    wait_for_end(server)
+
+
+def _drive(http: HttpConnection) -> Answer:
+    """Advance a connection until it has an answer, or raises."""
+    with closing(http):
+        http.send(POST)
+        while True:
+            if http.interest == READ:
+                assert is_readable(http)
+            answer = http.advance()
+            if answer:
+                return answer
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    """Return the time in which addresses grow old."""
+    return FakeTime()
+
+
+@pytest.fixture
+def make(time: FakeTime) -> Iterator[Callable[..., Connector]]:
+    """Return what makes connectors, and closes them."""
+    with ExitStack() as stack:
+
+        def make(url: str, ca_path: Path | None = None) -> Connector:
+            tls = tls_context(str(ca_path)) if ca_path else None
+            connector = Connector(parse_endpoint(url), tls, time.clock.monotonic)
+            stack.callback(connector.close)
+            return connector
+
+        yield make
+
+
+Make = Callable[..., Connector]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
+    """Return a certificate for loopback."""
+    return issue_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def test_connector_opens_plain_connections_to_an_http_endpoint(make: Make) -> None:
+    """As to the local AWS."""
+    with Loopback(_answer_one) as server:
+        connector = make(server.url)
+        connector.resolve(PATIENCE_SECONDS)
+
+        answer = _drive(connector.open())
+
+    assert answer == Answer(200, b"{}")
+
+
+def test_connector_uses_no_tls_for_an_http_endpoint(
+    make: Make, certificate: ServerCertificate
+) -> None:
+    """The scheme decides, even when there is a TLS context."""
+    with Loopback(_answer_one) as server:
+        connector = make(server.url, certificate.ca_path)
+        connector.resolve(PATIENCE_SECONDS)
+
+        answer = _drive(connector.open())
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("rsa", [False, True])
+def test_connector_opens_verified_connections_to_an_https_endpoint(
+    make: Make, tmp_path: Path, *, rsa: bool
+) -> None:
+    """The authority is known, and the name is right."""
+    certificate = issue_certificate(tmp_path, rsa=rsa)
+    with Loopback(_answer_one, certificate.server_context()) as server:
+        connector = make(server.url, certificate.ca_path)
+        connector.resolve(PATIENCE_SECONDS)
+
+        answer = _drive(connector.open())
+
+    assert answer == Answer(200, b"{}")
+
+
+def test_connector_refuses_a_server_with_another_name(make: Make, tmp_path: Path) -> None:
+    """A right certificate of somebody else is a wrong one."""
+    elsewhere = issue_certificate(tmp_path, names=WRONG_NAMES)
+    with Loopback(_answer_one, elsewhere.server_context()) as server:
+        connector = make(server.url, elsewhere.ca_path)
+        connector.resolve(PATIENCE_SECONDS)
+
+        with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+            _drive(connector.open())
+
+
+def test_connector_refuses_a_server_of_an_unknown_authority(
+    make: Make, certificate: ServerCertificate, tmp_path: Path
+) -> None:
+    """Anybody can make a certificate with the right name."""
+    unknown = issue_certificate(tmp_path)
+    with Loopback(_answer_one, unknown.server_context()) as server:
+        connector = make(server.url, certificate.ca_path)
+        connector.resolve(PATIENCE_SECONDS)
+
+        with pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed"):
+            _drive(connector.open())
+
+
+def _old_context(certificate: ServerCertificate) -> ssl.SSLContext:
+    """Return TLS 1.1 and nothing else."""
+    context = certificate.server_context()
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.minimum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
+
+
+def test_connector_refuses_a_server_that_knows_only_tls_1_1(
+    make: Make, certificate: ServerCertificate
+) -> None:
+    """Nothing older than TLS 1.2 is spoken."""
+    with Loopback(_answer_one, _old_context(certificate)) as server:
+        connector = make(server.url, certificate.ca_path)
+        connector.resolve(PATIENCE_SECONDS)
+
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            _drive(connector.open())
+
+
+def test_connector_refuses_a_server_that_speaks_no_tls(
+    make: Make, certificate: ServerCertificate
+) -> None:
+    """Plain HTTP where TLS is expected."""
+
+    def answer_plainly(server: socket.socket) -> None:
+        server.recv(1)
+        server.sendall(OK)
+        wait_for_end(server)
+
+    with Loopback(answer_plainly) as server:
+        connector = make(f"https://127.0.0.1:{server.port}/prod", certificate.ca_path)
+        connector.resolve(PATIENCE_SECONDS)
+
+        with pytest.raises(ssl.SSLError):
+            _drive(connector.open())
+
+
+def test_connector_fails_when_nobody_listens(make: Make) -> None:
+    """The refusal shows when the connection is advanced."""
+    connector = make(f"http://127.0.0.1:{unused_port()}/prod")
+    connector.resolve(PATIENCE_SECONDS)
+
+    with pytest.raises(ConnectionError):
+        _drive(connector.open())
+
+
+def test_connector_opens_nothing_before_the_host_is_looked_up(make: Make) -> None:
+    """Looking up can take long: it is never done where posts wait."""
+    with pytest.raises(OSError, match=r"127\.0\.0\.1 not resolved: no answer yet"):
+        make("http://127.0.0.1:1/prod").open()
+
+
+def test_connector_refuses_https_without_tls() -> None:
+    """Posts to an https endpoint must not go out in the clear."""
+    with pytest.raises(ValueError, match="is https, expected a TLS context"):
+        Connector(parse_endpoint("https://moving.example/prod"), None, FakeTime().clock.monotonic)
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "a" * 64, f"{'a.' * 126}aaaa"])
+def test_connector_opens_nothing_when_the_host_cannot_be_looked_up(make: Make, host: str) -> None:
+    """Whatever is wrong with it: each attempt says so, and nothing else is raised."""
+    connector = make(f"http://{host}:1/prod")
+
+    connector.resolve(PATIENCE_SECONDS)
+
+    with pytest.raises(OSError, match=f"^{re.escape(host)} not resolved: "):
+        connector.open()
+
+
+def test_connector_waits_no_longer_for_a_look_up_than_it_is_told(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server that never answers takes no more than its time."""
+    is_over = Event()
+
+    def hang(*_: object, **__: object) -> list[Any]:
+        is_over.wait(PATIENCE_SECONDS)
+        raise OSError("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    connector = make("http://slow.example/prod")
+
+    connector.resolve(0.01)
+
+    with pytest.raises(OSError, match=r"slow\.example not resolved: "):
+        connector.open()
+    is_over.set()
+
+
+def test_connector_looks_up_anew_after_a_failure(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that could not be found may be found the next time."""
+    with Loopback(_answer_one) as server:
+        found = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
+        answers: list[Exception | list[Any]] = [OSError("name server away"), found]
+
+        def look_up(*_: object, **__: object) -> list[Any]:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        connector = make("http://moody.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        with pytest.raises(OSError, match="name server away"):
+            connector.open()
+
+        connector.resolve(PATIENCE_SECONDS)
+
+        assert _drive(connector.open()) == Answer(200, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "look_ups"), [(0.0, 1), (RESOLVED_SECONDS - 0.1, 1), (RESOLVED_SECONDS, 2)]
+)
+def test_connector_looks_up_anew_when_the_addresses_are_old(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch, seconds: float, look_ups: int
+) -> None:
+    """Not for each broadcast, but often enough to notice that the service has moved."""
+    asked: list[Any] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[Any]:
+        asked.append((host, port))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    connector = make("http://moving.example/prod")
+    connector.resolve(PATIENCE_SECONDS)
+    time.seconds += seconds
+
+    connector.resolve(PATIENCE_SECONDS)
+
+    assert asked == [("moving.example", 80)] * look_ups
+
+
+def test_connector_keeps_the_addresses_that_it_knows_when_looking_up_fails(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were good a minute ago: better than none."""
+    with Loopback(_answer_one) as server:
+        connector = make(f"http://127.0.0.1:{server.port}/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        time.seconds += RESOLVED_SECONDS
+
+        def fail(*_: object, **__: object) -> list[Any]:
+            raise OSError("name server away")
+
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        connector.resolve(PATIENCE_SECONDS)
+
+        assert _drive(connector.open()).status == 200
+
+
+def test_connector_opens_connections_to_the_addresses_in_turn(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host with several addresses shares the load among them."""
+    with Loopback(_answer_one) as one, Loopback(_answer_one) as other:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+            for server in (one, other)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        connector = make("http://two.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+
+        for _ in range(4):
+            _drive(connector.open())
+
+        assert (one.accepted, other.accepted) == (2, 2)
+
+
+def test_connector_leaves_no_socket_behind_when_connecting_cannot_begin(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket that nobody closes would warn, and warnings are errors here."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("no address", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    connector = make("http://odd.example/prod")
+    connector.resolve(PATIENCE_SECONDS)
+
+    with pytest.raises(OSError, match=r".+"):
+        connector.open()
+
+
+def test_connector_fails_when_the_address_cannot_be_reached(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting fails at once, without a word to the selector."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("255.255.255.255", 80))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    connector = make("http://broadcast.example/prod")
+    connector.resolve(PATIENCE_SECONDS)
+
+    with pytest.raises(OSError, match=r".+"):
+        _drive(connector.open())
+
+
+def test_connector_resolves_no_more_when_closed(make: Make) -> None:
+    """It is for the tests: a function's connector lives as long as its process."""
+    connector = make("http://127.0.0.1:1/prod")
+
+    connector.close()
+
+    with pytest.raises(RuntimeError):
+        connector.resolve(PATIENCE_SECONDS)
+
+
+def test_tls_context_verifies_the_server_with_tls_1_2_or_newer() -> None:
+    """By the system's authorities where no others are named."""
+    context = tls_context(None)
+
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_tls_context_believes_only_the_bundle_that_is_named(certificate: ServerCertificate) -> None:
+    """AWS_CA_BUNDLE replaces the system's authorities."""
+    context = tls_context(str(certificate.ca_path))
+
+    assert len(context.get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nx"])
+def test_tls_context_refuses_a_bundle_that_cannot_be_loaded(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """The message names the file and the setting."""
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_bytes(content)
+
+    with pytest.raises(OSError, match=r"bundle\.pem cannot be loaded .* check AWS_CA_BUNDLE"):
+        tls_context(str(bundle))

@@ -1,0 +1,423 @@
+"""One connection, both of its ends in the test's hands: each byte goes when the test says so."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from typing import Any
+
+import pytest
+
+from bench.stand_in.certificate import ServerCertificate, issue_certificate
+from delivery.connector import tls_context
+from delivery.http_answer import MAX_ANSWER_BYTES, Answer
+from delivery.http_connection import READ, WRITE, ClosedError, HttpConnection, Wrap
+from delivery.http_head import MalformedAnswerError
+from tests.unit.lambdas.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset, unused_port
+
+POST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
+LARGE_POST = b"x" * (128 * 1024)
+SMALL_BUFFER = 4096
+STRAY = [b"x", OK]
+
+
+class Ends:
+    """A client's connection, as yet not open, and the server's end of it."""
+
+    def __init__(self, certificate: ServerCertificate | None, stack: ExitStack) -> None:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
+        client.settimeout(0)
+        client.connect_ex(listener.getsockname())
+        self.http = HttpConnection(client, _wrap_with(certificate) if certificate else None)
+        stack.callback(self.http.close)
+        accepted, _ = listener.accept()
+        self.server = accepted
+        if certificate:
+            self.server = certificate.server_context().wrap_socket(
+                accepted, server_side=True, do_handshake_on_connect=False
+            )
+        self.server.settimeout(0)
+        stack.callback(self.server.close)
+
+    def open(self) -> None:
+        """Advance both ends until a post can be sent; TLS's session tickets come after that."""
+        while not self.http.is_open:
+            assert self.http.advance() is None
+            if isinstance(self.server, ssl.SSLSocket) and not self.http.is_open:
+                assert is_readable(self.server)
+                self._shake_hands(self.server)
+
+    def finish_opening(self) -> None:
+        """Let the server take note of the handshake's end, and send its session tickets."""
+        if isinstance(self.server, ssl.SSLSocket):
+            assert is_readable(self.server)
+            self._shake_hands(self.server)
+
+    def receive(self, size: int) -> bytes:
+        """Receive so many bytes at the server's end, the client going on meanwhile."""
+        data = b""
+        while len(data) < size:
+            assert self.http.advance() is None
+            try:
+                data += self.server.recv(size - len(data))
+            except (BlockingIOError, ssl.SSLWantReadError):
+                is_readable(self.server, 0.01)
+        return data
+
+    def answer(self, data: bytes) -> Answer | None:
+        """Send bytes from the server in one piece, and return what the client makes of them."""
+        assert self.server.send(data) == len(data)
+        assert is_readable(self.http)
+        return self.http.advance()
+
+    @staticmethod
+    def _shake_hands(server: ssl.SSLSocket) -> None:
+        with suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+
+
+def _wrap_with(certificate: ServerCertificate) -> Wrap:
+    context = tls_context(str(certificate.ca_path))
+
+    def wrap(sock: socket.socket) -> ssl.SSLSocket:
+        return context.wrap_socket(sock, do_handshake_on_connect=False, server_hostname="127.0.0.1")
+
+    return wrap
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
+    """Return a certificate for loopback."""
+    return issue_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(params=["http", "https"])
+def ends(request: pytest.FixtureRequest, certificate: ServerCertificate) -> Iterator[Ends]:
+    """Return both ends of an open connection, plain and with TLS."""
+    with ExitStack() as stack:
+        ends = Ends(certificate if request.param == "https" else None, stack)
+        ends.open()
+        ends.finish_opening()
+        yield ends
+
+
+@pytest.fixture
+def tls_ends(certificate: ServerCertificate) -> Iterator[Ends]:
+    """Return both ends of a TLS connection that the client has just opened."""
+    with ExitStack() as stack:
+        ends = Ends(certificate, stack)
+        ends.open()
+        yield ends
+
+
+def test_connection_carries_one_post_after_another(ends: Ends) -> None:
+    """The same connection, a new answer each time."""
+    http = ends.http
+
+    for number, expected in enumerate([Answer(200, b"{}"), Answer(410)], start=1):
+        http.send(POST)
+        received = ends.receive(len(POST))
+        heard_before = http.has_heard
+        answer = ends.answer(OK if number == 1 else GONE)
+
+        assert (received, answer) == (POST, expected)
+        assert (heard_before, http.has_heard) == (False, True)
+        assert (http.answers, http.interest) == (number, READ)
+
+
+def test_connection_sends_what_it_was_given_while_opening(certificate: ServerCertificate) -> None:
+    """A post waits for the handshake, and goes with it."""
+    with ExitStack() as stack:
+        ends = Ends(certificate, stack)
+        ends.http.send(POST)
+
+        ends.open()
+        ends.finish_opening()
+
+        assert ends.receive(len(POST)) == POST
+
+
+def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(ends: Ends) -> None:
+    """Every byte arrives once; meanwhile an early answer would be heard."""
+    post = bytes(n % 251 for n in range(128 * 1024))
+
+    ends.http.send(post)
+    interest = ends.http.interest
+    received = ends.receive(len(post))
+    answer = ends.answer(OK)
+
+    assert interest == READ | WRITE
+    assert received == post
+    assert answer == Answer(200, b"{}")
+    assert ends.http.interest == READ
+
+
+def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) -> None:
+    """The rest of the post would be taken for the next one."""
+    ends.http.send(LARGE_POST)
+
+    answer = ends.answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+
+    assert answer == Answer(413, b"", keeps_alive=False)
+
+
+def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
+    """Whoever answers 200 before it has the message has not delivered it."""
+    ends.http.send(LARGE_POST)
+
+    with pytest.raises(MalformedAnswerError, match="before the whole post was sent"):
+        ends.answer(OK)
+
+    assert ends.http.end() is None
+
+
+def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
+    """A change of keys may come in between."""
+    client, server = socket.socketpair()
+
+    class WantsToSend(socket.socket):
+        def recv(self, *_: Any) -> bytes:
+            raise ssl.SSLWantWriteError
+
+    http = HttpConnection(WantsToSend(fileno=client.detach()), None)
+    http.send(POST)
+
+    with closing(http), closing(server):
+        assert http.advance() is None
+        assert http.interest == READ | WRITE
+
+
+def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
+    """No piece is too small."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+
+    answers = [ends.answer(OK[n : n + 1]) for n in range(len(OK))]
+
+    assert answers == [None] * (len(OK) - 1) + [Answer(200, b"{}")]
+
+
+@pytest.mark.parametrize("stray", STRAY)
+def test_connection_is_given_up_when_bytes_come_with_the_answer(ends: Ends, stray: bytes) -> None:
+    """In the same segment, and in the same TLS record."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+
+    answer = ends.answer(GONE + stray)
+
+    assert answer == Answer(410, b"", keeps_alive=False)
+
+
+def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends) -> None:
+    """The answer ends where a read ends, and bytes follow in the same record."""
+    tls_ends.finish_opening()
+    tls_ends.http.send(POST)
+    tls_ends.receive(len(POST))
+    start = b"HTTP/1.1 410 Gone\r\nContent-Length: 4000\r\nX: "
+    data = start + b"x" * (4096 - 4000 - len(start) - 4) + b"\r\n\r\n" + b"y" * 4000
+
+    answer = tls_ends.answer(data + OK)
+
+    assert len(data) == 4096
+    assert answer == Answer(410, b"y" * 4000, keeps_alive=False)
+
+
+@pytest.mark.parametrize("stray", STRAY)
+def test_connection_is_not_quiet_when_bytes_come_after_the_answer(ends: Ends, stray: bytes) -> None:
+    """In a segment and a record of their own."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+    answer = ends.answer(OK)
+
+    ends.server.send(stray)
+
+    assert answer == Answer(200, b"{}")
+    assert is_readable(ends.http)
+    assert not ends.http.is_quiet()
+
+
+def test_connection_is_quiet_when_nothing_has_come(ends: Ends) -> None:
+    """It can be used again."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+    ends.answer(OK)
+
+    assert ends.http.is_quiet()
+
+
+def test_connection_is_quiet_when_session_tickets_have_come(tls_ends: Ends) -> None:
+    """They are TLS's own: readable for the selector, nothing for us."""
+    tls_ends.finish_opening()
+    is_woken = is_readable(tls_ends.http)
+
+    is_quiet = tls_ends.http.is_quiet()
+
+    assert (is_woken, is_quiet) == (True, True)
+    assert not is_readable(tls_ends.http, 0)
+
+
+def test_connection_is_not_quiet_when_the_server_has_closed_it(ends: Ends) -> None:
+    """Politely, as API Gateway does after ten minutes."""
+    ends.server.close()
+
+    assert is_readable(ends.http)
+    assert not ends.http.is_quiet()
+
+
+def test_connection_is_not_quiet_when_the_server_has_reset_it(ends: Ends) -> None:
+    """Impolitely, as a load balancer does."""
+    reset(ends.server)
+
+    assert is_readable(ends.http)
+    assert not ends.http.is_quiet()
+
+
+def test_connection_is_closed_before_the_answer(ends: Ends) -> None:
+    """The post may or may not have arrived."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+    ends.server.close()
+
+    with pytest.raises(ClosedError, match="before it had answered"):
+        _advance(ends.http)
+    assert ends.http.end() is None
+
+
+def test_connection_is_closed_within_the_answer(ends: Ends) -> None:
+    """The status has come: that is answer enough."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+    ends.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+    ends.server.close()
+
+    assert _advance(ends.http) == Answer(200, b"", keeps_alive=False)
+
+
+def test_connection_keeps_the_status_when_it_is_reset_within_the_answer(ends: Ends) -> None:
+    """TLS takes a reset for an end, TCP raises it: `end` returns what the error does not say."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+    ends.answer(b"HTTP/1.1 410 Gone\r\nContent-Length: 9\r\n\r\n{")
+    reset(ends.server)
+
+    with suppress(ConnectionResetError):
+        assert _advance(ends.http) == ends.http.end()
+    assert ends.http.end() == Answer(410, b"", keeps_alive=False)
+
+
+def test_connection_refuses_garbage(ends: Ends) -> None:
+    """What is no answer is an error of its own."""
+    ends.http.send(POST)
+    ends.receive(len(POST))
+
+    with pytest.raises(MalformedAnswerError):
+        ends.answer(b"\x00\xff\r\n\r\n")
+
+
+def test_connection_refuses_news_without_end(ends: Ends) -> None:
+    """A server that sends faster than we read must not hold the thread."""
+    news = b"HTTP/1.1 100 Continue\r\n\r\n" * 40
+    ends.http.send(POST)
+    ends.receive(len(POST))
+
+    answers = [ends.answer(news) for _ in range(MAX_ANSWER_BYTES // len(news))]
+
+    assert answers == [None] * len(answers)
+    with pytest.raises(MalformedAnswerError, match="an answer of up to"):
+        ends.answer(news)
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_connection_fails_when_it_is_refused(
+    is_tls: bool,  # noqa: FBT001 - a parameter of pytest's
+    certificate: ServerCertificate,
+) -> None:
+    """Nobody listens."""
+    sock = socket.socket()
+    sock.settimeout(0)
+    sock.connect_ex(("127.0.0.1", unused_port()))
+    http = HttpConnection(sock, _wrap_with(certificate) if is_tls else None)
+    http.send(POST)
+
+    with pytest.raises(OSError, match=r".+"):
+        _advance(http)
+    assert not http.answers
+    http.close()
+
+
+def _advance(http: HttpConnection) -> Answer | None:
+    """Go on as soon as something has come."""
+    assert is_readable(http, PATIENCE_SECONDS)
+    return http.advance()
+
+
+class _Tls(ssl.SSLSocket):
+    """TLS that wants what a test says before it does anything: its states are hard to provoke."""
+
+    def __init__(self, wants: list[Exception]) -> None:
+        self.wants = wants
+        self.sent = b""
+        socket.socket.__init__(self)
+
+    def do_handshake(self, *_: object) -> None:
+        self._want()
+
+    def send(self, data: Any, *_: object) -> int:
+        self._want()
+        self.sent += bytes(data)
+        return len(data)
+
+    def recv(self, *_: object) -> bytes:
+        raise ssl.SSLWantReadError
+
+    def _want(self) -> None:
+        if self.wants:
+            raise self.wants.pop(0)
+
+
+@pytest.fixture
+def wanting() -> Iterator[Callable[..., tuple[HttpConnection, _Tls]]]:
+    """Return what makes a connection whose TLS wants something."""
+    with ExitStack() as stack:
+
+        def make(*wants: Exception) -> tuple[HttpConnection, _Tls]:
+            tls = stack.enter_context(_Tls(list(wants)))
+            return HttpConnection(tls, lambda _sock: tls), tls
+
+        yield make
+
+
+Wanting = Callable[..., tuple[HttpConnection, _Tls]]
+
+
+def test_connection_waits_for_what_the_handshake_wants(wanting: Wanting) -> None:
+    """To read, then to write; then it is open, and the post goes."""
+    http, tls = wanting(ssl.SSLWantReadError(), ssl.SSLWantWriteError())
+    http.send(POST)
+
+    interests = []
+    while not http.is_open:
+        assert http.advance() is None
+        interests.append(http.interest)
+
+    assert interests == [READ, WRITE, READ]
+    assert tls.sent == POST
+
+
+def test_connection_waits_for_what_sending_wants(wanting: Wanting) -> None:
+    """TLS may have to read before it can send: its own messages come in between."""
+    http, tls = wanting()
+    http.advance()
+    tls.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
+
+    http.send(POST)
+    interests = [http.interest]
+    while not tls.sent:
+        http.advance()
+        interests.append(http.interest)
+
+    assert interests == [READ, READ | WRITE, READ]
+    assert tls.sent == POST

@@ -1,0 +1,682 @@
+"""The connections of one thread: how many there are, what they carry, when they are given up."""
+
+import os
+import selectors
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from bench.stand_in.certificate import ServerCertificate, issue_certificate
+from broadcasting.audience import Connection
+from delivery.connector import Connector, tls_context
+from delivery.endpoint import parse_endpoint
+from delivery.http_answer import Answer
+from delivery.http_connection import ClosedError
+from delivery.http_head import MalformedAnswerError
+from delivery.http_pool import OPENING_AT_ONCE, Ending, HttpPool, IdleClosedError, Timeouts
+from delivery.post import Post
+from delivery.waker import Waker
+from tests.unit.lambdas.fakes import NOW_MS, FakeTime
+from tests.unit.lambdas.loopback import (
+    GONE,
+    OK,
+    PATIENCE_SECONDS,
+    Loopback,
+    is_readable,
+    read_post,
+    reset,
+    silent_port,
+    unused_port,
+    wait_for_end,
+)
+
+REQUEST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
+LARGE_REQUEST = REQUEST.replace(b"length: 2", b"length: 4000000")[:-2] + b"x" * 4_000_000
+OK_ANSWER = Answer(200, b"{}")
+TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=5.0)
+
+
+def _post(name: str = "a") -> Post:
+    return Post(Connection(name, 0))
+
+
+def _answer_each(server: socket.socket) -> None:
+    while read_post(server):
+        server.sendall(OK)
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    """Return the time of the time-outs, which the test moves."""
+    return FakeTime()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
+    """Return a certificate for loopback."""
+    return issue_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+Make = Callable[..., HttpPool]
+
+
+@pytest.fixture
+def make(time: FakeTime, certificate: ServerCertificate) -> Iterator[Make]:
+    """Return what makes pools, and closes them."""
+    with ExitStack() as stack:
+
+        def make(url: str, size: int = 64) -> HttpPool:
+            context = tls_context(str(certificate.ca_path))
+            connector = Connector(parse_endpoint(url), context, time.clock.monotonic)
+            stack.callback(connector.close)
+            connector.resolve(PATIENCE_SECONDS)
+            pool = HttpPool(connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
+            stack.callback(pool.close)
+            return pool
+
+        yield make
+
+
+@pytest.fixture(params=["http", "https"])
+def serve(
+    request: pytest.FixtureRequest, certificate: ServerCertificate
+) -> Iterator[Callable[..., Loopback]]:
+    """Return what starts servers, plain or with TLS; they end after the pools."""
+    with ExitStack() as stack:
+
+        def serve(handler: Callable[[socket.socket], None] = _answer_each) -> Loopback:
+            tls = certificate.server_context() if request.param == "https" else None
+            return stack.enter_context(Loopback(handler, tls))
+
+        yield serve
+
+
+Serve = Callable[..., Loopback]
+
+
+def _endings(pool: HttpPool, number_of: int = 1) -> list[Ending]:
+    """Poll until so many posts have ended."""
+    endings: list[Ending] = []
+    while len(endings) < number_of:
+        news = pool.poll(PATIENCE_SECONDS)
+        assert news or pool.under_way, "nothing ends any more"
+        endings += news
+    return endings
+
+
+def _result(pool: HttpPool) -> Answer | Exception:
+    ((_, result),) = _endings(pool)
+    return result
+
+
+def _carry(pool: HttpPool, request: bytes = REQUEST) -> Answer | Exception:
+    """Carry one post to its end."""
+    pool.carry(_post(), request)
+    return _result(pool)
+
+
+def _poll_until(pool: HttpPool, is_so: Callable[[], bool]) -> None:
+    """Poll while nothing ends, until something shows."""
+    while not is_so():
+        assert pool.poll(PATIENCE_SECONDS) == []
+
+
+def _settle(pool: HttpPool) -> None:
+    """Poll until there is no news, session tickets included."""
+    while pool.poll(0.05) or pool.has_answered or not pool._is_quiet:
+        pass
+
+
+def test_pool_carries_posts_and_says_which_answer_is_whose(serve: Serve, make: Make) -> None:
+    """Many at once, each on its own connection."""
+
+    def echo(server: socket.socket) -> None:
+        while post := read_post(server):
+            name = post.split(b"\r\n\r\n")[1]
+            server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + name)
+
+    pool = make(serve(echo).url)
+    names = [f"{n:02}" for n in range(OPENING_AT_ONCE)]
+    for name in names:
+        pool.carry(_post(name), REQUEST[:-2] + name.encode())
+
+    endings = _endings(pool, len(names))
+
+    answered = {post.connection.id: result for post, result in endings}
+    assert answered == {name: Answer(200, name.encode()) for name in names}
+    assert pool.under_way == 0
+
+
+def test_pool_uses_a_connection_again(serve: Serve, make: Make) -> None:
+    """One connection for one post after another; TLS's session tickets are no stray bytes."""
+    server = serve()
+    pool = make(server.url)
+
+    answers = []
+    for _ in range(5):
+        answers.append(_carry(pool))
+        _settle(pool)
+
+    assert answers == [OK_ANSWER] * 5
+    assert server.accepted == 1
+
+
+def test_pool_sends_a_large_post_while_the_server_reads_slowly(serve: Serve, make: Make) -> None:
+    """The selector wakes it whenever there is room again, and no byte is lost."""
+    lengths = []
+
+    def read_slowly(server: socket.socket) -> None:
+        for _ in range(2):
+            lengths.append(len(read_post(server)))
+            server.sendall(OK)
+
+    pool = make(serve(read_slowly).url)
+
+    answers = [_carry(pool, LARGE_REQUEST)]
+    _settle(pool)
+    answers.append(_carry(pool, LARGE_REQUEST))
+
+    assert answers == [OK_ANSWER, OK_ANSWER]
+    assert lengths == [len(LARGE_REQUEST)] * 2
+
+
+def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Make) -> None:
+    """The next post begins on a fresh connection, not in the middle of the last."""
+    posts: list[bytes] = []
+
+    def answer_early(server: socket.socket) -> None:
+        start = server.recv(100)
+        posts.append(start[:4])
+        server.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        wait_for_end(server)
+
+    pool = make(serve(answer_early).url)
+
+    results = [_carry(pool, LARGE_REQUEST), _carry(pool, LARGE_REQUEST)]
+
+    assert [result.status for result in results if isinstance(result, Answer)] == [413, 413]
+    assert posts == [b"POST", b"POST"]
+
+
+def test_pool_has_room_for_as_many_as_may_be_opened_at_once(make: Make) -> None:
+    """Opening costs the processor: the rest waits until some are open."""
+    with silent_port() as port:
+        pool = make(f"https://127.0.0.1:{port}/prod")
+        rooms = []
+        while pool.room:
+            rooms.append(pool.room)
+            pool.carry(_post(), REQUEST)
+
+        assert rooms == [1] * OPENING_AT_ONCE
+        assert pool.under_way == OPENING_AT_ONCE
+        assert not pool.may_open
+
+
+def test_pool_has_room_for_no_more_than_its_size(serve: Serve, make: Make) -> None:
+    """Then posts wait for those that are under way."""
+    pool = make(serve().url, size=2)
+    pool.carry(_post(), REQUEST)
+    pool.carry(_post(), REQUEST)
+
+    room_meanwhile = pool.room
+    _endings(pool, 2)
+    _settle(pool)
+
+    assert room_meanwhile == 0
+    assert (pool.room, pool.may_open) == (2, False)
+
+
+def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> None:
+    """A connection is opened where nothing else is to do; what is idle is used at once."""
+    pool = make(serve().url)
+    pool.carry(_post(), REQUEST)
+    _endings(pool)
+
+    after_news = (pool.room, pool.may_open, pool.has_answered)
+    _settle(pool)
+    after_quiet = (pool.room, pool.may_open, pool.has_answered)
+
+    assert after_news == (0, True, True)
+    assert after_quiet == (2, True, False)
+
+
+@pytest.mark.parametrize("close", [socket.socket.close, reset])
+def test_pool_drops_a_connection_that_is_closed_while_idle(
+    serve: Serve, make: Make, close: Callable[[socket.socket], None]
+) -> None:
+    """The poll before the next post shows it: no post is lost on it."""
+    is_told = Event()
+
+    def answer_once(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        if not is_told.is_set():
+            is_told.wait(PATIENCE_SECONDS)
+            close(server)
+        wait_for_end(server)
+
+    server = serve(answer_once)
+    pool = make(server.url)
+    first = _carry(pool)
+    _settle(pool)
+    is_told.set()
+
+    _poll_until(pool, lambda: not pool._idle)
+    second = _carry(pool)
+
+    assert (first, second) == (OK_ANSWER, OK_ANSWER)
+    assert server.accepted == 2
+
+
+def test_pool_says_that_a_post_was_in_vain_when_the_connection_closed_unnoticed(
+    serve: Serve, make: Make
+) -> None:
+    """The server closes just as the post comes: it may be repeated at no cost."""
+
+    def answer_only_the_first(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        read_post(server)
+
+    pool = make(serve(answer_only_the_first).url)
+    first = _carry(pool)
+    _settle(pool)
+
+    second = _carry(pool)
+
+    assert first == OK_ANSWER
+    assert isinstance(second, IdleClosedError)
+    assert not pool.under_way
+
+
+def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
+    serve: Serve, make: Make
+) -> None:
+    """The reset has come since the last poll."""
+    is_told, is_reset = Event(), Event()
+
+    def answer_and_reset(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        is_told.wait(PATIENCE_SECONDS)
+        reset(server)
+        is_reset.set()
+
+    pool = make(serve(answer_and_reset).url)
+    _carry(pool)
+    _settle(pool)
+    (http,) = pool._idle
+    is_told.set()
+    assert is_reset.wait(PATIENCE_SECONDS)
+    assert is_readable(http)
+
+    with pytest.raises(IdleClosedError):
+        pool.carry(_post(), REQUEST)
+    assert not pool.under_way
+    assert pool.may_open
+
+
+def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
+    """Nothing was idle: the server has read the post, and closed."""
+    result = _carry(make(serve(read_post).url))
+
+    assert isinstance(result, ClosedError)
+
+
+@pytest.mark.parametrize("stray", [b"x", GONE])
+@pytest.mark.parametrize("is_in_one_piece", [True, False])
+def test_pool_never_takes_stray_bytes_for_the_next_answer(
+    serve: Serve,
+    make: Make,
+    stray: bytes,
+    is_in_one_piece: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    """With the answer or just after it, in the same TLS record or in its own."""
+    is_sent = Event()
+
+    def answer_too_much(server: socket.socket) -> None:
+        read_post(server)
+        for piece in [OK + stray] if is_in_one_piece else [OK, stray]:
+            server.sendall(piece)
+        is_sent.set()
+        wait_for_end(server)
+
+    server = serve(answer_too_much)
+    pool = make(server.url)
+
+    statuses = []
+    for _ in range(3):
+        answer = _carry(pool)
+        statuses.append(answer.status if isinstance(answer, Answer) else answer)
+        assert is_sent.wait(PATIENCE_SECONDS)
+        _poll_until(pool, lambda: not pool._idle and not pool.has_answered)
+        is_sent.clear()
+
+    assert statuses == [200, 200, 200]
+    assert server.accepted == 3
+
+
+def test_pool_never_takes_an_answer_that_comes_late_for_the_next(serve: Serve, make: Make) -> None:
+    """Stray bytes on a connection that has been idle for long."""
+    is_told, is_sent = Event(), Event()
+
+    def answer_twice(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        if is_told.wait(PATIENCE_SECONDS) and not is_sent.is_set():
+            server.sendall(GONE)
+            is_sent.set()
+        wait_for_end(server)
+
+    server = serve(answer_twice)
+    pool = make(server.url)
+    _carry(pool)
+    _settle(pool)
+    is_told.set()
+    assert is_sent.wait(PATIENCE_SECONDS)
+    pool.poll(PATIENCE_SECONDS)
+
+    assert _carry(pool) == OK_ANSWER
+    assert server.accepted == 2
+
+
+def test_pool_ends_a_post_with_what_goes_wrong_and_leaves_the_others(
+    serve: Serve, make: Make
+) -> None:
+    """Garbage on one connection: the others are unharmed."""
+
+    def answer_by_name(server: socket.socket) -> None:
+        name = read_post(server)[-2:]
+        server.sendall(b"\x00\xff\r\n\r\n" if name == b"01" else OK)
+        wait_for_end(server)
+
+    pool = make(serve(answer_by_name).url)
+    for name in ("00", "01", "02"):
+        pool.carry(_post(name), REQUEST[:-2] + name.encode())
+
+    results = {post.connection.id: result for post, result in _endings(pool, 3)}
+
+    assert isinstance(results.pop("01"), MalformedAnswerError)
+    assert results == {"00": OK_ANSWER, "02": OK_ANSWER}
+
+
+def test_pool_raises_when_a_connection_cannot_be_opened(make: Make) -> None:
+    """Its host is unknown, say: nothing is under way then."""
+    pool = make("http://nowhere.invalid/prod")
+
+    with pytest.raises(OSError, match="not resolved"):
+        pool.carry(_post(), REQUEST)
+    assert pool.under_way == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_pool_ends_a_post_when_the_connection_is_refused(make: Make, scheme: str) -> None:
+    """Nobody listens."""
+    result = _carry(make(f"{scheme}://127.0.0.1:{unused_port()}/prod"))
+
+    assert isinstance(result, ConnectionError)
+    assert not isinstance(result, IdleClosedError)
+
+
+def test_pool_gives_up_a_connection_that_is_not_open_in_time(make: Make, time: FakeTime) -> None:
+    """The server accepts, and never shakes hands."""
+    with silent_port() as port:
+        pool = make(f"https://127.0.0.1:{port}/prod")
+        pool.carry(_post("early"), REQUEST)
+        time.seconds = 1.0
+        pool.carry(_post("late"), REQUEST)
+        time.seconds = TIMEOUTS.connect_seconds
+
+        ((post, result),) = pool.expire()
+
+        assert post.connection.id == "early"
+        assert isinstance(result, TimeoutError)
+        assert str(result) == "no connection within 2.0 s"
+        assert pool.under_way == 1
+
+
+def test_pool_gives_up_an_answer_that_does_not_come_in_time(
+    serve: Serve, make: Make, time: FakeTime
+) -> None:
+    """Opening does not count; a post on a used connection is not called in vain."""
+    is_read = Event()
+
+    def answer_once(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        read_post(server)
+        is_read.set()
+        wait_for_end(server)
+
+    pool = make(serve(answer_once).url)
+    _carry(pool)
+    _settle(pool)
+    time.seconds = 1.0
+    pool.carry(_post(), REQUEST)
+    assert is_read.wait(PATIENCE_SECONDS)
+    time.seconds = 1.0 + TIMEOUTS.read_seconds - 0.01
+    too_early = pool.expire()
+    time.seconds = 1.0 + TIMEOUTS.read_seconds
+
+    ((_, result),) = pool.expire()
+
+    assert too_early == []
+    assert isinstance(result, TimeoutError)
+    assert str(result) == "no answer within 5.0 s"
+    assert pool.under_way == 0
+
+
+def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
+    serve: Serve, make: Make, time: FakeTime
+) -> None:
+    """The message was delivered: it must not be posted again."""
+
+    def answer_half(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+        wait_for_end(server)
+
+    pool = make(serve(answer_half).url)
+    pool.carry(_post(), REQUEST)
+    (http,) = pool._opening
+    _poll_until(pool, lambda: http.has_heard)
+    time.seconds = TIMEOUTS.read_seconds
+
+    ((_, result),) = pool.expire()
+
+    assert result == Answer(200, b"", keeps_alive=False)
+    assert not pool._idle
+
+
+def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
+    """Posts without an answer come back, and their connections are closed."""
+    is_closed = Event()
+
+    def never_answer(server: socket.socket) -> None:
+        read_post(server)
+        wait_for_end(server)
+        is_closed.set()
+
+    pool = make(serve(never_answer).url)
+    posts = [_post("a"), _post("b")]
+    pool.carry(posts[0], REQUEST)
+    (http,) = pool._opening
+    _poll_until(pool, lambda: http.is_open)
+    pool.carry(posts[1], REQUEST)
+
+    abandoned = pool.abandon()
+
+    assert {post for post, _ in abandoned} == set(posts)
+    assert {answer for _, answer in abandoned} == {None}
+    assert is_closed.wait(PATIENCE_SECONDS)
+    assert pool.under_way == 0
+    assert pool.poll(0) == []
+
+
+def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
+    """Those that have only just answered too; the next post opens a connection."""
+    server = serve()
+    pool = make(server.url)
+    pool.carry(_post(), REQUEST)
+    pool.carry(_post(), REQUEST)
+    _endings(pool, 1)
+
+    _settle_under_way(pool)
+    pool.drop_idle(NOW_MS)
+    answer = _carry(pool)
+
+    assert answer == OK_ANSWER
+    assert server.accepted == 3
+
+
+def test_pool_keeps_what_has_been_used_lately(serve: Serve, make: Make, time: FakeTime) -> None:
+    """Each connection has a time of its own: a busy pool still loses those that it never uses."""
+    server = serve()
+    pool = make(server.url)
+    pool.carry(_post(), REQUEST)
+    pool.carry(_post(), REQUEST)
+    _settle_under_way(pool)
+    pool.poll(0)
+    time.epoch_ms += 1
+    assert _carry(pool) == OK_ANSWER
+
+    pool.drop_idle(NOW_MS)
+    pool.carry(_post(), REQUEST)  # on the connection that is left
+    pool.carry(_post(), REQUEST)  # on a new one
+    _settle_under_way(pool)
+
+    assert server.accepted == 3
+
+
+def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
+    serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kqueue does for a connection that waits for both: the second time it may be closed."""
+    pool = make(serve(lambda server: server.close()).url)
+    select = selectors.DefaultSelector.select
+
+    def twice(self: Any, timeout: float | None = None) -> list[Any]:
+        return [event for event in select(self, timeout) for _ in range(2)]
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", twice)
+    pool.carry(_post(), REQUEST)
+
+    endings = _endings(pool)
+
+    assert len(endings) == 1
+    assert isinstance(endings[0][1], OSError)
+
+
+def _settle_under_way(pool: HttpPool) -> None:
+    while pool.under_way:
+        pool.poll(PATIENCE_SECONDS)
+    assert pool.has_answered
+
+
+def test_pool_is_woken_by_another_thread(make: Make) -> None:
+    """A poll that waits ends, once for each time or several."""
+    pool = make("http://127.0.0.1:1/prod")
+    thread = Thread(target=pool.wake)
+    pool.wake()
+    thread.start()
+
+    woken = pool.poll(PATIENCE_SECONDS)
+    thread.join()
+
+    assert woken == []
+    assert not pool._is_quiet
+
+
+def test_waker_can_be_rung_and_cleared_however_often() -> None:
+    """It is a bell, not a counter: what does not fit is not needed."""
+    waker = Waker()
+    for _ in range(10_000):
+        waker.wake()
+    is_awake = is_readable(waker, 0)
+
+    while is_readable(waker, 0):
+        waker.clear()
+    waker.clear()
+
+    assert is_awake
+    waker.close()
+
+
+def test_pool_is_quiet_when_an_answer_came_as_soon_as_the_connection_was_open(make: Make) -> None:
+    """It was watched for writing till then; an idle one that still was would wake us for ever."""
+    is_sent = Event()
+
+    def answer_first(server: socket.socket) -> None:
+        server.sendall(OK)
+        is_sent.set()
+        wait_for_end(server)
+
+    with Loopback(answer_first) as server:
+        pool = make(server.url, size=1)
+        pool.carry(_post(), REQUEST)
+        assert is_sent.wait(PATIENCE_SECONDS)
+        result = _result(pool)
+
+        news = [pool.poll(0), pool.poll(0)]
+
+        assert result == OK_ANSWER
+        assert news == [[], []]
+        assert pool._is_quiet
+        assert len(pool._idle) == 1
+        pool.close()
+
+
+def test_pool_is_quiet_when_the_answer_came_with_the_last_of_the_post(
+    serve: Serve, make: Make
+) -> None:
+    """It was watched for writing till then, as the post did not fit into the socket."""
+
+    def answer_each(server: socket.socket) -> None:
+        while read_post(server):
+            server.sendall(OK)
+
+    pool = make(serve(answer_each).url, size=1)
+
+    for _ in range(10):
+        assert _carry(pool, LARGE_REQUEST) == OK_ANSWER
+
+        _settle(pool)
+        assert pool.poll(0) == []
+        assert pool._is_quiet
+
+
+def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
+    make: Make, certificate: ServerCertificate
+) -> None:
+    """Part of a record says nothing yet, as a session ticket says nothing to us."""
+    are_told, are_sent = [Event(), Event()], [Event(), Event()]
+
+    def send_a_record_in_parts(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        for part, is_told, is_sent in zip(
+            [b"\x17\x03\x03\x00", b"\x20" + b"x" * 32], are_told, are_sent, strict=True
+        ):
+            is_told.wait(PATIENCE_SECONDS)
+            os.write(server.fileno(), part)
+            is_sent.set()
+        wait_for_end(server)
+
+    with Loopback(send_a_record_in_parts, certificate.server_context()) as server:
+        pool = make(server.url)
+        _carry(pool)
+        _settle(pool)
+
+        kept = []
+        for is_told, is_sent in zip(are_told, are_sent, strict=True):
+            is_told.set()
+            assert is_sent.wait(PATIENCE_SECONDS)
+            assert pool.poll(PATIENCE_SECONDS) == []
+            kept.append(len(pool._idle))
+
+        assert kept == [1, 0]
+        pool.close()
