@@ -8,6 +8,10 @@ import asyncio
 import secrets
 import sys
 
+from crier.project import LAMBDAS
+
+sys.path.append(str(LAMBDAS))  # the rules of broadcasting, as `python -m crier` does
+
 from crier import terminal
 from crier.deployment import deploy_locally
 from crier.local_aws import LocalAws

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from broadcasting.clock import Clock
@@ -15,7 +15,7 @@ from delivery.port import FanOut, ForbiddenError
 from journey import Journey
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
-from storage.errors import ReadError
+from storage.errors import ReadError, StorageError
 from storage.ledger import Failed, Lease, Ledger
 from storage.queues import SliceQueue
 from storage.sweeper import StaleSweeper
@@ -178,7 +178,8 @@ class _Carrying:
         self._saved()
         self._handed_over += len(parts)
         self._given += sum(len(part.connections) for part in parts)
-        self._announce(max(map(self._delay_seconds, parts)))
+        with suppress(StorageError):  # posting goes on; at its end they are announced again
+            self._announce(max(map(self._delay_seconds, parts)))
 
     def _announce(self, delay_seconds: int = 0) -> None:
         """Send the messages of slices that were split off; again, if that is not certain."""
@@ -191,9 +192,14 @@ class _Carrying:
         """Close the slice, or release it and have it taken up again.
 
         Raises what stopped the work, if that let nobody end: SQS then brings the message again,
-        for as often as the queue allows.
+        for as often as the queue allows; likewise when slices cannot be announced.
         """
         ledger, journey = self._worker.ledger, self._journey
+        try:
+            self._announce()
+        except StorageError:
+            self._save(ledger.release)
+            raise
         if journey.work.is_done:
             self._held = ledger.close(self._held, journey.counts, journey.failed)
             return

@@ -270,7 +270,7 @@ def make_app(aws: LocalAws) -> App:
     """Make tables and queues."""
     session, name = local_session(), f"f{secrets.token_hex(4)}"
     clients: dict[str, Any] = {
-        service: session.client(service, endpoint_url=aws.endpoint.url)  # type: ignore[call-overload]
+        service: session.client(service, endpoint_url=aws.endpoint.url)
         for service in ("dynamodb", "sqs")
     }
     for table in ("connections", "ledger"):

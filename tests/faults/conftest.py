@@ -34,7 +34,7 @@ def deployment(local_aws: LocalAws) -> Deployment:
         local_aws,
         lambda _: None,
         broadcastTimeoutSeconds=TIMEOUT_SECONDS,
-        postsPerSecond=40,
+        postsPerSecond=20,
         postBurst=10,
     )
 

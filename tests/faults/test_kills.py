@@ -24,7 +24,7 @@ from tests.local.waiting import until
 pytestmark = pytest.mark.timeout(240)
 
 CLIENTS = 100
-"""More than an invocation of the deployed function, at 40 posts per second, can serve."""
+"""More than an invocation of the deployed function, at 20 posts per second, can serve."""
 
 VISIBILITY_SECONDS = TIMEOUT_SECONDS + 6
 """One second more than a lease lasts: shorter than what is deployed, for the tests' sake."""
