@@ -39,7 +39,7 @@ if _folder and _function:
 
 _faults = os.environ.get("CRIER_LOCAL_FAULTS")
 if _faults and _function and "Broadcast" in _function:
-    import wire_faults
+    import wire_faults  # type: ignore[import-not-found] # on the worker's path, beside this
 
     wire_faults.install(Path(_faults))
     Path(_faults).with_name(f"worker-{os.getpid()}").touch()
