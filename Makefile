@@ -9,7 +9,7 @@ CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test soak check bench bench-quick bench-plots bench-setup simulate synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -22,6 +22,9 @@ local: setup ## Run the app on the local AWS until Ctrl-C
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
 	$(BIN)/python -m pytest
+
+faults: setup ## Put in faults: kills, crashes, refused and lost calls (10 minutes)
+	$(BIN)/python -m pytest tests/faults
 
 soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
