@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +91,15 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
     assert not (BUILD / "local.json").exists()
 
 
+@pytest.fixture
+def obeyed_signals() -> Iterator[None]:
+    """Have what is started obey all signals: it may be under nohup that the tests run."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("obeyed_signals")
 @pytest.mark.parametrize(
     "signals",
     [

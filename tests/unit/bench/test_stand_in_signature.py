@@ -96,17 +96,14 @@ def test_stand_in_refuses_wrong_signed_headers(change: Callable[[str], str], rea
 
 
 @pytest.mark.parametrize(
-    ("date", "day", "reason"),
-    [
-        (datetime.now(UTC) - timedelta(minutes=6), None, b"expired"),
-        (datetime.now(UTC) + timedelta(minutes=6), None, b"expired"),
-        (datetime.now(UTC), "20200101", b"scope"),
-    ],
+    ("minutes", "day", "reason"),
+    [(-6, None, b"expired"), (6, None, b"expired"), (0, "20200101", b"scope")],
 )
-def test_stand_in_refuses_a_wrong_date(date: datetime, day: str | None, reason: bytes) -> None:
+def test_stand_in_refuses_a_wrong_date(minutes: int, day: str | None, reason: bytes) -> None:
     """A signature lives five minutes, and its scope names its day."""
     headers = _sign()
     signed_day = headers["X-Amz-Date"][:8]
+    date = datetime.now(UTC) + timedelta(minutes=minutes)
     stamp = date.strftime("%Y%m%dT%H%M%SZ")
     scope = day or stamp[:8]
 

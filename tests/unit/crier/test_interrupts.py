@@ -14,7 +14,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
     """Yield what takes the signals of this process, until the test has ended."""
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    # One that is ignored, as under nohup, is left alone: here none is.
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     interrupts = Interrupts()
     interrupts.listen()
     yield interrupts
