@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.errors import ConflictError, ReadError, WriteError
 from storage.ledger_items import LIFE_SECONDS, Item, Row, key_of, to_item
+from storage.ledger_items import Sequence as Counter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -58,7 +59,6 @@ class LedgerTable:
 
     def _put(self, row: Row, writer: str) -> Any:
         """Return the conditional put of a row's next version."""
-        expires_at = self._epoch_ms() // 1000 + LIFE_SECONDS
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
         if row.version:
             condition = {
@@ -68,9 +68,10 @@ class LedgerTable:
         item = {
             **to_item(replace(row, version=row.version + 1)),
             **_attributes(key_of(row)),
-            "expiresAt": {"N": str(expires_at)},
             "writer": {"S": writer},
         }
+        if not isinstance(row, Counter):  # a channel's numbers go on, however long it was silent
+            item["expiresAt"] = {"N": str(self._epoch_ms() // 1000 + LIFE_SECONDS)}
         return {"TableName": self._name, "Item": item, **condition}
 
     def _put_all(self, puts: list[Any]) -> None:

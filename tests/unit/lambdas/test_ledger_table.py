@@ -10,6 +10,7 @@ from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.work import ALL_SHARDS
 from storage.errors import ConflictError, ReadError, WriteError
 from storage.ledger_items import LIFE_SECONDS, Row, slice_of, summary_key, to_item
+from storage.ledger_items import Sequence as Counter
 from storage.ledger_table import LedgerTable
 from tests.unit.lambdas.fakes import NOW_MS, aws_error
 
@@ -90,6 +91,16 @@ def test_table_writes_next_versions_that_expire(client: _FakeClient, table: Ledg
     assert len(client.items) == 2
     for item in client.items.values():
         assert item["expiresAt"] == {"N": str(NOW_MS // 1000 + LIFE_SECONDS)}
+
+
+def test_table_keeps_the_counter_of_a_channel_for_ever(
+    client: _FakeClient, table: LedgerTable
+) -> None:
+    """A week of silence must not begin its numbers anew."""
+    table.write(Counter("*", last=7))
+
+    (item,) = client.items.values()
+    assert "expiresAt" not in item
 
 
 def test_table_has_nothing_where_nothing_was_written(table: LedgerTable) -> None:
