@@ -1,8 +1,7 @@
 """The events that API Gateway and SQS send, as far as the functions need them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from broadcasting.audience import Connection
 
@@ -43,8 +42,7 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return context
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One SQS message of a batch; `sent_ms` is when it was sent, in epoch milliseconds."""
 
     message_id: str

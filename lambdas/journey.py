@@ -107,4 +107,4 @@ def end_round(settlement: Settlement) -> Settlement:
         return settlement
     connection = replace(settlement.connection, rounds=settlement.connection.rounds + 1)
     outcome = Outcome.FAILED if connection.rounds >= MAX_ROUNDS else Outcome.LEFT
-    return replace(settlement, connection=connection, outcome=outcome)
+    return settlement._replace(connection=connection, outcome=outcome)

@@ -1,10 +1,11 @@
 """Where the floors meet: builds what a handler needs on its first call, never at import."""
 
+import gc
 import os
 import random
 import time
-from dataclasses import dataclass
 from functools import cache, partial
+from typing import NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -31,6 +32,7 @@ _STORAGE_CONFIG = Config(
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=32,
+    parameter_validation=False,
 )
 """More connections than the shards that are read and the batches that are deleted at once."""
 
@@ -44,8 +46,7 @@ _BUDGET_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_m
 """Shorter still: while the budget cannot be asked, posting goes on slowly."""
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastWiring:
+class BroadcastWiring(NamedTuple):
     """What the broadcast function works with."""
 
     settings: BroadcastSettings
@@ -84,7 +85,7 @@ def broadcast_wiring() -> BroadcastWiring:
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),
         clock=clock,
     )
-    return BroadcastWiring(
+    wired = BroadcastWiring(
         settings,
         clock,
         ledger,
@@ -92,6 +93,8 @@ def broadcast_wiring() -> BroadcastWiring:
         DeadLetters(sqs, settings.dead_letter_queue_url),
         DeadLetters(sqs, settings.slice_dead_letter_queue_url),
     )
+    gc.freeze()  # else each full collection walks over botocore's models, for some 60 ms
+    return wired
 
 
 def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from broadcasting.clock import Clock
 from broadcasting.counts import Counts
@@ -40,8 +41,7 @@ MOST_STRAGGLERS = 2_000
 """How many connections one slice names at most, about: it must fit into a row of 400 KB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(NamedTuple):
     """What one invocation did for a slice.
 
     `counts` are this invocation's alone: whom it met, and who ended in it. `summary` is the
@@ -186,7 +186,7 @@ class _Carrying:
         queue, broadcast_id = self._worker.slice_queue, self._held.summary.id
         for slice_id in self._held.piece.unannounced:
             queue.send(broadcast_id, slice_id, delay_seconds=delay_seconds)
-        self._held = replace(self._held, piece=announced(self._held.piece))
+        self._held = self._held._replace(piece=announced(self._held.piece))
 
     def _end(self, stopped_by: Exception | None) -> None:
         """Close the slice, or release it and have it taken up again.

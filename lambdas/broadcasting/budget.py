@@ -7,8 +7,7 @@ time ahead, so workers need not know of each other. Pure: who holds the number i
 https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from broadcasting.pacer import Pace
 
@@ -38,8 +37,7 @@ class BudgetError(Exception):
     """The budget cannot be reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """What a worker wants: `debt` posts have gone already, up to `most` shall go next."""
 
     debt: int
@@ -47,8 +45,7 @@ class Ask:
     is_small: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """So many posts, debts included: the first may go at `opens_at_ms`, each next one a step on."""
 
     posts: int
@@ -64,8 +61,7 @@ class Budget(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """How a reservation changes the number, and when it may.
 
     Rested (`is_rested`): the number becomes `value_ms`, if there is none, or it is below `low_ms`
@@ -90,8 +86,7 @@ def small_posts(pace: Pace) -> float:
     return min(_MOST_SMALL_POSTS, _SMALL_SHARE * pace.burst)
 
 
-@dataclass(frozen=True, slots=True)
-class Belief:
+class Belief(NamedTuple):
     """How far ahead of the clock a worker found the number, and when it looked."""
 
     ahead_ms: float

@@ -1,11 +1,10 @@
 """The clock as a port: the rules take the time as an argument, those who act read it here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """Where the time comes from, and chance.
 
     `monotonic` is in seconds, `epoch_ms` in milliseconds since 1970, `jitter` is uniform in

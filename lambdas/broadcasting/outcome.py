@@ -1,7 +1,7 @@
 """What one post came to, and what that means for its connection."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from broadcasting.audience import Connection
 
@@ -33,8 +33,7 @@ class Verdict(Enum):
     """Our own credentials or permissions: no post can succeed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """The end of one connection in one invocation.
 
     `tries` counts the posts that were sent, `throttles` the 429 answers among theirs; `reason`

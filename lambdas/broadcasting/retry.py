@@ -5,13 +5,12 @@ https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from broadcasting.audience import YOUNG_SECONDS, Connection
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """How often, and how long apart, one post is tried within one invocation."""
 
     tries: int = 5

@@ -5,8 +5,7 @@ is ever taken for another's.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from delivery.http_head import Head, MalformedAnswerError, parse_head
 
@@ -21,8 +20,7 @@ other limit, and a server could send them for ever."""
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A server's answer to one post; `keeps_alive` is whether the next may use its connection."""
 
     status: int

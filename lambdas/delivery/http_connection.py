@@ -5,7 +5,6 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from delivery.http_answer import Answer, AnswerParser
@@ -172,7 +171,7 @@ class HttpConnection:
         """Return an answer to half a post: it may be refused early, but not delivered."""
         if answer.status == _DELIVERED:
             raise MalformedAnswerError(b"200", "no such answer before the whole post was sent")
-        return replace(answer, keeps_alive=False)
+        return answer._replace(keeps_alive=False)
 
     def _closed(self) -> Answer:
         answer = self.end()

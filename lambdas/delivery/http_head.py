@@ -1,8 +1,7 @@
 """The head of an HTTP/1.1 answer: its status, and where its body ends. No I/O. RFC 9112."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _HEAD: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n\0]*)?"
@@ -24,8 +23,7 @@ class MalformedAnswerError(Exception):
         super().__init__(f"the server sent {found[:80]!r}, expected {expected}")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a head says. `body_bytes` is None for a body in chunks.
 
     `keeps_alive` is whether the next post may use the connection: also false where only the end

@@ -3,8 +3,8 @@
 import math
 import selectors
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 from broadcasting.clock import Clock
 from delivery.connector import Connector
@@ -18,8 +18,7 @@ OPENING_AT_ONCE = 8
 """How many connections are being opened at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long opening a connection may take, how long an answer, and how long one may idle."""
 
     connect_seconds: float = 2.0

@@ -1,6 +1,7 @@
 """One thread's part of a fan-out: starts posts, judges their answers, and tries again."""
 
 import heapq
+import time
 from itertools import count
 
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
@@ -18,6 +19,10 @@ MAX_REPEATS = 3
 
 _LONGEST_WAIT_SECONDS = 0.05
 """How often time-outs are looked for."""
+
+_REST_SECONDS = 0.005
+"""How long answers are let pile up at most, while the pacer holds up the posts: waking up for each
+costs more than it."""
 
 _BATCH = 256
 _BATCH_SECONDS = 0.01
@@ -73,6 +78,10 @@ class PostLoop:
         if now - self._flushed_at >= _BATCH_SECONDS or len(self._settled) >= _BATCH:
             self._flushed_at = now
             self._flush()
+        if wait_seconds and self._is_held_up(now):
+            rest_seconds = min(_REST_SECONDS, wait_seconds)
+            time.sleep(rest_seconds)
+            wait_seconds -= rest_seconds
         endings = self._pool.poll(wait_seconds, self._run.deadline)
         self.wants_posts = False
         now = self._clock.monotonic()
@@ -132,6 +141,10 @@ class PostLoop:
             return _LONGEST_WAIT_SECONDS  # only an answer makes room
         due_at = self._waiting[0][0] if self._waiting else now + _LONGEST_WAIT_SECONDS
         return max(0.0, min(_LONGEST_WAIT_SECONDS, due_at - now))
+
+    def _is_held_up(self, now: float) -> bool:
+        """Tell whether it is the pacer that posts wait for: an answer would let none of them go."""
+        return bool(self._pool.room and self._ready(now)) and not self._run.is_stopped(now)
 
     def _take(self, endings: list[Ending], now: float) -> None:
         """Judge what ended, and tell the pacer what was heard."""

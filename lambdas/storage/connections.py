@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,8 +24,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Some connections of one shard, and where the next page begins, unless it was the last."""
 
     connections: tuple[Connection, ...]
@@ -109,11 +107,12 @@ def _connection(item: "dict[str, AttributeValueTypeDef]") -> Connection | None:
 
     One without a usable time is of an old connection, and can still be posted to.
     """
-    connection_id = item.get("sk", {}).get("S", "")
-    for connected_at in (item.get("connectedAt", {}).get("N", ""), "0"):
-        with suppress(ValueError):
-            return Connection(connection_id, int(connected_at))
-    return None
+    try:
+        return Connection(item["sk"]["S"], int(item["connectedAt"]["N"]))
+    except (KeyError, ValueError):
+        with suppress(KeyError, ValueError):
+            return Connection(item["sk"]["S"], 0)
+        return None
 
 
 def _partition(shard: int) -> str:

@@ -2,9 +2,9 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from broadcasting.counts import Counts
 from broadcasting.errors import RejectedError
@@ -49,8 +49,7 @@ Failed = tuple[tuple[str, str], ...]
 """Connections that have failed, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """A broadcast to be opened. `frame_of` makes its frame from its number in the channel."""
 
     id: str
@@ -62,8 +61,7 @@ class Opening:
     work: Work
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """A slice that is ours until it is released or closed, or the lease has run out."""
 
     summary: Summary

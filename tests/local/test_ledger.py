@@ -270,7 +270,7 @@ def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
 def test_last_close_settles(book: _Book) -> None:
     """With the sums of all; a duplicate finds it closed."""
     held = book.ledger.split(_held(book.open()), Work(), Counts(2), (), (STRAGGLERS,))
-    held = replace(held, piece=replace(held.piece, unannounced=()))
+    held = held._replace(piece=replace(held.piece, unannounced=()))
     first = book.ledger.close(held, Counts(), ())
     assert not first.summary.is_settled
 
@@ -286,7 +286,7 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
     """Nobody's sums are lost."""
     parts = tuple(Work(connections=(Connection(f"c{n}", 0, 1),)) for n in range(6))
     held = book.ledger.split(_held(book.open()), Work(), Counts(len(parts)), (), parts)
-    pieces = [replace(held, piece=replace(held.piece, unannounced=()))]
+    pieces = [held._replace(piece=replace(held.piece, unannounced=()))]
     pieces += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
 
     with ThreadPoolExecutor(4) as threads:

@@ -252,10 +252,8 @@ def test_fan_out_takes_nobody_new_while_too_many_wait(
     assert posting.stand_in.report().answers == {503: 60 * TRIES}
 
 
-def test_fan_out_sleeps_while_retries_are_due_and_every_connection_is_busy(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only an answer makes room for them: asking for it again and again would cost the core."""
+def _count_polls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the list that the time-out of each poll is added to from now on."""
     polls: list[float] = []
     poll = HttpPool.poll
 
@@ -264,6 +262,32 @@ def test_fan_out_sleeps_while_retries_are_due_and_every_connection_is_busy(
         return poll(pool, timeout_seconds, deadline)
 
     monkeypatch.setattr(HttpPool, "poll", count)
+    return polls
+
+
+def test_fan_out_does_not_wake_up_for_each_answer_while_the_pace_holds_up_its_posts(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer would let a post go: they are taken together, with the next posts."""
+    posting = start(
+        lambda post: Answer(200, delay_seconds=0.02 + number_of(post.connection_id) % 10 / 1000),
+        threads=1,
+        pace=Pace(posts_per_second=1_000.0, burst=20.0),
+    )
+    deliver(posting.fan_out, connections(60))
+    polls = _count_polls(monkeypatch)
+
+    delivery = deliver(posting.fan_out, connections(400))
+
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
+    assert len(polls) < 300
+
+
+def test_fan_out_sleeps_while_retries_are_due_and_every_connection_is_busy(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only an answer makes room for them: asking for it again and again would cost the core."""
+    polls = _count_polls(monkeypatch)
     posting = start(
         lambda post: (
             answer(503)

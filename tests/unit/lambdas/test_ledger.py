@@ -349,7 +349,7 @@ def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:
 def test_two_closers_at_once_settle_once(floor: _Floor) -> None:
     """Both sums are in; the second one settles."""
     held = floor.ledger.split(floor.opened(), Work(), Counts(2), (), (STRAGGLERS,))
-    held = replace(held, piece=replace(held.piece, unannounced=()))
+    held = held._replace(piece=replace(held.piece, unannounced=()))
     other = floor.leased("1")
     floor.table.meanwhile = [lambda: floor.ledger.close(other, Counts(2, gone=2), ())]
 
