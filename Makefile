@@ -9,7 +9,7 @@ CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-plots: setup ## Draw the plots of the latest benchmark
 
 simulate: setup ## Simulate the shared pace in virtual time, draw its plots (2 minutes)
 	@$(BIN)/python -m bench.simulate
+
+scale: setup ## Count what a broadcast to 3,000, 30,000, 1,000,000 costs (3 minutes)
+	@$(BIN)/python -m bench.scale
 
 synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
 	$(CDK) synth --quiet $(CONTEXT)

@@ -42,15 +42,15 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 def show_runs(runs: Sequence[Run]) -> None:
     """Show what was measured, as a table."""
     table = Table(title="Posting one frame to every connection", box=SIMPLE_HEAD)
-    out = _out()
-    names = _COLUMNS if out.width >= _NARROWEST else _KEY_COLUMNS
+    console = out()
+    names = _COLUMNS if console.width >= _NARROWEST else _KEY_COLUMNS
     table.add_column("strategy", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right")
     for run in runs:
         name = run.strategy if run.warm else f"{run.strategy} (cold)"
         table.add_row(name, *(_COLUMNS[column](run) for column in names))
-    out.print(table)
+    console.print(table)
 
 
 def show_targets(targets: Sequence[Target]) -> None:
@@ -66,17 +66,17 @@ def show_targets(targets: Sequence[Target]) -> None:
             else f"{target.figure:,.{_decimals(target.figure)}f}"
         )
         table.add_row(target.name, target.target, figure, _MET[target.met])
-    out = _out()
-    out.print(table)
+    console = out()
+    console.print(table)
     counts = Counter(target.met for target in targets)
-    out.print(f"{counts[True]} met, {counts[False]} missed, {counts[None]} not measured.")
+    console.print(f"{counts[True]} met, {counts[False]} missed, {counts[None]} not measured.")
 
 
 def _decimals(figure: float) -> int:
     return 0 if figure >= _MANY else 2
 
 
-def _out() -> Console:
+def out() -> Console:
     """Return the console, not squeezed into 80 columns when it is piped away."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, _NARROWEST))

@@ -112,7 +112,7 @@ def open_slice_of(item: Item) -> tuple[Counts, int]:
     """
     if _number(item, "is_closed"):
         return Counts(), 0
-    return _counts(item), len(parse_work(text(item, "work")).shards)
+    return _counts(item), len(parse_work(_value(item, "work", "B")).shards)
 
 
 def failed_of(item: Item) -> list[FailedConnection]:
@@ -122,7 +122,7 @@ def failed_of(item: Item) -> list[FailedConnection]:
 
 def text(item: Item, name: str) -> str:
     """Return a text of a row. Raises CrierError when it has none of that name."""
-    return _value(item, name, "S")
+    return str(_value(item, name, "S"))
 
 
 def _counts(item: Item) -> Counts:
@@ -133,9 +133,9 @@ def _number(item: Item, name: str) -> int:
     return int(_value(item, name, "N"))
 
 
-def _value(item: Item, name: str, kind: str) -> str:
+def _value(item: Item, name: str, kind: str) -> Any:
     try:
-        return str(item[name][kind])
+        return item[name][kind]
     except KeyError as error:
         raise CrierError(
             f"a row of the ledger has no {name}: was it written by another version of Crier?"

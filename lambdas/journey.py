@@ -44,6 +44,10 @@ class Journey:
         self._under_way[id(connection)] = connection
         return connection
 
+    def __length_hint__(self) -> int:
+        """Return about how many are to come."""
+        return len(self._named) + self.reader.to_come
+
     def settle(self, settlement: Settlement) -> Settlement:
         """Take how one of them ended; return that, with its round counted."""
         del self._under_way[id(settlement.connection)]

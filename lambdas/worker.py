@@ -28,7 +28,8 @@ SWEEP_SECONDS = 3.0
 """How long the deletes of stale rows are waited for, once everything else is done."""
 
 SPREAD_AFTER_SECONDS = 1.0
-"""How long a worker posts before it gives the shards that it has not begun to others."""
+"""How long a worker posts before it gives the shards that it has not begun to others, unless it
+is the pace that holds it up."""
 
 CHECKPOINT_CONNECTIONS = PAGE_ROWS
 """How many may end before the account is written down: as many are repeated after a crash."""
@@ -90,6 +91,8 @@ class _Carrying:
         self._before = held.piece.counts
         self._handed_over = 0
         self._given = 0
+        self._delays: dict[str, int] = {}
+        """How long the slices that were split off rest, in seconds, where that is known."""
         clock = worker.clock
         self._saved_at = clock.monotonic()
         self._spread_at = self._saved_at + SPREAD_AFTER_SECONDS
@@ -137,12 +140,21 @@ class _Carrying:
 
     def _keep_up(self) -> None:
         """Give away what others can do, and write the account down, when it is time."""
-        if self._reader.not_begun and self._worker.clock.monotonic() >= self._spread_at:
+        if self._is_spread_due():
             self._give_away(*(Work((cursor,)) for cursor in self._reader.not_begun))
         elif len(self._journey.stragglers) >= MOST_STRAGGLERS:
             self._give_away(Work(connections=tuple(self._journey.stragglers)))
         elif self._is_checkpoint_due():
             self._save(self._worker.ledger.checkpoint)
+
+    def _is_spread_due(self) -> bool:
+        """Tell whether others would make it faster: not while it is the pace that posts wait for.
+
+        All workers share one pace, and who waits for it is paid for.
+        """
+        if not self._reader.not_begun or self._worker.clock.monotonic() < self._spread_at:
+            return False
+        return not self._worker.fan_out.is_paced
 
     def _is_checkpoint_due(self) -> bool:
         """Whether a crash would repeat too much, or more have failed than are written at once.
@@ -176,16 +188,22 @@ class _Carrying:
             self._held, journey.work, counts, journey.failed, parts
         )
         self._saved()
+        new = self._held.piece.unannounced[-len(parts) :]
+        self._delays.update(zip(new, map(self._delay_seconds, parts), strict=True))
         self._handed_over += len(parts)
         self._given += sum(len(part.connections) for part in parts)
         with suppress(StorageError):  # posting goes on; at its end they are announced again
-            self._announce(max(map(self._delay_seconds, parts)))
+            self._announce()
 
-    def _announce(self, delay_seconds: int = 0) -> None:
+    def _announce(self) -> None:
         """Send the messages of slices that were split off; again, if that is not certain."""
-        queue, broadcast_id = self._worker.slice_queue, self._held.summary.id
+        ledger, queue = self._worker.ledger, self._worker.slice_queue
+        broadcast_id = self._held.summary.id
         for slice_id in self._held.piece.unannounced:
-            queue.send(broadcast_id, slice_id, delay_seconds=delay_seconds)
+            if slice_id not in self._delays:  # whoever split it off has died
+                work = ledger.work_of(broadcast_id, slice_id)
+                self._delays[slice_id] = self._delay_seconds(work)
+            queue.send(broadcast_id, slice_id, delay_seconds=self._delays[slice_id])
         self._held = self._held._replace(piece=announced(self._held.piece))
 
     def _end(self, stopped_by: Exception | None) -> None:
@@ -216,7 +234,7 @@ class _Carrying:
 
     def _delay_seconds(self, work: Work) -> int:
         """Return how long a slice rests: not at all while somebody has not been tried yet."""
-        if work.shards or any(not one.rounds for one in work.connections):
+        if work.shards or not all(one.rounds for one in work.connections) or work.is_done:
             return 0
         return next_round_seconds(work.connections, self._worker.clock.epoch_ms())
 

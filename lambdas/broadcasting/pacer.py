@@ -23,6 +23,11 @@ TOLERATED_SHARE = 0.05
 BATCH_SECONDS = 0.005
 """Posts are admitted so many seconds' worth at once: waking up for each costs more than it."""
 
+LIMITING_SHARE = 0.2
+"""From this share of the time on that posts wait for the pace, it is what limits a worker."""
+
+_REMEMBERED_SECONDS = 0.5
+
 _RECOVERY_SHARE = 0.02
 _SLOWEST_SHARE = 0.05
 _LASTING_WINDOWS = 5
@@ -60,6 +65,9 @@ class Pacer:
         self._tokens = pace.burst
         self._filled_at = now
         self._judged_at = now
+        self._admitted_at = now
+        self._is_short = False
+        self._waiting_share = 0.0
         self._answers = 0
         self._throttled = 0
         self._shares = deque[float](maxlen=_LASTING_WINDOWS)
@@ -69,11 +77,23 @@ class Pacer:
         """How many granted posts one post costs: more than one while others use the quota."""
         return self._full.posts_per_second / self.posts_per_second
 
+    @property
+    def is_limiting(self) -> bool:
+        """Whether it was the pace that posts waited for, as of late."""
+        return self._waiting_share > LIMITING_SHARE
+
     def admit(self, wanted: int, now: float, demand: int = 0) -> int:
         """Return how many of the wanted posts may go now: a batch at least, or all, or none.
 
         `demand` is how many wait in all, if these are not all.
         """
+        weight = min(1.0, max(0.0, now - self._admitted_at) / _REMEMBERED_SECONDS)
+        self._waiting_share += weight * (self._is_short - self._waiting_share)
+        admitted = self._admit(wanted, now, demand)
+        self._admitted_at, self._is_short = now, admitted < wanted
+        return admitted
+
+    def _admit(self, wanted: int, now: float, demand: int) -> int:
         self._fill(now)
         admitted = min(wanted, int(self._tokens))
         if admitted < min(wanted, int(self._batch)):

@@ -1,13 +1,14 @@
 """What is still to do for a slice: shards to read on, and connections to post to."""
 
-import base64
 import json
 import zlib
 from dataclasses import dataclass
 
 from broadcasting.audience import SHARDS, Connection, require_text
 
-_MOST_CHARACTERS = 64 * 1024
+_PLAIN_BYTES = 1024
+"""Up to here it is not worth compressing: DynamoDB charges for whole KB."""
+
 _FAST = 1
 
 
@@ -48,25 +49,23 @@ ALL_SHARDS = Work(tuple(ShardCursor(shard) for shard in range(SHARDS)))
 """All there is to do for a broadcast to everyone."""
 
 
-def encode_work(work: Work) -> str:
+def encode_work(work: Work) -> bytes:
     """Return work as JSON, lists in place of names: it is written after every page.
 
-    Compressed when it is long: as many connections as are ever under way must fit into a row.
+    Compressed when it is long: what is written is paid for by the KB, and as many connections as
+    are ever under way must fit into a row.
     """
     shards = [(one.shard, one.after) for one in work.shards]
     connections = [(one.id, one.connected_at, one.rounds) for one in work.connections]
-    text = json.dumps([shards, connections], separators=(",", ":"))
-    if len(text) <= _MOST_CHARACTERS:
-        return text
-    return base64.b85encode(zlib.compress(text.encode(), _FAST)).decode()
+    plain = json.dumps([shards, connections], separators=(",", ":")).encode()
+    return plain if len(plain) <= _PLAIN_BYTES else zlib.compress(plain, _FAST)
 
 
-def parse_work(text: str) -> Work:
+def parse_work(encoded: bytes) -> Work:
     """Parse what `encode_work` wrote. Raises ValueError when it is anything else."""
     try:
-        is_plain = text.startswith("[")
-        plain = text if is_plain else zlib.decompress(base64.b85decode(text))
-        shards, connections = json.loads(plain)
+        is_plain = encoded.startswith(b"[")
+        shards, connections = json.loads(encoded if is_plain else zlib.decompress(encoded))
         return Work(
             tuple(ShardCursor(*one) for one in shards),
             tuple(Connection(*one) for one in connections),

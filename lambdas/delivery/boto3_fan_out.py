@@ -52,6 +52,11 @@ class Boto3FanOut:
         self._backoff = backoff or Backoff()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="post")
 
+    @property
+    def is_paced(self) -> bool:
+        """Never: it knows no pace."""
+        return False
+
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
     ) -> Generator[Settlement, None, None]:

@@ -35,6 +35,8 @@ class BudgetAsker:
         self._demand: Callable[[], int] = _nobody
         self._wake: Callable[[], None] = _nothing
         self._unmet = 0
+        self._starting = 0
+        """How many posts are admitted, and may still be counted by `demand`."""
         self._asks_at = math.inf
         self._is_ending = False
         self._thread: Thread | None = None
@@ -44,6 +46,7 @@ class BudgetAsker:
         with self._condition:
             self._allowance.begin(self._clock.monotonic())
             self._demand, self._wake, self._is_ending = demand, wake, False
+            self._starting = 0
             if self._thread is None:
                 self._thread = Thread(target=self._serve, name="budget", daemon=True)
                 self._thread.start()
@@ -66,13 +69,18 @@ class BudgetAsker:
 
     def waiting(self, wanted: int) -> int:
         """Return how many posts wait, if so many may go now."""
-        return max(wanted, self._demand())
+        return max(wanted, self._demand() - self._starting)
 
-    def look(self, unmet: int) -> None:
+    def look(self, admitted: int, *, unmet: int) -> None:
         """See whether it is time to ask, after posts were admitted. Holds the condition."""
+        self._starting += admitted
         self._unmet = unmet
         if self._due_at() < self._asks_at:
             self._condition.notify_all()
+
+    def started(self, admitted: int) -> None:
+        """Note that posts which were admitted do not wait any more. Holds the condition."""
+        self._starting -= admitted
 
     def _is_settled(self) -> bool:
         return not self._allowance.debt and not self._allowance.is_asking

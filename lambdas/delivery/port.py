@@ -22,6 +22,11 @@ class ForbiddenError(Exception):
 class FanOut(Protocol):
     """Posts one frame to many connections at once."""
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether posts have been waiting for the pace alone: more workers would not be faster."""
+        ...
+
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
     ) -> Generator[Settlement, None, None]:
@@ -30,6 +35,7 @@ class FanOut(Protocol):
         Connections are taken lazily, none after `deadline` (on the port's monotonic clock, in
         seconds); those that have not ended by then are yielded as LEFT. Raises ForbiddenError,
         after the last settlement, when `@connections` refuses us, and likewise whatever
-        `connections` raises.
+        `connections` raises. A `__length_hint__` of `connections` lets as much be asked for
+        of a shared pace in one go.
         """
         ...

@@ -10,6 +10,7 @@ from delivery.http_pool import Ending, HttpPool, IdleClosedError
 from delivery.port import ForbiddenError
 from delivery.post import Post
 from delivery.run import Run
+from delivery.signing import SigningTemplate
 
 MAX_WAITING = 2_048
 """How many posts may wait for their next try before no fresh ones are taken: memory stays flat."""
@@ -101,16 +102,21 @@ class PostLoop:
             self._run.forbidden = error.reason
             return
         admitted = self._run.pacer.admit(wanted)
+        if admitted:
+            self._run.pacer.started(admitted, self._start(admitted, template, now))
+
+    def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
+        """Start posts; return how many."""
         for started in range(admitted):
             post = self._next_post(now)
             if post is None:  # another thread took it
-                self._run.pacer.give_back(admitted - started)
-                return
+                return started
             post.tries += 1
             try:
                 self._pool.carry(post, template.request(post.connection.id))
             except OSError as error:
                 self._judge_loss(post, error, now)
+        return admitted
 
     def _ready(self, now: float) -> int:
         """Return how many posts might start now, if no other thread takes them."""

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import length_hint
 from threading import Lock
 
 from broadcasting.audience import Connection
@@ -71,6 +72,11 @@ class SelectorFanOut:
         self._threads = ThreadPoolExecutor(len(self._pools), thread_name_prefix="post")
         self._is_free = Lock()
 
+    @property
+    def is_paced(self) -> bool:
+        """Whether it is the pace that posts wait for: see `FanOut`."""
+        return self._pacer.is_limiting
+
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
     ) -> Generator[Settlement, None, None]:
@@ -99,20 +105,21 @@ class SelectorFanOut:
             backoff=self._backoff,
         )
         loops = [PostLoop(run, pool) for pool in self._pools]
-        self._pacer.begin(lambda: len(run.fresh), lambda: _wake(loops))
+        audience = iter(connections)
+        self._pacer.begin(lambda: len(run.fresh) + length_hint(audience), lambda: _wake(loops))
         driven: list[Future[None]] = []
-        audience = Feeder(run, loops, iter(connections), FRESH)
+        feeder = Feeder(run, loops, audience, FRESH)
         try:
             driven += [self._threads.submit(loop.drive) for loop in loops]
-            yield from audience.gather()
+            yield from feeder.gather()
         finally:
             run.cancel()
             _join(driven, loops)
             self._pacer.end()
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
-        if audience.error:
-            raise audience.error
+        if feeder.error:
+            raise feeder.error
 
     def close(self) -> None:
         """Close every connection. A function never does: it is frozen between two calls."""

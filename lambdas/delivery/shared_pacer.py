@@ -45,19 +45,28 @@ class SharedPacer:
             self._asker.close()
 
     def admit(self, wanted: int) -> int:
-        """Return how many of the wanted posts may go now."""
+        """Return how many of the wanted posts may go now; `started` must follow, if any may."""
         with self._lock:
             if not self._asker:
                 return self._pacer.admit(wanted, self._monotonic())
             demand = self._asker.waiting(wanted)
             admitted = self._pacer.admit(wanted, self._monotonic(), demand)
-            self._asker.look(wanted - admitted)
+            self._asker.look(admitted, unmet=wanted - admitted)
             return admitted
 
-    def give_back(self, posts: int) -> None:
-        """Take back what was admitted and not posted."""
+    @property
+    def is_limiting(self) -> bool:
+        """Whether posts wait for the pace: see `Pacer.is_limiting`."""
+        return self._pacer.is_limiting
+
+    def started(self, admitted: int, posts: int) -> None:
+        """Say how many of those that were admitted have been started: the rest is given back."""
+        if not self._asker and posts == admitted:
+            return  # nobody counts them
         with self._lock:
-            self._pacer.give_back(posts)
+            self._pacer.give_back(admitted - posts)
+            if self._asker:
+                self._asker.started(admitted)
 
     def hear(self, answers: int, throttled: int) -> None:
         """Take answers into account: see `Pacer.hear`."""

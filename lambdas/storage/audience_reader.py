@@ -10,6 +10,7 @@ from broadcasting.clock import Clock
 from broadcasting.work import ShardCursor
 from storage.connections import PAGE_ROWS, ConnectionsTable, Page
 from storage.errors import ReadError
+from storage.shard_sizes import ShardSizes
 
 READS_AT_ONCE = 4
 """How many shards are read at once: enough for the rate of one worker, and the shards that are
@@ -56,6 +57,7 @@ class AudienceReader:
         self._to_read = deque[ShardCursor]()
         self._parts = deque[_Part]()
         self._ahead = 0
+        self._sizes = ShardSizes()
         self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read")
         self._reads: dict[Future[Page], ShardCursor] = {}
         self._read_on()
@@ -69,6 +71,12 @@ class AudienceReader:
     def not_begun(self) -> tuple[ShardCursor, ...]:
         """The shards of which nothing has been read."""
         return tuple(self._not_begun)
+
+    @property
+    def to_come(self) -> int:
+        """About how many connections are still to be taken. Any thread may ask."""
+        begun = len(self._to_read) + len(self._reads)
+        return self._ahead + self._sizes.unread(begun + len(self._not_begun))
 
     def give_away(self, shards: Sequence[ShardCursor]) -> None:
         """Forget shards that are not begun: somebody else reads them."""
@@ -133,6 +141,7 @@ class AudienceReader:
         self._ahead += len(page.connections)
         if page.next is not None:
             self._to_read.append(page.next)
+        self._sizes.note(cursor.shard, len(page.connections), is_end=page.next is None)
 
     def _read_on(self) -> None:
         """Start reads: shards that are begun before those that are not."""

@@ -121,6 +121,10 @@ class Ledger:
             return Refusal.LEASED
         return Lease(summary, _next(leased))
 
+    def work_of(self, broadcast_id: str, slice_id: str) -> Work:
+        """Return what is still to do for a slice. Raises RejectedError for one that is unknown."""
+        return self._read(broadcast_id, slice_id)[1].work
+
     def checkpoint(self, held: Lease, work: Work, counts: Counts, failed: Failed) -> Lease:
         """Write down how far we have come. Raises LeaseLostError."""
         return self._write_piece(held, checkpoint(held.piece, work, counts), failed)

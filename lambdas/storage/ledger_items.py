@@ -97,10 +97,7 @@ def to_item(row: Row) -> Item:
             values["failed"] = json.dumps(row.failed)
         case _:
             pass
-    return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in values.items()
-    }
+    return {name: _attribute(value) for name, value in values.items()}
 
 
 def summary_of(item: Item) -> Summary:
@@ -129,9 +126,21 @@ def sequence_of(item: Item) -> Sequence:
     return Sequence(**_values(item))
 
 
+def _attribute(value: "int | str | bytes") -> "AttributeValueTypeDef":
+    if isinstance(value, int):
+        return {"N": str(value)}
+    return {"B": value} if isinstance(value, bytes) else {"S": value}
+
+
+def _value(attribute: "AttributeValueTypeDef") -> Any:
+    if "N" in attribute:
+        return int(attribute["N"])
+    return attribute["B"] if "B" in attribute else attribute["S"]
+
+
 def _values(item: Item) -> dict[str, Any]:
     return {
-        name: int(value["N"]) if "N" in value else value["S"]
+        name: _value(value)
         for name, value in item.items()
         if name not in ("pk", "sk", "expiresAt", "writer")
     }

@@ -49,12 +49,11 @@ class LedgerTable:
         writer = uuid.uuid4().hex
         try:
             self._put_all([self._put(row, writer) for row in rows])
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _CONFLICTS:
-                raise WriteError(f"{_names(rows)} not written: {error}") from error
-            if not self._are_written(rows, writer):
+        except (ClientError, BotoCoreError) as error:
+            if self._are_written(rows, writer):
+                return
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _CONFLICTS:
                 raise ConflictError(f"{_names(rows)} changed meanwhile") from error
-        except BotoCoreError as error:
             raise WriteError(f"{_names(rows)} not written: {error}") from error
 
     def _put(self, row: Row, writer: str) -> Any:
@@ -81,11 +80,14 @@ class LedgerTable:
             self._client.transact_write_items(TransactItems=[{"Put": put} for put in puts])
 
     def _are_written(self, rows: Sequence[Row], writer: str) -> bool:
-        """Tell whether it was our own write that stands in the way: its answer was lost.
+        """Tell whether a write that failed was made all the same: its answer was lost.
 
         One row tells, as all are written or none: others may have gone on with the rest.
         """
-        found = (self.get(key_of(row)) for row in rows)
+        try:
+            found = [self.get(key_of(row)) for row in rows]
+        except ReadError:
+            return False
         return any(item is not None and item["writer"]["S"] == writer for item in found)
 
 

@@ -27,6 +27,7 @@ from bench.stand_in.reaction import (
 )
 from bench.stand_in.server import StandIn
 from broadcasting.audience import Connection
+from broadcasting.budget import Ask, Grant
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome
 from broadcasting.pacer import Pace
@@ -35,7 +36,7 @@ from delivery import post_loop
 from delivery.endpoint import parse_endpoint
 from delivery.http_pool import Ending, HttpPool, Timeouts
 from delivery.port import ForbiddenError
-from delivery.selector_fan_out import SelectorFanOut
+from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
 from tests.unit.lambdas.fakes import FAR, FakeTime
 from tests.unit.lambdas.loopback import (
@@ -823,6 +824,41 @@ def test_fan_out_ends_at_the_deadline(start: Start, reaction: Reaction) -> None:
     assert len(delivery.taken) + len(list(audience)) == 8_000
     assert delivery.who(Outcome.DELIVERED) <= posting.received().keys() <= posted
     assert delivery.who(Outcome.DELIVERED) | delivery.who(Outcome.LEFT) == _ids(delivery.taken)
+
+
+def test_fan_out_knows_when_it_is_the_pace_that_posts_wait_for(start: Start) -> None:
+    """Then more workers would not be faster."""
+    unpaced, paced = start(_ok), start(_ok, pace=Pace(posts_per_second=200.0, burst=10.0))
+
+    for posting in (unpaced, paced):
+        deliver(posting.fan_out, connections(100))
+
+    assert (unpaced.fan_out.is_paced, paced.fan_out.is_paced) == (False, True)
+
+
+class _OpenHanded:
+    """A budget that grants all that is asked for, at once, and remembers it."""
+
+    def __init__(self) -> None:
+        self.asks: list[Ask] = []
+
+    def reserve(self, ask: Ask) -> Grant:
+        self.asks.append(ask)
+        return Grant(ask.debt + ask.most, CLOCK.epoch_ms() - 10_000.0, 0.001)
+
+
+def test_fan_out_reserves_for_all_that_are_to_come_in_one_go(start: Start) -> None:
+    """Though it takes only some ahead of need: each request costs time and money."""
+    budget = _OpenHanded()
+    posting = start(_ok, budget=budget)
+
+    deadline = CLOCK.monotonic() + LONG_SECONDS
+    settled = list(posting.fan_out.deliver(FRAME, connections(2 * FRESH), deadline))
+
+    assert len(settled) == 2 * FRESH
+    first, *rest = (ask.debt + ask.most for ask in budget.asks)
+    assert first == 2 * FRESH
+    assert sum(rest) < 20  # who is just being taken is counted twice, or not at all
 
 
 def test_fan_out_ends_at_the_deadline_when_the_pace_is_slow(start: Start) -> None:

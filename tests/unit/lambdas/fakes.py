@@ -227,14 +227,16 @@ def _require_that_dynamodb_takes(rows: tuple[Row, ...], new: dict[tuple[str, str
 
 @dataclass
 class FakeSqs:
-    """Queues that remember what was sent; those in `broken` refuse it."""
+    """Queues that remember what was sent; those in `broken` refuse it, all do `refusals` times."""
 
     sent: list[dict[str, Any]] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    refusals: int = 0
 
     def send_message(self, **request: Any) -> None:
         """Take a message."""
-        if request["QueueUrl"] in self.broken:
+        if self.refusals or request["QueueUrl"] in self.broken:
+            self.refusals = max(0, self.refusals - 1)
             raise aws_error(500, "InternalError")
         self.sent.append(request)
 
@@ -258,6 +260,7 @@ class FakeFanOut:
     settlements: dict[str, Settlement] = field(default_factory=dict)
     most: int = 1_000_000
     forbidden: bool = False
+    is_paced: bool = False
     time: FakeTime | None = None
     seconds_per_post: float = 0.0
     frames: list[str] = field(default_factory=list)

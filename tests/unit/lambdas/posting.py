@@ -14,6 +14,7 @@ from botocore.config import Config
 
 from bench.stand_in.reaction import Answer
 from broadcasting.audience import Connection
+from broadcasting.budget import Budget
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacer import Pace
@@ -71,6 +72,7 @@ def selector_fan_out(
     pace: Pace = UNPACED,
     clock: Clock = CLOCK,
     credentials: Callable[[], Credentials | None] = lambda: CREDENTIALS,
+    budget: Budget | None = None,
 ) -> Iterator[SelectorFanOut]:
     """Make the fast fan-out, and close it."""
     fan_out = SelectorFanOut(
@@ -84,6 +86,7 @@ def selector_fan_out(
         in_flight=in_flight,
         backoff=backoff,
         timeouts=timeouts,
+        budget=budget,
     )
     try:
         yield fan_out

@@ -269,6 +269,10 @@ class _FanOut:
 
     one: Invocation
 
+    @property
+    def is_paced(self) -> bool:
+        return self.one.random.randrange(4) == 0
+
     def deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float
     ) -> Generator[Settlement, None, None]:

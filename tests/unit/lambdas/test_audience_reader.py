@@ -42,6 +42,19 @@ def test_reader_reads_every_row_of_every_page_once() -> None:
     assert (reader.unread, reader.not_begun, reader.error) == ((), (), None)
 
 
+def test_reader_expects_everyone_once_a_shard_has_been_read() -> None:
+    """About: shards are of about the same size. In the end nobody is to come."""
+    reader = _reader(FakeDynamo(_rows(1_600)), ALL)
+    assert reader.to_come == 0
+
+    next(reader)
+    expected = reader.to_come
+    rest = _ids(reader)
+
+    assert 1_300 < expected < 1_900
+    assert (len(rest), reader.to_come) == (1_599, 0)
+
+
 def test_reader_has_nobody_when_there_are_no_shards() -> None:
     """A slice may name connections only."""
     assert list(_reader(FakeDynamo(_rows(5)), ())) == []

@@ -76,6 +76,7 @@ class Bench:
         """Take so many of those that wait, if they may go."""
         admitted = self.pacer.admit(wanted)
         self.waiting -= admitted
+        self.pacer.started(admitted, admitted)
         return admitted
 
 

@@ -1,5 +1,6 @@
 """One way through a slice: at every moment it is known what a crash would leave undone."""
 
+from operator import length_hint
 from random import Random
 
 import pytest
@@ -42,6 +43,16 @@ def test_journey_meets_the_named_first_and_counts_those_it_reads() -> None:
     assert met == [*NAMED, Connection("a", OLD_MS)]
     assert journey.counts == Counts(3)
     assert journey.work == Work((), tuple(met))
+
+
+def test_journey_tells_about_how_many_are_to_come() -> None:
+    """The named, and those of the shards; fewer with each that is met."""
+    journey = _journey(Work((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+
+    hints = [length_hint(journey)]
+    hints += [length_hint(journey) for _ in journey]
+
+    assert hints == [len(NAMED), *reversed(range(len(NAMED))), 0]
 
 
 def test_journey_takes_the_ends() -> None:

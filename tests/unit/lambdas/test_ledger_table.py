@@ -154,6 +154,19 @@ def test_table_counts_a_write_as_done_when_another_has_gone_on_with_one_of_its_r
     assert client.items[summary_key("b")]["writer"] == {"S": "another"}
 
 
+@pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
+@pytest.mark.parametrize("error", [aws_error(500), UNREACHABLE])
+def test_table_counts_a_write_as_done_when_all_its_answers_were_lost(
+    client: _FakeClient, table: LedgerTable, rows: tuple[Row, ...], error: Exception
+) -> None:
+    """It looks whether the write is there, before it says that nothing was written."""
+    client.after = error
+
+    table.write(*rows)
+
+    assert len(client.items) == len(rows)
+
+
 @pytest.mark.parametrize("error", [aws_error(400, "ValidationException"), UNREACHABLE])
 def test_table_says_what_was_not_written(
     client: _FakeClient, table: LedgerTable, error: Exception

@@ -47,6 +47,26 @@ def test_pacer_admits_the_burst_at_once_and_then_the_rate() -> None:
     assert admitted == [50, 0, 0, 5, 7]
 
 
+def test_pacer_limits_while_posts_wait_for_it() -> None:
+    """Not at once, and no more when for a while all that was wanted could go."""
+    pacer = Pacer(PACE, now=0.0)
+    limits = []
+
+    for step in range(20):
+        pacer.admit(MANY if step < 10 else 1, step * 0.1)
+        limits.append(pacer.is_limiting)
+
+    assert limits == [False, False, *[True] * 15, *[False] * 3]
+
+
+def test_pacer_that_never_holds_up_a_post_limits_nobody() -> None:
+    """However many go."""
+    pacer = Pacer(PACE, now=0.0)
+
+    assert [pacer.admit(50, step * 0.1) for step in range(20)] == [50] * 20
+    assert not pacer.is_limiting
+
+
 def test_pacer_admits_less_than_a_batch_when_no_more_is_wanted() -> None:
     """The last posts of a broadcast do not wait for a batch."""
     pacer = Pacer(PACE, now=0.0)

@@ -207,6 +207,17 @@ def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
     assert floor.carry_on().summary.counts == Counts(3_000, delivered=3_000)
 
 
+def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> None:
+    """Others would share the same pace: they would cost, and not be faster."""
+    floor.dynamo = FakeDynamo(_rows(300), page_rows=100)
+    floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.1, is_paced=True)
+
+    carried = floor.carry()
+
+    assert carried.handed_over == 0
+    assert carried.summary.counts == Counts(300, delivered=300)
+
+
 def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
     """Who is that fast is done before another has begun."""
     floor.dynamo = FakeDynamo(_rows(300))
@@ -347,6 +358,31 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
     assert carried.is_closed
     assert held.summary.open_slices == 3
     assert floor.carry_on().summary.slices == 3
+
+
+def test_worker_that_announces_slices_again_lets_stragglers_rest(floor: _Floor) -> None:
+    """Whoever split them off has died; they are no younger, and no less often tried."""
+    parts = (_named(Connection("a", OLD_MS, 2)), _named(Connection("b", OLD_MS, 1)), Work())
+    floor.ledger.split(floor.open(), Work(), Counts(2), (), parts)
+    floor.time.run(LEASE_MS / 1000)
+
+    floor.carry(floor.lease())
+
+    assert floor.sent == [("1", 20), ("2", 10), ("3", 0)]
+
+
+def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent in the end, with the same delay."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
+    floor.dynamo = FakeDynamo(_rows(2))
+    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
+    floor.sqs.refusals = 1
+
+    floor.carry()
+
+    assert floor.sent == [("1", 10)]
 
 
 @pytest.mark.parametrize("page_rows", [1, 1_000])

@@ -1,0 +1,1 @@
+"""What a broadcast costs at any size: its requests, counted, and their price."""

@@ -1,0 +1,115 @@
+"""What a broadcast costs, counted: `python -m bench.scale`, or `make scale`.
+
+The broadcast function's own code runs in this process at the deployed pace: it reads the local
+AWS's tables and queues and posts to the stand-in. The rows of a million are made when they are
+read.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+
+from bench import terminal
+from bench.cores import Cores, pinned
+from bench.errors import BenchError
+from bench.function_site import fill_table, make_tables
+from bench.measure import peak_memory_bytes
+from bench.scale.generated_rows import GeneratedRows, usual_ids
+from bench.scale.prices import cost_of
+from bench.scale.result import RESULT, Broadcast, judge, show, to_json
+from bench.scale.site import Site
+from bench.stand_in.behaviour import Behaviour
+from bench.stand_in.process import StandInError, StandInProcess
+from bench.strategies.registry import shown
+from crier.errors import CrierError
+from crier.local_aws import LocalAws
+
+SIZES = (3_000, 30_000, 1_000_000)
+MOST_IN_TABLE = 30_000
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """Run; an error that its user can mend is a message, not a traceback."""
+    try:
+        app()
+    except (BenchError, CrierError, StandInError) as error:
+        terminal.err.print(f"[red]Error:[/red] {error}", soft_wrap=True, highlight=False)
+        sys.exit(1)
+
+
+@app.command()
+def scale(
+    sizes: Annotated[
+        list[int] | None,
+        typer.Option("--size", min=1, help="So many connections only; repeatable. Prints JSON."),
+    ] = None,
+) -> None:
+    """Broadcast once at each size; count the requests, price them, judge them by the targets."""
+    wanted = sorted(sizes or SIZES)
+    with terminal.progress(len(wanted)) as begin:
+        broadcasts = _measure(wanted, begin)
+    targets = judge(broadcasts)
+    if sizes:
+        sys.stdout.write(to_json(broadcasts, targets))
+    else:
+        RESULT.write_text(to_json(broadcasts, targets))
+        show(broadcasts)
+        terminal.show_targets(targets)
+        terminal.err.print(f"Written to {shown(RESULT)}.", highlight=False)
+    raise typer.Exit(any(target.met is False for target in targets))
+
+
+def _measure(sizes: Sequence[int], begin: Callable[[str], None]) -> list[Broadcast]:
+    cores = Cores.find()
+    with (
+        pinned(cores.stand_in),
+        LocalAws() as local_aws,
+        StandInProcess(cpu=cores.stand_in) as stand_in,
+        pinned(cores.strategy),
+    ):
+        os.environ.update(local_aws.endpoint.environment)
+        client = boto3.client("dynamodb")
+        make_tables(client)
+        site = Site(stand_in)
+        broadcasts = []
+        for size in sizes:
+            begin(f"{size:,} connections")
+            if size <= MOST_IN_TABLE:
+                fill_table(client, usual_ids(size))
+            else:
+                site.simulate(GeneratedRows(size))
+            broadcasts.append(_broadcast(site, stand_in, size))
+        return broadcasts
+
+
+def _broadcast(site: Site, stand_in: StandInProcess, size: int) -> Broadcast:
+    """Broadcast once to so many, and check who has received it. Raises BenchError."""
+    stand_in.behave(Behaviour())
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its metrics
+        account, use, seconds = site.broadcast(f"scale-{size}")
+    report = stand_in.report()
+    found = (
+        account.counts.targeted,
+        account.counts.delivered,
+        report.connections_reached,
+        report.duplicates,
+    )
+    if found != (size, size, size, 0):
+        raise BenchError(
+            f"targeted, delivered, reached, duplicates are {found}, "
+            f"expected {(size, size, size, 0)}"
+        )
+    cost = cost_of(use, messages=size, frame_bytes=len(site.frame))
+    return Broadcast(size, round(seconds, 3), peak_memory_bytes(), use, cost)
+
+
+if __name__ == "__main__":
+    main()

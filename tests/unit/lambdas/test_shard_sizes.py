@@ -1,0 +1,30 @@
+"""What the shards that were read tell about those that were not."""
+
+from storage.shard_sizes import ShardSizes
+
+
+def test_sizes_expect_nothing_before_a_shard_has_ended() -> None:
+    """Whatever has been read of one."""
+    sizes = ShardSizes()
+    sizes.note(0, 1_000, is_end=False)
+
+    assert sizes.unread(16) == 0
+
+
+def test_sizes_expect_as_much_of_every_shard() -> None:
+    """Of those that are begun, less what has been read."""
+    sizes = ShardSizes()
+    sizes.note(0, 1_000, is_end=False)
+    sizes.note(1, 1_000, is_end=False)
+    sizes.note(0, 200, is_end=True)
+
+    assert sizes.unread(15) == 15 * 1_200 - 1_000
+
+
+def test_sizes_expect_nothing_when_more_has_been_read_than_was_expected() -> None:
+    """A guess may be wrong; it is never below nothing."""
+    sizes = ShardSizes()
+    sizes.note(0, 1, is_end=True)
+    sizes.note(1, 5, is_end=False)
+
+    assert sizes.unread(1) == 0
