@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from broadcasting.errors import RejectedError
 from broadcasting.frame import encode_frame
-from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.message import EVERYONE, parse_broadcast
 from broadcasting.slice_message import parse_slice_message
 from broadcasting.work import ALL_SHARDS
 from events import Record, records_of
-from metrics import publish_carried, publish_rejected
+from metrics import publish_carried, publish_lease, publish_rejected
 from observability import logger
 from storage.ledger import Lease, Opening, Refusal
 from wiring import BroadcastWiring, broadcast_wiring
@@ -50,6 +50,7 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
             return True
         if isinstance(held, Refusal):
             return _skip(record, held)
+        _report_lease(held)
         carried = wired.worker.carry(held, deadline)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
@@ -96,15 +97,35 @@ def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> Non
     publish_rejected()
 
 
+def _report_lease(held: Lease) -> None:
+    piece = held.piece
+    is_resumed = piece.hops > 1
+    happened = "opened" if piece.id == ROOT else "taken up"
+    logger.info(
+        "resumed" if is_resumed else happened,
+        broadcast_id=piece.broadcast_id,
+        slice_id=piece.id,
+        hops=piece.hops,
+    )
+    publish_lease(is_opened=happened == "opened" and not is_resumed, is_resumed=is_resumed)
+
+
 def _report(carried: Carried) -> None:
     summary = carried.summary
     if carried.stopped_by:
-        logger.error("stopped early", broadcast_id=summary.id, reason=carried.stopped_by)
+        is_lost = isinstance(carried.stopped_by, LeaseLostError)
+        logger.error(
+            "lease lost" if is_lost else "stopped early",
+            broadcast_id=summary.id,
+            slice_id=carried.slice_id,
+            reason=carried.stopped_by,
+        )
     logger.info(
         "carried" if carried.is_closed else "handed over",
         broadcast_id=summary.id,
         slice_id=carried.slice_id,
         counts=asdict(carried.counts),
+        throttled_share=round(carried.counts.throttled_share, 4),
         left=carried.left,
         unread_shards=carried.unread_shards,
         slices_handed_over=carried.handed_over,
@@ -117,6 +138,7 @@ def _report(carried: Carried) -> None:
             seq=summary.seq,
             slices=summary.slices,
             milliseconds=summary.settled_ms - summary.opened_ms,
+            throttled_share=round(summary.counts.throttled_share, 4),
             receipt=asdict(summary.counts),
         )
     publish_carried(carried)

@@ -3,9 +3,17 @@
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from broadcasting.ledger import LeaseLostError
 from worker import Carried
 
 _metrics = Metrics(namespace="Crier")
+
+
+def publish_lease(*, is_opened: bool, is_resumed: bool) -> None:
+    """Count a broadcast that is opened, or a slice that somebody has begun before."""
+    for name, count in {"Opened": is_opened, "SlicesResumed": is_resumed}.items():
+        _metrics.add_metric(name=name, unit=MetricUnit.Count, value=int(count))
+    _metrics.flush_metrics()
 
 
 def publish_carried(carried: Carried) -> None:
@@ -19,9 +27,13 @@ def publish_carried(carried: Carried) -> None:
         "Expired": counts.expired,
         "Throttled": counts.throttled,
         "SlicesHandedOver": carried.handed_over,
+        "LeasesLost": int(isinstance(carried.stopped_by, LeaseLostError)),
     }
     for name, count in figures.items():
         _metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+    _metrics.add_metric(
+        name="ThrottledPercent", unit=MetricUnit.Percent, value=100 * counts.throttled_share
+    )
     if summary.is_settled:
         wrong = summary.counts.targeted != summary.counts.ended
         _metrics.add_metric(name="AccountMismatch", unit=MetricUnit.Count, value=int(wrong))

@@ -34,6 +34,12 @@ class Counts:
         """How many connections have ended."""
         return self.delivered + self.gone + self.failed + self.expired
 
+    @property
+    def throttled_share(self) -> float:
+        """The part of the answers that were 429, about: others that were tried again are few."""
+        answers = self.delivered + self.gone + self.failed + self.throttled
+        return self.throttled / answers if answers else 0.0
+
 
 class Tally:
     """Counts what happens, on top of what has been counted before."""

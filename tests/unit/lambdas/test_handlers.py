@@ -232,8 +232,37 @@ def test_broadcast_posts_the_frame_and_publishes_the_account(
         "sentAt": NOW_MS,
     }
     out = capsys.readouterr().out
-    for figure in ('"Delivered":[1.0]', '"AccountMismatch":[0.0]', '"SettleMilliseconds":[0.0]'):
+    for figure in (
+        '"Opened":[1.0]',
+        '"SlicesResumed":[0.0]',
+        '"Delivered":[1.0]',
+        '"LeasesLost":[0.0]',
+        '"ThrottledPercent":[0.0]',
+        '"AccountMismatch":[0.0]',
+        '"SettleMilliseconds":[0.0]',
+    ):
         assert figure in out.replace(" ", "")
+
+
+def _messages(log: io.StringIO) -> list[str]:
+    return [json.loads(line)["message"] for line in log.getvalue().splitlines()]
+
+
+def test_broadcast_tells_how_it_went_on(
+    floor: _Floor, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Opened once; resumed by whoever takes up a slice that has been begun."""
+    floor.fan_out.most = 0
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+    floor.fan_out.most = 2
+    floor.fan_out.settlements["a"] = plan(Outcome.DELIVERED, throttles=3)
+
+    floor.handle(_sqs_record("s1", encode_slice_message("m1", "0"), SLICES))
+
+    assert _messages(log) == ["opened", "handed over", "resumed", "carried", "settled"]
+    assert '"throttled_share": 0.75' in log.getvalue().replace('":0', '": 0')
+    out = capsys.readouterr().out.replace(" ", "")
+    assert ('"SlicesResumed":[1.0]' in out, '"ThrottledPercent":[75.0]' in out) == (True, True)
 
 
 def test_broadcast_never_lets_one_bad_record_hold_up_another(floor: _Floor) -> None:
@@ -332,8 +361,10 @@ def test_broadcast_returns_a_message_whose_slice_is_under_way(
     assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
 
 
-def test_broadcast_returns_the_message_when_the_lease_was_lost(floor: _Floor) -> None:
-    """It may be the message of the other worker, which may die."""
+def test_broadcast_returns_the_message_when_the_lease_was_lost(
+    floor: _Floor, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be the message of the other worker, which may die. The loss is counted."""
 
     def take_up() -> None:
         floor.time.run(broadcast.LEASE_GRACE_MS / 1000 + 60)
@@ -343,6 +374,8 @@ def test_broadcast_returns_the_message_when_the_lease_was_lost(floor: _Floor) ->
 
     assert floor.handle(_sqs_record("m1", '{"message": 1}')) == ["m1"]
     assert not floor.rows.summary("m1").is_settled
+    assert "lease lost" in _messages(log)
+    assert '"LeasesLost":[1.0]' in capsys.readouterr().out.replace(" ", "")
 
 
 def test_broadcast_rejects_an_id_of_another_broadcast(floor: _Floor) -> None:
