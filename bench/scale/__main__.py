@@ -8,8 +8,6 @@ read.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Annotated
 
 import boto3
@@ -20,9 +18,11 @@ from bench.cores import Cores, pinned
 from bench.errors import BenchError
 from bench.function_site import fill_table, make_tables
 from bench.measure import peak_memory_bytes
+from bench.scale.added_time import CONNECTIONS as ADDED_AT
+from bench.scale.added_time import added_seconds
 from bench.scale.generated_rows import GeneratedRows, usual_ids
 from bench.scale.prices import cost_of
-from bench.scale.result import RESULT, Broadcast, judge, show, to_json
+from bench.scale.result import RESULT, Added, Broadcast, judge, show, to_json
 from bench.scale.site import Site
 from bench.stand_in.behaviour import Behaviour
 from bench.stand_in.process import StandInError, StandInProcess
@@ -54,20 +54,22 @@ def scale(
 ) -> None:
     """Broadcast once at each size; count the requests, price them, judge them by the targets."""
     wanted = sorted(sizes or SIZES)
-    with terminal.progress(len(wanted)) as begin:
-        broadcasts = _measure(wanted, begin)
-    targets = judge(broadcasts)
+    with terminal.progress(len(wanted) + (sizes is None)) as begin:
+        broadcasts, added = _measure(wanted, begin, has_added=sizes is None)
+    targets = judge(broadcasts, added)
     if sizes:
-        sys.stdout.write(to_json(broadcasts, targets))
+        sys.stdout.write(to_json(broadcasts, added, targets))
     else:
-        RESULT.write_text(to_json(broadcasts, targets))
+        RESULT.write_text(to_json(broadcasts, added, targets))
         show(broadcasts)
         terminal.show_targets(targets)
         terminal.err.print(f"Written to {shown(RESULT)}.", highlight=False)
     raise typer.Exit(any(target.met is False for target in targets))
 
 
-def _measure(sizes: Sequence[int], begin: Callable[[str], None]) -> list[Broadcast]:
+def _measure(
+    sizes: Sequence[int], begin: Callable[[str], None], *, has_added: bool
+) -> tuple[list[Broadcast], Added | None]:
     cores = Cores.find()
     with (
         pinned(cores.stand_in),
@@ -80,6 +82,7 @@ def _measure(sizes: Sequence[int], begin: Callable[[str], None]) -> list[Broadca
         make_tables(client)
         site = Site(stand_in)
         broadcasts = []
+        added = None
         for size in sizes:
             begin(f"{size:,} connections")
             if size <= MOST_IN_TABLE:
@@ -87,14 +90,16 @@ def _measure(sizes: Sequence[int], begin: Callable[[str], None]) -> list[Broadca
             else:
                 site.simulate(GeneratedRows(size))
             broadcasts.append(_broadcast(site, stand_in, size))
-        return broadcasts
+            if has_added and size == ADDED_AT:
+                begin("what the ledger adds")
+                added = Added(*added_seconds(site))
+        return broadcasts, added
 
 
 def _broadcast(site: Site, stand_in: StandInProcess, size: int) -> Broadcast:
     """Broadcast once to so many, and check who has received it. Raises BenchError."""
     stand_in.behave(Behaviour())
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its metrics
-        account, use, seconds = site.broadcast(f"scale-{size}")
+    account, use, seconds = site.broadcast(f"scale-{size}")
     report = stand_in.report()
     found = (
         account.counts.targeted,

@@ -17,6 +17,9 @@ RESULT = ROOT / "bench" / "results" / "scale.json"
 MOST_REQUESTS = 30
 MOST_MEMORY_GROWTH = 1.15
 MOST_COST_PERCENT = 3.0
+MOST_ADDED_SHARE, MOST_ADDED_SECONDS = 0.1, 0.03
+"""Whichever is more."""
+
 _SMALL, _LARGE = 3_000, 1_000_000
 
 
@@ -31,17 +34,31 @@ class Broadcast:
     cost: Cost
 
 
-def to_json(broadcasts: Sequence[Broadcast], targets: Sequence[Target]) -> str:
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How long 3,000 take to be read and posted to, and how much longer with their account."""
+
+    alone_seconds: float
+    added_seconds: float
+
+    @property
+    def most_ms(self) -> float:
+        """What may be added."""
+        return 1000 * max(MOST_ADDED_SECONDS, MOST_ADDED_SHARE * self.alone_seconds)
+
+
+def to_json(broadcasts: Sequence[Broadcast], added: Added | None, targets: Sequence[Target]) -> str:
     """Return all of it as JSON."""
     facts = {
         "prices_as_of": AS_OF,
         "broadcasts": [asdict(one) for one in broadcasts],
+        "account_of_3000": asdict(added) if added else None,
         "targets": [asdict(target) for target in targets],
     }
     return json.dumps(facts, indent=1) + "\n"
 
 
-def judge(broadcasts: Sequence[Broadcast]) -> list[Target]:
+def judge(broadcasts: Sequence[Broadcast], added: Added | None = None) -> list[Target]:
     """Return the targets, with a figure where the sizes that it takes were measured."""
     of_size = {one.connections: one for one in broadcasts}
     return [
@@ -50,6 +67,12 @@ def judge(broadcasts: Sequence[Broadcast]) -> list[Target]:
             ("DynamoDB and SQS requests for 3,000", MOST_REQUESTS, "", _requests(of_size)),
             ("peak memory at 1,000,000 against 3,000", MOST_MEMORY_GROWTH, "x", _growth(of_size)),
             ("cost of 1,000,000 over the messages'", MOST_COST_PERCENT, "%", _percent(of_size)),
+            (
+                "added to 3,000 by ledger, lease and checkpoints",
+                round(added.most_ms, 1) if added else 1000 * MOST_ADDED_SECONDS,
+                "ms",
+                round(1000 * added.added_seconds, 1) if added else None,
+            ),
         )
     ]
 

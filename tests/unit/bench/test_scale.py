@@ -14,7 +14,7 @@ from bench.result import Target
 from bench.scale.generated_rows import SHARDS, GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of
 from bench.scale.request_meter import ROW_BYTES, RequestMeter
-from bench.scale.result import Broadcast, judge, show, to_json
+from bench.scale.result import Added, Broadcast, judge, show, to_json
 
 USE = Use(
     invocations=2,
@@ -125,10 +125,22 @@ def test_targets_are_judged_where_their_sizes_were_measured() -> None:
     """Requests, memory, cost."""
     small, large = _broadcast(3_000), _broadcast(1_000_000, megabytes=100)
 
-    only_small, both = judge([small]), judge([small, large])
+    only_small = judge([small])
+    both = judge([small, large], Added(alone_seconds=0.5, added_seconds=0.06))
 
-    assert [(one.figure, one.met) for one in only_small] == [(26, True), (None, None), (None, None)]
-    assert [(one.figure, one.met) for one in both] == [(26, True), (1.25, False), (2.0, True)]
+    assert [(one.figure, one.met) for one in only_small] == [(26, True), *[(None, None)] * 3]
+    assert [(one.figure, one.met) for one in both] == [
+        (26, True),
+        (1.25, False),
+        (2.0, True),
+        (60.0, False),
+    ]
+
+
+@pytest.mark.parametrize(("alone_seconds", "most_ms"), [(0.1, 30.0), (0.5, 50.0)])
+def test_account_may_add_a_tenth_or_30_ms(alone_seconds: float, most_ms: float) -> None:
+    """Whichever is more."""
+    assert Added(alone_seconds, 0.0).most_ms == pytest.approx(most_ms)
 
 
 def test_result_is_shown_and_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +148,7 @@ def test_result_is_shown_and_written(capsys: pytest.CaptureFixture[str]) -> None
     broadcasts = [_broadcast(3_000)]
 
     show(broadcasts)
-    facts = json.loads(to_json(broadcasts, [Target("t", "≤ 1", 0.5, met=True)]))
+    facts = json.loads(to_json(broadcasts, None, [Target("t", "≤ 1", 0.5, met=True)]))
 
     assert "3,000" in capsys.readouterr().out
     assert facts["broadcasts"][0]["use"]["gb_seconds"] == 10.0

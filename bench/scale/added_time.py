@@ -1,0 +1,48 @@
+"""What ledger, lease and checkpoints add to the time in which 3,000 connections settle."""
+
+import time
+from importlib import import_module
+from statistics import median
+from typing import Any
+
+from bench.scale.site import POST_BURST, POSTS_PER_SECOND, Site
+from broadcasting.ledger import ROOT, SliceRow
+from broadcasting.work import ALL_SHARDS
+from journey import Journey
+from storage.audience_reader import AudienceReader
+
+CONNECTIONS = 3_000
+WARM_UPS, REPEATS = 3, 9
+_LIMIT_SECONDS = 60.0
+_REST_SECONDS = POST_BURST / POSTS_PER_SECOND + 0.1
+"""Until the budget's bucket is full again."""
+
+
+def added_seconds(site: Site) -> tuple[float, float]:
+    """Return the medians of reading and posting alone, and of what the account adds to it.
+
+    Everybody's rows are in the table. Both are measured in turn.
+    """
+    pairs = []
+    for _ in range(WARM_UPS + REPEATS):
+        time.sleep(_REST_SECONDS)
+        alone = _post_alone(site)
+        time.sleep(_REST_SECONDS)
+        _, _, seconds = site.broadcast(f"added-{time.time_ns()}")
+        pairs.append((alone, seconds - alone))
+    measured = pairs[WARM_UPS:]
+    return median(one for one, _ in measured), median(added for _, added in measured)
+
+
+def _post_alone(site: Site) -> float:
+    """Read and post with the function's own parts, and keep no account."""
+    wired: Any = import_module("wiring").broadcast_wiring()
+    worker = wired.worker
+    began = time.monotonic()
+    deadline = began + _LIMIT_SECONDS
+    reader = AudienceReader(worker.table, ALL_SHARDS.shards, clock=worker.clock, deadline=deadline)
+    audience = Journey(SliceRow("none", ROOT, ALL_SHARDS), reader)
+    settled = sum(1 for _ in worker.fan_out.deliver(site.frame, audience, deadline))
+    reader.close()
+    assert settled == CONNECTIONS, settled
+    return time.monotonic() - began
