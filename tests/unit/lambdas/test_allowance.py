@@ -140,6 +140,29 @@ def test_posts_of_the_head_start_that_were_given_back_are_not_charged() -> None:
     assert _take(allowance, 100) == HEAD_START - 12
 
 
+def test_posts_of_the_head_start_that_were_given_back_while_asking_are_paid_for() -> None:
+    """The reservation under way charges them: so they may go."""
+    allowance = _begun()
+    _take(allowance, 20)
+    allowance.ask(0, 1.0)
+
+    allowance.give_back(8, 1.0)
+
+    assert allowance.debt == 20
+    assert _take(allowance, 100) == HEAD_START - 20 + 8
+
+
+def test_posts_go_with_the_oldest_grant_first() -> None:
+    """It is the first to be lost."""
+    allowance = _granted(10, opens_at=-1.0)
+    allowance.ask(MANY, 1.0)
+    allowance.receive(10, opens_at=-1.0, seconds_per_post=STEP, now=FRESH_SECONDS / 2)
+
+    assert _take(allowance, 10, FRESH_SECONDS / 2) == 10
+
+    assert _take(allowance, MANY, FRESH_SECONDS) == 10
+
+
 def test_posts_that_were_given_back_do_not_outlive_their_broadcast() -> None:
     """Nobody knows how fresh they are."""
     allowance = _granted(10, opens_at=-1.0)

@@ -50,6 +50,11 @@ def test_fan_out_delivers_the_frame_to_each_connection_once() -> None:
     assert {(s.outcome, s.tries, s.reason) for s in settlements} == {(Outcome.DELIVERED, 1, "")}
 
 
+def test_fan_out_never_waits_for_a_pace() -> None:
+    """It knows none: more workers are always faster."""
+    assert not _fan_out(FakePosts()).is_paced
+
+
 def test_fan_out_ends_at_once_when_there_is_nobody() -> None:
     """An empty audience has no settlements."""
     assert _deliver(FakePosts(), []) == []
