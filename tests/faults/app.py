@@ -249,6 +249,33 @@ class Function:
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
 
+class Doors:
+    """An environment of the connect and one of the disconnect function."""
+
+    def __init__(self, app: App) -> None:
+        faults = WireFaults(lambda: app.faults, seed=1, crash=crash, may_happen=app.may_happen)
+        wiring = _load("wiring")
+        wiring.__dict__["boto3"] = _Boto3(faults, {})
+        self._handlers = {}
+        for name in ("connect", "disconnect"):
+            door = _load(name)
+            door.__dict__["connections_table"] = wiring.connections_table
+            self._handlers[name] = door.handler
+
+    def connect(self, name: str) -> int:
+        """Have a connection announced; return the status of the answer."""
+        return self._answer("connect", name)
+
+    def disconnect(self, name: str) -> int:
+        """Have a connection's end announced."""
+        return self._answer("disconnect", name)
+
+    def _answer(self, door: str, name: str) -> int:
+        at = int(time.time() * 1000)
+        event = {"requestContext": {"connectionId": name, "connectedAt": at}}
+        return int(self._handlers[door](event, None)["statusCode"])
+
+
 class _Boto3:
     """What one environment knows as the module `boto3`."""
 
@@ -264,6 +291,7 @@ class _Boto3:
             delays[params["MessageBody"]] = params.pop("DelaySeconds", 0)
 
         self.Session = Session
+        self.client = Session().client
 
 
 def make_app(aws: LocalAws) -> App:

@@ -36,6 +36,26 @@ def test_a_third_of_all_posts_throttled_costs_nobody_the_message(
     assert counts.throttled == here.report().answers[429]
 
 
+def test_refused_credentials_fail_nobody(app: App, stand_in: Behave) -> None:
+    """403 for some posts: the work stops, is taken up later, and goes on where it was."""
+    app.slow_down(200)
+    refused = range(70, 75)
+
+    def script(_: Post) -> Reaction:
+        is_refused = sum(here.report().answers.values()) in refused
+        return error_answer(403) if is_refused else Answer(200)
+
+    here = stand_in(script)
+    everyone = app.connect(150)
+
+    broadcast_id = app.send()
+    app.run()
+
+    counts = expect_kept(app, broadcast_id, here.report(), everyone)
+    assert here.report().answers[403] > 0
+    assert counts.failed == 0
+
+
 def test_endpoint_that_is_down_for_ten_seconds_costs_nobody_the_message(
     app: App, stand_in: Behave
 ) -> None:

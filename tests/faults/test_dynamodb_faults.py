@@ -4,7 +4,7 @@ import pytest
 
 from bench.stand_in.behaviour import Behaviour
 from crier.worker_site.wire_faults import WireFault
-from tests.faults.app import App, Function
+from tests.faults.app import App, Doors, Function
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
 
@@ -65,6 +65,46 @@ def test_write_whose_answers_are_all_lost_counts_once(
     expect_kept(app, broadcast_id, here.report(), everyone, duplicates=60)
     assert app.account(broadcast_id).seq == 1
     assert app.happened == 4
+
+
+@pytest.mark.parametrize("kind", ["throttle", "break", "lose"])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_budget_that_fails_costs_nobody_the_message(
+    app: App, stand_in: Behave, share: float, kind: str
+) -> None:
+    """Reservations fail, some or all of them: posting goes on, at a small rate."""
+    here = stand_in(QUICK)
+    everyone = app.connect(120)
+    app.faults = [WireFault(operation="UpdateItem", kind=kind, share=share)]
+
+    broadcast_id = app.send()
+    app.run(Function(app, seed=3))
+
+    expect_kept(app, broadcast_id, here.report(), everyone)
+    assert app.happened > 0
+
+
+@pytest.mark.parametrize("kind", ["throttle", "break", "lose"])
+def test_connections_that_come_and_go_have_rows_or_are_refused(
+    app: App, stand_in: Behave, kind: str
+) -> None:
+    """Whoever is let in has a row, whatever the table's faults; whoever has gone has none."""
+    stand_in(QUICK)
+    app.faults = [
+        WireFault(operation=operation, kind=kind, share=0.4)
+        for operation in ("PutItem", "DeleteItem")
+    ]
+    doors = Doors(app)
+
+    names = [f"c{number}" for number in range(12)]
+    let_in = {name for name in names if doors.connect(name) == 200}
+    rows = app.rows()
+    left = {name for name in sorted(let_in)[:6] if doors.disconnect(name) == 200}
+
+    assert let_in <= rows
+    assert not left & app.rows()
+    assert let_in
+    assert app.happened > 0
 
 
 @pytest.mark.parametrize("kind", ["unprocessed", "throttle", "lose"])
