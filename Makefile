@@ -7,7 +7,7 @@ CONNECTIONS ?= 3000
 STAGE ?= dev
 CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
-FAULTS := $(BIN)/python -m pytest tests/faults -n 3 --dist loadfile  # they mostly wait
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
 
 .DEFAULT_GOAL := help
 .PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale synth deploy destroy clean
@@ -22,11 +22,10 @@ local: setup ## Run the app on the local AWS until Ctrl-C
 	@$(BIN)/python -m crier local
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
-	$(BIN)/python -m pytest
-	$(FAULTS)
+	$(PYTEST)
 
 faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minutes)
-	$(FAULTS)
+	$(PYTEST) tests/faults
 
 soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
 	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
@@ -35,7 +34,7 @@ check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit -q -n auto --dist loadfile
+	$(PYTEST) tests/unit -q
 	$(CDK) synth --quiet -c stage=prod
 
 bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
