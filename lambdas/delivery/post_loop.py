@@ -1,14 +1,13 @@
 """One thread's part of a fan-out: starts posts, judges their answers, and tries again."""
 
-import heapq
 import time
-from itertools import count
 
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.http_answer import Answer
 from delivery.http_pool import Ending, HttpPool, IdleClosedError
 from delivery.port import ForbiddenError
 from delivery.post import Post
+from delivery.retry_queue import RetryQueue
 from delivery.run import Run
 from delivery.signing import SigningTemplate
 
@@ -42,8 +41,7 @@ class PostLoop:
         self._run = run
         self._pool = pool
         self._clock = run.clock
-        self._waiting: list[tuple[float, int, Post]] = []
-        self._order = count()
+        self._waiting = RetryQueue()
         self._settled: list[Settlement] = []
         self._expired_at = 0.0
         self._flushed_at = 0.0
@@ -120,19 +118,16 @@ class PostLoop:
 
     def _ready(self, now: float) -> int:
         """Return how many posts might start now, if no other thread takes them."""
-        due = len(self._waiting) if self._is_due(now) else 0
+        due = len(self._waiting) if self._waiting.is_due(now) else 0
         return due + (len(self._run.fresh) if self._may_take_fresh else 0)
 
     @property
     def _may_take_fresh(self) -> bool:
         return len(self._waiting) < MAX_WAITING
 
-    def _is_due(self, now: float) -> bool:
-        return bool(self._waiting) and self._waiting[0][0] <= now
-
     def _next_post(self, now: float) -> Post | None:
-        if self._is_due(now):
-            return heapq.heappop(self._waiting)[2]
+        if self._waiting.is_due(now):
+            return self._waiting.take()
         return self._run.take_fresh() if self._may_take_fresh else None
 
     def _wait_seconds(self, now: float) -> float:
@@ -145,8 +140,7 @@ class PostLoop:
             if self.wants_posts:
                 return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
             return _LONGEST_WAIT_SECONDS  # only an answer makes room
-        due_at = self._waiting[0][0] if self._waiting else now + _LONGEST_WAIT_SECONDS
-        return max(0.0, min(_LONGEST_WAIT_SECONDS, due_at - now))
+        return max(0.0, self._waiting.due_at(now + _LONGEST_WAIT_SECONDS) - now)
 
     def _is_held_up(self, now: float) -> bool:
         """Tell whether it is the pacer that posts wait for: an answer would let none of them go."""
@@ -180,7 +174,7 @@ class PostLoop:
         if isinstance(error, IdleClosedError) and post.repeats < MAX_REPEATS:
             post.repeats += 1
             post.tries -= 1
-            self._wait(post, now)
+            self._waiting.add(post, now)
             return
         self._judge(post, Verdict.TRANSIENT, f"{type(error).__name__}: {error}", now)
 
@@ -192,20 +186,18 @@ class PostLoop:
         if outcome is not None:
             self._settled.append(post.settle(outcome))
             return
-        self._wait(post, now + self._run.backoff.seconds(post.tries, self._clock.jitter()))
-
-    def _wait(self, post: Post, due_at: float) -> None:
-        heapq.heappush(self._waiting, (due_at, next(self._order), post))
+        seconds = self._run.backoff.seconds(post.tries, self._clock.jitter())
+        self._waiting.add(post, now + seconds)
 
     def _leave(self) -> None:
         """Settle as left whatever has not ended; a 403 of ours is not counted as its try."""
         now = self._clock.monotonic()
         for post, answer in self._pool.abandon():
             if answer is None:
-                self._wait(post, now)
+                self._waiting.add(post, now)
             else:
                 self._judge_answer(post, answer, now)
-        for _, _, post in self._waiting:
+        for post in self._waiting:
             if self._run.forbidden:
                 post.tries = 0
             self._settled.append(post.settle(Outcome.LEFT))
