@@ -11,7 +11,9 @@ from bench.stand_in.process import StandInProcess
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambdas"))
 
-from broadcasting.audience import expires_at, shard_of
+from broadcasting.audience import SHARDS, expires_at, shard_of
+
+__all__ = ["SHARDS", "fill_table", "function_environment", "make_tables"]
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -1,6 +1,7 @@
 """The broadcast function: takes broadcasts and slices from SQS and carries each by itself."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,8 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
             return True
         if isinstance(held, Refusal):
             return _skip(record, held)
-        _report_lease(held)
+        with suppress(Exception):  # whatever it is, it must not stand before the work
+            _report_lease(held)
         carried = wired.worker.carry(held, deadline)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
@@ -100,14 +102,13 @@ def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> Non
 def _report_lease(held: Lease) -> None:
     piece = held.piece
     is_resumed = piece.hops > 1
-    happened = "opened" if piece.id == ROOT else "taken up"
+    is_opened = piece.id == ROOT and not is_resumed
     logger.info(
-        "resumed" if is_resumed else happened,
+        "opened" if is_opened else "resumed" if is_resumed else "taken up",
         broadcast_id=piece.broadcast_id,
         slice_id=piece.id,
-        hops=piece.hops,
     )
-    publish_lease(is_opened=happened == "opened" and not is_resumed, is_resumed=is_resumed)
+    publish_lease(is_opened=is_opened, is_resumed=is_resumed)
 
 
 def _report(carried: Carried) -> None:

@@ -1,8 +1,9 @@
 """One invocation's way through one slice: whom it met, how they ended, and what is left."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts, Tally
@@ -28,6 +29,7 @@ class Journey:
         self._tally = Tally(piece.counts)
         self._under_way: dict[int, Connection] = {}
         self._left: list[Connection] = []
+        self._stragglers: list[Connection] = []
         self._failed: list[tuple[str, str]] = []
 
     def __iter__(self) -> "Journey":
@@ -55,7 +57,7 @@ class Journey:
         self._tally.settle(ended)
         self.unsaved += 1
         if ended.outcome is Outcome.LEFT:
-            self._left.append(ended.connection)
+            (self._stragglers if ended.connection.rounds else self._left).append(ended.connection)
         elif ended.outcome is Outcome.FAILED:
             self._failed.append((ended.connection.id, ended.reason))
         return ended
@@ -63,8 +65,7 @@ class Journey:
     @property
     def work(self) -> Work:
         """What is still to do."""
-        pending = (*self._named, *self._under_way.values(), *self._left)
-        return Work(self.reader.unread, pending)
+        return Work(self.reader.unread, tuple(self._pending()))
 
     @property
     def counts(self) -> Counts:
@@ -74,7 +75,12 @@ class Journey:
     @property
     def stragglers(self) -> Sequence[Connection]:
         """Who has been tried in vain, for now."""
-        return self._left
+        return self._stragglers
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there is anything to do but to try stragglers again."""
+        return bool(self.reader.unread or self._named or self._under_way or self._left)
 
     @property
     def failed(self) -> tuple[tuple[str, str], ...]:
@@ -85,7 +91,7 @@ class Journey:
         """Forget a part of the work: whole shards, or stragglers that somebody else tries."""
         self.reader.give_away(part.shards)
         given = {id(connection) for connection in part.connections}
-        self._left = [one for one in self._left if id(one) not in given]
+        self._stragglers = [one for one in self._stragglers if id(one) not in given]
         self._tally.forget(len(part.connections))
 
     def saved(self) -> None:
@@ -95,14 +101,16 @@ class Journey:
 
     def expire(self) -> None:
         """Account for everyone that is left as not posted to any more."""
-        for connection in (*self._under_way.values(), *self._left, *self._named):
+        for connection in self._pending():
             self._tally.settle(Settlement(connection, Outcome.EXPIRED))
-        self._under_way.clear()
-        self._left.clear()
-        self._named.clear()
+        for pending in (self._named, self._under_way, self._left, self._stragglers):
+            pending.clear()
         for connection in self.reader:
             self._tally.meet()
             self._tally.settle(Settlement(connection, Outcome.EXPIRED))
+
+    def _pending(self) -> Iterator[Connection]:
+        return chain(self._named, self._under_way.values(), self._left, self._stragglers)
 
 
 def end_round(settlement: Settlement) -> Settlement:

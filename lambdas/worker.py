@@ -13,6 +13,7 @@ from broadcasting.outcome import Outcome
 from broadcasting.retry import next_round_seconds
 from broadcasting.work import Work
 from delivery.port import FanOut, ForbiddenError
+from delivery.run import LAST_ANSWERS_SECONDS
 from journey import Journey
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
@@ -129,7 +130,7 @@ class _Carrying:
                     if ended.outcome is Outcome.GONE:
                         self._sweeper.add(ended.connection.id)
                     self._keep_up()
-        if self._seconds_to_live() <= 0:
+        if self._seconds_to_live() <= LAST_ANSWERS_SECONDS:  # nobody is posted to in these
             self._journey.expire()
 
     def _seconds_to_live(self) -> float:
@@ -221,6 +222,8 @@ class _Carrying:
         if journey.work.is_done:
             self._held = ledger.close(self._held, journey.counts, journey.failed)
             return
+        if journey.stragglers and journey.has_others and not stopped_by:
+            self._give_away(Work(connections=tuple(journey.stragglers)))  # they rest, others go on
         self._save(ledger.release)
         if stopped_by and self._held.piece.counts.ended == self._before.ended:
             raise stopped_by

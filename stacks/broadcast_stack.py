@@ -87,7 +87,7 @@ class BroadcastStack(Stack):
             },
             memory_mb=self._settings.function_memory_mb,
             timeout=timeout,
-            # It hands the rest of a long broadcast to itself; broadcasting/slice.py sets the bound.
+            # It hands what is left to itself; MAX_HOPS in storage/ledger.py bounds that.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
         table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")

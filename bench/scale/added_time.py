@@ -35,7 +35,7 @@ def added_seconds(site: Site) -> tuple[float, float]:
 
 
 def _post_alone(site: Site) -> float:
-    """Read and post with the function's own parts, and keep no account."""
+    """Read and post with the function's own parts; keep no account, not of connections either."""
     wired: Any = import_module("wiring").broadcast_wiring()
     worker = wired.worker
     began = time.monotonic()

@@ -14,7 +14,8 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-SHARDS = 16
+from bench.function_site import SHARDS
+
 _PLACE_BYTES, _NOISE_BYTES = 4, 7
 _AGE_MS = 600_000
 _OK = 200

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 _WRITE_BYTES, _READ_BYTES = 1024, 4096
-ROW_BYTES = 78
+ROW_BYTES = 60
 """A row of the connections table: its four attributes, their names included."""
 
 CLEANUP = "BatchWriteItem"
@@ -61,7 +61,7 @@ def _read_units(operation: str, answer: Mapping[str, Any]) -> float:
     if operation == "GetItem":
         return _units(answer.get("Item", {}), _READ_BYTES)
     if operation == "Query":
-        return max(1, math.ceil(len(answer["Items"]) * ROW_BYTES / _READ_BYTES))
+        return max(1, math.ceil(len(answer.get("Items", ())) * ROW_BYTES / _READ_BYTES))
     return 0.0
 
 

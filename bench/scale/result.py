@@ -25,7 +25,10 @@ _SMALL, _LARGE = 3_000, 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """One broadcast; `peak_memory_bytes` is the process's, from its beginning on."""
+    """One broadcast; `peak_memory_bytes` is the process's, from its beginning on.
+
+    `seconds` is how long its invocations ran, one after another.
+    """
 
     connections: int
     seconds: float
@@ -62,15 +65,17 @@ def judge(broadcasts: Sequence[Broadcast], added: Added | None = None) -> list[T
     """Return the targets, with a figure where the sizes that it takes were measured."""
     of_size = {one.connections: one for one in broadcasts}
     return [
-        Target(name, f"≤ {limit:g} {unit}", figure, None if figure is None else figure <= limit)
+        Target(
+            name, f"≤ {limit:g} {unit}".strip(), figure, None if figure is None else figure <= limit
+        )
         for name, limit, unit, figure in (
             ("DynamoDB and SQS requests for 3,000", MOST_REQUESTS, "", _requests(of_size)),
-            ("peak memory at 1,000,000 against 3,000", MOST_MEMORY_GROWTH, "x", _growth(of_size)),
-            ("cost of 1,000,000 over the messages'", MOST_COST_PERCENT, "%", _percent(of_size)),
+            ("peak memory at 1,000,000 against 3,000", MOST_MEMORY_GROWTH, " x", _growth(of_size)),
+            ("cost of 1,000,000 over the messages'", MOST_COST_PERCENT, " %", _percent(of_size)),
             (
                 "added to 3,000 by ledger, lease and checkpoints",
                 round(added.most_ms, 1) if added else 1000 * MOST_ADDED_SECONDS,
-                "ms",
+                " ms",
                 round(1000 * added.added_seconds, 1) if added else None,
             ),
         )
@@ -106,7 +111,7 @@ def show(broadcasts: Sequence[Broadcast]) -> None:
 
 _COLUMNS: Mapping[str, Callable[[Broadcast], str]] = {
     "connections": lambda one: f"{one.connections:,}",
-    "seconds": lambda one: f"{one.seconds:.1f}",
+    "function s": lambda one: f"{one.seconds:.1f}",
     "invocations": lambda one: f"{one.use.invocations}",
     "DynamoDB": lambda one: f"{one.use.dynamodb_requests:,}",
     "RRU": lambda one: f"{one.use.read_units:,.0f}",

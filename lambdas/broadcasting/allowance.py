@@ -94,6 +94,8 @@ class Allowance:
         self._rested_at = -math.inf
         self._is_asking = False
         self._is_small = True
+        self.is_alone = False
+        """Whether the budget could not be reached when it was asked last."""
 
     @property
     def debt(self) -> float:
@@ -178,7 +180,7 @@ class Allowance:
         """Take a grant; its first posts pay for the debt, what has gone since asking included."""
         paid = min(self._debt, float(posts))
         self._debt -= paid
-        self._is_asking = False
+        self._is_asking = self.is_alone = False
         if opens_at > now + seconds_per_post:  # there is a queue: no head start for a while
             self._rested_at = now + FRESH_SECONDS
         held = _Held(float(posts), opens_at, seconds_per_post, now, paid)
@@ -187,7 +189,7 @@ class Allowance:
 
     def refuse(self, now: float) -> None:
         """Go on at a small rate of our own, because the budget cannot be reached."""
-        self._is_asking = False
+        self._is_asking, self.is_alone = False, True
         rate = max(1.0, LOCAL_SHARE * self._pace.posts_per_second)
         posts = rate * LOCAL_SECONDS
         paid = min(self._debt, posts)

@@ -30,7 +30,7 @@ _BELIEF_MS = 1_000.0
 _SLACK_MS = 50.0
 _TOO_FAR_MS = 60_000.0
 _TOO_FAR_BURSTS = 32.0
-_TRIES = 4
+_TRIES = 3
 
 
 class BudgetError(Exception):
@@ -112,7 +112,7 @@ class Reservation:
         self._small_posts = small_posts(pace)
         far_ms = _TOO_FAR_BURSTS * pace.burst * self._ms_per_post
         self._far_ms = now_ms + _TOO_FAR_MS + far_ms  # only a clock that is wrong comes there
-        self._tries_left = _TRIES
+        self._tries_left = _TRIES + 1  # planning takes one
         self._plan(belief.tat_ms(now_ms) if belief else None)
 
     def _plan(self, tat_ms: float | None) -> None:

@@ -56,8 +56,9 @@ class Summary:
 class SliceRow:
     """A resumable piece of a broadcast.
 
-    `unannounced` are slices that were split off and whose messages may not have been sent;
-    `failed_rows` counts the rows of failed connections that it has written.
+    `hops` counts how often it was taken up since somebody ended in it; `unannounced` are slices
+    that were split off and whose messages may not have been sent; `failed_rows` counts the rows
+    of failed connections that it has written.
     """
 
     broadcast_id: str
@@ -87,7 +88,8 @@ def lease(piece: SliceRow, owner: str, *, now_ms: int, until_ms: int) -> SliceRo
 def checkpoint(piece: SliceRow, work: Work, counts: Counts) -> SliceRow:
     """Remember how far the owner has come."""
     _require_exact(counts, len(work.connections))
-    return replace(piece, work=work, counts=counts)
+    hops = piece.hops if counts.ended == piece.counts.ended else 1
+    return replace(piece, work=work, counts=counts, hops=hops)
 
 
 def split(

@@ -68,6 +68,7 @@ class Pacer:
         self._admitted_at = now
         self._is_short = False
         self._waiting_share = 0.0
+        self._admitted_per_second = 0.0
         self._answers = 0
         self._throttled = 0
         self._shares = deque[float](maxlen=_LASTING_WINDOWS)
@@ -79,8 +80,15 @@ class Pacer:
 
     @property
     def is_limiting(self) -> bool:
-        """Whether it was the pace that posts waited for, as of late."""
-        return self._waiting_share > LIMITING_SHARE
+        """Whether all that the pace allows is used up here, as of late.
+
+        Either posts have been waiting for it, or they have gone as fast, from the burst. Not while
+        the budget cannot be reached: then every worker has a small rate of its own.
+        """
+        if self.allowance and self.allowance.is_alone:
+            return False
+        is_as_fast = self._admitted_per_second >= self._full.posts_per_second
+        return is_as_fast or self._waiting_share > LIMITING_SHARE
 
     def admit(self, wanted: int, now: float, demand: int = 0) -> int:
         """Return how many of the wanted posts may go now: a batch at least, or all, or none.
@@ -90,6 +98,8 @@ class Pacer:
         weight = min(1.0, max(0.0, now - self._admitted_at) / _REMEMBERED_SECONDS)
         self._waiting_share += weight * (self._is_short - self._waiting_share)
         admitted = self._admit(wanted, now, demand)
+        self._admitted_per_second *= 1.0 - weight
+        self._admitted_per_second += admitted / _REMEMBERED_SECONDS
         self._admitted_at, self._is_short = now, admitted < wanted
         return admitted
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Thread
 
 from broadcasting.allowance import Allowance
@@ -47,9 +48,10 @@ class BudgetAsker:
             self._allowance.begin(self._clock.monotonic())
             self._demand, self._wake, self._is_ending = demand, wake, False
             self._starting = 0
-            if self._thread is None:
-                self._thread = Thread(target=self._serve, name="budget", daemon=True)
-                self._thread.start()
+            if self._thread is None or not self._thread.is_alive():
+                thread = Thread(target=self._serve, name="budget", daemon=True)
+                thread.start()  # first: one that cannot start is tried again
+                self._thread = thread
 
     def end(self) -> None:
         """End the broadcast: charge what it has posted, for the function may be frozen next."""
@@ -108,7 +110,8 @@ class BudgetAsker:
         try:
             grant = self._budget.reserve(ask)
         except Exception as error:  # noqa: BLE001 - posting must go on, whatever it is
-            self._warn(error)
+            with suppress(Exception):
+                self._warn(error)
         finally:
             self._condition.acquire()
         self._take(grant)

@@ -17,6 +17,9 @@ MAX_WAITING = 2_048
 MAX_REPEATS = 3
 """How often one post may meet a connection that the server has just closed."""
 
+PATIENCE_SECONDS = 1.0
+"""For so long those who have not been tried yet go before those whose next try is due."""
+
 _LONGEST_WAIT_SECONDS = 0.05
 """How often time-outs are looked for."""
 
@@ -77,10 +80,9 @@ class PostLoop:
         if now - self._flushed_at >= _BATCH_SECONDS or len(self._settled) >= _BATCH:
             self._flushed_at = now
             self._flush()
-        if wait_seconds and self._is_held_up(now):
-            rest_seconds = min(_REST_SECONDS, wait_seconds)
-            time.sleep(rest_seconds)
-            wait_seconds -= rest_seconds
+        if 0 < wait_seconds <= _REST_SECONDS and self._is_held_up(now):
+            time.sleep(wait_seconds)
+            wait_seconds = 0.0
         endings = self._pool.poll(wait_seconds, self._run.deadline)
         self.wants_posts = False
         now = self._clock.monotonic()
@@ -126,7 +128,8 @@ class PostLoop:
         return len(self._waiting) < MAX_WAITING
 
     def _next_post(self, now: float) -> Post | None:
-        if self._waiting.is_due(now):
+        patience = PATIENCE_SECONDS if self._run.fresh and self._may_take_fresh else 0.0
+        if self._waiting.is_due(now - patience):
             return self._waiting.take()
         return self._run.take_fresh() if self._may_take_fresh else None
 

@@ -1,8 +1,8 @@
 """The fast way of posting: a few threads, each driving many keep-alive connections at once."""
 
 import ssl
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from operator import length_hint
 from threading import Lock
 
@@ -106,7 +106,7 @@ class SelectorFanOut:
         )
         loops = [PostLoop(run, pool) for pool in self._pools]
         audience = iter(connections)
-        self._pacer.begin(lambda: len(run.fresh) + length_hint(audience), lambda: _wake(loops))
+        self._pacer.begin(lambda: _waiting(run, audience), lambda: _wake(loops))
         driven: list[Future[None]] = []
         feeder = Feeder(run, loops, audience, FRESH)
         try:
@@ -114,8 +114,10 @@ class SelectorFanOut:
             yield from feeder.gather()
         finally:
             run.cancel()
-            _join(driven, loops)
+            _stop(driven, loops)
             self._pacer.end()
+        for future in driven:
+            future.result()
         if run.forbidden:
             raise ForbiddenError(run.forbidden)
         if feeder.error:
@@ -137,6 +139,13 @@ class SelectorFanOut:
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
 
 
+def _waiting(run: Run, audience: Iterator[Connection]) -> int:
+    """Return about how many posts are still to be made."""
+    if run.is_stopped(run.clock.monotonic()):
+        return 0
+    return len(run.fresh) + length_hint(audience)
+
+
 def _wake(loops: list[PostLoop]) -> None:
     """Have those that could post look whether they may now."""
     for loop in loops:
@@ -144,11 +153,10 @@ def _wake(loops: list[PostLoop]) -> None:
             loop.wake()
 
 
-def _join(driven: list[Future[None]], loops: list[PostLoop]) -> None:
+def _stop(driven: list[Future[None]], loops: list[PostLoop]) -> None:
     for loop in loops:
         loop.wake()
-    for future in driven:
-        future.result()
+    wait(driven)
 
 
 def _shares(in_flight: int, threads: int) -> list[int]:

@@ -1,7 +1,7 @@
 """The errors of storage.
 
 StorageError
-├── ReadError           a page of the connections table could not be read
+├── ReadError           rows could not be read
 ├── WriteError          a row could not be written
 └── ConflictError       a row has changed since it was read
 """
@@ -12,11 +12,11 @@ class StorageError(Exception):
 
 
 class ReadError(StorageError):
-    """A page of the connections table could not be read."""
+    """Rows of a table could not be read."""
 
 
 class WriteError(StorageError):
-    """A row of the connections table could not be written."""
+    """A row could not be written."""
 
 
 class ConflictError(StorageError):

@@ -35,7 +35,7 @@ from storage.ledger_items import (
 from storage.ledger_table import LedgerTable
 
 MAX_HOPS = 1_000
-"""How often a slice may be taken up: far more than the longest broadcast needs."""
+"""How often a slice may be taken up without anybody ending in it."""
 
 _Versioned = TypeVar("_Versioned", Summary, SliceRow)
 _TRIES = 50

@@ -9,6 +9,8 @@ from storage.connections import BATCH_ROWS, ConnectionsTable
 from storage.errors import WriteError
 
 _WRITERS = 4
+_MOST_BATCHES = 400
+"""How many batches wait at most; more are left to the next broadcast: memory stays flat."""
 
 
 class StaleSweeper:
@@ -31,6 +33,7 @@ class StaleSweeper:
         self._backoff = backoff or Backoff()
         self._batch: list[str] = []
         self._deletes: dict[Future[int], int] = {}
+        self._left = 0
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sweep")
 
     def add(self, connection_id: str) -> None:
@@ -50,12 +53,22 @@ class StaleSweeper:
             self._flush()
         done, late = wait(self._deletes, timeout=max(0.0, timeout_seconds))
         self._threads.shutdown(wait=False, cancel_futures=True)
-        kept = sum(future.result() for future in done)
-        return kept + sum(self._deletes[future] for future in late)
+        self._left += sum(future.result() for future in done)
+        return self._left + sum(self._deletes[future] for future in late)
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
+        if len(self._deletes) >= _MOST_BATCHES:
+            self._forget_done()
+        if len(self._deletes) >= _MOST_BATCHES:
+            self._left += len(batch)
+            return
         self._deletes[self._threads.submit(self._delete, batch)] = len(batch)
+
+    def _forget_done(self) -> None:
+        for future in [one for one in self._deletes if one.done()]:
+            del self._deletes[future]
+            self._left += future.result()
 
     def _delete(self, rows: list[str]) -> int:
         """Delete rows, trying again with what is unprocessed; return how many are left."""

@@ -10,8 +10,9 @@ from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.function_site import SHARDS
 from bench.result import Target
-from bench.scale.generated_rows import SHARDS, GeneratedRows, id_at, place_of, usual_ids
+from bench.scale.generated_rows import GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of
 from bench.scale.request_meter import ROW_BYTES, RequestMeter
 from bench.scale.result import Added, Broadcast, judge, show, to_json

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from threading import Condition
+from threading import Condition, Thread
 
 import pytest
 
@@ -156,6 +156,40 @@ def test_asker_is_idle_when_nobody_waits(bench: Bench) -> None:
     bench.asker.end()
 
     assert bench.budget.asks.empty()
+
+
+def test_asker_begins_anew_when_its_thread_has_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ended it, the next broadcast is not left without posts."""
+    with monkeypatch.context() as broken:
+        broken.setattr(Thread, "start", _cannot_start)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            bench.begin(waiting=5)
+
+    bench.begin(waiting=1_000)
+
+    assert bench.next_ask().most == 1_000
+    bench.budget.grant(1_000)
+
+
+def _cannot_start(_: Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_asker_goes_on_when_warning_fails(bench: Bench) -> None:
+    """The log is not worth the message."""
+    bench.asker._warn = _fail
+    bench.begin(waiting=1_000)
+    bench.next_ask()
+    bench.budget.answers.put(BudgetError("injected"))
+
+    assert bench.woken.acquire(timeout=SOON)
+    assert bench.pacer.wait_seconds() < 1.0
+
+
+def _fail(_: Exception) -> None:
+    raise OSError("injected")
 
 
 def test_asker_closes_without_having_begun() -> None:

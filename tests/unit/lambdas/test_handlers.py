@@ -244,6 +244,20 @@ def test_broadcast_posts_the_frame_and_publishes_the_account(
         assert figure in out.replace(" ", "")
 
 
+def test_broadcast_is_carried_though_its_beginning_cannot_be_reported(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message would come again and again, and nobody be posted to."""
+
+    def fail(**_: object) -> None:
+        raise OSError("injected")
+
+    monkeypatch.setattr(broadcast, "publish_lease", fail)
+
+    assert floor.handle(_sqs_record("m1", '{"message": 1}')) == []
+    assert len(floor.fan_out.frames) == 1
+
+
 def _messages(log: io.StringIO) -> list[str]:
     return [json.loads(line)["message"] for line in log.getvalue().splitlines()]
 

@@ -167,6 +167,24 @@ def test_table_counts_a_write_as_done_when_all_its_answers_were_lost(
     assert len(client.items) == len(rows)
 
 
+def test_table_believes_the_first_row_that_bears_its_mark(
+    client: _FakeClient, table: LedgerTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are written or none; that the next one cannot be read changes nothing."""
+    client.after = aws_error(500)
+    found = table.get
+    reads: list[tuple[str, str]] = []
+
+    def get(key: tuple[str, str]) -> Any:
+        reads.append(key)
+        return found(key)
+
+    monkeypatch.setattr(table, "get", get)
+    table.write(SUMMARY, PIECE)
+
+    assert reads == [summary_key("b")]
+
+
 @pytest.mark.parametrize("error", [aws_error(400, "ValidationException"), UNREACHABLE])
 def test_table_says_what_was_not_written(
     client: _FakeClient, table: LedgerTable, error: Exception

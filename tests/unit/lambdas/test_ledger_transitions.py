@@ -94,6 +94,15 @@ def test_split_is_refused_when_the_sums_do_not_add_up() -> None:
         split(SUMMARY, LEASED, Work(), Counts(3), (Work(connections=STRAGGLERS),))
 
 
+@pytest.mark.parametrize(("ended", "hops"), [(0, 7), (1, 1)])
+def test_hops_are_counted_from_the_last_progress(ended: int, hops: int) -> None:
+    """However long a broadcast takes, only a slice that comes to no end is given up."""
+    work = Work(connections=STRAGGLERS[: 2 - ended])
+    counts = Counts(targeted=2, delivered=ended)
+
+    assert checkpoint(replace(LEASED, hops=7), work, counts).hops == hops
+
+
 def test_announced_slices_are_not_announced_again() -> None:
     """Their messages have been sent."""
     assert announced(replace(LEASED, unannounced=("1", "2"))) == LEASED

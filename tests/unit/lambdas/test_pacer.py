@@ -59,6 +59,36 @@ def test_pacer_limits_while_posts_wait_for_it() -> None:
     assert limits == [False, False, *[True] * 15, *[False] * 3]
 
 
+def test_pacer_limits_who_posts_as_fast_as_the_pace_from_the_burst() -> None:
+    """The burst is soon over: then others could only wait, too."""
+    fast, slow = (Pacer(Pace(1_000.0, 10_000.0), now=0.0) for _ in range(2))
+
+    for step in range(100):
+        fast.admit(12, step * 0.01)
+        slow.admit(8, step * 0.01)
+
+    assert (fast.is_limiting, slow.is_limiting) == (True, False)
+
+
+def test_pacer_limits_nobody_while_the_budget_cannot_be_reached() -> None:
+    """Then each worker has a small rate of its own: more of them are faster."""
+    allowance = Allowance(PACE)
+    pacer = Pacer(PACE, 0.0, allowance)
+    allowance.begin(0.0)
+    limits = []
+
+    for step in range(10):
+        pacer.admit(MANY, step * 0.1)
+        if step == 5:
+            allowance.ask(MANY, 1.0)
+            allowance.refuse(step * 0.1)
+        limits.append(pacer.is_limiting)
+
+    assert limits == [False, False, True, True, True, *[False] * 5]
+    allowance.receive(10, opens_at=1.0, seconds_per_post=0.001, now=1.0)
+    assert pacer.is_limiting
+
+
 def test_pacer_that_never_holds_up_a_post_limits_nobody() -> None:
     """However many go."""
     pacer = Pacer(PACE, now=0.0)

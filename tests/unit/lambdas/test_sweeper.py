@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from broadcasting.retry import Backoff
+from storage import sweeper
+from storage.connections import ConnectionsTable
 from storage.sweeper import StaleSweeper
 from tests.unit.lambdas.fakes import FakeDynamo, aws_error
 
@@ -45,6 +47,41 @@ def test_sweeper_never_names_a_row_twice_in_one_batch() -> None:
     kept, slept = _sweep(dynamo, [name for name in names for _ in range(2)])
 
     assert (kept, slept, dynamo.rows) == (0, [], {})
+
+
+def test_sweeper_leaves_rows_to_the_next_broadcast_when_too_many_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory stays flat when the deletes are slow; what is left is counted."""
+    monkeypatch.setattr(sweeper, "_MOST_BATCHES", 6)
+    go = Event()
+    names = [f"c{number}" for number in range(25 * 20)]
+    dynamo = FakeDynamo(dict.fromkeys(names, 1))
+    one = StaleSweeper(_Slow(dynamo.table, go), jitter=lambda: 1.0)  # type: ignore[arg-type]
+
+    for name in names[: 25 * 10]:
+        one.add(name)
+    go.set()
+    while len(dynamo.batches) < 6:
+        pass
+    for name in names[25 * 10 :]:
+        one.add(name)
+    left = one.finish(PATIENCE_SECONDS)
+
+    assert left == len(dynamo.rows)
+    assert 25 * 4 <= left <= 25 * 10
+
+
+class _Slow:
+    """A table whose deletes wait for a word."""
+
+    def __init__(self, table: ConnectionsTable, go: Event) -> None:
+        self._table = table
+        self._go = go
+
+    def remove_batch(self, names: Sequence[str]) -> list[str]:
+        assert self._go.wait(PATIENCE_SECONDS)
+        return self._table.remove_batch(names)
 
 
 def test_sweeper_tries_unprocessed_rows_again() -> None:

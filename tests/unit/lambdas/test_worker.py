@@ -267,17 +267,36 @@ def test_worker_gives_stragglers_away_when_there_are_many(
     assert floor.rows.summary("b").counts == Counts(95, delivered=95)
 
 
-def test_worker_gives_those_away_at_once_who_were_not_tried(
-    floor: _Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The deadline came first: they have waited long enough."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
-    floor.dynamo = FakeDynamo(_rows(2))
-    floor.fan_out = FakeFanOut({"c0000": plan(Outcome.LEFT), "c0001": plan(Outcome.LEFT, tries=0)})
+def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: _Floor) -> None:
+    """For those the deadline came first: they have waited long enough."""
+    floor.dynamo = FakeDynamo(_rows(3))
+    floor.fan_out = FakeFanOut(
+        {
+            "c0000": plan(Outcome.LEFT),
+            "c0001": plan(Outcome.LEFT, tries=0),
+            "c0002": plan(Outcome.DELIVERED),
+        }
+    )
+
+    carried = floor.carry()
+
+    assert floor.sent == [("1", 10), ("0", 0)]
+    assert floor.work() == _named(Connection("c0001", OLD_MS))
+    assert floor.work("1") == _named(Connection("c0000", OLD_MS, 1))
+    assert carried.counts == Counts(3, delivered=1)
+
+
+def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> None:
+    """Short invocations would use up their rounds within seconds."""
+    floor.dynamo = FakeDynamo(_rows(200), page_rows=3)
+    names = list(floor.dynamo.rows)
+    floor.fan_out = FakeFanOut(dict.fromkeys(names, plan(Outcome.LEFT)), most=20)
 
     floor.carry()
 
-    assert floor.sent == [("1", 0)]
+    assert floor.sent == [("1", 10), ("0", 0)]
+    assert len(floor.work("1").connections) == 20
+    assert floor.work().connections == ()
 
 
 def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
@@ -472,6 +491,21 @@ def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) ->
     assert delivered in (49, 50)
     assert carried.summary.counts == Counts(100, delivered=delivered, expired=100 - delivered)
     assert floor.time.epoch_ms == NOW_MS + 500
+
+
+def test_worker_expires_whom_the_fan_out_left_in_the_last_second(floor: _Floor) -> None:
+    """It posts to nobody so shortly before the end: another invocation would not either."""
+    floor.dynamo = FakeDynamo(_rows(10))
+    floor.fan_out = FakeFanOut(
+        {"c0003": plan(Outcome.LEFT)}, time=floor.time, seconds_per_post=0.1, most=5
+    )
+
+    carried = floor.carry(floor.open(ttl_ms=1_400))
+
+    counts = carried.summary.counts
+    assert counts == Counts(10, delivered=counts.delivered, expired=10 - counts.delivered)
+    assert counts.expired >= 5
+    assert (carried.summary.is_settled, floor.sent) == (True, [])
 
 
 def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor) -> None:
