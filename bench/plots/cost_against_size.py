@@ -1,77 +1,38 @@
-"""What one broadcast costs, against the size of its audience, in US dollars.
-
-Prices of us-east-1, arm64, on demand, no free tier. Assumed for one broadcast to N connections:
-- API Gateway: N messages of at most 32 KiB, $1.00 per million; connection minutes are not part.
-- Lambda: 1.769 GB (one vCPU), $0.0000133334 per GB-second, for as long as the benchmark took to
-  post on open connections: the quota, reading and bookkeeping would make it longer.
-- SQS: one message, sent, received and deleted: 3 requests, $0.40 per million.
-- DynamoDB: rows of 128 bytes read with eventually consistent queries, half a read unit for each
-  4 KiB, $0.125 per million units; at least half a unit for each of 16 shards.
-"""
+"""What one broadcast costs, against the size of its audience: bench/results/scale.json."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench.plots.style import ACCENT, DASHES, GREYS, best, legend, title
+from bench.plots.style import ACCENT, DASHES, GREYS, legend, title
 from bench.result import Run
-from bench.runs import CRIER_SIZES
+from bench.scale.prices import AS_OF
+from bench.scale.result import Broadcast, read_broadcasts
 
 SIZE = (8.6, 4.6)
-_MESSAGE = 1.00 / 1e6
-_LAMBDA_SECOND = 1.769 * 0.0000133334
-_SQS_REQUESTS = 3 * 0.40 / 1e6
-_READ_UNIT = 0.125 / 1e6
-_ROWS_PER_UNIT = 2 * 4_096 / 128
-_SHARDS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """US dollars for one broadcast, by service."""
-
-    messages: float
-    compute: float
-    reads: float
-    queue: float
-
-    @classmethod
-    def of(cls, run: Run) -> "Cost":
-        """Return what a broadcast like this run costs."""
-        return cls(
-            messages=run.connections * _MESSAGE,
-            compute=run.wall_seconds * _LAMBDA_SECOND,
-            reads=max(_SHARDS / 2, run.connections / _ROWS_PER_UNIT) * _READ_UNIT,
-            queue=_SQS_REQUESTS,
-        )
-
-    @property
-    def total(self) -> float:
-        """The sum."""
-        return self.messages + self.compute + self.reads + self.queue
-
-
-def draw(axes: Axes, runs: Sequence[Run]) -> None:
-    """Draw the total, and the parts of it that are not messages."""
-    costs = [Cost.of(best(runs, "crier", size)) for size in CRIER_SIZES]
-    _lines(axes, costs)
-    for size, cost in zip(CRIER_SIZES, costs, strict=True):
+def draw(axes: Axes, _runs: Sequence[Run]) -> None:
+    """Draw API Gateway's charge for the messages, and what Crier adds to it."""
+    broadcasts = read_broadcasts()
+    _lines(axes, broadcasts)
+    for one in broadcasts:
         axes.annotate(
-            f"${cost.total:.2g}",
-            (size, cost.total),
-            (-4, 9),
+            f"{one.cost.share:.1%}",
+            (one.connections, one.cost.ours),
+            (0, 9),
             textcoords="offset points",
-            ha="right",
+            ha="center",
             color=ACCENT,
             fontweight="bold",
         )
+    sizes = [one.connections for one in broadcasts]
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(90, CRIER_SIZES[-1] * 1.4)
-    axes.set_ylim(5e-7, 2)
-    axes.xaxis.set_major_locator(FixedLocator(list(CRIER_SIZES)))
+    axes.set_xlim(sizes[0] / 2, sizes[-1] * 2)
+    axes.set_ylim(5e-7, 5)
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"${_plain(value)}"))
     for axis in (axes.xaxis, axes.yaxis):
@@ -82,22 +43,31 @@ def draw(axes: Axes, runs: Sequence[Run]) -> None:
     title(
         axes,
         "What one broadcast costs",
-        "US dollars, us-east-1, arm64, no free tier, posting unpaced; log scales",
+        f"US dollars, us-east-1, arm64, no free tier, {AS_OF}; counted by make scale; log scales",
     )
 
 
-def _lines(axes: Axes, costs: Sequence[Cost]) -> None:
-    share = costs[-1].messages / costs[-1].total
-    total = [one.total for one in costs]
-    label = f"total: {share:.1%} are\nAPI Gateway's messages"
-    axes.plot(CRIER_SIZES, total, color=ACCENT, linewidth=2.6, marker="o", label=label)
+def _lines(axes: Axes, broadcasts: Sequence[Broadcast]) -> None:
+    sizes = [one.connections for one in broadcasts]
+    costs = [one.cost for one in broadcasts]
+    messages = [cost.messages for cost in costs]
+    axes.plot(sizes, messages, color=GREYS[0], linewidth=2.6, label="API Gateway's messages")
+    ours = [cost.ours for cost in costs]
+    axes.plot(
+        sizes,
+        ours,
+        color=ACCENT,
+        linewidth=2.6,
+        marker="o",
+        label="what Crier adds,\nand its share",
+    )
     parts = {
-        "DynamoDB reads": [one.reads for one in costs],
-        "Lambda": [one.compute for one in costs],
-        "SQS": [one.queue for one in costs],
+        "DynamoDB": [cost.dynamodb for cost in costs],
+        "Lambda": [cost.function for cost in costs],
+        "SQS": [cost.queues for cost in costs],
     }
     for (name, dollars), grey, dashes in zip(parts.items(), GREYS, DASHES, strict=False):
-        axes.plot(CRIER_SIZES, dollars, color=grey, linewidth=1.6, linestyle=dashes, label=name)
+        axes.plot(sizes, dollars, color=grey, linewidth=1.6, linestyle=dashes, label=name)
 
 
 def _plain(dollars: float) -> str:

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from bench import terminal
+from bench.errors import BenchError
 from bench.result import Target
 from bench.scale.prices import AS_OF, Cost, Use
 from bench.strategies.registry import ROOT
@@ -59,6 +60,18 @@ def to_json(broadcasts: Sequence[Broadcast], added: Added | None, targets: Seque
         "targets": [asdict(target) for target in targets],
     }
     return json.dumps(facts, indent=1) + "\n"
+
+
+def read_broadcasts() -> list[Broadcast]:
+    """Return what was written last. Raises BenchError when nothing was."""
+    try:
+        facts = json.loads(RESULT.read_text())
+    except FileNotFoundError as error:
+        raise BenchError("no counted costs are there: make scale") from error
+    return [
+        Broadcast(**one | {"use": Use(**one["use"]), "cost": Cost(**one["cost"])})
+        for one in facts["broadcasts"]
+    ]
 
 
 def judge(broadcasts: Sequence[Broadcast], added: Added | None = None) -> list[Target]:

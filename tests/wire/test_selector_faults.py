@@ -859,6 +859,30 @@ def test_fan_out_reserves_for_all_that_are_to_come_in_one_go(start: Start) -> No
     assert budget.asks[0].debt + budget.asks[0].most == 2 * FRESH
 
 
+class _Stingy:
+    """A budget that grants a few at a time, and remembers when it was asked."""
+
+    def __init__(self) -> None:
+        self.asked_at: list[float] = []
+
+    def reserve(self, ask: Ask) -> Grant:
+        self.asked_at.append(CLOCK.monotonic())
+        return Grant(ask.debt + min(ask.most, 4), CLOCK.epoch_ms() - 10_000.0, 5.0)
+
+
+def test_fan_out_reserves_nothing_for_posts_that_it_does_not_make(start: Start) -> None:
+    """In the last quarter before its deadline it starts none."""
+    budget = _Stingy()
+    posting = start(_ok, budget=budget, pace=Pace(posts_per_second=1_000.0, burst=10.0))
+
+    deadline = CLOCK.monotonic() + 1.2
+    settled = list(posting.fan_out.deliver(FRAME, connections(5_000), deadline))
+
+    assert {one.outcome for one in settled} == {Outcome.DELIVERED, Outcome.LEFT}
+    assert len(budget.asked_at) > 5
+    assert max(budget.asked_at) < deadline - 0.2
+
+
 def test_fan_out_ends_at_the_deadline_when_the_pace_is_slow(start: Start) -> None:
     """A post that may not go yet is left."""
     posting = start(_ok, pace=Pace(posts_per_second=50.0, burst=1.0))

@@ -6,7 +6,6 @@ import pytest
 
 from bench.errors import BenchError
 from bench.plots.__main__ import PLOTS, make_plots
-from bench.plots.cost_against_size import Cost
 from bench.result import Result
 from bench.runs import CRIER_SIZES, SWEEP
 from tests.unit.bench.figures import a_run
@@ -52,12 +51,3 @@ def test_plots_say_what_is_missing(tmp_path: Path) -> None:
 
     with pytest.raises(BenchError, match="no run of boto3-threads; run `make bench`"):
         make_plots(Result({}, runs, ()), tmp_path)
-
-
-def test_cost_is_messages_above_all() -> None:
-    """A million messages cost a dollar; everything else of a broadcast is small change."""
-    cost = Cost.of(a_run(connections=300_000, wall_seconds=15.0))
-
-    assert cost.messages == pytest.approx(0.3)
-    assert cost.compute == pytest.approx(15 * 1.769 * 0.0000133334)
-    assert cost.total < 0.302

@@ -1,6 +1,7 @@
 """What a broadcast costs: what is counted, what it is charged as, and the rows that are made."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -10,12 +11,14 @@ from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.errors import BenchError
 from bench.function_site import SHARDS
 from bench.result import Target
+from bench.scale import result
 from bench.scale.generated_rows import GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of
 from bench.scale.request_meter import ROW_BYTES, RequestMeter
-from bench.scale.result import Added, Broadcast, judge, show, to_json
+from bench.scale.result import Added, Broadcast, judge, read_broadcasts, show, to_json
 
 USE = Use(
     invocations=2,
@@ -144,11 +147,18 @@ def test_account_may_add_a_tenth_or_30_ms(alone_seconds: float, most_ms: float) 
     assert Added(alone_seconds, 0.0).most_ms == pytest.approx(most_ms)
 
 
-def test_result_is_shown_and_written(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a table for people, as JSON for scripts."""
+def test_result_is_shown_written_and_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As a table for people, as JSON for scripts and for the plot."""
     broadcasts = [_broadcast(3_000)]
+    monkeypatch.setattr(result, "RESULT", tmp_path / "scale.json")
+    with pytest.raises(BenchError, match="make scale"):
+        read_broadcasts()
 
     show(broadcasts)
+    result.RESULT.write_text(to_json(broadcasts, None, []))
+    assert read_broadcasts() == broadcasts
     facts = json.loads(to_json(broadcasts, None, [Target("t", "≤ 1", 0.5, met=True)]))
 
     assert "3,000" in capsys.readouterr().out
