@@ -75,12 +75,15 @@ def send(
     except RejectedError as error:
         raise typer.BadParameter(error.reason) from error
     deployment = find_deployment(stack, profile, region)
+    known = Accounts.of(deployment).find(id_) if wait and id_ else None
     with explained("the broadcast was not enqueued"):
         message_id = enqueue(deployment, request)
     broadcast_id = id_ or message_id
     terminal.show_line(broadcast_id)
     if wait:
         digest = checked(request).digest
+        if known and known.digest == digest:
+            terminal.note(f"{id_} was opened before: the same content is not sent again.")
         _wait(Accounts.of(deployment), broadcast_id, digest, timeout or _TIMEOUT_SECONDS)
 
 

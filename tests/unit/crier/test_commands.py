@@ -61,6 +61,7 @@ def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -
 
     assert (sent.exit_code, sent.stdout) == (0, "news\n")
     assert "3 delivered, 1 gone, 0 failed, 1 expired, in 0.5 s" in sent.stderr
+    assert "news was opened before: the same content is not sent again" in sent.stderr
 
 
 def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
@@ -90,6 +91,7 @@ def test_send_exits_with_4_when_it_is_not_settled_in_time(
 
     assert (sent.exit_code, sent.stdout) == (4, "news\n")
     assert f"Not {'settled' if is_open else 'opened'} within 100 s" in sent.stderr
+    assert ("was opened before" in sent.stderr) is is_open
     assert "python -m crier status news" in sent.stderr
 
 
