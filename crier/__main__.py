@@ -13,4 +13,10 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 from crier.cli import main
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # now there is: a terminal's cursor
+
+for stream in (sys.stdout, sys.stderr):
+    stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
 main()

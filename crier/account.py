@@ -1,9 +1,12 @@
 """One broadcast's account: a frozen value, read from the rows of the ledger."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
+from broadcasting.audience import LATEST_MS
 from broadcasting.counts import Counts
 from broadcasting.work import parse_work
 from crier.errors import CrierError
@@ -88,8 +91,25 @@ class FailedConnection:
     reason: str
 
 
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turn what reading a row may raise into a CrierError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CrierError(
+            f"{name} in the ledger cannot be read ({error!r}): was it written by another version "
+            "of Crier?"
+        ) from error
+
+
 def account_of(item: Item) -> Account:
-    """Read a summary."""
+    """Read a summary. Raises CrierError."""
+    with _readable("a summary"):
+        return _account_of(item)
+
+
+def _account_of(item: Item) -> Account:
     return Account(
         id=text(item, "id"),
         digest=text(item, "digest"),
@@ -110,14 +130,16 @@ def open_slice_of(item: Item) -> tuple[Counts, int]:
 
     What a closed slice has counted is in the summary.
     """
-    if _number(item, "is_closed"):
-        return Counts(), 0
-    return _counts(item), len(parse_work(_value(item, "work", "B")).shards)
+    with _readable("a slice"):
+        if _number(item, "is_closed"):
+            return Counts(), 0
+        return _counts(item), len(parse_work(_value(item, "work", "B")).shards)
 
 
 def failed_of(item: Item) -> list[FailedConnection]:
     """Read a row of connections that have failed."""
-    return [FailedConnection(*one) for one in json.loads(text(item, "failed"))]
+    with _readable("a row of failed connections"):
+        return [FailedConnection(*one) for one in json.loads(text(item, "failed"))]
 
 
 def text(item: Item, name: str) -> str:
@@ -126,11 +148,17 @@ def text(item: Item, name: str) -> str:
 
 
 def _counts(item: Item) -> Counts:
-    return Counts(**json.loads(text(item, "counts")))
+    counts = Counts(**json.loads(text(item, "counts")))
+    if not all(type(one) is int for one in astuple(counts)):
+        raise ValueError(f"counts are {counts}, expected whole numbers")
+    return counts
 
 
 def _number(item: Item, name: str) -> int:
-    return int(_value(item, name, "N"))
+    number = int(_value(item, name, "N"))
+    if not 0 <= number <= LATEST_MS:
+        raise ValueError(f"{name} is {number}, expected 0 to {LATEST_MS}")
+    return number
 
 
 def _value(item: Item, name: str, kind: str) -> Any:

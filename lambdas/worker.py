@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from broadcasting.clock import Clock
@@ -185,12 +186,13 @@ class _Carrying:
         counts = journey.counts
         for part in parts:
             journey.give_away(part)
+        delay_seconds = max(map(self._delay_seconds, parts))
         self._held = self._worker.ledger.split(
-            self._held, journey.work, counts, journey.failed, parts
+            self._held, journey.work, counts, journey.failed, parts, rest_seconds=delay_seconds
         )
         self._saved()
         new = self._held.piece.unannounced[-len(parts) :]
-        self._delays.update(zip(new, map(self._delay_seconds, parts), strict=True))
+        self._delays.update(dict.fromkeys(new, delay_seconds))
         self._handed_over += len(parts)
         self._given += sum(len(part.connections) for part in parts)
         with suppress(StorageError):  # posting goes on; at its end they are announced again
@@ -224,15 +226,13 @@ class _Carrying:
             return
         if journey.stragglers and journey.has_others and not stopped_by:
             self._give_away(Work(connections=tuple(journey.stragglers)))  # they rest, others go on
-        self._save(ledger.release)
-        if stopped_by and self._held.piece.counts.ended == self._before.ended:
+        if stopped_by and journey.counts.ended == self._before.ended:
+            self._save(ledger.release)
             raise stopped_by
+        delay_seconds = STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(journey.work)
+        self._save(partial(ledger.release, rest_seconds=delay_seconds))
         self._worker.slice_queue.send(
-            self._held.summary.id,
-            self._held.piece.id,
-            delay_seconds=(
-                STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(self._held.piece.work)
-            ),
+            self._held.summary.id, self._held.piece.id, delay_seconds=delay_seconds
         )
 
     def _delay_seconds(self, work: Work) -> int:

@@ -79,7 +79,7 @@ def judge(broadcasts: Sequence[Broadcast], added: Added | None = None) -> list[T
     of_size = {one.connections: one for one in broadcasts}
     return [
         Target(
-            name, f"≤ {limit:g} {unit}".strip(), figure, None if figure is None else figure <= limit
+            name, f"≤ {limit:g}{unit}".strip(), figure, None if figure is None else figure <= limit
         )
         for name, limit, unit, figure in (
             ("DynamoDB and SQS requests for 3,000", MOST_REQUESTS, "", _requests(of_size)),

@@ -9,7 +9,8 @@ that its next state is written against, so that of two writers one loses and not
     slice     free ── lease ──> leased ── close ──> closed
                ^                 │ ^ │
                └── release ──────┘ └─┴ checkpoint, split
-               (a lease that has run out is as good as released)
+               (a lease that has run out is as good as released; who is released to rest, or
+               split off to, is not free until then)
 """
 
 from dataclasses import dataclass, field, replace
@@ -67,6 +68,7 @@ class SliceRow:
     counts: Counts = field(default_factory=Counts)
     owner: str = ""
     leased_until_ms: int = 0
+    """Without an owner: until when it rests."""
     unannounced: tuple[str, ...] = ()
     failed_rows: int = 0
     hops: int = 0
@@ -74,14 +76,15 @@ class SliceRow:
     version: int = 0
 
     def is_free(self, now_ms: int) -> bool:
-        """Whether it can be leased."""
-        return not self.is_closed and (not self.owner or self.leased_until_ms <= now_ms)
+        """Whether it can be leased: nobody owns it, and it does not rest."""
+        return not self.is_closed and self.leased_until_ms <= now_ms
 
 
 def lease(piece: SliceRow, owner: str, *, now_ms: int, until_ms: int) -> SliceRow:
     """Let somebody own a free slice for a while."""
     if not piece.is_free(now_ms):
-        raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} is closed or leased")
+        raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} is closed, leased or resting")
+    _require_exact(piece.counts, len(piece.work.connections))
     return replace(piece, owner=owner, leased_until_ms=until_ms, hops=piece.hops + 1)
 
 
@@ -93,11 +96,18 @@ def checkpoint(piece: SliceRow, work: Work, counts: Counts) -> SliceRow:
 
 
 def split(
-    summary: Summary, piece: SliceRow, kept: Work, counts: Counts, parts: tuple[Work, ...]
+    summary: Summary,
+    piece: SliceRow,
+    kept: Work,
+    counts: Counts,
+    parts: tuple[Work, ...],
+    *,
+    rests_until_ms: int = 0,
 ) -> tuple[Summary, SliceRow, tuple[SliceRow, ...]]:
     """Remember how far the owner has come with what it keeps, and make slices of the parts.
 
-    A part's connections have been counted as targeted by the owner; they take that along.
+    A part's connections have been counted as targeted by the owner; they take that along. The
+    parts are not free before they have rested.
     """
     given = sum(len(part.connections) for part in parts)
     _require_exact(counts, len(kept.connections) + given)
@@ -107,6 +117,7 @@ def split(
             str(summary.slices + number),
             part,
             counts=Counts(targeted=len(part.connections)),
+            leased_until_ms=rests_until_ms,
         )
         for number, part in enumerate(parts)
     )
@@ -129,9 +140,9 @@ def announced(piece: SliceRow) -> SliceRow:
     return replace(piece, unannounced=())
 
 
-def release(piece: SliceRow) -> SliceRow:
-    """Let go of a slice that somebody else shall go on with."""
-    return replace(piece, owner="", leased_until_ms=0)
+def release(piece: SliceRow, *, rests_until_ms: int = 0) -> SliceRow:
+    """Let go of a slice that somebody else shall go on with, once it has rested."""
+    return replace(piece, owner="", leased_until_ms=rests_until_ms)
 
 
 def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
@@ -140,6 +151,8 @@ def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, S
         raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} has not come to its end")
     _require_exact(piece.counts, 0)
     left = summary.open_slices - 1
+    if left < 0 or summary.is_settled:
+        raise LedgerError(f"{summary.id} has {summary.open_slices} open slices, and one ends")
     summed = replace(
         summary,
         counts=summary.counts + piece.counts,

@@ -46,8 +46,11 @@ class Broadcast:
 
     @property
     def digest(self) -> str:
-        """What tells two broadcasts apart: a hash of their content, the id aside."""
-        content = json.dumps([self.message, self.ttl_seconds], sort_keys=True)
+        """What tells two broadcasts apart: a hash of their content.
+
+        The id aside, and the time to live: what is left of it grows less when it is sent again.
+        """
+        content = json.dumps([self.message], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 

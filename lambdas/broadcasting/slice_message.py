@@ -5,6 +5,9 @@ import json
 from broadcasting.audience import require_text
 from broadcasting.errors import RejectedError
 
+_LONGEST_ID = 128
+"""More than a broadcast's id has, and far more than a slice's; a key of DynamoDB has 1 KB."""
+
 
 def encode_slice_message(broadcast_id: str, slice_id: str) -> str:
     """Return the body of the SQS message for a slice; ASCII, as SQS refuses some text."""
@@ -18,6 +21,8 @@ def parse_slice_message(body: str) -> tuple[str, str]:
         broadcast_id, slice_id = fields["broadcast"], fields["slice"]
         require_text("broadcast", broadcast_id)
         require_text("slice", slice_id)
+        if len(broadcast_id) > _LONGEST_ID or len(slice_id) > _LONGEST_ID:
+            raise ValueError(f"an id is longer than {_LONGEST_ID} characters")  # noqa: TRY301
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise RejectedError(
             f"not a slice message: {error!r}; the slice queue is internal, send broadcasts to the "

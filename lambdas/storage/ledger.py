@@ -11,6 +11,7 @@ from broadcasting.errors import RejectedError
 from broadcasting.ledger import (
     ROOT,
     LeaseLostError,
+    LedgerError,
     SliceRow,
     Summary,
     checkpoint,
@@ -36,6 +37,9 @@ from storage.ledger_table import LedgerTable
 
 MAX_HOPS = 1_000
 """How often a slice may be taken up without anybody ending in it."""
+
+CLOCK_SLACK_SECONDS = 3.0
+"""By how much the clocks of two workers may differ before a slice's own message comes too soon."""
 
 _Versioned = TypeVar("_Versioned", Summary, SliceRow)
 _TRIES = 50
@@ -114,7 +118,10 @@ class Ledger:
             raise RejectedError(f"taken up {piece.hops} times without coming to an end")
         if not piece.is_free(self._epoch_ms()):
             return Refusal.LEASED
-        leased = self._leased(piece, until_ms)
+        try:
+            leased = self._leased(piece, until_ms)
+        except LedgerError as error:
+            raise RejectedError(f"its row is wrong: {error}") from error
         try:
             self._table.write(leased)
         except ConflictError:
@@ -129,16 +136,39 @@ class Ledger:
         """Write down how far we have come. Raises LeaseLostError."""
         return self._write_piece(held, checkpoint(held.piece, work, counts), failed)
 
-    def release(self, held: Lease, work: Work, counts: Counts, failed: Failed) -> Lease:
-        """Write down how far we have come, for whoever goes on. Raises LeaseLostError."""
-        return self._write_piece(held, release(checkpoint(held.piece, work, counts)), failed)
+    def release(
+        self,
+        held: Lease,
+        work: Work,
+        counts: Counts,
+        failed: Failed,
+        *,
+        rest_seconds: float = 0.0,
+    ) -> Lease:
+        """Write down how far we have come, for whoever goes on, after a rest if need be.
+
+        A message that comes again meanwhile does not cut the rest short. Raises LeaseLostError.
+        """
+        done = checkpoint(held.piece, work, counts)
+        rests_until_ms = self._rests_until_ms(rest_seconds)
+        return self._write_piece(held, release(done, rests_until_ms=rests_until_ms), failed)
 
     def split(
-        self, held: Lease, kept: Work, counts: Counts, failed: Failed, parts: tuple[Work, ...]
+        self,
+        held: Lease,
+        kept: Work,
+        counts: Counts,
+        failed: Failed,
+        parts: tuple[Work, ...],
+        *,
+        rest_seconds: float = 0.0,
     ) -> Lease:
         """Write down how far we have come, and make slices of parts. Raises LeaseLostError."""
+        rests_until_ms = self._rests_until_ms(rest_seconds)
         for _ in range(_TRIES):
-            summary, piece, children = split(held.summary, held.piece, kept, counts, parts)
+            summary, piece, children = split(
+                held.summary, held.piece, kept, counts, parts, rests_until_ms=rests_until_ms
+            )
             piece, rows = _with_failed(piece, failed)
             try:
                 self._table.write(summary, piece, *children, *rows)
@@ -163,6 +193,11 @@ class Ledger:
                 continue
             return Lease(_next(summary), _next(piece))
         raise WriteError(f"{held.piece.id} of {held.summary.id} not closed: too many conflicts")
+
+    def _rests_until_ms(self, rest_seconds: float) -> int:
+        """Return the end of a rest; a little early, as its message may come by another clock."""
+        milliseconds = int((rest_seconds - CLOCK_SLACK_SECONDS) * 1000)
+        return self._epoch_ms() + milliseconds if milliseconds > 0 else 0
 
     def _leased(self, piece: SliceRow, until_ms: int) -> SliceRow:
         return lease(piece, uuid.uuid4().hex, now_ms=self._epoch_ms(), until_ms=until_ms)
@@ -193,7 +228,10 @@ class Ledger:
                 f"the ledger knows no slice {slice_id} of broadcast {broadcast_id}: it is forged, "
                 "or its broadcast was opened more than 7 days ago"
             )
-        return summary_of(summary), slice_of(piece)
+        try:
+            return summary_of(summary), slice_of(piece)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RejectedError(f"its row in the ledger cannot be read: {error!r}") from error
 
 
 def _summary(opening: Opening, seq: int) -> Summary:

@@ -218,6 +218,41 @@ def test_accounts_say_what_is_missing_when_a_row_is_of_another_version(
         accounts.find("news")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"counts": {"S": "[]"}},
+        {"counts": {"S": "{"}},
+        {"counts": {"S": '{"targeted": "1"}'}},
+        {"counts": {"S": '{"met": 1}'}},
+        {"seq": {"N": "1.5"}},
+        {"opened_ms": {"N": "1" + "0" * 30}},
+    ],
+)
+def test_accounts_say_so_when_a_row_cannot_be_read(
+    accounts: Accounts, table: FakeTable, wrong: dict[str, dict[str, str]]
+) -> None:
+    """Whatever stands in it: the other commands go on."""
+    table.open(a_summary())
+    table.items["broadcast#news", "summary"] |= wrong
+
+    with pytest.raises(CrierError, match="a summary in the ledger cannot be read"):
+        accounts.find("news")
+
+
+@pytest.mark.parametrize("work", [b"rubbish", b"[1,2]", b"[[[99,null]],[]]"])
+def test_accounts_say_so_when_a_slice_cannot_be_read(
+    accounts: Accounts, table: FakeTable, work: bytes
+) -> None:
+    """Its work is what another version wrote, or rubbish."""
+    table.open(a_summary())
+    table.put(a_slice("0", OPEN))
+    table.items["broadcast#news", "slice#0"] |= {"work": {"B": work}}
+
+    with pytest.raises(CrierError, match="a slice in the ledger cannot be read"):
+        accounts.find("news")
+
+
 def test_watch_shows_each_account_until_it_is_settled(
     accounts: Accounts, table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

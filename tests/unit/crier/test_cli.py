@@ -167,3 +167,19 @@ def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixtu
     terminal.show_error(CrierError("expected [a-z]* or [/red]"))
 
     assert capfd.readouterr().err == "Error: expected [a-z]* or [/red]\n"
+
+
+def test_ctrl_c_is_heard_once_everything_is_imported() -> None:
+    """What has been shown or hidden by then is put right before the command line ends."""
+    program = (
+        "import runpy, signal, sys\n"
+        "sys.path.append('lambdas')\n"
+        "import crier.cli as cli\n"
+        "cli.main = lambda: print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
+        "runpy.run_module('crier', run_name='__main__')"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert run.stdout == "True\n"

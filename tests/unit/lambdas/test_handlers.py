@@ -94,7 +94,7 @@ class _Floor:
 
     def release(self, work: Work) -> None:
         """Have a slice that nobody owns."""
-        opening = Opening("b", "d", "*", lambda _: "the frame", NOW_MS, 0, work)
+        opening = Opening("b", "d", "*", lambda _: "the frame", NOW_MS, 0, Work(work.shards))
         held = self.ledger.open(opening, until_ms=NOW_MS + 1)
         assert not isinstance(held, Refusal)
         self.ledger.release(held, work, Counts(targeted=len(work.connections)), ())

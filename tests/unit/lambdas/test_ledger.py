@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from broadcasting.errors import RejectedError
 from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, SliceRow
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from storage.errors import StorageError, WriteError
-from storage.ledger import MAX_HOPS, Lease, Ledger, Opening, Refusal
+from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening, Refusal
 from storage.ledger_items import key_of, slice_key, slice_of, to_item
 from tests.unit.lambdas.fakes import NOW_MS, FakeLedgerTable, FakeTime, Fault
 
@@ -189,6 +190,45 @@ def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
 
     with pytest.raises(RejectedError, match="taken up 1000 times without coming to an end"):
         floor.lease()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"work": {"B": b"rubbish"}},
+        {"work": {"B": b"[[[99,null]],[]]"}},
+        {"counts": {"S": "{}}"}},
+        {"counts": {"S": '{"met": 1}'}},
+    ],
+)
+def test_lease_is_rejected_when_the_row_cannot_be_read(
+    floor: _Floor, wrong: dict[str, Any]
+) -> None:
+    """Rubbish in the ledger is a dead letter with a reason, and nobody is posted to."""
+    held = floor.opened()
+    floor.table.items[key_of(held.piece)] |= wrong
+
+    with pytest.raises(RejectedError, match="its row in the ledger cannot be read"):
+        floor.lease()
+
+
+def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor) -> None:
+    """Before anybody is posted to again and again."""
+    held = floor.opened()
+    wrong = replace(held.piece, owner="", leased_until_ms=0, counts=Counts(5))
+    floor.table.items[key_of(wrong)] = to_item(wrong)
+
+    with pytest.raises(RejectedError, match="its row is wrong: the sums do not add up"):
+        floor.lease()
+
+
+def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
+    """A little less long than its message does: clocks differ."""
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), rest_seconds=10)
+
+    assert floor.lease() is Refusal.LEASED
+    floor.time.run(10 - CLOCK_SLACK_SECONDS)
+    assert isinstance(floor.lease(), Lease)
 
 
 def test_lease_is_refused_when_another_was_faster(floor: _Floor) -> None:

@@ -48,7 +48,7 @@ def test_slice_is_leased_when_the_lease_has_run_out() -> None:
 def test_slice_is_not_leased_when_it_is_closed_or_anothers(piece: SliceRow) -> None:
     """One owner at a time, and nobody after the end."""
     assert not piece.is_free(NOW_MS)
-    with pytest.raises(LedgerError, match="slice 0 of b is closed or leased"):
+    with pytest.raises(LedgerError, match="slice 0 of b is closed, leased or resting"):
         lease(piece, "you", now_ms=NOW_MS, until_ms=2_000)
 
 
@@ -92,6 +92,19 @@ def test_split_is_refused_when_the_sums_do_not_add_up() -> None:
     """Who is given away is pending as well."""
     with pytest.raises(LedgerError, match="2 pending"):
         split(SUMMARY, LEASED, Work(), Counts(3), (Work(connections=STRAGGLERS),))
+
+
+def test_slice_whose_sums_do_not_add_up_is_not_leased() -> None:
+    """Before anybody is posted to."""
+    with pytest.raises(LedgerError, match="the sums do not add up"):
+        lease(replace(FREE, counts=Counts(5)), "you", now_ms=NOW_MS, until_ms=3_000)
+
+
+@pytest.mark.parametrize("wrong", [replace(SUMMARY, open_slices=0), replace(SUMMARY, settled_ms=5)])
+def test_close_refuses_a_broadcast_that_has_no_open_slice(wrong: Summary) -> None:
+    """Its summary is wrong: it would never settle, or twice."""
+    with pytest.raises(LedgerError, match="open slices, and one ends"):
+        close(wrong, DONE, now_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(("ended", "hops"), [(0, 7), (1, 1)])

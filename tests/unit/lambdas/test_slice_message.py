@@ -33,6 +33,8 @@ def test_slice_message_survives_its_journey(broadcast_id: str, slice_id: str) ->
         '{"broadcast": null, "slice": "0"}',
         '{"broadcast": "\\ud800", "slice": "0"}',
         "[" * 200_000,
+        encode_slice_message("b" * 129, "0"),
+        encode_slice_message("b", "0" * 129),
     ],
 )
 def test_slice_message_is_rejected_when_it_is_something_else(body: str) -> None:

@@ -56,7 +56,8 @@ class _Floor:
 
     def open(self, work: Work = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
-        opening = Opening("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, work)
+        fresh = Work(work.shards)
+        opening = Opening("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
         held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS)
         assert isinstance(held, Lease)
         if not work.connections:
@@ -82,6 +83,7 @@ class _Floor:
     def carry_on(self) -> Carried:
         """Carry all slices that have been sent, until the broadcast is settled."""
         for message in self.sqs.sent:  # grows
+            self.time.run(message["DelaySeconds"])
             held = self.lease(json.loads(message["MessageBody"])["slice"])
             if isinstance(held, Lease):
                 carried = self.carry(held)
@@ -236,6 +238,32 @@ def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
     assert floor.sent == [("0", 10)]
     assert floor.work() == _named(Connection("a", OLD_MS, 1))
     assert (carried.left, carried.counts) == (1, Counts(2, delivered=1, throttled=3))
+
+
+def test_worker_has_stragglers_rest_whoever_else_comes(floor: _Floor) -> None:
+    """A message that is delivered again does not use up their rounds; their own one does come."""
+    floor.dynamo = FakeDynamo({"a": OLD_MS})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT)})
+    floor.carry()
+    floor.time.run(4)
+
+    assert floor.lease() is Refusal.LEASED
+    floor.time.run(6)
+    assert isinstance(floor.lease(), Lease)
+
+
+def test_worker_has_stragglers_that_it_gave_away_rest_too(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their slice is nobody's until then."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
+    floor.dynamo = FakeDynamo(_rows(2))
+    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
+    floor.carry()
+
+    assert floor.lease("1") is Refusal.LEASED
+    floor.time.run(10)
+    assert isinstance(floor.lease("1"), Lease)
 
 
 def test_worker_releases_young_stragglers_until_they_have_come_of_age(floor: _Floor) -> None:
