@@ -4,6 +4,7 @@
 """
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -860,13 +861,14 @@ def test_fan_out_reserves_for_all_that_are_to_come_in_one_go(start: Start) -> No
 
 
 class _Stingy:
-    """A budget that grants a few at a time, and remembers when it was asked."""
+    """A budget that is slow, grants a few at a time, and remembers when it was asked."""
 
     def __init__(self) -> None:
         self.asked_at: list[float] = []
 
     def reserve(self, ask: Ask) -> Grant:
         self.asked_at.append(CLOCK.monotonic())
+        time.sleep(0.05)
         return Grant(ask.debt + min(ask.most, 4), CLOCK.epoch_ms() - 10_000.0, 5.0)
 
 
