@@ -1,0 +1,257 @@
+"""The breaker: stops within some dozens of posts for what everyone hears, never for a few."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcasting.breaker import (
+    PROBES_AT_ONCE,
+    PROBES_AT_SECONDS,
+    PROBING_SECONDS,
+    REFUSALS_IN_A_ROW,
+    WINDOW_POSTS,
+    Breaker,
+    Heard,
+)
+from broadcasting.trouble import Answers, Evidence, Trouble
+
+REACHED = Evidence(delivered=3_000)
+OK = Heard(Answers(answered=1))
+REFUSED = Heard(Answers(refused=1), refused_anew=1, reason="403 no")
+LOST = Heard(Answers(lost=1), reason="503 down")
+UNOPENED = Heard(Answers(lost=1), unopened=1, reason="refused")
+THROTTLED = Heard(Answers(throttled=1))
+
+
+def _hear(
+    breaker: Breaker, *heard: Heard, times: int = 1, left: float = math.inf, now: float = 0.0
+) -> None:
+    for one in heard * times:
+        breaker.hear(one, left=left, now=now)
+
+
+def _probe(breaker: Breaker, result: Heard, *, now: float) -> int:
+    """Let all probes go that may, and hear that of each; return how many went."""
+    went = breaker.permits(100, now)
+    for _ in range(went):
+        assert breaker.probe()
+    vain = result.answers.lost + result.answers.refused
+    for _ in range(went):
+        heard = result._replace(probes_in_vain=vain, probes_answered=1 - vain)
+        breaker.hear(heard, left=math.inf, now=now)
+    return went
+
+
+def test_breaker_lets_posts_go_as_fast_as_they_may() -> None:
+    """Closed, it permits whatever is wanted, and nothing is a probe."""
+    breaker = Breaker()
+
+    _hear(breaker, OK, THROTTLED, times=1_000)
+
+    assert (breaker.is_closed, breaker.permits(512, 0.0), breaker.probe()) == (True, 512, False)
+    assert breaker.answers == Answers(1_000, throttled=1_000)
+
+
+def test_breaker_opens_for_refusals_in_a_row() -> None:
+    """Nothing but 403 since some posts: our permission, however much was delivered before."""
+    breaker = Breaker(REACHED)
+
+    _hear(breaker, OK, times=500)
+    _hear(breaker, REFUSED, times=REFUSALS_IN_A_ROW - 1)
+    assert breaker.is_closed
+    _hear(breaker, REFUSED)
+
+    assert (breaker.is_open, breaker.stopped_by) == (True, Trouble.FORBIDDEN)
+    assert (breaker.permits(9, 0.0), breaker.reason) == (0, "403 no")
+
+
+def test_breaker_counts_refused_connections_not_refusals() -> None:
+    """The same few, tried again and again at the end of a round, are the same few."""
+    breaker = Breaker(REACHED)
+
+    _hear(breaker, REFUSED, times=30)
+    _hear(breaker, REFUSED._replace(refused_anew=0), times=120)
+
+    assert breaker.is_closed
+
+
+@pytest.mark.parametrize("between", [OK, Heard(Answers(answered=1, refused=1), refused_anew=1)])
+def test_breaker_stays_closed_while_others_are_answered(between: Heard) -> None:
+    """A refusal among answers is that connection's own."""
+    breaker = Breaker(REACHED)
+
+    for _ in range(20):
+        _hear(breaker, REFUSED, times=REFUSALS_IN_A_ROW - 1)
+        _hear(breaker, between)
+
+    assert breaker.is_closed
+
+
+def test_breaker_does_not_take_throttling_for_an_answer() -> None:
+    """429 does not tell whether we may post."""
+    breaker = Breaker(REACHED)
+
+    _hear(breaker, REFUSED, THROTTLED, times=REFUSALS_IN_A_ROW)
+
+    assert breaker.stopped_by is Trouble.FORBIDDEN
+
+
+def test_breaker_stays_closed_while_only_a_few_are_left() -> None:
+    """They are tried to the end, and then fail: the broadcast settles."""
+    breaker = Breaker(REACHED)
+
+    _hear(breaker, REFUSED, times=60, left=60)
+    _hear(breaker, LOST, times=300, left=60)
+
+    assert breaker.is_closed
+    assert Breaker(REACHED).is_closed
+
+
+def test_breaker_opens_though_only_a_few_are_left_when_nothing_can_be_opened() -> None:
+    """An HTTP connection that is refused is never one client's own trouble."""
+    breaker = Breaker(REACHED)
+
+    _hear(breaker, UNOPENED, times=WINDOW_POSTS, left=1)
+    breaker.permits(1, PROBING_SECONDS)
+
+    assert breaker.stopped_by is Trouble.OUTAGE
+
+
+def test_breaker_probes_when_most_posts_are_lost() -> None:
+    """A few go at a time, further and further apart; some dozens in all."""
+    breaker = Breaker()
+    _hear(breaker, OK, times=500)
+
+    _hear(breaker, LOST, times=WINDOW_POSTS)
+    assert not breaker.is_closed
+    went = {at: _probe(breaker, LOST, now=at) for at in PROBES_AT_SECONDS}
+
+    assert went == dict.fromkeys(PROBES_AT_SECONDS, PROBES_AT_ONCE)
+    assert (breaker.permits(9, PROBING_SECONDS - 0.01), breaker.is_open) == (0, False)
+    assert (breaker.permits(9, PROBING_SECONDS), breaker.is_open) == (0, True)
+    assert (breaker.stopped_by, breaker.reason) == (Trouble.OUTAGE, "503 down")
+
+
+def test_breaker_goes_on_when_a_probe_in_two_is_answered() -> None:
+    """A moment's trouble costs a moment; what was lost before counts no more."""
+    breaker = Breaker()
+    _hear(breaker, LOST, times=WINDOW_POSTS)
+    _probe(breaker, LOST, now=0.0)
+
+    _probe(breaker, OK, now=0.1)
+
+    assert breaker.is_closed
+    _hear(breaker, LOST, times=WINDOW_POSTS - PROBES_AT_ONCE)
+    assert breaker.is_closed
+
+
+def test_breaker_does_not_take_late_losses_for_probes() -> None:
+    """Posts that were under way before go on being lost: that says nothing new."""
+    breaker = Breaker()
+    _hear(breaker, LOST, times=WINDOW_POSTS)
+
+    _hear(breaker, LOST, times=400, now=0.05)
+    _probe(breaker, OK, now=0.1)
+
+    assert breaker.is_closed
+
+
+def test_breaker_stays_closed_when_half_are_lost() -> None:
+    """They are tried again like any other."""
+    breaker = Breaker()
+
+    _hear(breaker, OK, LOST, times=500)
+
+    assert breaker.is_closed
+
+
+def test_breaker_of_a_slice_that_was_in_trouble_probes_first() -> None:
+    """An endpoint that is still down hears some dozens of posts in a whole invocation."""
+    breaker = Breaker(REACHED, probes_from=5.0)
+
+    went = sum(_probe(breaker, LOST, now=5.0 + at / 10) for at in range(70))
+
+    assert went == PROBES_AT_ONCE * len(PROBES_AT_SECONDS) < 36
+    assert breaker.stopped_by is Trouble.OUTAGE
+
+
+def test_breaker_that_probes_goes_on_when_it_is_answered() -> None:
+    """The outage is over: at full speed from the first answer on."""
+    breaker = Breaker(probes_from=0.0)
+
+    _probe(breaker, OK, now=0.0)
+
+    assert breaker.permits(512, 0.0) == 512
+
+
+def test_breaker_whose_probes_are_refused_is_forbidden() -> None:
+    """The kind of trouble is what the probes heard."""
+    breaker = Breaker(probes_from=0.0)
+
+    for at in PROBES_AT_SECONDS:
+        _probe(breaker, REFUSED._replace(refused_anew=0), now=at)
+    breaker.permits(1, PROBING_SECONDS)
+
+    assert breaker.stopped_by is Trouble.FORBIDDEN
+
+
+def test_breaker_takes_all_missed_probes_as_one() -> None:
+    """Time that jumps lets no more go at once."""
+    breaker = Breaker(probes_from=0.0)
+
+    assert breaker.permits(100, 3.5) == PROBES_AT_ONCE
+
+
+def test_breaker_opens_without_credentials_and_stays_open() -> None:
+    """No post can be signed; whatever is heard after that changes nothing."""
+    breaker = Breaker(REACHED)
+
+    breaker.forbid("no credentials")
+    _hear(breaker, OK, times=100)
+    _hear(breaker, LOST, times=100)
+
+    assert (breaker.stopped_by, breaker.permits(1, 99.0)) == (Trouble.FORBIDDEN, 0)
+    assert breaker.answers == Answers(100, lost=100)
+
+
+@given(
+    history=st.lists(st.sampled_from([OK, REFUSED, LOST, THROTTLED, UNOPENED]), max_size=300),
+    seconds=st.floats(0.0, 0.2),
+)
+def test_breaker_lets_some_dozens_of_vain_posts_go_at_most(
+    history: list[Heard], seconds: float
+) -> None:
+    """From the last answer on, whatever is heard: a window, the refusals, and the probes."""
+    breaker, went = Breaker(REACHED), 0
+
+    for number, heard in enumerate([*history, *[LOST] * 200]):
+        now = number * seconds
+        if not breaker.permits(1, now):
+            continue
+        is_probe = breaker.probe()
+        is_vain = heard in (REFUSED, LOST, UNOPENED)
+        vain, answered = int(is_probe and is_vain), int(is_probe and not is_vain)
+        heard = heard._replace(probes_in_vain=vain, probes_answered=answered)  # noqa: PLW2901
+        breaker.hear(heard, left=math.inf, now=now)
+        went = 0 if heard.answers.answered or heard.answers.throttled else went + 1
+
+    assert went <= 2 * WINDOW_POSTS + REFUSALS_IN_A_ROW + PROBES_AT_ONCE * len(PROBES_AT_SECONDS)
+
+
+@given(
+    refused=st.sets(st.integers(0, 1_999), max_size=16),
+    lost=st.sets(st.integers(0, 1_999), max_size=16),
+)
+def test_breaker_never_stops_for_a_few_wherever_they_stand(
+    refused: set[int], lost: set[int]
+) -> None:
+    """Also when they are the first ones, and nothing was ever reached before."""
+    breaker = Breaker()
+
+    for number in range(2_000):
+        heard = REFUSED if number in refused else LOST if number in lost else OK
+        _hear(breaker, heard)
+
+    assert breaker.is_closed

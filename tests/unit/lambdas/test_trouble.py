@@ -1,0 +1,134 @@
+"""The rule: what a few connections hear is their own, what all hear is everyone's."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcasting.trouble import (
+    LONGEST_REST_SECONDS,
+    Answers,
+    Evidence,
+    Left,
+    RecentAnswers,
+    Trouble,
+    explain,
+    judge,
+    rest_seconds,
+)
+
+NONE = Evidence()
+MANY = Evidence(delivered=2_900, gone=100)
+COUNTS = st.integers(0, 5_000)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "most"),
+    [
+        (NONE, 0),
+        (Evidence(delivered=1), 16),
+        (Evidence(gone=1), 16),
+        (Evidence(elsewhere=1), 16),
+        (Evidence(elsewhere=100_000), 16),
+        (Evidence(delivered=800), 16),
+        (Evidence(delivered=800, gone=50), 17),
+        (MANY, 60),
+    ],
+)
+def test_a_few_are_sixteen_or_one_in_fifty_of_those_reached(evidence: Evidence, most: int) -> None:
+    """None at all while nothing was ever reached; other broadcasts only tell that it can be."""
+    assert evidence.most_own == most
+
+
+@pytest.mark.parametrize(
+    ("answers", "left", "evidence", "trouble"),
+    [
+        (Answers(2_997, refused=15), Left(refused=3), MANY, None),
+        (Answers(refused=300), Left(refused=60), MANY, None),
+        (Answers(refused=305), Left(refused=61), MANY, Trouble.FORBIDDEN),
+        (Answers(refused=15), Left(refused=3), NONE, Trouble.FORBIDDEN),
+        (Answers(refused=5), Left(refused=1), Evidence(elsewhere=9), None),
+        (Answers(100, lost=100), Left(lost=80), MANY, None),
+        (Answers(100, lost=101), Left(lost=61), MANY, Trouble.OUTAGE),
+        (Answers(100, lost=101), Left(lost=60), MANY, None),
+        (Answers(lost=5), Left(lost=1), NONE, Trouble.OUTAGE),
+        (Answers(refused=30, throttled=21, lost=50), Left(lost=61), MANY, None),
+        (Answers(throttled=99), Left(throttled=2_899), MANY, None),
+        (Answers(throttled=99), Left(throttled=2_900), MANY, Trouble.THROTTLED),
+        (Answers(throttled=80), Left(throttled=16), NONE, None),
+        (Answers(throttled=85), Left(throttled=17), NONE, Trouble.THROTTLED),
+        (Answers(1, throttled=99), Left(throttled=2_900), MANY, None),
+        (Answers(throttled=99, lost=1), Left(throttled=2_900), MANY, Trouble.THROTTLED),
+    ],
+)
+def test_judge_tells_whose_trouble_it_is(
+    answers: Answers, left: Left, evidence: Evidence, trouble: Trouble | None
+) -> None:
+    """The table in the module's docstring, at its limits."""
+    assert judge(answers, left, evidence) is trouble
+
+
+@given(
+    answers=st.builds(Answers, COUNTS, COUNTS, COUNTS, COUNTS),
+    left=st.builds(Left, *[st.integers(0, 16)] * 3),
+    evidence=st.builds(Evidence, st.integers(1, 5_000), COUNTS, COUNTS),
+)
+def test_judge_never_lets_a_few_hold_up_the_others(
+    answers: Answers, left: Left, evidence: Evidence
+) -> None:
+    """Up to 16 of each kind cost themselves rounds, whatever else was heard."""
+    assert judge(answers, left, evidence) is None
+
+
+@given(
+    answers=st.builds(Answers, st.just(0), COUNTS, COUNTS, COUNTS),
+    left=st.builds(Left, COUNTS, COUNTS, COUNTS),
+)
+def test_judge_fails_no_connection_for_what_everyone_hears(answers: Answers, left: Left) -> None:
+    """Where nothing was ever reached, neither a refusal nor a lost answer costs a round."""
+    is_everyones = left.refused or (left.lost and answers.is_mostly_lost) or left.throttled > 16
+
+    assert (judge(answers, left, NONE) is not None) == bool(is_everyones)
+
+
+def test_judge_believes_the_breaker() -> None:
+    """What posting was stopped for is everyone's."""
+    assert judge(Answers(5_000), Left(), MANY, stopped_by=Trouble.OUTAGE) is Trouble.OUTAGE
+
+
+def test_rests_grow_up_to_five_minutes() -> None:
+    """An endpoint that is down for long is asked seldom; it is found back within five minutes."""
+    rests = [rest_seconds(rounds) for rounds in range(1, 9)]
+
+    assert rests == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert rest_seconds(10**9) == LONGEST_REST_SECONDS
+
+
+def test_recent_answers_are_those_of_other_broadcasts_within_a_minute() -> None:
+    """Neither a broadcast's own answers nor old ones tell that posts can succeed."""
+    recent = RecentAnswers()
+    recent.note("a", 7, 1_000)
+    recent.note("b", 0, 2_000)
+    recent.note("c", 3, 31_000)
+
+    assert recent.elsewhere("b", 61_000) == 10
+    assert recent.elsewhere("a", 61_000) == 3
+    assert recent.elsewhere("b", 61_001) == 3
+    assert recent.elsewhere("b", 91_001) == 0
+
+
+def test_recent_answers_forget_when_the_clock_is_set_back() -> None:
+    """What was heard in the future tells nothing."""
+    recent = RecentAnswers()
+    recent.note("a", 7, 90_000)
+
+    assert recent.elsewhere("b", 1_000) == 0
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_explain_says_what_was_heard_and_what_to_do(trouble: Trouble) -> None:
+    """A dead letter's reason is all that its reader has."""
+    text = explain(trouble, "403 not you")
+
+    assert text.startswith("@connections ")
+    assert ": 403 not you; " in text
+    assert explain(trouble, "").count(":") == text.count(":") - 1
