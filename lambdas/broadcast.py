@@ -2,22 +2,24 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from broadcasting.errors import RejectedError
+from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.ledger import ROOT, LeaseLostError
-from broadcasting.message import EVERYONE, parse_broadcast
-from broadcasting.slice_message import parse_slice_message
+from broadcasting.message import EVERYONE, identity_of, parse_broadcast
+from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from broadcasting.work import ALL_SHARDS
+from carried import Carried
 from events import Record, records_of
-from metrics import publish_carried, publish_lease, publish_rejected
+from metrics import publish_lease, publish_rejected
 from observability import logger
+from report import report_carried
 from storage.ledger import Lease, Opening, Refusal
+from storage.queues import GAVE_UP
 from wiring import BroadcastWiring, broadcast_wiring
-from worker import SWEEP_SECONDS, Carried
+from worker import SWEEP_SECONDS
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -45,7 +47,7 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
     """Return whether SQS may forget the message. One bad record never holds up another."""
     try:
         try:
-            held = _lease(record, wired, until_ms)
+            held = _lease(record, wired, deadline, until_ms)
         except RejectedError as error:
             _reject(record, error, wired)
             return True
@@ -54,23 +56,51 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
         with suppress(Exception):  # whatever it is, it must not stand before the work
             _report_lease(held)
         carried = wired.worker.carry(held, deadline)
+        is_done = _conclude(record, carried, wired)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
         return False
+    return is_done
+
+
+def _conclude(record: Record, carried: Carried, wired: BroadcastWiring) -> bool:
+    """Report what was done; return whether SQS may forget the message.
+
+    Raises what makes the message come again.
+    """
     try:
-        _report(carried)
+        report_carried(carried)
     except Exception:  # noqa: BLE001 - it is delivered: SQS must not deliver it again
         logger.exception("delivered, but not reported", broadcast_id=carried.summary.id)
-    # A message whose slice another has taken up may be the other's, too: it stays until the end.
+    if carried.failure:
+        raise carried.failure
+    if carried.given_up:
+        wired.slice_dead_letters.send(
+            encode_slice_message(carried.summary.id, carried.slice_id),
+            message_id=record.message_id,
+            reason=carried.given_up,
+            kind=GAVE_UP,
+        )
+    # Another worker may be working on this same message: it is not to be deleted then.
     return not isinstance(carried.stopped_by, LeaseLostError)
 
 
-def _lease(record: Record, wired: BroadcastWiring, until_ms: int) -> Lease | Refusal:
+def _lease(
+    record: Record, wired: BroadcastWiring, deadline: float, until_ms: int
+) -> Lease | Refusal:
     """Open the broadcast of a message, or go on with the slice that it names."""
+    anew = record.is_redriven
     if record.queue_arn == wired.settings.slice_queue_arn:
         broadcast_id, slice_id = parse_slice_message(record.body)
-        return wired.ledger.lease(broadcast_id, slice_id, until_ms=until_ms)
-    broadcast = parse_broadcast(record.body, record.message_id)
+        return wired.ledger.lease(broadcast_id, slice_id, until_ms=until_ms, anew=anew)
+    try:
+        broadcast = parse_broadcast(record.body, record.message_id)
+    except RejectedError:  # an open broadcast goes on, whatever a later release refuses
+        known = identity_of(record.body, record.message_id)
+        held = wired.ledger.resume(*known, until_ms=until_ms, anew=anew) if known else None
+        if held is None:
+            raise
+        return held
     now_ms = wired.clock.epoch_ms()
     ttl_ms = (broadcast.ttl_seconds or 0) * 1000
     opening = Opening(
@@ -82,7 +112,7 @@ def _lease(record: Record, wired: BroadcastWiring, until_ms: int) -> Lease | Ref
         expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
         work=ALL_SHARDS,
     )
-    return wired.ledger.open(opening, until_ms=until_ms)
+    return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline, anew=anew)
 
 
 def _skip(record: Record, refusal: Refusal) -> bool:
@@ -94,8 +124,9 @@ def _skip(record: Record, refusal: Refusal) -> bool:
 def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> None:
     is_slice = record.queue_arn == wired.settings.slice_queue_arn
     dead_letters = wired.slice_dead_letters if is_slice else wired.dead_letters
+    kind = GAVE_UP if isinstance(error, GaveUpError) else ""
     logger.error("rejected", message_id=record.message_id, reason=error.reason)
-    dead_letters.send(record.body, message_id=record.message_id, reason=error.reason)
+    dead_letters.send(record.body, message_id=record.message_id, reason=error.reason, kind=kind)
     publish_rejected()
 
 
@@ -109,37 +140,3 @@ def _report_lease(held: Lease) -> None:
         slice_id=piece.id,
     )
     publish_lease(is_opened=is_opened, is_resumed=is_resumed)
-
-
-def _report(carried: Carried) -> None:
-    summary = carried.summary
-    if carried.stopped_by:
-        is_lost = isinstance(carried.stopped_by, LeaseLostError)
-        logger.error(
-            "lease lost" if is_lost else "stopped early",
-            broadcast_id=summary.id,
-            slice_id=carried.slice_id,
-            reason=carried.stopped_by,
-        )
-    logger.info(
-        "carried" if carried.is_closed else "handed over",
-        broadcast_id=summary.id,
-        slice_id=carried.slice_id,
-        counts=asdict(carried.counts),
-        throttled_share=round(carried.counts.throttled_share, 4),
-        left=carried.left,
-        unread_shards=carried.unread_shards,
-        slices_handed_over=carried.handed_over,
-        stale_rows_left=carried.stale_rows_left,
-    )
-    if summary.is_settled:
-        logger.info(
-            "settled",
-            broadcast_id=summary.id,
-            seq=summary.seq,
-            slices=summary.slices,
-            milliseconds=summary.settled_ms - summary.opened_ms,
-            throttled_share=round(summary.counts.throttled_share, 4),
-            receipt=asdict(summary.counts),
-        )
-    publish_carried(carried)

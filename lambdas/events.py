@@ -42,13 +42,22 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return context
 
 
+REDRIVEN = "crier.redriven"
+"""The message attribute that `crier redrive` puts on what it sends back."""
+
+
 class Record(NamedTuple):
-    """One SQS message of a batch; `sent_ms` is when it was sent, in epoch milliseconds."""
+    """One SQS message of a batch; `sent_ms` is when it was sent, in epoch milliseconds.
+
+    `is_redriven` is whether an operator has put it back from a dead-letter queue: then what was
+    counted against its slice begins anew.
+    """
 
     message_id: str
     body: str
     queue_arn: str
     sent_ms: int
+    is_redriven: bool = False
 
 
 def records_of(event: Mapping[str, Any]) -> list[Record]:
@@ -59,6 +68,7 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
             record["body"],
             record["eventSourceARN"],
             int(record["attributes"]["SentTimestamp"]),
+            REDRIVEN in record.get("messageAttributes", {}),
         )
         for record in event["Records"]
     ]

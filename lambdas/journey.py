@@ -8,17 +8,19 @@ from itertools import chain
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts, Tally
 from broadcasting.ledger import SliceRow
-from broadcasting.outcome import Outcome, Settlement
+from broadcasting.outcome import Outcome, Settlement, Verdict
+from broadcasting.reasons import count_reasons, plain_reason
 from broadcasting.retry import MAX_ROUNDS
+from broadcasting.trouble import Left
 from broadcasting.work import Work
 from storage.audience_reader import AudienceReader
 
 
 class Journey:
-    """Iterates over a slice's connections, those it names first, and keeps its account.
+    """Iterates over a slice's connections, those it names and those it reads in turn.
 
-    At any time `work` and `counts` tell what a crash would leave undone: whoever has been taken
-    and has not ended is still to do.
+    It keeps the slice's account: at any time `work` and `counts` tell what a crash would leave
+    undone. A connection that has been taken and has not ended is still to do.
     """
 
     def __init__(self, piece: SliceRow, reader: AudienceReader) -> None:
@@ -26,10 +28,13 @@ class Journey:
         self.unsaved = 0
         """How many have ended since the account was last written down."""
         self._named = deque(piece.work.connections)
+        self._is_named_next = True
         self._tally = Tally(piece.counts)
         self._under_way: dict[int, Connection] = {}
-        self._left: list[Connection] = []
-        self._stragglers: list[Connection] = []
+        self._untried: list[Settlement] = []
+        self._tried: list[Settlement] = []
+        """Those that were tried in vain in this round, which is not judged yet."""
+        self._stragglers: list[Settlement] = []
         self._failed: list[tuple[str, str]] = []
 
     def __iter__(self) -> "Journey":
@@ -37,8 +42,14 @@ class Journey:
         return self
 
     def __next__(self) -> Connection:
-        """Return who is to be posted to next."""
-        if self._named:
+        """Return the next connection to post to.
+
+        Named ones may have been tried in vain before: those that were just read go in between, so
+        that what the former hear can be told from what everyone hears.
+        """
+        is_named = self._named and (self._is_named_next or not self.reader.is_ready)
+        self._is_named_next = not self._is_named_next
+        if is_named:
             connection = self._named.popleft()
         else:
             connection = next(self.reader)
@@ -50,21 +61,49 @@ class Journey:
         """Return about how many are to come."""
         return len(self._named) + self.reader.to_come
 
-    def settle(self, settlement: Settlement) -> Settlement:
-        """Take how one of them ended; return that, with its round counted."""
+    def settle(self, settlement: Settlement) -> None:
+        """Take how one of them ended, or that it did not."""
         del self._under_way[id(settlement.connection)]
-        ended = end_round(settlement)
-        self._tally.settle(ended)
+        self._tally.settle(settlement)
         self.unsaved += 1
-        if ended.outcome is Outcome.LEFT:
-            (self._stragglers if ended.connection.rounds else self._left).append(ended.connection)
-        elif ended.outcome is Outcome.FAILED:
-            self._failed.append((ended.connection.id, ended.reason))
-        return ended
+        if settlement.outcome is Outcome.LEFT:
+            (self._tried if settlement.tries else self._untried).append(settlement)
+        elif settlement.outcome is Outcome.FAILED:
+            self._failed.append((settlement.connection.id, settlement.reason))
+
+    @property
+    def left(self) -> Left:
+        """Those that were tried in vain in this round, by what they heard last."""
+        verdicts = [one.verdict for one in self._tried]
+        return Left(
+            refused=verdicts.count(Verdict.FORBIDDEN),
+            throttled=verdicts.count(Verdict.THROTTLED),
+            lost=verdicts.count(Verdict.LOST),
+        )
+
+    @property
+    def tried(self) -> int:
+        """How many were tried in vain in this round, so far."""
+        return len(self._tried)
+
+    def end_round(self, *, counts: bool) -> None:
+        """End the round of those that were tried in vain: they are stragglers from now on.
+
+        If it counts, those that have had their last round have failed.
+        """
+        for one in self._tried:
+            ended = end_round(one) if counts else one
+            if ended.outcome is Outcome.FAILED:
+                self._tally.settle(ended._replace(throttles=0))
+                self._failed.append((ended.connection.id, ended.reason))
+                self.unsaved += 1
+            else:
+                self._stragglers.append(ended)
+        self._tried.clear()
 
     @property
     def work(self) -> Work:
-        """What is still to do."""
+        """What is still to do; connections that were tried in vain come last."""
         return Work(self.reader.unread, tuple(self._pending()))
 
     @property
@@ -74,24 +113,42 @@ class Journey:
 
     @property
     def stragglers(self) -> Sequence[Connection]:
-        """Who has been tried in vain, for now."""
-        return self._stragglers
+        """The connections that were tried in vain, in a round that has ended."""
+        return [one.connection for one in self._stragglers]
 
     @property
     def has_others(self) -> bool:
         """Whether there is anything to do but to try stragglers again."""
-        return bool(self.reader.unread or self._named or self._under_way or self._left)
+        return bool(self.reader.unread or self._named or self._under_way or self._untried)
 
     @property
     def failed(self) -> tuple[tuple[str, str], ...]:
-        """Who has failed since the account was last written down, and why."""
+        """The connections that have failed since the account was last written down, and why."""
         return tuple(self._failed)
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why connections that were taken have not ended, counted by reason."""
+        left = chain(self._untried, self._tried, self._stragglers)
+        return count_reasons(
+            plain_reason(one.reason, one.connection.id) for one in left if one.reason
+        )
+
+    def without(self, parts: Sequence[Work]) -> Work:
+        """Return what is still to do but for parts that are to be given away."""
+        shards = {cursor.shard for part in parts for cursor in part.shards}
+        given = {id(one) for part in parts for one in part.connections}
+        work = self.work
+        return Work(
+            tuple(cursor for cursor in work.shards if cursor.shard not in shards),
+            tuple(one for one in work.connections if id(one) not in given),
+        )
+
     def give_away(self, part: Work) -> None:
-        """Forget a part of the work: whole shards, or stragglers that somebody else tries."""
+        """Forget a part of the work: whole shards, or stragglers that another slice names."""
         self.reader.give_away(part.shards)
         given = {id(connection) for connection in part.connections}
-        self._stragglers = [one for one in self._stragglers if id(one) not in given]
+        self._stragglers = [one for one in self._stragglers if id(one.connection) not in given]
         self._tally.forget(len(part.connections))
 
     def saved(self) -> None:
@@ -103,20 +160,19 @@ class Journey:
         """Account for everyone that is left as not posted to any more."""
         for connection in self._pending():
             self._tally.settle(Settlement(connection, Outcome.EXPIRED))
-        for pending in (self._named, self._under_way, self._left, self._stragglers):
+        for pending in (self._named, self._under_way, self._untried, self._tried, self._stragglers):
             pending.clear()
         for connection in self.reader:
             self._tally.meet()
             self._tally.settle(Settlement(connection, Outcome.EXPIRED))
 
     def _pending(self) -> Iterator[Connection]:
-        return chain(self._named, self._under_way.values(), self._left, self._stragglers)
+        left = chain(self._untried, self._tried, self._stragglers)
+        return chain(self._named, self._under_way.values(), (one.connection for one in left))
 
 
 def end_round(settlement: Settlement) -> Settlement:
-    """Return a settlement with its round counted: who was tried in vain too often has failed."""
-    if settlement.outcome is not Outcome.LEFT or not settlement.tries:
-        return settlement
+    """Return a settlement with its round counted: after the last round it has failed."""
     connection = replace(settlement.connection, rounds=settlement.connection.rounds + 1)
     outcome = Outcome.FAILED if connection.rounds >= MAX_ROUNDS else Outcome.LEFT
     return settlement._replace(connection=connection, outcome=outcome)

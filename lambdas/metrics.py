@@ -4,7 +4,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from broadcasting.ledger import LeaseLostError
-from worker import Carried
+from carried import Carried
 
 _metrics = Metrics(namespace="Crier")
 
@@ -17,7 +17,10 @@ def publish_lease(*, is_opened: bool, is_resumed: bool) -> None:
 
 
 def publish_carried(carried: Carried) -> None:
-    """Write the counts of one invocation; they add up over the invocations of a broadcast."""
+    """Write the counts of one invocation; they add up over the invocations of a broadcast.
+
+    `RoundsLost` counts the rounds in which everyone was refused, throttled or not answered.
+    """
     counts, summary = carried.counts, carried.summary
     figures = {
         "Targeted": counts.targeted,
@@ -27,6 +30,7 @@ def publish_carried(carried: Carried) -> None:
         "Expired": counts.expired,
         "Throttled": counts.throttled,
         "SlicesHandedOver": carried.handed_over,
+        "RoundsLost": int(carried.trouble is not None),
         "LeasesLost": int(isinstance(carried.stopped_by, LeaseLostError)),
     }
     for name, count in figures.items():

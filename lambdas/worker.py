@@ -1,30 +1,35 @@
-"""Carries a slice of a broadcast as far as the time allows, and forgets nobody."""
+"""Carries a slice of a broadcast as far as the time allows, and forgets no connection."""
 
 import math
-from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
+from bookkeeping import Bookkeeper
+from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
-from broadcasting.counts import Counts
-from broadcasting.ledger import LeaseLostError, Summary, announced
+from broadcasting.ledger import LeaseLostError, Outage
 from broadcasting.outcome import Outcome
-from broadcasting.retry import next_round_seconds
+from broadcasting.trouble import (
+    Evidence,
+    RecentAnswers,
+    Trouble,
+    explain,
+    judge,
+    rest_seconds,
+)
 from broadcasting.work import Work
-from delivery.port import FanOut, ForbiddenError
-from delivery.run import LAST_ANSWERS_SECONDS
+from carried import Carried
+from delivery.port import FanOut, Watch
 from journey import Journey
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
 from storage.errors import ReadError, StorageError
-from storage.ledger import Failed, Lease, Ledger
+from storage.ledger import Lease, Ledger
 from storage.queues import SliceQueue
 from storage.sweeper import StaleSweeper
 
 STOPPED_DELAY_SECONDS = 30
-"""How long a slice rests after something stopped the work: a refusal, or a failed read."""
+"""How long a slice rests after a read that failed."""
 
 SWEEP_SECONDS = 3.0
 """How long the deletes of stale rows are waited for, once everything else is done."""
@@ -36,48 +41,43 @@ is the pace that holds it up."""
 CHECKPOINT_CONNECTIONS = PAGE_ROWS
 """How many may end before the account is written down: as many are repeated after a crash."""
 
-CHECKPOINT_SECONDS = 1.0
-"""After how long the account is written down all the same: a slow broadcast shows its progress,
-and is not repeated whole after a crash."""
+UNSAVED_SECONDS = 1.0
+"""How long posting goes on while the account of what has ended is not written down: this much is
+repeated after a crash."""
+
+CHECKPOINT_SECONDS = 0.75
+"""After how long the account is written down: soon enough to be done before posting would pause."""
+
+LATE_ANSWERS_SECONDS = 6.0
+"""How long answers are waited for when the time to live is over: longer than any takes."""
 
 MOST_STRAGGLERS = 2_000
 """How many connections one slice names at most, about: it must fit into a row of 400 KB."""
 
-
-class Carried(NamedTuple):
-    """What one invocation did for a slice.
-
-    `counts` are this invocation's alone: whom it met, and who ended in it. `summary` is the
-    broadcast's as of the last write; `stopped_by` is what ended the work early, if anything did;
-    `handed_over` counts the slices that were split off. `stale_rows_left` are rows of gone
-    connections that are still there.
-    """
-
-    summary: Summary
-    slice_id: str
-    counts: Counts
-    is_closed: bool
-    left: int = 0
-    unread_shards: int = 0
-    handed_over: int = 0
-    stale_rows_left: int = 0
-    stopped_by: ForbiddenError | ReadError | LeaseLostError | None = None
+LOST_REST_SECONDS = 60
+"""How long connections rest whose answers are lost by themselves, times the rounds they have had:
+long enough that an outage of some minutes fails none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Posts a broadcast's frame to the connections of a slice, and keeps its account."""
+    """Posts a broadcast's frame to the connections of a slice, and keeps its account.
+
+    An outage is waited for `outage_seconds`, from the first round that counted for nobody.
+    """
 
     table: ConnectionsTable
     fan_out: FanOut
     ledger: Ledger
     slice_queue: SliceQueue
     clock: Clock
+    outage_seconds: int
+    recent: RecentAnswers = field(default_factory=RecentAnswers)
 
     def carry(self, held: Lease, deadline: float) -> Carried:
         """Deliver a leased slice until `deadline` (monotonic seconds); close or release it.
 
-        Raises StorageError when the ledger or the queue cannot be reached: the message must
+        When the ledger or a queue cannot be reached, the answer has a `failure`: the message must
         then come again, and the slice goes on from its last checkpoint.
         """
         return _Carrying(self, held, deadline).carry()
@@ -88,169 +88,255 @@ class _Carrying:
 
     def __init__(self, worker: Worker, held: Lease, deadline: float) -> None:
         self._worker = worker
-        self._held = held
         self._deadline = deadline
+        self._frame = held.frame
         self._before = held.piece.counts
-        self._handed_over = 0
-        self._given = 0
-        self._delays: dict[str, int] = {}
-        """How long the slices that were split off rest, in seconds, where that is known."""
+        self._outage = Outage(held.piece.outage_since_ms, held.piece.outage_rounds)
+        self._trouble: Trouble | None = None
+        self._given_up = ""
+        self._reasons: dict[str, int] = {}
         clock = worker.clock
-        self._saved_at = clock.monotonic()
-        self._spread_at = self._saved_at + SPREAD_AFTER_SECONDS
+        self._unsaved_since: float | None = None
+        self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
         self._reader = AudienceReader(
             worker.table, held.piece.work.shards, clock=clock, deadline=deadline
         )
         self._journey = Journey(held.piece, self._reader)
+        self._books = Bookkeeper(
+            held,
+            self._journey,
+            ledger=worker.ledger,
+            slice_queue=worker.slice_queue,
+            clock=clock,
+            reserve_at=deadline,
+        )
+        self._watch = Watch(breaker=self._make_breaker(), tick=self._keep_up)
         self._sweeper = StaleSweeper(worker.table, jitter=clock.jitter)
 
     def carry(self) -> Carried:
-        stopped_by: ForbiddenError | ReadError | LeaseLostError | None = None
+        stopped_by: ReadError | LeaseLostError | None = None
+        failure: Exception | None = None
         try:
-            self._announce()
-            self._deliver()
-        except (ForbiddenError, LeaseLostError) as error:
-            stopped_by = error
-        finally:
-            self._reader.close()
-        stopped_by = stopped_by or self._reader.error
-        if not isinstance(stopped_by, LeaseLostError):
             try:
-                self._end(stopped_by)
+                self._deliver()
+                stopped_by = self._reader.error
+                self._end()
             except LeaseLostError as error:
                 stopped_by = error
-        return self._carried(stopped_by)
+            except Exception as error:  # noqa: BLE001 - what was saved is reported all the same
+                failure = error
+            self._sweeper.finish(SWEEP_SECONDS)
+        finally:
+            self._reader.close()
+            self._sweeper.close()
+        self._note_reached()
+        return self._carried(stopped_by, failure)
 
     def _deliver(self) -> None:
-        if self._seconds_to_live() > 0:
-            until = min(self._deadline, self._worker.clock.monotonic() + self._seconds_to_live())
-            frame = self._held.summary.frame
-            with closing(self._worker.fan_out.deliver(frame, self._journey, until)) as settled:
-                for settlement in settled:
-                    ended = self._journey.settle(settlement)
-                    if ended.outcome is Outcome.GONE:
-                        self._sweeper.add(ended.connection.id)
-                    self._keep_up()
-        if self._seconds_to_live() <= LAST_ANSWERS_SECONDS:  # nobody is posted to in these
+        with suppress(StorageError):  # what is not announced now is announced in the end
+            self._books.announce()
+        now = self._worker.clock.monotonic()
+        dies_at = now + self._seconds_to_live()
+        if dies_at > now:
+            self._watch.stop_at = dies_at
+            self._post(min(self._deadline, dies_at + LATE_ANSWERS_SECONDS))
+        if self._seconds_to_live() <= 0:
             self._journey.expire()
 
+    def _post(self, until: float) -> None:
+        deliver = self._worker.fan_out.deliver
+        with closing(deliver(self._frame, self._journey, until, watch=self._watch)) as settled:
+            for settlement in settled:
+                self._journey.settle(settlement)
+                if settlement.outcome is Outcome.GONE:
+                    self._sweeper.add(settlement.connection.id)
+                self._keep_up()
+
     def _seconds_to_live(self) -> float:
-        expires_ms = self._held.summary.expires_ms
+        expires_ms = self._books.held.summary.expires_ms
         if not expires_ms:
             return math.inf
         return (expires_ms - self._worker.clock.epoch_ms()) / 1000
 
     def _keep_up(self) -> None:
         """Give away what others can do, and write the account down, when it is time."""
-        if self._is_spread_due():
-            self._give_away(*(Work((cursor,)) for cursor in self._reader.not_begun))
-        elif len(self._journey.stragglers) >= MOST_STRAGGLERS:
-            self._give_away(Work(connections=tuple(self._journey.stragglers)))
+        if self._books.is_write_due:
+            self._write()
+        self._limit_unsaved()
+
+    def _write(self) -> None:
+        if self._books.has_failed and self._journey.unsaved:
+            self._books.checkpoint()  # a write to the slice's own row alone is the likeliest
+        elif self._is_spread_due():
+            shards = (Work((cursor,)) for cursor in self._reader.not_begun)
+            self._books.give_away(*shards, outage=Outage())
+        elif self._journey.tried >= MOST_STRAGGLERS or self._journey.stragglers:
+            self._give_stragglers_away(self._end_round())
         elif self._is_checkpoint_due():
-            self._save(self._worker.ledger.checkpoint)
+            self._books.checkpoint()
+
+    def _limit_unsaved(self) -> None:
+        """Have posting pause before more has ended than a crash may repeat."""
+        if not self._journey.unsaved:
+            self._unsaved_since, self._watch.pause_at = None, math.inf
+        elif self._unsaved_since is None:
+            self._unsaved_since = self._worker.clock.monotonic()
+            self._watch.pause_at = self._unsaved_since + UNSAVED_SECONDS
 
     def _is_spread_due(self) -> bool:
         """Tell whether others would make it faster: not while it is the pace that posts wait for.
 
-        All workers share one pace, and who waits for it is paid for.
+        All workers share one pace, and each that waits for it is paid for.
         """
         if not self._reader.not_begun or self._worker.clock.monotonic() < self._spread_at:
             return False
-        return not self._worker.fan_out.is_paced
+        return self._watch.breaker.is_closed and not self._worker.fan_out.is_paced
 
     def _is_checkpoint_due(self) -> bool:
         """Whether a crash would repeat too much, or more have failed than are written at once.
 
-        Called when somebody has ended. Within the first pages and the first second the account is
-        not written down, so that a small broadcast is cheap.
+        Within the first pages and the first second the account is not written down, so that a
+        small broadcast is cheap.
         """
-        if self._worker.clock.monotonic() - self._saved_at >= CHECKPOINT_SECONDS:
+        since = self._unsaved_since
+        if since is not None and self._worker.clock.monotonic() - since >= CHECKPOINT_SECONDS:
             return True
         if self._journey.unsaved < CHECKPOINT_CONNECTIONS:
             return False
         failed = len(self._journey.failed)
         return self._reader.is_beyond_first_pages or failed >= CHECKPOINT_CONNECTIONS
 
-    def _save(self, write: Callable[[Lease, Work, Counts, Failed], Lease]) -> None:
-        journey = self._journey
-        self._held = write(self._held, journey.work, journey.counts, journey.failed)
-        self._saved()
-
-    def _saved(self) -> None:
-        self._saved_at = self._worker.clock.monotonic()
-        self._journey.saved()
-
-    def _give_away(self, *parts: Work) -> None:
-        """Make slices of parts of the work, and have them taken up."""
-        journey = self._journey
-        counts = journey.counts
-        for part in parts:
-            journey.give_away(part)
-        delay_seconds = max(map(self._delay_seconds, parts))
-        self._held = self._worker.ledger.split(
-            self._held, journey.work, counts, journey.failed, parts, rest_seconds=delay_seconds
+    def _end_round(self) -> Trouble | None:
+        """Judge the connections that were tried in vain; return why that counts for none."""
+        breaker, journey = self._watch.breaker, self._journey
+        trouble = judge(
+            breaker.answers, journey.left, self._evidence(), stopped_by=breaker.stopped_by
         )
-        self._saved()
-        new = self._held.piece.unannounced[-len(parts) :]
-        self._delays.update(dict.fromkeys(new, delay_seconds))
-        self._handed_over += len(parts)
-        self._given += sum(len(part.connections) for part in parts)
-        with suppress(StorageError):  # posting goes on; at its end they are announced again
-            self._announce()
+        journey.end_round(counts=trouble is None)
+        self._trouble = trouble or self._trouble
+        return trouble
 
-    def _announce(self) -> None:
-        """Send the messages of slices that were split off; again, if that is not certain."""
-        ledger, queue = self._worker.ledger, self._worker.slice_queue
-        broadcast_id = self._held.summary.id
-        for slice_id in self._held.piece.unannounced:
-            if slice_id not in self._delays:  # whoever split it off has died
-                work = ledger.work_of(broadcast_id, slice_id)
-                self._delays[slice_id] = self._delay_seconds(work)
-            queue.send(broadcast_id, slice_id, delay_seconds=self._delays[slice_id])
-        self._held = self._held._replace(piece=announced(self._held.piece))
+    def _give_stragglers_away(self, trouble: Trouble | None) -> None:
+        """Make a slice of those that were tried in vain: they rest, while the others go on."""
+        stragglers = Work(connections=tuple(self._journey.stragglers))
+        if stragglers.is_done:
+            return
+        outage = self._outage_after(trouble)
+        rest = rest_seconds(outage.rounds) if trouble else self._lost_rest_seconds(stragglers)
+        self._books.give_away(stragglers, outage=outage, rest_seconds=rest)
 
-    def _end(self, stopped_by: Exception | None) -> None:
+    def _end(self) -> None:
         """Close the slice, or release it and have it taken up again.
 
-        Raises what stopped the work, if that let nobody end: SQS then brings the message again,
-        for as often as the queue allows; likewise when slices cannot be announced.
+        Raises what stopped the reading, if that let no connection end: SQS then brings the message
+        again, as often as the queue allows; likewise when slices cannot be announced.
         """
-        ledger, journey = self._worker.ledger, self._journey
+        books, journey = self._books, self._journey
+        trouble = self._end_round()
+        self._reasons = journey.reasons
         try:
-            self._announce()
+            books.announce()
         except StorageError:
-            self._save(ledger.release)
+            books.release(outage=self._outage)
             raise
         if journey.work.is_done:
-            self._held = ledger.close(self._held, journey.counts, journey.failed)
+            books.close()
             return
-        if journey.stragglers and journey.has_others and not stopped_by:
-            self._give_away(Work(connections=tuple(journey.stragglers)))  # they rest, others go on
-        if stopped_by and journey.counts.ended == self._before.ended:
-            self._save(ledger.release)
-            raise stopped_by
-        delay_seconds = STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(journey.work)
-        self._save(partial(ledger.release, rest_seconds=delay_seconds))
-        self._worker.slice_queue.send(
-            self._held.summary.id, self._held.piece.id, delay_seconds=delay_seconds
+        if journey.has_others and not self._watch.breaker.stopped_by and not self._reader.error:
+            self._give_stragglers_away(trouble)  # they rest, the others go on
+            trouble = None
+        if trouble:
+            self._rest(trouble)
+        else:
+            self._go_on()
+
+    def _rest(self, trouble: Trouble) -> None:
+        """Have the slice rest, or give it up when the outage has been waited for long enough."""
+        books, outage = self._books, self._outage_after(trouble)
+        waited_seconds = (self._worker.clock.epoch_ms() - outage.since_ms) / 1000
+        left_seconds = self._worker.outage_seconds - waited_seconds
+        if left_seconds <= 0:
+            reason = explain(trouble, self._watch.breaker.reason)
+            self._given_up = f"{reason}; waited for {waited_seconds:.0f} s"
+            books.release(outage=outage, given_up=self._given_up)
+            return
+        rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
+        delay_seconds = math.ceil(rest)
+        books.release(rest_seconds=delay_seconds, outage=outage)
+        books.send(delay_seconds)
+
+    def _go_on(self) -> None:
+        """Have the slice taken up again, as soon as its connections have rested."""
+        books, work = self._books, self._journey.work
+        error = self._reader.error
+        if error and self._journey.counts.ended == self._before.ended:
+            books.release()
+            raise error
+        delay_seconds = books.delay_seconds(work)
+        if delay_seconds:
+            delay_seconds = max(delay_seconds, self._lost_rest_seconds(work))
+        if error:
+            delay_seconds = STOPPED_DELAY_SECONDS
+        books.release(rest_seconds=delay_seconds)
+        books.send(delay_seconds)
+
+    def _lost_rest_seconds(self, work: Work) -> int:
+        """Return how long connections rest whose answers are lost by themselves."""
+        rounds = max(one.rounds for one in work.connections)
+        return LOST_REST_SECONDS * rounds if self._watch.breaker.answers.is_mostly_lost else 0
+
+    def _outage_after(self, trouble: Trouble | None) -> Outage:
+        """Return the rounds in a row that counted for no connection, with this one."""
+        if trouble is None:
+            return Outage()
+        now_ms = self._worker.clock.epoch_ms()
+        return Outage(self._outage.since_ms or now_ms, self._outage.rounds + 1)
+
+    def _make_breaker(self) -> Breaker:
+        """Return a breaker; one that probes first, if the slice rested because of trouble."""
+        evidence, work = self._evidence(), self._books.held.piece.work
+        is_few = not work.shards and len(work.connections) <= evidence.most_own
+        is_in_trouble = self._outage.rounds > 0 and not is_few
+        now = self._worker.clock.monotonic()
+        return Breaker(evidence, probes_from=now if is_in_trouble else None)
+
+    def _evidence(self) -> Evidence:
+        """Return what the broadcast has reached, as far as it is known here."""
+        piece, summary = self._books.held.piece, self._books.held.summary
+        counts = self._journey.counts
+        now_ms = self._worker.clock.epoch_ms()
+        return Evidence(
+            delivered=max(piece.delivered_before, summary.counts.delivered) + counts.delivered,
+            gone=max(piece.gone_before, summary.counts.gone) + counts.gone,
+            elsewhere=self._worker.recent.elsewhere(summary.id, now_ms),
         )
 
-    def _delay_seconds(self, work: Work) -> int:
-        """Return how long a slice rests: not at all while somebody has not been tried yet."""
-        if work.shards or not all(one.rounds for one in work.connections) or work.is_done:
-            return 0
-        return next_round_seconds(work.connections, self._worker.clock.epoch_ms())
+    def _note_reached(self) -> None:
+        """Remember what was reached: in other broadcasts it tells that posts can succeed."""
+        counts = self._journey.counts - self._before
+        now_ms = self._worker.clock.epoch_ms()
+        self._worker.recent.note(
+            self._books.held.summary.id, counts.delivered + counts.gone, now_ms
+        )
 
-    def _carried(self, stopped_by: ForbiddenError | ReadError | LeaseLostError | None) -> Carried:
-        work = self._held.piece.work
+    def _carried(
+        self, stopped_by: ReadError | LeaseLostError | None, failure: Exception | None
+    ) -> Carried:
+        piece = self._books.held.piece
+        reason = self._watch.breaker.reason
         return Carried(
-            summary=self._held.summary,
-            slice_id=self._held.piece.id,
-            counts=self._held.piece.counts - self._before + Counts(targeted=self._given),
-            is_closed=self._held.piece.is_closed,
-            left=len(work.connections),
-            unread_shards=len(work.shards),
-            handed_over=self._handed_over,
-            stale_rows_left=self._sweeper.finish(SWEEP_SECONDS),
+            summary=self._books.held.summary,
+            slice_id=piece.id,
+            counts=self._books.saved_counts,
+            is_closed=piece.is_closed,
+            left=len(piece.work.connections),
+            unread_shards=len(piece.work.shards),
+            reasons=self._reasons,
+            handed_over=self._books.handed_over,
+            stale_rows_left=self._sweeper.left,
+            trouble=self._trouble,
+            trouble_reason=explain(self._trouble, reason) if self._trouble else "",
+            given_up=self._given_up,
             stopped_by=stopped_by,
+            failure=failure,
         )

@@ -27,17 +27,19 @@ class Verdict(Enum):
     """This post can never succeed."""
     THROTTLED = auto()
     """Try again: too many requests, or this one client's buffer is full."""
-    TRANSIENT = auto()
-    """Try again."""
+    YOUNG = auto()
+    """Try again: 410, but the connection may not be open yet."""
+    LOST = auto()
+    """Try again: the service did not answer."""
     FORBIDDEN = auto()
-    """Our own credentials or permissions: no post can succeed."""
+    """Try again: this connection is refused, or all are: our own credentials or permissions."""
 
 
 class Settlement(NamedTuple):
     """The end of one connection in one invocation.
 
     `tries` counts the posts that were sent, `throttles` the 429 answers among theirs; `reason`
-    is the last answer that was not a success.
+    is the last answer that was not a success, `verdict` what was made of it.
     """
 
     connection: Connection
@@ -45,13 +47,14 @@ class Settlement(NamedTuple):
     tries: int = 0
     throttles: int = 0
     reason: str = ""
+    verdict: Verdict | None = None
 
 
 _SERVER_ERRORS = range(500, 600)
 _BY_STATUS = {
     200: Verdict.DELIVERED,
     403: Verdict.FORBIDDEN,
-    408: Verdict.TRANSIENT,
+    408: Verdict.LOST,
     410: Verdict.GONE,
     429: Verdict.THROTTLED,
 }
@@ -64,7 +67,7 @@ def verdict_of(status: int, *, young: bool) -> Verdict:
     """
     verdict = _BY_STATUS.get(status)
     if verdict is Verdict.GONE and young:
-        return Verdict.TRANSIENT
+        return Verdict.YOUNG
     if verdict is None:
-        return Verdict.TRANSIENT if status in _SERVER_ERRORS else Verdict.REFUSED
+        return Verdict.LOST if status in _SERVER_ERRORS else Verdict.REFUSED
     return verdict

@@ -4,6 +4,7 @@ Posts that wait for their next try wait in a heap and hold no thread.
 """
 
 import heapq
+import math
 import queue
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
-from delivery.port import ForbiddenError
+from delivery.answers import Batch
+from delivery.port import TICK_SECONDS, Watch
 from delivery.post import Post
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ CONNECT_TIMEOUT_SECONDS = 2
 READ_TIMEOUT_SECONDS = 5
 DRAIN_SECONDS = float(CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS)
 """How long past the deadline the last answers are waited for."""
+
+
+_NOTHING_LEFT: Iterator[Connection] = iter(())
 
 
 class Boto3FanOut:
@@ -58,10 +63,16 @@ class Boto3FanOut:
         return False
 
     def deliver(
-        self, frame: str, connections: Iterable[Connection], deadline: float
+        self,
+        frame: str,
+        connections: Iterable[Connection],
+        deadline: float,
+        *,
+        watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
         """Post a frame to connections: see `FanOut`."""
-        run = _Run(iter(connections), deadline, self._workers, self._clock, self._backoff)
+        watch = watch or Watch()
+        run = _Run(iter(connections), deadline, watch, self._workers, self._clock, self._backoff)
         data = frame.encode()
         while True:
             for post in run.due_posts():
@@ -70,8 +81,6 @@ class Boto3FanOut:
                 break
             yield from run.next_settlement()
         yield from run.leave()
-        if run.forbidden:
-            raise ForbiddenError(run.forbidden)
         if run.error:
             raise run.error
 
@@ -95,7 +104,7 @@ class Boto3FanOut:
         except ParamValidationError as error:
             return Verdict.REFUSED, str(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
-            return Verdict.TRANSIENT, f"{type(error).__name__}: {error}"
+            return Verdict.LOST, f"{type(error).__name__}: {error}"
         return Verdict.DELIVERED, ""
 
 
@@ -106,17 +115,19 @@ class _Run:
         self,
         fresh: Iterator[Connection],
         deadline: float,
+        watch: Watch,
         workers: int,
         clock: Clock,
         backoff: Backoff,
     ) -> None:
         self.answers: queue.SimpleQueue[tuple[Post, Verdict, str]] = queue.SimpleQueue()
-        self.forbidden = ""
         self.error: Exception | None = None
         """What the audience raised, if it did."""
         self.is_closed = False
         self._fresh: Iterator[Connection] = fresh
         self._deadline = deadline
+        self._watch = watch
+        self._taken = self._ended = 0
         self._workers = workers
         self._clock = clock
         self._backoff = backoff
@@ -127,10 +138,13 @@ class _Run:
     def due_posts(self) -> Iterator[Post]:
         """Yield the posts to send now: as many as there are idle threads."""
         while not self._is_stopped() and len(self._under_way) < self._workers:
+            if not self._may_start():
+                return
             post = self._take_waiting() or self._take_fresh()
             if post is None:
                 return
             post.tries += 1
+            post.is_probe = self._watch.breaker.probe()
             self._under_way.add(post)
             yield post
 
@@ -139,13 +153,14 @@ class _Run:
         """Whether nothing is under way, and nothing more will be sent."""
         if self._is_stopped():
             return not self._under_way or self._clock.monotonic() >= self._drained_at()
-        return not self._under_way and not self._waiting
+        return self._fresh is _NOTHING_LEFT and not self._under_way and not self._waiting
 
     def next_settlement(self) -> Iterator[Settlement]:
         """Wait for the next answer, or for the next post to be due; yield what has ended."""
         try:
             post, verdict, reason = self.answers.get(timeout=self._wait_seconds())
         except queue.Empty:
+            self._watch.tick()
             return
         self._under_way.discard(post)
         outcome = self._judge(post, verdict, reason)
@@ -153,23 +168,28 @@ class _Run:
             yield post.settle(outcome)
 
     def leave(self) -> Iterator[Settlement]:
-        """Yield the posts that have not ended; a 403 of ours is not counted as their try."""
+        """Yield the posts that have not ended."""
         self.is_closed = True
         while not self.answers.empty():
             yield from self.next_settlement()
         for post in [*(entry[2] for entry in self._waiting), *self._under_way]:
-            if self.forbidden:
-                post.tries = 0
+            post.reason = post.reason or self._watch.breaker.reason
             yield post.settle(Outcome.LEFT)
 
     def _judge(self, post: Post, verdict: Verdict, reason: str) -> Outcome | None:
         outcome = post.judge(verdict, reason, self._backoff)
-        if verdict is Verdict.FORBIDDEN:
-            self.forbidden = reason
-            post.tries = 0
-        elif outcome is None:
+        batch, now = Batch(), self._clock.monotonic()
+        batch.add(post, verdict, reason)
+        self._ended += outcome is not None
+        left = math.inf if self._fresh is not _NOTHING_LEFT else self._taken - self._ended
+        self._watch.breaker.hear(batch.heard(), left=left, now=now)
+        if outcome is None:
             self._wait(post, self._backoff.seconds(post.tries, self._clock.jitter()))
         return outcome
+
+    def _may_start(self) -> bool:
+        now = self._clock.monotonic()
+        return now < self._watch.pause_at and self._watch.breaker.permits(1, now) > 0
 
     def _wait(self, post: Post, seconds: float) -> None:
         self._order += 1
@@ -182,15 +202,19 @@ class _Run:
 
     def _take_fresh(self) -> Post | None:
         try:
-            return Post(next(self._fresh))
+            post = Post(next(self._fresh))
         except StopIteration:
+            self._fresh = _NOTHING_LEFT
             return None
         except Exception as error:  # noqa: BLE001 - raised when those taken have ended
-            self.error, self._fresh = error, iter(())
+            self.error, self._fresh = error, _NOTHING_LEFT
             return None
+        self._taken += 1
+        return post
 
     def _is_stopped(self) -> bool:
-        return bool(self.forbidden) or self._clock.monotonic() >= self._deadline
+        now = self._clock.monotonic()
+        return self._watch.breaker.is_open or now >= min(self._deadline, self._watch.stop_at)
 
     def _drained_at(self) -> float:
         return self._deadline + DRAIN_SECONDS
@@ -199,4 +223,4 @@ class _Run:
         until = self._drained_at() if self._is_stopped() else self._deadline
         if self._waiting and not self._is_stopped() and len(self._under_way) < self._workers:
             until = min(until, self._waiting[0][0])
-        return max(0.0, until - self._clock.monotonic())
+        return min(TICK_SECONDS, max(0.0, until - self._clock.monotonic()))

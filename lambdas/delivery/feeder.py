@@ -1,9 +1,11 @@
 """Feeds a run from its audience, and gathers what its threads have settled."""
 
+import queue
 from collections.abc import Iterator
 
 from broadcasting.audience import Connection
 from broadcasting.outcome import Outcome, Settlement
+from delivery.port import TICK_SECONDS
 from delivery.post import Post
 from delivery.post_loop import PostLoop
 from delivery.run import Run
@@ -31,12 +33,17 @@ class Feeder:
         running = len(self._loops)
         while running:
             self._feed()
-            batch = self._run.settled.get()
+            try:
+                batch = self._run.settled.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                self._run.tick()
+                continue
             if batch is None:
                 running -= 1
             else:
                 yield from batch
         for post in self._run.fresh:
+            post.reason = post.reason or self._run.breaker.reason
             yield post.settle(Outcome.LEFT)
 
     def _feed(self) -> None:
@@ -61,6 +68,7 @@ class Feeder:
     def _take(self) -> None:
         try:
             self._run.fresh.append(Post(next(self._audience)))
+            self._run.taken += 1
         except StopIteration:
             self._run.is_fed = True
         except Exception as error:  # noqa: BLE001 - raised when those taken have ended

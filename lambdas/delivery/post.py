@@ -6,12 +6,19 @@ from broadcasting.audience import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 
+_ENDS = {
+    Verdict.DELIVERED: Outcome.DELIVERED,
+    Verdict.GONE: Outcome.GONE,
+    Verdict.REFUSED: Outcome.FAILED,
+}
+
 
 @dataclass(slots=True, eq=False)
 class Post:
     """What has happened to one connection so far.
 
-    `repeats` counts how often it was posted again because an idle HTTP connection had been closed.
+    `repeats` counts how often it was posted again because an idle HTTP connection had been closed;
+    `refusals` its 403 answers; `is_probe` is whether the post under way was let go as a probe.
     """
 
     connection: Connection
@@ -19,22 +26,22 @@ class Post:
     throttles: int = 0
     reason: str = ""
     repeats: int = 0
+    refusals: int = 0
+    verdict: Verdict | None = None
+    is_probe: bool = False
 
     def settle(self, outcome: Outcome) -> Settlement:
         """Return the end of it."""
-        return Settlement(self.connection, outcome, self.tries, self.throttles, self.reason)
+        return Settlement(
+            self.connection, outcome, self.tries, self.throttles, self.reason, self.verdict
+        )
 
     def judge(self, verdict: Verdict, reason: str, backoff: Backoff) -> Outcome | None:
         """Take one answer; return the outcome, or None when it is to be tried again."""
-        if verdict is Verdict.DELIVERED:
-            self.reason = ""
-            return Outcome.DELIVERED
-        self.reason = reason
-        if verdict is Verdict.GONE:
-            return Outcome.GONE
-        if verdict is Verdict.REFUSED:
-            return Outcome.FAILED
-        if verdict is Verdict.FORBIDDEN:
-            return Outcome.LEFT
+        self.reason, self.verdict = reason, verdict
         self.throttles += verdict is Verdict.THROTTLED
-        return Outcome.LEFT if self.tries >= backoff.tries else None
+        self.refusals += verdict is Verdict.FORBIDDEN
+        outcome = _ENDS.get(verdict)
+        if outcome is None and self.tries >= backoff.tries:
+            return Outcome.LEFT
+        return outcome

@@ -3,6 +3,7 @@
 import time
 
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
+from delivery.answers import Batch
 from delivery.http_answer import Answer
 from delivery.http_pool import Ending, HttpPool, IdleClosedError
 from delivery.port import ForbiddenError
@@ -18,7 +19,7 @@ MAX_REPEATS = 3
 """How often one post may meet a connection that the server has just closed."""
 
 PATIENCE_SECONDS = 1.0
-"""For so long those who have not been tried yet go before those whose next try is due."""
+"""How long first tries go before repeated ones that are due."""
 
 _LONGEST_WAIT_SECONDS = 0.05
 """How often time-outs are looked for."""
@@ -41,6 +42,8 @@ class PostLoop:
     def __init__(self, run: Run, pool: HttpPool) -> None:
         self.wants_posts = False
         """Whether it sleeps though it could post: to be woken when there is something to post."""
+        self.retries_due = 0
+        """How many repeated posts could start now, as of the last look. Any thread may read it."""
         self._run = run
         self._pool = pool
         self._clock = run.clock
@@ -48,6 +51,7 @@ class PostLoop:
         self._settled: list[Settlement] = []
         self._expired_at = 0.0
         self._flushed_at = 0.0
+        self._is_retry_next = True
 
     def drive(self) -> None:
         """Post until nothing is left to post, or the time is over; leave what is left then."""
@@ -89,21 +93,35 @@ class PostLoop:
         if now - self._expired_at >= _LONGEST_WAIT_SECONDS:
             self._expired_at = now
             endings += self._pool.expire()
-        if endings:
-            self._take(endings, now)
+        failures = self._pool.take_failures()
+        if endings or failures:
+            self._take(endings, failures, now)
 
     def _start_posts(self, now: float) -> None:
-        wanted = min(self._pool.room, self._ready(now))
-        if not wanted:
+        ready = self._run.permits(self._ready(now), now)
+        wanted = min(self._pool.room, ready)
+        started = 0
+        if wanted or (ready and not self._pool.under_way):
+            try:
+                template = self._run.template(now)
+            except ForbiddenError as error:
+                self._run.forbid(error.reason)
+                return
+            admitted = self._run.pacer.admit(wanted)  # of none: has the budget asked ahead of need
+            if admitted:
+                started = self._start(admitted, template, now)
+                self._run.pacer.started(admitted, started)
+        self._open(ready - started)
+
+    def _open(self, ready: int) -> None:
+        """Open one more connection, if the posts that wait deserve it."""
+        if not self._pool.may_open(ready):
             return
+        self._run.probe()
         try:
-            template = self._run.template(now)
-        except ForbiddenError as error:
-            self._run.forbidden = error.reason
-            return
-        admitted = self._run.pacer.admit(wanted)
-        if admitted:
-            self._run.pacer.started(admitted, self._start(admitted, template, now))
+            self._pool.open()
+        except OSError as error:
+            self._take([], [error], self._clock.monotonic())
 
     def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
         """Start posts; return how many."""
@@ -112,16 +130,18 @@ class PostLoop:
             if post is None:  # another thread took it
                 return started
             post.tries += 1
+            post.is_probe = self._run.probe()
             try:
                 self._pool.carry(post, template.request(post.connection.id))
             except OSError as error:
-                self._judge_loss(post, error, now)
+                self._take([(post, error)], [], now)
         return admitted
 
     def _ready(self, now: float) -> int:
         """Return how many posts might start now, if no other thread takes them."""
-        due = len(self._waiting) if self._waiting.is_due(now) else 0
-        return due + (len(self._run.fresh) if self._may_take_fresh else 0)
+        self._waiting.is_due(now)
+        self.retries_due = self._waiting.due
+        return self.retries_due + (len(self._run.fresh) if self._may_take_fresh else 0)
 
     @property
     def _may_take_fresh(self) -> bool:
@@ -129,6 +149,9 @@ class PostLoop:
 
     def _next_post(self, now: float) -> Post | None:
         patience = PATIENCE_SECONDS if self._run.fresh and self._may_take_fresh else 0.0
+        if not self._run.breaker.is_closed:  # probes are of both kinds
+            patience *= not self._is_retry_next
+            self._is_retry_next = not self._is_retry_next
         if self._waiting.is_due(now - patience):
             return self._waiting.take()
         return self._run.take_fresh() if self._may_take_fresh else None
@@ -136,11 +159,12 @@ class PostLoop:
     def _wait_seconds(self, now: float) -> float:
         if self._run.is_stopped(now):
             return max(0.0, min(_LONGEST_WAIT_SECONDS, self._run.deadline - now))
-        self.wants_posts = bool(self._pool.room) or self._pool.may_open
-        if self._ready(now):
+        ready = self._ready(now)
+        self.wants_posts = bool(self._pool.room) or self._pool.lacks_connections(ready or 1)
+        if ready:
             if self._pool.has_answered:
                 return 0.0
-            if self.wants_posts:
+            if self.wants_posts and self._run.permits(1, now):
                 return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
             return _LONGEST_WAIT_SECONDS  # only an answer makes room
         return max(0.0, self._waiting.due_at(now + _LONGEST_WAIT_SECONDS) - now)
@@ -149,43 +173,46 @@ class PostLoop:
         """Tell whether it is the pacer that posts wait for: an answer would let none of them go."""
         return bool(self._pool.room and self._ready(now)) and not self._run.is_stopped(now)
 
-    def _take(self, endings: list[Ending], now: float) -> None:
-        """Judge what ended, and tell the pacer what was heard."""
+    def _take(self, endings: list[Ending], failures: list[Exception], now: float) -> None:
+        """Judge what ended, and tell the breaker and the pacer what was heard."""
         answers = throttled = 0
+        batch, settled = Batch(), len(self._settled)
         for post, result in endings:
             if not isinstance(result, Answer):
-                self._judge_loss(post, result, now)
+                self._judge_loss(post, result, batch, now)
                 continue
             was_throttled = post.throttles or post.connection.rounds
             is_first_throttle = result.status == TOO_MANY and not was_throttled
             answers += is_first_throttle or result.status != TOO_MANY
             throttled += is_first_throttle
-            self._judge_answer(post, result, now)
+            self._judge_answer(post, result, batch, now)
+        for error in failures:
+            batch.add_unopened(_shown(error))
+        self._run.hear(batch, ended=len(self._settled) - settled, now=now)
         if answers:
             self._run.pacer.hear(answers, throttled)
 
-    def _judge_answer(self, post: Post, answer: Answer, now: float) -> None:
+    def _judge_answer(self, post: Post, answer: Answer, batch: Batch, now: float) -> None:
         if answer.status == DELIVERED:
-            self._judge(post, Verdict.DELIVERED, "", now)
+            self._judge(post, Verdict.DELIVERED, "", batch, now)
             return
         young = post.connection.is_young(self._clock.epoch_ms())
         shown = answer.body[:_SHOWN_BYTES].decode(errors="replace")
-        self._judge(post, verdict_of(answer.status, young=young), f"{answer.status} {shown}", now)
+        verdict = verdict_of(answer.status, young=young)
+        self._judge(post, verdict, f"{answer.status} {shown}", batch, now)
 
-    def _judge_loss(self, post: Post, error: Exception, now: float) -> None:
+    def _judge_loss(self, post: Post, error: Exception, batch: Batch, now: float) -> None:
         """Judge a post that has no answer; one lost to an idle connection is no try."""
         if isinstance(error, IdleClosedError) and post.repeats < MAX_REPEATS:
             post.repeats += 1
             post.tries -= 1
             self._waiting.add(post, now)
             return
-        self._judge(post, Verdict.TRANSIENT, f"{type(error).__name__}: {error}", now)
+        self._judge(post, Verdict.LOST, _shown(error), batch, now)
 
-    def _judge(self, post: Post, verdict: Verdict, reason: str, now: float) -> None:
+    def _judge(self, post: Post, verdict: Verdict, reason: str, batch: Batch, now: float) -> None:
         outcome = post.judge(verdict, reason, self._run.backoff)
-        if verdict is Verdict.FORBIDDEN:
-            self._run.forbidden = reason
-            post.tries = 0
+        batch.add(post, verdict, reason)
         if outcome is not None:
             self._settled.append(post.settle(outcome))
             return
@@ -193,20 +220,25 @@ class PostLoop:
         self._waiting.add(post, now + seconds)
 
     def _leave(self) -> None:
-        """Settle as left whatever has not ended; a 403 of ours is not counted as its try."""
+        """Settle as left whatever has not ended."""
         now = self._clock.monotonic()
+        batch = Batch()
         for post, answer in self._pool.abandon():
             if answer is None:
                 self._waiting.add(post, now)
             else:
-                self._judge_answer(post, answer, now)
+                self._judge_answer(post, answer, batch, now)
         for post in self._waiting:
-            if self._run.forbidden:
-                post.tries = 0
+            post.reason = post.reason or self._run.breaker.reason
             self._settled.append(post.settle(Outcome.LEFT))
+        self._run.hear(batch, ended=0, now=now)
         self._flush()
 
     def _flush(self) -> None:
         if self._settled:
             self._run.settled.put(self._settled)
             self._settled = []
+
+
+def _shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

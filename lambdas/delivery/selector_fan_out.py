@@ -16,7 +16,7 @@ from delivery.connector import Connector
 from delivery.endpoint import Endpoint
 from delivery.feeder import Feeder
 from delivery.http_pool import HttpPool, Timeouts
-from delivery.port import ForbiddenError
+from delivery.port import Watch
 from delivery.post_loop import PostLoop
 from delivery.run import Run
 from delivery.shared_pacer import make_pacer
@@ -78,7 +78,12 @@ class SelectorFanOut:
         return self._pacer.is_limiting
 
     def deliver(
-        self, frame: str, connections: Iterable[Connection], deadline: float
+        self,
+        frame: str,
+        connections: Iterable[Connection],
+        deadline: float,
+        *,
+        watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
         """Post a frame to connections: see `FanOut`. Ends at the deadline at the latest.
 
@@ -88,16 +93,17 @@ class SelectorFanOut:
             raise RuntimeError("one broadcast at a time: another call of deliver has not ended")
         try:
             self._make_ready(deadline)
-            yield from self._deliver(frame, connections, deadline)
+            yield from self._deliver(frame, connections, deadline, watch or Watch())
         finally:
             self._is_free.release()
 
     def _deliver(
-        self, frame: str, connections: Iterable[Connection], deadline: float
+        self, frame: str, connections: Iterable[Connection], deadline: float, watch: Watch
     ) -> Generator[Settlement, None, None]:
         run = Run(
             frame.encode(),
             deadline=deadline,
+            watch=watch,
             fewest_fresh=FRESH // 2,
             clock=self._clock,
             signer=self._signer,
@@ -106,7 +112,7 @@ class SelectorFanOut:
         )
         loops = [PostLoop(run, pool) for pool in self._pools]
         audience = iter(connections)
-        self._pacer.begin(lambda: _waiting(run, audience), lambda: _wake(loops))
+        self._pacer.begin(lambda: _waiting(run, audience, loops), lambda: _wake(loops))
         driven: list[Future[None]] = []
         feeder = Feeder(run, loops, audience, FRESH)
         try:
@@ -118,8 +124,6 @@ class SelectorFanOut:
             self._pacer.end()
         for future in driven:
             future.result()
-        if run.forbidden:
-            raise ForbiddenError(run.forbidden)
         if feeder.error:
             raise feeder.error
 
@@ -139,11 +143,12 @@ class SelectorFanOut:
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
 
 
-def _waiting(run: Run, audience: Iterator[Connection]) -> int:
-    """Return about how many posts are still to be made."""
+def _waiting(run: Run, audience: Iterator[Connection], loops: list[PostLoop]) -> int:
+    """Return about how many posts are still to be made, repeated ones that are due included."""
     if run.is_stopped(run.clock.monotonic()):
         return 0
-    return len(run.fresh) + length_hint(audience)
+    due = sum(loop.retries_due for loop in loops)
+    return len(run.fresh) + length_hint(audience) + due
 
 
 def _wake(loops: list[PostLoop]) -> None:

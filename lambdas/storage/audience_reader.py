@@ -73,6 +73,11 @@ class AudienceReader:
         return tuple(self._not_begun)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the next connection is there, without waiting for a page."""
+        return any(part.rows for part in self._parts)
+
+    @property
     def to_come(self) -> int:
         """About how many connections are still to be taken. Any thread may ask."""
         begun = len(self._to_read) + len(self._reads)

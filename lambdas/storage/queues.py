@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _REASON_CHARACTERS = 1_000
 
+GAVE_UP = "gave-up"
+"""The kind of a dead letter that breaks no contract: its slice goes on once it is redriven."""
+
 
 class SliceQueue:
     """The internal queue: each message says which slice of the ledger is to be gone on with."""
@@ -38,22 +41,21 @@ class DeadLetters:
         self._client = client
         self._url = url
 
-    def send(self, body: str, *, message_id: str, reason: str) -> None:
-        """Keep a message as it came, its reason and first id as attributes.
+    def send(self, body: str, *, message_id: str, reason: str, kind: str = "") -> None:
+        """Keep a message as it came, its reason, kind and first id as attributes.
 
         Raises StorageError, also when body and attributes are more than SQS takes (1 MiB).
         """
         shown = "".join(character if character.isprintable() else "?" for character in reason)
+        said = {"reason": shown[:_REASON_CHARACTERS], "messageId": message_id, "crier.kind": kind}
         try:
             self._client.send_message(
                 QueueUrl=self._url,
                 MessageBody=body,
                 MessageAttributes={
-                    "reason": {
-                        "DataType": "String",
-                        "StringValue": shown[:_REASON_CHARACTERS],
-                    },
-                    "messageId": {"DataType": "String", "StringValue": message_id},
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in said.items()
+                    if value
                 },
             )
         except (ClientError, BotoCoreError) as error:

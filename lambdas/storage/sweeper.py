@@ -1,8 +1,8 @@
 """Deletes stale rows in batches, outside the sending path."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Event
 
 from broadcasting.retry import Backoff
 from storage.connections import BATCH_ROWS, ConnectionsTable
@@ -16,7 +16,8 @@ _MOST_BATCHES = 400
 class StaleSweeper:
     """Collects the ids of connections that are gone and deletes their rows, 25 at a time.
 
-    A row that cannot be deleted is no harm: the next broadcast finds it gone again.
+    A row that cannot be deleted is no harm: the next broadcast finds it gone again. So none of
+    this ever raises, and all of it ends with `close`.
     """
 
     def __init__(
@@ -24,12 +25,13 @@ class StaleSweeper:
         table: ConnectionsTable,
         *,
         jitter: Callable[[], float],
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self._table = table
         self._jitter = jitter
-        self._sleep = sleep
+        self._is_over = Event()
+        self._sleep = sleep or self._is_over.wait
         self._backoff = backoff or Backoff()
         self._batch: list[str] = []
         self._deletes: dict[Future[int], int] = {}
@@ -47,14 +49,22 @@ class StaleSweeper:
         if len(self._batch) == BATCH_ROWS:
             self._flush()
 
-    def finish(self, timeout_seconds: float) -> int:
-        """Wait for the deletes, at most so long; return how many rows are still there."""
+    @property
+    def left(self) -> int:
+        """How many rows are still there, as far as that is known."""
+        return self._left + sum(self._deletes.values()) + len(self._batch)
+
+    def finish(self, timeout_seconds: float) -> None:
+        """Wait for the deletes, at most `timeout_seconds`."""
         if self._batch:
             self._flush()
-        done, late = wait(self._deletes, timeout=max(0.0, timeout_seconds))
+        wait(self._deletes, timeout=max(0.0, timeout_seconds))
+        self._forget_done()
+
+    def close(self) -> None:
+        """End: no delete is begun or tried again any more. Never raises."""
+        self._is_over.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._left += sum(future.result() for future in done)
-        return self._left + sum(self._deletes[future] for future in late)
 
     def _flush(self) -> None:
         batch, self._batch = self._batch, []
@@ -63,16 +73,21 @@ class StaleSweeper:
         if len(self._deletes) >= _MOST_BATCHES:
             self._left += len(batch)
             return
-        self._deletes[self._threads.submit(self._delete, batch)] = len(batch)
+        try:
+            self._deletes[self._threads.submit(self._delete, batch)] = len(batch)
+        except RuntimeError:  # no thread can be started, or it is over
+            self._left += len(batch)
 
     def _forget_done(self) -> None:
         for future in [one for one in self._deletes if one.done()]:
-            del self._deletes[future]
-            self._left += future.result()
+            rows = self._deletes.pop(future)
+            self._left += rows if future.exception() else future.result()
 
     def _delete(self, rows: list[str]) -> int:
         """Delete rows, trying again with what is unprocessed; return how many are left."""
         for tries in range(self._backoff.tries):
+            if self._is_over.is_set():
+                break
             if tries:
                 self._sleep(self._backoff.seconds(tries, self._jitter()))
             try:

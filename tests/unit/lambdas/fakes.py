@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from broadcasting.audience import Connection, shard_of
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
-from delivery.port import ForbiddenError
+from delivery.port import Watch
 from storage.connections import ConnectionsTable
 from storage.errors import ConflictError, ReadError, WriteError
 from storage.ledger_items import Item, Row, key_of, summary_key, summary_of, to_item
@@ -266,10 +266,16 @@ class FakeFanOut:
     frames: list[str] = field(default_factory=list)
 
     def deliver(
-        self, frame: str, connections: Iterable[Connection], deadline: float
+        self,
+        frame: str,
+        connections: Iterable[Connection],
+        deadline: float,
+        *,
+        watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
         """Yield a settlement for each connection taken."""
         assert deadline
+        watch = watch or Watch()
         self.frames.append(frame)
         source = iter(connections)
         for _ in range(self.most):
@@ -283,7 +289,7 @@ class FakeFanOut:
             planned = self.settlements.get(connection.id)
             yield self._settle(connection, planned)
         if self.forbidden:
-            raise ForbiddenError("403 Forbidden: injected")
+            watch.breaker.forbid("403 Forbidden: injected")
 
     @staticmethod
     def _settle(connection: Connection, planned: Settlement | None) -> Settlement:

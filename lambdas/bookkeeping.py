@@ -1,0 +1,173 @@
+"""Writes down how far a slice has come: checkpoints, hand-overs, its end."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from broadcasting.clock import Clock
+from broadcasting.counts import Counts
+from broadcasting.ledger import Outage, announced
+from broadcasting.retry import Backoff, next_round_seconds
+from broadcasting.work import Work
+from journey import Journey
+from storage.errors import BusyError, StorageError, WriteError
+from storage.ledger import Lease, Ledger
+from storage.queues import SliceQueue
+
+RELEASE_SECONDS = 4.0
+"""How much of an invocation's reserve a last write may take."""
+
+_AGAIN = Backoff(base_seconds=0.05, cap_seconds=0.5)
+"""How long after a write that failed the next one is tried, while posting goes on."""
+
+
+class Bookkeeper:
+    """Keeps the lease of a slice, and writes its account to the ledger. Times are monotonic.
+
+    `reserve_at` is when the reserve of the invocation begins: from then on nothing is waited for
+    but the last write.
+    """
+
+    def __init__(
+        self,
+        held: Lease,
+        journey: Journey,
+        *,
+        ledger: Ledger,
+        slice_queue: SliceQueue,
+        clock: Clock,
+        reserve_at: float,
+    ) -> None:
+        self.held = held
+        self.handed_over = 0
+        self.given = 0
+        """How many connections other slices account for now."""
+        self._before = held.piece.counts
+        self._journey = journey
+        self._ledger = ledger
+        self._slice_queue = slice_queue
+        self._clock = clock
+        self._reserve_at = reserve_at
+        self._write_at = 0.0
+        self._failures = 0
+        self._delays: dict[str, int] = {}
+        """How long the slices that were split off rest, in seconds, where that is known."""
+
+    @property
+    def saved_counts(self) -> Counts:
+        """What this invocation has counted, as far as it was written down."""
+        return self.held.piece.counts - self._before + Counts(targeted=self.given)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last write failed."""
+        return self._failures > 0
+
+    @property
+    def is_write_due(self) -> bool:
+        """Whether it is time to write again, after a write that failed."""
+        return self._clock.monotonic() >= self._write_at
+
+    def checkpoint(self) -> None:
+        """Write the account down, if that can be done now. Raises LeaseLostError."""
+        self._try(partial(self._save, self._ledger.checkpoint))
+
+    def give_away(self, *parts: Work, outage: Outage, rest_seconds: int = 0) -> None:
+        """Make slices of parts of the work, and have them taken up.
+
+        When they cannot be written now, they stay a part of this slice. Raises LeaseLostError.
+        """
+        self._try(partial(self._split, parts, outage, rest_seconds))
+
+    def announce(self) -> None:
+        """Send the messages of slices that were split off; again, if that is not certain."""
+        broadcast_id = self.held.summary.id
+        for slice_id in self.held.piece.unannounced:
+            if slice_id not in self._delays:  # the worker that split it off has died
+                work = self._ledger.work_of(broadcast_id, slice_id)
+                self._delays[slice_id] = self.delay_seconds(work)
+            self._slice_queue.send(broadcast_id, slice_id, delay_seconds=self._delays[slice_id])
+        self.held = self.held._replace(piece=announced(self.held.piece))
+
+    def close(self) -> None:
+        """End the slice, whose work is done.
+
+        When that cannot be written before the reserve begins, the slice is released with nothing
+        left to do, a write to its own row alone: another invocation closes it, and posts to no
+        connection again.
+        """
+        journey = self._journey
+        try:
+            self.held = self._ledger.close(
+                self.held, journey.counts, journey.failed, deadline=self._reserve_at
+            )
+        except BusyError:
+            self.release()
+            self.send(0)
+
+    def release(
+        self, *, rest_seconds: float = 0.0, outage: Outage = Outage(), given_up: str = ""
+    ) -> None:
+        """Let go of the slice, for another invocation to go on with once it has rested."""
+        deadline = max(self._reserve_at, self._clock.monotonic()) + RELEASE_SECONDS
+        write = partial(
+            self._ledger.release,
+            deadline=deadline,
+            rest_seconds=rest_seconds,
+            outage=outage,
+            given_up=given_up,
+        )
+        self._save(write)
+
+    def send(self, delay_seconds: int) -> None:
+        """Have the slice taken up again after a delay. Raises StorageError."""
+        held = self.held
+        self._slice_queue.send(held.summary.id, held.piece.id, delay_seconds=delay_seconds)
+
+    def delay_seconds(self, work: Work) -> int:
+        """Return how long work rests: not at all while a connection of it was never tried."""
+        if work.shards or not all(one.rounds for one in work.connections) or work.is_done:
+            return 0
+        return next_round_seconds(work.connections, self._clock.epoch_ms())
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """Write while posting goes on; what cannot be written is written with the next."""
+        try:
+            write()
+        except WriteError:
+            self._failures += 1
+            seconds = _AGAIN.seconds(self._failures, self._clock.jitter())
+            self._write_at = self._clock.monotonic() + seconds
+        else:
+            self._failures = 0
+
+    def _save(
+        self, write: Callable[[Lease, Work, Counts, tuple[tuple[str, str], ...]], Lease]
+    ) -> None:
+        journey = self._journey
+        self.held = write(self.held, journey.work, journey.counts, journey.failed)
+        journey.saved()
+
+    def _split(self, parts: tuple[Work, ...], outage: Outage, rest_seconds: int) -> None:
+        journey = self._journey
+        delay_seconds = max(rest_seconds, *map(self.delay_seconds, parts))
+        kept = journey.without(parts)
+        self.held = self._ledger.split(
+            self.held,
+            kept,
+            journey.counts,
+            journey.failed,
+            parts,
+            deadline=self._clock.monotonic(),
+            rest_seconds=delay_seconds,
+            outage=outage,
+        )
+        for part in parts:
+            journey.give_away(part)
+        journey.saved()
+        new = self.held.piece.unannounced[-len(parts) :]
+        self._delays.update(dict.fromkeys(new, delay_seconds))
+        self.handed_over += len(parts)
+        self.given += sum(len(part.connections) for part in parts)
+        with suppress(StorageError):  # posting goes on; at its end they are announced again
+            self.announce()

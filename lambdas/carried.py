@@ -1,0 +1,36 @@
+"""What one invocation did for a slice."""
+
+from dataclasses import dataclass, field
+
+from broadcasting.counts import Counts
+from broadcasting.ledger import LeaseLostError, Summary
+from broadcasting.trouble import Trouble
+from storage.errors import ReadError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """What one invocation did for a slice, as far as it was written down.
+
+    `counts` are this invocation's alone: connections that it met, and those that ended in it.
+    `summary` is the broadcast's as of the last write. `trouble` is why the round counted for no
+    connection, `trouble_reason` what was heard; `given_up` is why the slice is to become a dead
+    letter. `stopped_by` ended the work early, `failure` is why the message must come again.
+    `reasons` count why connections have not ended. `handed_over` counts the slices that were split
+    off; `stale_rows_left` are rows of gone connections that are still there.
+    """
+
+    summary: Summary
+    slice_id: str
+    counts: Counts
+    is_closed: bool
+    left: int = 0
+    unread_shards: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    handed_over: int = 0
+    stale_rows_left: int = 0
+    trouble: Trouble | None = None
+    trouble_reason: str = ""
+    given_up: str = ""
+    stopped_by: ReadError | LeaseLostError | None = None
+    failure: Exception | None = None

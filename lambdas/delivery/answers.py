@@ -1,0 +1,64 @@
+"""Counts what posts come to, for the circuit breaker: a batch at a time."""
+
+from broadcasting.breaker import Heard
+from broadcasting.outcome import Verdict
+from broadcasting.trouble import Answers
+from delivery.post import Post
+
+
+class Batch:
+    """The answers that have come in one turn."""
+
+    __slots__ = (
+        "answered",
+        "forbidden",
+        "lost",
+        "probes_answered",
+        "probes_in_vain",
+        "reason",
+        "refused_anew",
+        "throttled",
+        "unopened",
+    )
+
+    def __init__(self) -> None:
+        self.answered = self.forbidden = self.throttled = self.lost = 0
+        self.refused_anew = self.unopened = 0
+        self.probes_answered = self.probes_in_vain = 0
+        self.reason = ""
+
+    def add(self, post: Post, verdict: Verdict, reason: str) -> None:
+        """Count the answer of a post, after the post has taken it."""
+        if verdict is Verdict.FORBIDDEN:
+            self.forbidden += 1
+            self.refused_anew += post.refusals == 1
+        elif verdict is Verdict.LOST:
+            self.lost += 1
+        elif verdict is Verdict.THROTTLED:
+            self.throttled += 1
+        else:
+            self.answered += 1
+        is_in_vain = verdict in (Verdict.FORBIDDEN, Verdict.LOST)
+        if is_in_vain:
+            self.reason = reason
+        if post.is_probe:
+            post.is_probe = False
+            self.probes_in_vain += is_in_vain
+            self.probes_answered += not is_in_vain
+
+    def add_unopened(self, reason: str) -> None:
+        """Count an HTTP connection that could not be opened."""
+        self.unopened += 1
+        self.lost += 1
+        self.reason = reason
+
+    def heard(self) -> Heard:
+        """Return what came."""
+        return Heard(
+            Answers(self.answered, self.forbidden, self.throttled, self.lost),
+            self.refused_anew,
+            self.unopened,
+            self.probes_answered,
+            self.probes_in_vain,
+            self.reason,
+        )
