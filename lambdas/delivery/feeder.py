@@ -37,6 +37,7 @@ class Feeder:
             else:
                 yield from batch
         for post in self._run.fresh:
+            post.reason = self._run.unreachable
             yield post.settle(Outcome.LEFT)
 
     def _feed(self) -> None:

@@ -14,6 +14,9 @@ from delivery.signing import SigningTemplate
 MAX_WAITING = 2_048
 """How many posts may wait for their next try before no fresh ones are taken: memory stays flat."""
 
+MAX_FAILURES = 36
+"""How many connections in a row may fail to open, without an answer, before posting stops."""
+
 MAX_REPEATS = 3
 """How often one post may meet a connection that the server has just closed."""
 
@@ -46,6 +49,7 @@ class PostLoop:
         self._clock = run.clock
         self._waiting = RetryQueue()
         self._settled: list[Settlement] = []
+        self._failures = 0
         self._expired_at = 0.0
         self._flushed_at = 0.0
 
@@ -89,21 +93,39 @@ class PostLoop:
         if now - self._expired_at >= _LONGEST_WAIT_SECONDS:
             self._expired_at = now
             endings += self._pool.expire()
+        for failure in self._pool.take_failures():
+            self._note_failure(failure)
         if endings:
             self._take(endings, now)
 
     def _start_posts(self, now: float) -> None:
-        wanted = min(self._pool.room, self._ready(now))
-        if not wanted:
+        ready = self._ready(now)
+        wanted = min(self._pool.room, ready)
+        if not wanted and (not ready or self._pool.under_way):
+            self._open(ready)
             return
         try:
             template = self._run.template(now)
         except ForbiddenError as error:
             self._run.forbidden = error.reason
             return
-        admitted = self._run.pacer.admit(wanted)
+        admitted = self._run.pacer.admit(wanted)  # of none: has the budget asked ahead of need
         if admitted:
             self._run.pacer.started(admitted, self._start(admitted, template, now))
+        self._open(ready - admitted)
+
+    def _open(self, ready: int) -> None:
+        if self._pool.may_open(ready):
+            try:
+                self._pool.open()
+            except OSError as error:
+                self._note_failure(error)
+
+    def _note_failure(self, error: Exception) -> None:
+        """Count a connection that could not be opened; stop after many without an answer."""
+        self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            self._run.unreachable = f"{type(error).__name__}: {error}"
 
     def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
         """Start posts; return how many."""
@@ -136,8 +158,9 @@ class PostLoop:
     def _wait_seconds(self, now: float) -> float:
         if self._run.is_stopped(now):
             return max(0.0, min(_LONGEST_WAIT_SECONDS, self._run.deadline - now))
-        self.wants_posts = bool(self._pool.room) or self._pool.may_open
-        if self._ready(now):
+        ready = self._ready(now)
+        self.wants_posts = bool(self._pool.room) or self._pool.lacks_connections(ready or 1)
+        if ready:
             if self._pool.has_answered:
                 return 0.0
             if self.wants_posts:
@@ -157,6 +180,7 @@ class PostLoop:
                 self._judge_loss(post, result, now)
                 continue
             was_throttled = post.throttles or post.connection.rounds
+            self._failures = 0
             is_first_throttle = result.status == TOO_MANY and not was_throttled
             answers += is_first_throttle or result.status != TOO_MANY
             throttled += is_first_throttle
@@ -203,6 +227,7 @@ class PostLoop:
         for post in self._waiting:
             if self._run.forbidden:
                 post.tries = 0
+            post.reason = post.reason or self._run.unreachable
             self._settled.append(post.settle(Outcome.LEFT))
         self._flush()
 

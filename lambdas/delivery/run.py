@@ -51,6 +51,8 @@ class Run:
         self.settled: queue.SimpleQueue[list[Settlement] | None] = queue.SimpleQueue()
         """Settlements in batches, and None from each thread that has ended."""
         self.forbidden = ""
+        self.unreachable = ""
+        """Why no connection could be opened, once that has been tried often enough."""
         self._last_post_at = deadline - min(
             LAST_ANSWERS_SECONDS, _LAST_ANSWERS_SHARE * max(0.0, deadline - now)
         )
@@ -61,7 +63,7 @@ class Run:
 
     def is_stopped(self, now: float) -> bool:
         """Whether no post is started any more."""
-        return now >= self._last_post_at or bool(self.forbidden)
+        return now >= self._last_post_at or bool(self.forbidden or self.unreachable)
 
     def take_fresh(self) -> Post | None:
         """Return somebody who was not posted to yet; ask for more in time."""
