@@ -1,25 +1,25 @@
 """Opens connections to `@connections`, without waiting for any of them."""
 
 import errno
-import itertools
 import os
 import socket
 import ssl
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from threading import Lock
-from typing import TYPE_CHECKING, Any
 
+from broadcasting.clock import Clock
+from delivery.addresses import Addresses, Route
 from delivery.endpoint import Endpoint
 from delivery.http_connection import HttpConnection
+from delivery.resolver import Resolver
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+ATTEMPT_DELAY_SECONDS = 0.25
+"""How long an attempt is waited for before another one races it: RFC 8305, 5."""
 
-RESOLVED_SECONDS = 60.0
-"""How long an address is good for: the service's names are resolved anew every minute."""
+REST_SECONDS = 0.05
+"""How long no connection is opened once the last attempt at every address has failed."""
 
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
-_Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
@@ -39,41 +39,100 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 class Connector:
-    """Knows the endpoint's addresses and opens connections to them in turn."""
+    """Knows the endpoint's addresses and opens connections to them. Any thread may ask it.
 
-    def __init__(
-        self, endpoint: Endpoint, tls: ssl.SSLContext | None, monotonic: "Callable[[], float]"
-    ) -> None:
+    `opened`, `failed` or `dropped` must follow for each connection that `open` has returned.
+    """
+
+    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | None, clock: Clock) -> None:
         """Take the TLS to use; an http endpoint uses none. Raises ValueError for https without."""
         if endpoint.is_tls and tls is None:
             raise ValueError(f"{endpoint.authority} is https, expected a TLS context")
-        self._monotonic = monotonic
-        self._resolve_at = monotonic()
+        self._monotonic = clock.monotonic
         self._endpoint = endpoint
         self._tls = tls if endpoint.is_tls else None
-        self._addresses: Iterator[_Address] | None = None
-        self._problem: Exception = TimeoutError("no answer yet")
-        self._resolver = ThreadPoolExecutor(1, thread_name_prefix="resolve")
-        self._look_up: Future[list[_Address]] | None = None
+        self._resolver = Resolver(endpoint, clock.epoch_ms)
+        self._addresses = Addresses()
+        self._opening: dict[HttpConnection, tuple[Route, float]] = {}
+        self._failed_at: float | None = None
         self._lock = Lock()
 
-    def resolve(self, timeout_seconds: float) -> None:
-        """Look the host up, if that is not fresh, and wait for it so long.
+    @property
+    def is_resting(self) -> bool:
+        """Whether every address has failed, and that only just."""
+        failed_at = self._failed_at
+        return failed_at is not None and self._monotonic() - failed_at < REST_SECONDS
 
-        What is known stays good when that fails; `open` looks up again when nothing is known.
+    @property
+    def young(self) -> int:
+        """How many connections are being opened, but for those that take long already."""
+        until = self._monotonic() - ATTEMPT_DELAY_SECONDS
+        with self._lock:
+            return sum(begun_at > until for _, begun_at in self._opening.values())
+
+    def resolve(self, timeout_seconds: float) -> None:
+        """Begin a run: forget which addresses have failed, and look the host up if that is due.
+
+        Waits for a look-up up to `timeout_seconds`; what is known stays good when that fails.
         """
-        if self._monotonic() >= self._resolve_at:
-            with self._lock:
-                self._look_up = self._look_up or self._resolver.submit(self._find)
-            wait([self._look_up], timeout_seconds)
-        self._heed()
+        with self._lock:
+            self._heed()
+            self._addresses.forget_failures()
+            self._failed_at = None
+            look_up = self._resolver.begin() if self._resolver.is_due else None
+        if look_up:
+            wait([look_up], timeout_seconds)
+        with self._lock:
+            self._heed()
 
     def open(self) -> HttpConnection:
-        """Begin to open a connection. Raises OSError when that cannot even begin."""
-        self._heed()
-        if self._addresses is None:
-            raise OSError(f"{self._endpoint.host} not resolved: {self._problem}")
-        family, address = next(self._addresses)
+        """Begin to open a connection. Raises OSError when that cannot even begin.
+
+        An address that has failed is left out while there is another.
+        """
+        with self._lock:
+            self._heed()
+            if self._resolver.is_due and (not self._addresses or self._resolver.may_doubt):
+                self._resolver.begin()
+            problem: OSError | None = None
+            for route in self._addresses.in_order():
+                try:
+                    return self._open(route)
+                except OSError as error:
+                    self._note_failure(route)
+                    problem = problem or error
+            self._failed_at = self._monotonic()
+        host = self._endpoint.host
+        raise problem or OSError(f"{host} not resolved: {self._resolver.problem}")
+
+    def opened(self, http: HttpConnection) -> None:
+        """Take note that a connection is open: its address works."""
+        with self._lock:
+            route = self._take(http)
+            route.has_failed = False
+            self._failed_at = None
+
+    def failed(self, http: HttpConnection) -> None:
+        """Take note that a connection could not be opened: its address fails."""
+        with self._lock:
+            self._note_failure(self._take(http))
+
+    def dropped(self, http: HttpConnection) -> None:
+        """Take note that opening a connection was given up, by no fault of its address."""
+        with self._lock:
+            self._take(http)
+
+    def doubt(self) -> None:
+        """Look the host up anew, without waiting: something is wrong with a connection to it."""
+        with self._lock:
+            self._doubt()
+
+    def close(self) -> None:
+        """Resolve no more."""
+        self._resolver.close()
+
+    def _open(self, route: Route) -> HttpConnection:
+        family, address = route.address
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.settimeout(0)
@@ -85,11 +144,10 @@ class Connector:
         if error not in _UNDER_WAY:
             sock.close()
             raise OSError(error, os.strerror(error))
-        return HttpConnection(sock, self._wrap if self._tls else None)
-
-    def close(self) -> None:
-        """Resolve no more."""
-        self._resolver.shutdown(wait=False, cancel_futures=True)
+        http = HttpConnection(sock, self._wrap if self._tls else None)
+        self._opening[http] = route, self._monotonic()
+        route.opening += 1
+        return http
 
     def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         assert self._tls
@@ -97,22 +155,26 @@ class Connector:
             sock, do_handshake_on_connect=False, server_hostname=self._endpoint.host
         )
 
-    def _heed(self) -> None:
-        """Take what a look-up has found; begin another one if nothing is known."""
-        with self._lock:
-            if self._look_up is None or not self._look_up.done():
-                return
-            done, self._look_up = self._look_up, None
-            try:
-                self._addresses = itertools.cycle(done.result())
-                self._resolve_at = self._monotonic() + RESOLVED_SECONDS
-            except (OSError, UnicodeError) as error:  # Unicode: a label is empty, or too long
-                self._problem = error
-                if self._addresses is None:
-                    self._look_up = self._resolver.submit(self._find)
+    def _take(self, http: HttpConnection) -> Route:
+        route, _ = self._opening.pop(http)
+        route.opening -= 1
+        return route
 
-    def _find(self) -> list[_Address]:
-        found = socket.getaddrinfo(
-            self._endpoint.host, self._endpoint.port, type=socket.SOCK_STREAM
-        )
-        return [(family, address) for family, _type, _protocol, _name, address in found]
+    def _note_failure(self, route: Route) -> None:
+        route.has_failed = True
+        if self._addresses.have_all_failed:
+            self._failed_at = self._monotonic()
+        self._doubt()
+
+    def _doubt(self) -> None:
+        self._heed()
+        if self._resolver.may_doubt:
+            self._resolver.begin()
+
+    def _heed(self) -> None:
+        """Take what a look-up has found."""
+        found = self._resolver.take()
+        if found is not None:
+            self._addresses.replace(found)
+            if not self._addresses.have_all_failed:
+                self._failed_at = None

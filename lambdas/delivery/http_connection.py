@@ -32,9 +32,10 @@ class HttpConnection:
     """Opens, sends and receives as far as its socket lets it at the moment.
 
     `interest` is what the socket waits for, as a mask of `selectors`; `post` is what it carries,
-    None while it is idle; `answers` counts the posts it has carried; `has_heard` is whether
-    anything of the answer under way has come. `watched` and `idle_since_ms` are the pool's: what
-    the selector has been told, and since when it has been idle, in epoch milliseconds.
+    None while it opens or is idle; `answers` counts the posts it has carried; `has_heard` is
+    whether anything of the answer under way has come. The pool's own are `watched`, what the
+    selector has been told, `idle_since_ms`, since when it has been idle, in epoch milliseconds,
+    and `has_rested`, whether it has been idle between two runs.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class HttpConnection:
         "_wrap",
         "answers",
         "has_heard",
+        "has_rested",
         "idle_since_ms",
         "interest",
         "is_open",
@@ -64,26 +66,44 @@ class HttpConnection:
         self.post: Post | None = None
         self.answers = 0
         self.has_heard = False
+        self.has_rested = False
 
     def fileno(self) -> int:
         """Return what a selector watches."""
         return self._socket.fileno()
 
+    def open_on(self) -> bool:
+        """Go on opening; tell whether it is done. Raises OSError when that fails."""
+        if self._wrap is not None and not isinstance(self._socket, ssl.SSLSocket):
+            self._raise_if_not_connected()
+            self._socket = self._wrap(self._socket)
+        try:
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.do_handshake()
+            else:
+                self._raise_if_not_connected()
+        except ssl.SSLWantReadError:
+            self.interest = READ
+            return False
+        except ssl.SSLWantWriteError:
+            self.interest = WRITE
+            return False
+        self.interest = READ
+        self.is_open = True
+        return True
+
     def send(self, request: bytes) -> None:
-        """Start a post. Raises OSError when the connection is lost."""
+        """Start a post on an open connection. Raises OSError when the connection is lost."""
         self._parser = AnswerParser()
         self._unsent = request
         self.has_heard = False
-        if self.is_open:
-            self._send_on()
+        self._send_on()
 
     def advance(self) -> Answer | None:
-        """Go on; return the answer when it is whole.
+        """Go on with a post; return the answer when it is whole.
 
         Raises OSError when the connection is lost, MalformedAnswerError for what is no answer.
         """
-        if not self.is_open and not self._open_on():
-            return None
         if self._unsent:
             self._send_on()
         return self._receive()
@@ -109,25 +129,6 @@ class HttpConnection:
     def close(self) -> None:
         """Close without ceremony: no answer is awaited any more."""
         self._socket.close()
-
-    def _open_on(self) -> bool:
-        """Go on opening; tell whether it is done."""
-        if self._wrap is not None and not isinstance(self._socket, ssl.SSLSocket):
-            self._raise_if_not_connected()
-            self._socket = self._wrap(self._socket)
-        try:
-            if isinstance(self._socket, ssl.SSLSocket):
-                self._socket.do_handshake()
-            else:
-                self._raise_if_not_connected()
-        except ssl.SSLWantReadError:
-            self.interest = READ
-            return False
-        except ssl.SSLWantWriteError:
-            self.interest = WRITE
-            return False
-        self.is_open = True
-        return True
 
     def _raise_if_not_connected(self) -> None:
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

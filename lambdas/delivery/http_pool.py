@@ -2,7 +2,6 @@
 
 import math
 import selectors
-from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -11,11 +10,9 @@ from delivery.connector import Connector
 from delivery.http_answer import Answer
 from delivery.http_connection import HttpConnection
 from delivery.http_head import MalformedAnswerError
+from delivery.openings import Openings, watch
 from delivery.post import Post
 from delivery.waker import Waker
-
-OPENING_AT_ONCE = 8
-"""How many connections are being opened at a time."""
 
 
 class Timeouts(NamedTuple):
@@ -35,7 +32,10 @@ Ending = tuple[Post, Answer | Exception]
 
 
 class HttpPool:
-    """Carries posts on at most `size` connections, and keeps these for later posts."""
+    """Carries posts on at most `size` connections, and keeps these for later posts.
+
+    A post is given to an open connection only: what has never left is no try.
+    """
 
     def __init__(
         self,
@@ -50,7 +50,12 @@ class HttpPool:
         self._timeouts = timeouts
         self._clock = clock
         self._selector = selectors.DefaultSelector()
-        self._opening: dict[HttpConnection, float] = {}
+        self._openings = Openings(
+            connector,
+            self._selector,
+            timeout_seconds=timeouts.connect_seconds,
+            monotonic=clock.monotonic,
+        )
         self._busy: dict[HttpConnection, float] = {}
         self._answered: list[HttpConnection] = []
         self._idle: list[HttpConnection] = []
@@ -61,45 +66,60 @@ class HttpPool:
     @property
     def under_way(self) -> int:
         """How many posts have no answer yet."""
-        return len(self._opening) + len(self._busy)
-
-    @property
-    def may_open(self) -> bool:
-        """Whether one more connection may be opened, now or as soon as nothing else is to do."""
-        connections = self.under_way + len(self._idle) + len(self._answered)
-        return connections < self._size and len(self._opening) < OPENING_AT_ONCE
+        return len(self._busy)
 
     @property
     def room(self) -> int:
-        """How many posts can be started now.
+        """How many posts can be started now: the connections that are idle."""
+        return len(self._idle)
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a connection is being opened."""
+        return bool(self._openings)
+
+    def may_open(self, ready: int) -> bool:
+        """Tell whether to open one more connection now, for `ready` posts that wait.
 
         A connection is opened only when the last poll brought no news: opening takes a
         millisecond of the processor, so it fills the gaps in which nothing but answers is waited
         for. That makes as many as the work deserves: few posts are over before there is a gap.
         """
-        return len(self._idle) + (self._is_quiet and self.may_open)
+        return self._is_quiet and self.lacks_connections(ready)
+
+    def lacks_connections(self, ready: int) -> bool:
+        """Tell whether `ready` posts that wait deserve one more, as soon as a poll is quiet."""
+        if not ready or self._idle or self._answered:
+            return False
+        if len(self._busy) + len(self._openings) >= self._size:
+            return False
+        return not self._openings.are_enough_for(ready)
 
     @property
     def has_answered(self) -> bool:
         """Whether there will be more room as soon as the next poll has shown who is quiet."""
         return bool(self._answered)
 
+    def open(self) -> None:
+        """Begin to open a connection. Raises OSError when that cannot even begin."""
+        self._openings.begin()
+
+    def take_failures(self) -> list[Exception]:
+        """Return why connections could not be opened since the last call."""
+        return self._openings.take_failures()
+
     def carry(self, post: Post, request: bytes) -> None:
         """Start a post, if there is room. Raises OSError when it cannot be started."""
-        if self._idle:
-            http, started = self._idle.pop(), self._busy
-        else:
-            http, started = self._connector.open(), self._opening
-            self._selector.register(http, http.interest, http)
-            http.watched = http.interest
+        http = self._idle.pop()
         http.post = post
-        started[http] = self._clock.monotonic()
+        self._busy[http] = self._clock.monotonic()
         try:
             http.send(request)
         except OSError as error:
             self._drop(http)
+            self._connector.doubt()
             raise self._loss(http, error) from error
-        self._watch(http)
+        watch(self._selector, http)
 
     def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending]:
         """Wait for news of posts at most so long; return those that ended by the deadline."""
@@ -113,10 +133,12 @@ class HttpPool:
                 break
             if http is None:
                 self._waker.clear()
-            elif http.post is None:
+            elif http.post is not None:
+                self._advance(http, endings)
+            elif http.is_open:
                 self._check_idle(http)
             else:
-                self._advance(http, endings)
+                self._open_on(http)
         return endings
 
     def wake(self) -> None:
@@ -125,14 +147,16 @@ class HttpPool:
 
     def expire(self) -> list[Ending]:
         """Give up what takes too long; return the posts that this ends."""
-        return [
-            *self._expire(self._opening, self._timeouts.connect_seconds, "no connection"),
-            *self._expire(self._busy, self._timeouts.read_seconds, "no answer"),
-        ]
+        self._openings.expire()
+        seconds = self._timeouts.read_seconds
+        since = self._clock.monotonic() - seconds
+        late = list(takewhile(lambda http: self._busy[http] <= since, self._busy))
+        return [self._lose(http, TimeoutError(f"no answer within {seconds} s")) for http in late]
 
     def abandon(self) -> list[tuple[Post, Answer | None]]:
         """Close what is under way; return its posts, with their answers where these are known."""
-        abandoned = [*self._opening, *self._busy]
+        self._openings.close()
+        abandoned = list(self._busy)
         posts = [(http.post, http.end()) for http in abandoned if http.post]
         for http in abandoned:
             self._drop(http)
@@ -141,11 +165,15 @@ class HttpPool:
     def drop_idle(self, until_ms: int) -> None:
         """Close the connections that have carried nothing since then, in epoch milliseconds.
 
-        Not by the monotonic clock: that may stand still while a function is frozen.
+        Not by the monotonic clock: that may stand still while a function is frozen. The epoch
+        clock may be set back: what has been idle since a time to come is closed, too.
         """
         self._rest_answered()
-        for http in [one for one in self._idle if one.idle_since_ms <= until_ms]:
-            self._drop(http)
+        now_ms = self._clock.epoch_ms()
+        for http in self._idle.copy():
+            http.has_rested = True
+            if not until_ms < http.idle_since_ms <= now_ms:
+                self._drop(http)
 
     def close(self) -> None:
         """Close everything."""
@@ -158,15 +186,18 @@ class HttpPool:
         self._idle += self._answered
         self._answered.clear()
 
+    def _open_on(self, http: HttpConnection) -> None:
+        if self._openings.advance(http):
+            http.idle_since_ms = self._clock.epoch_ms()
+            self._idle.append(http)
+
     def _advance(self, http: HttpConnection, endings: list[Ending]) -> None:
         try:
             answer = http.advance()
         except (OSError, MalformedAnswerError) as error:
             endings.append(self._lose(http, error))
             return
-        if http.is_open and self._opening.pop(http, None) is not None:
-            self._busy[http] = self._clock.monotonic()
-        self._watch(http)
+        watch(self._selector, http)
         if answer is not None:
             endings.append(self._end(http, answer))
 
@@ -187,34 +218,22 @@ class HttpPool:
         post, answer = http.post, http.end()
         assert post
         self._drop(http)
+        self._connector.doubt()
         return post, answer or self._loss(http, error)
 
     @staticmethod
     def _loss(http: HttpConnection, error: Exception) -> Exception:
         """Return why there is no answer; a server may close what is idle, and then tells nobody."""
-        was_idle = http.answers and not http.has_heard and not isinstance(error, TimeoutError)
-        return IdleClosedError(str(error)) if was_idle else error
-
-    def _expire(
-        self, posts: dict[HttpConnection, float], seconds: float, what: str
-    ) -> Iterator[Ending]:
-        since = self._clock.monotonic() - seconds
-        late = list(takewhile(lambda http: posts[http] <= since, posts))
-        for http in late:
-            yield self._lose(http, TimeoutError(f"{what} within {seconds} s"))
+        was_idle = (http.answers or http.has_rested) and not http.has_heard
+        is_in_vain = was_idle and not isinstance(error, TimeoutError)
+        return IdleClosedError(str(error)) if is_in_vain else error
 
     def _check_idle(self, http: HttpConnection) -> None:
         if not http.is_quiet():
             self._drop(http)
 
-    def _watch(self, http: HttpConnection) -> None:
-        if http.watched != http.interest:
-            self._selector.modify(http, http.interest, http)
-            http.watched = http.interest
-
     def _drop(self, http: HttpConnection) -> None:
         self._selector.unregister(http)
-        self._opening.pop(http, None)
         self._busy.pop(http, None)
         if http.post is None:
             self._idle.remove(http)

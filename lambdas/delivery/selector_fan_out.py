@@ -59,7 +59,7 @@ class SelectorFanOut:
         self._timeouts = timeouts or Timeouts()
         self._signer = Signer(endpoint, region=region, credentials=credentials)
         self._pacer = make_pacer(pace, clock, budget, warn)
-        self._connector = Connector(endpoint, tls, clock.monotonic)
+        self._connector = Connector(endpoint, tls, clock)
         self._pools = [
             HttpPool(
                 self._connector,
