@@ -17,10 +17,10 @@ LINGER_SECONDS = 0.005
 """How long a debt waits, so that one request pays for the whole of a small broadcast."""
 
 LOCAL_SHARE = 0.05
-"""The part of the rate that a worker takes when it cannot reach the budget."""
+"""The part of the rate that all workers together take when they cannot reach the budget."""
 
 LOCAL_SECONDS = 1.0
-"""How long it does so before it asks again."""
+"""How long a worker posts its share of that before it asks again."""
 
 _MOST_HEAD_START = 100.0
 _HEAD_START_SHARE = 1 / 64
@@ -77,11 +77,15 @@ class Allowance:
     """Keeps account of granted posts, and knows when to ask for more. Times are monotonic seconds.
 
     A small broadcast of a worker that the budget does not hold up begins at once, with posts that
-    are charged with the next reservation: its head start. A big one waits for its first grant.
+    are charged with the next reservation: its head start. A big one waits for its first grant,
+    and so does any while the budget cannot be reached: then there are `workers` at most that share
+    a small part of the rate evenly, a post per second each at least.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, *, workers: int = 1) -> None:
         self._pace = pace
+        self._local_posts_per_second = max(1.0, LOCAL_SHARE * pace.posts_per_second / workers)
+        self._locally_at = -math.inf
         self._small_posts = small_posts(pace)
         self._head_start = max(1.0, min(_MOST_HEAD_START, _HEAD_START_SHARE * pace.burst // 1))
         self._held: deque[_Held] = deque()
@@ -111,15 +115,17 @@ class Allowance:
         """Begin a broadcast."""
         self._returned = self._taken = 0.0
         self._is_small = True
-        is_free = not self._debt and not self._is_asking and now >= self._rested_at
-        self._ahead = self._head_start if is_free else 0.0
+        is_busy = self._debt or self._is_asking or self.is_alone
+        self._ahead = 0.0 if is_busy or now < self._rested_at else self._head_start
 
     def take(self, wanted: int, demand: int, now: float, cost: float, *, batch: float = 1.0) -> int:
         """Return how many of the wanted posts may go; each costs so many granted ones.
 
         The last one goes with one: what it costs besides is owed, and paid before the next goes.
-        Less than a batch waits while more is just about to open.
+        Less than a batch waits while more is just about to open; not at the small rate of a worker
+        that cannot reach the budget.
         """
+        batch = 1.0 if self.is_alone else batch
         self._judge_size(demand)
         self._drop_stale(now)
         if self._owed:
@@ -147,6 +153,7 @@ class Allowance:
 
     def wait_seconds(self, now: float, *, batch: float = 1.0) -> float:
         """Return how long it takes until the next posts may go, infinite if that is unknown."""
+        batch = 1.0 if self.is_alone else batch
         usable = self._usable(now) + self._ahead
         is_batch = usable >= batch or not self._is_opening(now)
         if is_batch and not self._owed and usable >= 1.0 - _NOTHING:
@@ -190,12 +197,14 @@ class Allowance:
     def refuse(self, now: float) -> None:
         """Go on at a small rate of our own, because the budget cannot be reached."""
         self._is_asking, self.is_alone = False, True
-        rate = max(1.0, LOCAL_SHARE * self._pace.posts_per_second)
+        rate = self._local_posts_per_second
         posts = rate * LOCAL_SECONDS
         paid = min(self._debt, posts)
         self._debt = 0.0
+        opens_at = max(now, self._locally_at)  # where the last ones end: asking early adds none
+        self._locally_at = opens_at + LOCAL_SECONDS
         self._rested_at = now + LOCAL_SECONDS
-        self._held.append(_Held(posts, now, 1.0 / rate, now, paid))
+        self._held.append(_Held(posts, opens_at, 1.0 / rate, now, paid))
 
     def _judge_size(self, demand: int) -> None:
         """Tell a big broadcast by what is waiting: it has no head start."""
