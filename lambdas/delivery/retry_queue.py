@@ -45,4 +45,4 @@ class RetryQueue:
     def due_at(self, latest: float) -> float:
         """Return when the next one is due, `latest` at the latest."""
         firsts = [heap[0][0] for heap in (self._due, self._waiting) if heap]
-        return min(latest, *firsts)
+        return min([latest, *firsts])
