@@ -5,7 +5,6 @@ import math
 import pytest
 
 from broadcasting.allowance import (
-    FRESH_SECONDS,
     LEAD_SECONDS,
     LINGER_SECONDS,
     LOCAL_SECONDS,
@@ -13,6 +12,7 @@ from broadcasting.allowance import (
     Allowance,
 )
 from broadcasting.budget import Ask
+from broadcasting.held_grant import FRESH_SECONDS
 from broadcasting.pacer import Pace
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
