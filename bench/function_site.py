@@ -85,6 +85,8 @@ def function_environment(
         "CALLBACK_URL": stand_in.url,
         "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
         "DEAD_LETTER_QUEUE_URL": queue_url,
+        "MAXIMUM_CONCURRENCY": "5",
+        "OUTAGE_SECONDS": "3600",
         "POSTS_IN_FLIGHT": "512",
         "POSTS_PER_SECOND": str(posts_per_second),
         "POST_BURST": str(post_burst),

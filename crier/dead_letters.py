@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from broadcasting.errors import RejectedError
-from broadcasting.slice_message import parse_slice_message
+from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN, parse_slice_message
 from broadcasting.strict_json import read_json
 from crier.deployment import Deployment
 from crier.errors import explained
@@ -31,7 +31,8 @@ class DeadLetter:
     """A message that was given up.
 
     `first_id` is the id that the message had in its own queue, `reason` why a function rejected
-    it; one that SQS moved, after too many receives, has none. `sent_ms` is in epoch milliseconds.
+    it or gave it up; one that SQS moved, after too many receives, has none. `sent_ms` is in epoch
+    milliseconds.
     """
 
     origin: Origin
@@ -40,13 +41,14 @@ class DeadLetter:
     body: str
     reason: str
     is_moved: bool
+    is_given_up: bool
     sent_ms: int
     receipt: str = field(repr=False)
 
     @property
     def is_rejected(self) -> bool:
         """Whether a function rejected it: it broke its contract."""
-        return bool(self.reason)
+        return bool(self.reason) and not self.is_given_up
 
     @property
     def why(self) -> str:
@@ -89,6 +91,7 @@ class DeadLetter:
             "broadcast_id": self.broadcast_id or None,
             "slice_id": (self.slice_key[1] or None) if self.origin is Origin.SLICES else None,
             "rejected": self.is_rejected,
+            "given_up": self.is_given_up,
             "reason": self.why,
             "sent_ms": self.sent_ms,
             "body": self.body,
@@ -121,9 +124,15 @@ class DeadLetterQueue:
         return int(answer["Attributes"][name])
 
     def put_back(self, body: str) -> None:
-        """Send a message to the queue that it came from."""
+        """Send a message to the queue that it came from, marked as redriven.
+
+        The mark has the function begin anew what it has counted against the slice.
+        """
+        mark = {REDRIVEN: {"DataType": "String", "StringValue": "1"}}
         with explained("it was not put back"):
-            self.client.send_message(QueueUrl=self.source_url, MessageBody=body)
+            self.client.send_message(
+                QueueUrl=self.source_url, MessageBody=body, MessageAttributes=mark
+            )
 
     def delete(self, letter: DeadLetter) -> None:
         """Delete a message that is held."""
@@ -188,6 +197,7 @@ def _letter(message: dict[str, Any], origin: Origin) -> DeadLetter:
         first_id=said.get("messageId") or message["MessageId"],
         body=message["Body"],
         reason=said.get("reason", ""),
+        is_given_up=said.get(KIND) == GAVE_UP,
         is_moved="DeadLetterQueueSourceArn" in known,
         sent_ms=int(known.get("SentTimestamp", 0)),
         receipt=message["ReceiptHandle"],

@@ -9,7 +9,7 @@ from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
-from broadcasting.slice_message import encode_slice_message, parse_slice_message
+from broadcasting.slice_message import GAVE_UP, encode_slice_message, parse_slice_message
 from broadcasting.work import ALL_SHARDS
 from carried import Carried
 from events import Record, records_of
@@ -17,7 +17,6 @@ from metrics import publish_lease, publish_rejected
 from observability import logger
 from report import report_carried
 from storage.ledger import Lease, Opening, Refusal
-from storage.queues import GAVE_UP
 from wiring import BroadcastWiring, broadcast_wiring
 from worker import SWEEP_SECONDS
 

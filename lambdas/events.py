@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from broadcasting.audience import Connection
+from broadcasting.slice_message import REDRIVEN
 
 
 class EventError(Exception):
@@ -40,10 +41,6 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(context, dict):
         raise EventError({"requestContext": context}, "requestContext, an object")
     return context
-
-
-REDRIVEN = "crier.redriven"
-"""The message attribute that `crier redrive` puts on what it sends back."""
 
 
 class Record(NamedTuple):

@@ -37,8 +37,10 @@ class ConnectionSettings:
 class BroadcastSettings:
     """What the broadcast function needs.
 
-    `posts_in_flight` is the number of posts at once, 1 to 768; `posts_per_second` and
-    `post_burst` are its pace. `ca_bundle` is the file that AWS_CA_BUNDLE names, if it is set.
+    `posts_in_flight` is the number of posts at once, 1 to 768; `posts_per_second` and `post_burst`
+    are the pace of all broadcast functions together, of which `maximum_concurrency` serve one
+    queue. An outage of `@connections` is waited for `outage_seconds`, 60 to 43,200. `ca_bundle` is
+    the file that AWS_CA_BUNDLE names, if it is set.
     """
 
     connections_table: str
@@ -51,6 +53,8 @@ class BroadcastSettings:
     posts_in_flight: int
     posts_per_second: int
     post_burst: int
+    outage_seconds: int
+    maximum_concurrency: int
     ca_bundle: str | None
 
     @classmethod
@@ -68,6 +72,8 @@ class BroadcastSettings:
             posts_in_flight=reader.number("POSTS_IN_FLIGHT", 1, 768),
             posts_per_second=reader.number("POSTS_PER_SECOND", 1, 1_000_000),
             post_burst=reader.number("POST_BURST", 1, 1_000_000),
+            outage_seconds=reader.number("OUTAGE_SECONDS", 60, 43_200),
+            maximum_concurrency=reader.number("MAXIMUM_CONCURRENCY", 2, 1_000),
             ca_bundle=environment.get("AWS_CA_BUNDLE") or None,
         )
         reader.finish()

@@ -21,6 +21,7 @@ from observability import logger
 from settings import BroadcastSettings, ConnectionSettings
 from storage.budget import PostBudget
 from storage.connections import ConnectionsTable
+from storage.idle_connections import close_when_idle
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.plain_query import read_queries_plainly
@@ -43,7 +44,7 @@ _QUEUE_CONFIG = Config(
 
 
 _BUDGET_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
-"""Shorter still: while the budget cannot be asked, posting goes on slowly."""
+"""Shorter still: posts wait for it. PostBudget itself makes a second attempt."""
 
 
 class BroadcastWiring(NamedTuple):
@@ -62,6 +63,7 @@ def connections_table() -> ConnectionsTable:
     """Return the table that connect and disconnect write to. Raises SettingsError."""
     settings = ConnectionSettings.read(os.environ)
     client = boto3.client("dynamodb", config=_STORAGE_CONFIG)
+    close_when_idle(client, _epoch_ms)
     return ConnectionsTable(client, settings.connections_table)
 
 
@@ -69,11 +71,13 @@ def connections_table() -> ConnectionsTable:
 def broadcast_wiring() -> BroadcastWiring:
     """Return what the broadcast function works with. Raises SettingsError."""
     settings = BroadcastSettings.read(os.environ)
-    clock = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
+    clock = Clock(time.monotonic, _epoch_ms, random.random)
     session = boto3.Session()
     sqs = session.client("sqs", config=_QUEUE_CONFIG)
     dynamodb = session.client("dynamodb", config=_STORAGE_CONFIG)
     read_queries_plainly(dynamodb)
+    for client in (sqs, dynamodb):
+        close_when_idle(client, clock.epoch_ms)
     ledger = Ledger(
         LedgerTable(dynamodb, settings.broadcasts_table, epoch_ms=clock.epoch_ms),
         epoch_ms=clock.epoch_ms,
@@ -99,22 +103,24 @@ def broadcast_wiring() -> BroadcastWiring:
 
 def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:
     pace = Pace(settings.posts_per_second, settings.post_burst)
+    dynamodb = session.client("dynamodb", config=_BUDGET_CONFIG)
+    close_when_idle(dynamodb, clock.epoch_ms)
     return SelectorFanOut(
         parse_endpoint(settings.callback_url),
         region=session.region_name,
         credentials=partial(_credentials, session),
         tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
         pace=pace,
-        budget=PostBudget(
-            session.client("dynamodb", config=_BUDGET_CONFIG),
-            settings.broadcasts_table,
-            pace=pace,
-            epoch_ms=clock.epoch_ms,
-        ),
+        budget=PostBudget(dynamodb, settings.broadcasts_table, pace=pace, epoch_ms=clock.epoch_ms),
+        workers=settings.maximum_concurrency,
         warn=lambda error: logger.warning("posting at a local pace", reason=str(error)),
         clock=clock,
         in_flight=settings.posts_in_flight,
     )
+
+
+def _epoch_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _credentials(session: boto3.Session) -> Credentials | None:

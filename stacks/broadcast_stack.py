@@ -84,6 +84,8 @@ class BroadcastStack(Stack):
                 "POSTS_IN_FLIGHT": str(self._settings.posts_in_flight),
                 "POSTS_PER_SECOND": str(self._settings.posts_per_second),
                 "POST_BURST": str(self._settings.post_burst),
+                "OUTAGE_SECONDS": str(self._settings.outage_seconds),
+                "MAXIMUM_CONCURRENCY": str(self._settings.maximum_concurrency),
             },
             memory_mb=self._settings.function_memory_mb,
             timeout=timeout,

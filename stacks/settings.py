@@ -51,6 +51,7 @@ _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "maximum_concurrency": _within(2, 1_000),
     "broadcast_timeout_seconds": _within(LEAST_TIMEOUT_SECONDS, 900),
+    "outage_seconds": _within(60, 43_200),
     "posts_in_flight": _within(1, 768),
     "posts_per_second": _within(1, 1_000_000),
     "post_burst": _within(1, 1_000_000),
@@ -76,8 +77,11 @@ class Settings:
     connect_burst              how many of them at once, 1-100,000
     function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
     log_retention_days         of all logs
-    maximum_concurrency        broadcast functions at once per queue, 2-1,000
+    maximum_concurrency        broadcast functions at once per queue, 2-1,000. There are two
+                               queues
     broadcast_timeout_seconds  of the broadcast function, 15-900
+    outage_seconds             how long an outage of `@connections` is waited for, 60-43,200; then
+                               the slice is a dead letter
     posts_in_flight            posts at once in one broadcast function, 1-768; each takes one of
                                the 1,024 file descriptors that a function has
     posts_per_second           how fast all broadcast functions together post, 1-1,000,000. The
@@ -96,6 +100,7 @@ class Settings:
     log_retention_days: int = 7
     maximum_concurrency: int = 5
     broadcast_timeout_seconds: int = 60
+    outage_seconds: int = 3_600
     posts_in_flight: int = 512
     posts_per_second: int = 8_000
     post_burst: int = 4_000

@@ -2,13 +2,10 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 from broadcasting.budget import Ask, small_posts
+from broadcasting.held_grant import FRESH_SECONDS, NOTHING, HeldGrant
 from broadcasting.pacer import Pace
-
-FRESH_SECONDS = 0.5
-"""How long a post that might have gone may still go; then it is lost, as others go by now."""
 
 LEAD_SECONDS = 0.03
 """How long before the last granted post goes more are asked for."""
@@ -17,10 +14,10 @@ LINGER_SECONDS = 0.005
 """How long a debt waits, so that one request pays for the whole of a small broadcast."""
 
 LOCAL_SHARE = 0.05
-"""The part of the rate that a worker takes when it cannot reach the budget."""
+"""The part of the rate that all workers together take when they cannot reach the budget."""
 
 LOCAL_SECONDS = 1.0
-"""How long it does so before it asks again."""
+"""How long a worker posts its share of that before it asks again."""
 
 _MOST_HEAD_START = 100.0
 _HEAD_START_SHARE = 1 / 64
@@ -28,63 +25,23 @@ _HEAD_START_SHARE = 1 / 64
 _FASTEST_POSTS_PER_SECOND = 20_000.0
 """Faster than one vCPU posts."""
 
-_NOTHING = 1e-6
-
-
-@dataclass(slots=True)
-class _Held:
-    """A grant in our own time, and how much of it is used up."""
-
-    posts: float
-    opens_at: float
-    seconds_per_post: float
-    received_at: float
-    used: float
-
-    def opened(self, now: float) -> float:
-        """Return how many posts might have gone by now."""
-        steps = (now - self.opens_at + _NOTHING) // self.seconds_per_post + 1.0
-        return max(0.0, min(self.posts, steps))
-
-    def drop_stale(self, now: float) -> None:
-        since = now - FRESH_SECONDS
-        if since >= self.received_at:
-            self.used = max(self.used, self.opened(since))
-
-    @property
-    def left(self) -> float:
-        return self.posts - self.used
-
-    def usable(self, now: float) -> float:
-        return self.opened(now) - self.used if now + _NOTHING >= self.next_at else 0.0
-
-    @property
-    def next_at(self) -> float:
-        return self.opens_at + (self.used + _NOTHING) // 1.0 * self.seconds_per_post
-
-    def opened_at(self, posts: float, now: float) -> float:
-        """Return when so many might have gone, or all; infinite when all might have by now."""
-        if self.opened(now) >= self.posts:
-            return math.inf
-        return self.opens_at + (min(posts, self.posts) - 1.0) * self.seconds_per_post
-
-    @property
-    def last_at(self) -> float:
-        return self.opens_at + (self.posts - 1.0) * self.seconds_per_post
-
 
 class Allowance:
     """Keeps account of granted posts, and knows when to ask for more. Times are monotonic seconds.
 
     A small broadcast of a worker that the budget does not hold up begins at once, with posts that
-    are charged with the next reservation: its head start. A big one waits for its first grant.
+    are charged with the next reservation: its head start. A big one waits for its first grant,
+    and so does any while the budget cannot be reached: then there are `workers` at most that share
+    a small part of the rate evenly, a post per second each at least.
     """
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, *, workers: int = 1) -> None:
         self._pace = pace
+        self._local_posts_per_second = max(1.0, LOCAL_SHARE * pace.posts_per_second / workers)
+        self._locally_at = -math.inf
         self._small_posts = small_posts(pace)
         self._head_start = max(1.0, min(_MOST_HEAD_START, _HEAD_START_SHARE * pace.burst // 1))
-        self._held: deque[_Held] = deque()
+        self._held: deque[HeldGrant] = deque()
         self._ahead = 0.0
         self._returned = 0.0
         self._owed = 0.0
@@ -111,25 +68,27 @@ class Allowance:
         """Begin a broadcast."""
         self._returned = self._taken = 0.0
         self._is_small = True
-        is_free = not self._debt and not self._is_asking and now >= self._rested_at
-        self._ahead = self._head_start if is_free else 0.0
+        is_busy = self._debt or self._is_asking or self.is_alone
+        self._ahead = 0.0 if is_busy or now < self._rested_at else self._head_start
 
     def take(self, wanted: int, demand: int, now: float, cost: float, *, batch: float = 1.0) -> int:
         """Return how many of the wanted posts may go; each costs so many granted ones.
 
         The last one goes with one: what it costs besides is owed, and paid before the next goes.
-        Less than a batch waits while more is just about to open.
+        Less than a batch waits while more is just about to open; not at the small rate of a worker
+        that cannot reach the budget.
         """
+        batch = 1.0 if self.is_alone else batch
         self._judge_size(demand)
         self._drop_stale(now)
         if self._owed:
             self._owed = self._spend(self._owed, now)
         usable = self._usable(now) + self._ahead
-        if self._owed or usable < 1.0 - _NOTHING:
+        if self._owed or usable < 1.0 - NOTHING:
             return 0
         if usable < min(wanted * cost, batch) and self._is_opening(now):
             return 0
-        taken = min(wanted, int((usable - 1.0) / cost + _NOTHING) + 1)
+        taken = min(wanted, int((usable - 1.0) / cost + NOTHING) + 1)
         self._taken += taken
         self._owed = self._spend(taken * cost, now)
         return taken
@@ -147,9 +106,10 @@ class Allowance:
 
     def wait_seconds(self, now: float, *, batch: float = 1.0) -> float:
         """Return how long it takes until the next posts may go, infinite if that is unknown."""
+        batch = 1.0 if self.is_alone else batch
         usable = self._usable(now) + self._ahead
         is_batch = usable >= batch or not self._is_opening(now)
-        if is_batch and not self._owed and usable >= 1.0 - _NOTHING:
+        if is_batch and not self._owed and usable >= 1.0 - NOTHING:
             return 0.0
         missing = max(1.0, batch - usable)
         more_at = (one.opened_at(one.opened(now) + missing, now) for one in self._held)
@@ -183,19 +143,21 @@ class Allowance:
         self._is_asking = self.is_alone = False
         if opens_at > now + seconds_per_post:  # there is a queue: no head start for a while
             self._rested_at = now + FRESH_SECONDS
-        held = _Held(float(posts), opens_at, seconds_per_post, now, paid)
+        held = HeldGrant(float(posts), opens_at, seconds_per_post, now, paid)
         if held.left > 0:
             self._held.append(held)
 
     def refuse(self, now: float) -> None:
         """Go on at a small rate of our own, because the budget cannot be reached."""
         self._is_asking, self.is_alone = False, True
-        rate = max(1.0, LOCAL_SHARE * self._pace.posts_per_second)
+        rate = self._local_posts_per_second
         posts = rate * LOCAL_SECONDS
         paid = min(self._debt, posts)
         self._debt = 0.0
+        opens_at = max(now, self._locally_at)  # where the last ones end: asking early adds none
+        self._locally_at = opens_at + LOCAL_SECONDS
         self._rested_at = now + LOCAL_SECONDS
-        self._held.append(_Held(posts, now, 1.0 / rate, now, paid))
+        self._held.append(HeldGrant(posts, opens_at, 1.0 / rate, now, paid))
 
     def _judge_size(self, demand: int) -> None:
         """Tell a big broadcast by what is waiting: it has no head start."""
@@ -206,7 +168,7 @@ class Allowance:
     def _drop_stale(self, now: float) -> None:
         for held in self._held:
             held.drop_stale(now)
-        while self._held and self._held[0].left < _NOTHING:
+        while self._held and self._held[0].left < NOTHING:
             self._held.popleft()
 
     def _is_opening(self, now: float) -> bool:
@@ -235,7 +197,7 @@ class Allowance:
             self._indebted_at = self._indebted_at if self._debt else now
             self._ahead -= part
             self._debt += part
-        return posts - part if posts - part > _NOTHING else 0.0
+        return posts - part if posts - part > NOTHING else 0.0
 
     def _need(self, demand: int, cost: float) -> float:
         """Return how many more granted posts what is waiting costs."""

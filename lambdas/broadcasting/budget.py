@@ -94,7 +94,7 @@ class Belief(NamedTuple):
 
     def tat_ms(self, now_ms: float) -> float | None:
         """Return what the number will be now: in a queue that lasts, it keeps its distance."""
-        if self.ahead_ms <= 0 or now_ms - self.seen_ms > _BELIEF_MS:
+        if self.ahead_ms <= 0 or not 0 <= now_ms - self.seen_ms <= _BELIEF_MS:
             return None
         return now_ms + self.ahead_ms
 

@@ -7,8 +7,8 @@ from threading import Condition, Thread
 
 from broadcasting.allowance import Allowance
 from broadcasting.budget import Budget, Grant
-from broadcasting.clock import Clock
 from broadcasting.pacer import Pacer
+from delivery.lasting_time import LastingTime
 
 FLUSH_SECONDS = 0.5
 """How long the end of a broadcast waits for its last posts to be charged."""
@@ -23,14 +23,14 @@ class BudgetAsker:
         allowance: Allowance,
         budget: Budget,
         *,
-        clock: Clock,
+        time: LastingTime,
         condition: Condition,
         warn: Callable[[Exception], None],
     ) -> None:
         self._pacer = pacer
         self._allowance = allowance
         self._budget = budget
-        self._clock = clock
+        self._time = time
         self._condition = condition
         self._warn = warn
         self._demand: Callable[[], int] = _nobody
@@ -45,7 +45,7 @@ class BudgetAsker:
     def begin(self, demand: Callable[[], int], wake: Callable[[], None]) -> None:
         """Serve a broadcast: `demand` says how many posts wait, `wake` is called for each grant."""
         with self._condition:
-            self._allowance.begin(self._clock.monotonic())
+            self._allowance.begin(self._time.seconds())
             self._demand, self._wake, self._is_ending = demand, wake, False
             self._starting = 0
             if self._thread is None or not self._thread.is_alive():
@@ -88,7 +88,7 @@ class BudgetAsker:
         return not self._allowance.debt and not self._allowance.is_asking
 
     def _due_at(self) -> float:
-        now = self._clock.monotonic()
+        now = self._time.seconds()
         due_at = self._pacer.ask_at(self.waiting(self._unmet), now)
         return now if self._is_ending and due_at < math.inf else due_at
 
@@ -96,7 +96,7 @@ class BudgetAsker:
         with self._condition:
             while self._thread:
                 self._asks_at = self._due_at()
-                seconds = self._asks_at - self._clock.monotonic()
+                seconds = self._asks_at - self._time.seconds()
                 if seconds > 0:
                     self._condition.wait(seconds if seconds < math.inf else None)
                 else:
@@ -104,6 +104,7 @@ class BudgetAsker:
 
     def _ask(self) -> None:
         """Ask once; the condition is let go meanwhile."""
+        asked_ms, frozen_seconds = self._time.clock.epoch_ms(), self._time.frozen_seconds
         ask = self._allowance.ask(self.waiting(self._unmet), self._pacer.cost)
         self._condition.release()
         grant: Grant | None = None
@@ -114,18 +115,23 @@ class BudgetAsker:
                 self._warn(error)
         finally:
             self._condition.acquire()
-        self._take(grant)
+        self._take(grant, asked_ms, self._time.frozen_seconds - frozen_seconds)
 
-    def _take(self, grant: Grant | None) -> None:
-        now = self._clock.monotonic()
+    def _take(self, grant: Grant | None, asked_ms: int, frozen_seconds: float) -> None:
+        """Take what came; what was reserved before a freeze is as old as the freeze is long.
+
+        A clock that was set back meanwhile does not put off the first post.
+        """
+        now = self._time.seconds()
         if grant is None:
             self._allowance.refuse(now)
         else:
+            now_ms = max(self._time.clock.epoch_ms(), asked_ms)
             self._allowance.receive(
                 grant.posts,
-                opens_at=now + (grant.opens_at_ms - self._clock.epoch_ms()) / 1000,
+                opens_at=now + (grant.opens_at_ms - now_ms) / 1000,
                 seconds_per_post=grant.ms_per_post / 1000,
-                now=now,
+                now=now - frozen_seconds,
             )
         self._wake()
         self._condition.notify_all()

@@ -33,8 +33,8 @@ FRESH = 1_024
 class SelectorFanOut:
     """Posts on up to `in_flight` connections; keeps them for the next call. One call at a time.
 
-    With a `budget` it posts only what it has reserved there; while that fails, it goes on at a
-    small rate, and `warn` hears why.
+    With a `budget` it posts only what it has reserved there; while that fails, it goes on at its
+    share of a small rate, which is for `workers` at most, and `warn` hears why.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class SelectorFanOut:
         backoff: Backoff | None = None,
         timeouts: Timeouts | None = None,
         budget: Budget | None = None,
+        workers: int = 1,
         warn: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._clock = clock
@@ -58,7 +59,7 @@ class SelectorFanOut:
         self._backoff = backoff or Backoff()
         self._timeouts = timeouts or Timeouts()
         self._signer = Signer(endpoint, region=region, credentials=credentials)
-        self._pacer = make_pacer(pace, clock, budget, warn)
+        self._pacer = make_pacer(pace, clock, budget, warn, workers=workers)
         self._connector = Connector(endpoint, tls, clock)
         self._pools = [
             HttpPool(

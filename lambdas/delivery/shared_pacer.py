@@ -8,6 +8,7 @@ from broadcasting.budget import Budget
 from broadcasting.clock import Clock
 from broadcasting.pacer import Pace, Pacer
 from delivery.budget_asker import BudgetAsker
+from delivery.lasting_time import LastingTime
 
 
 class SharedPacer:
@@ -19,18 +20,25 @@ class SharedPacer:
     def __init__(
         self,
         pacer: Pacer,
-        monotonic: Callable[[], float],
+        time: LastingTime,
         *,
         condition: Condition | None = None,
         asker: BudgetAsker | None = None,
     ) -> None:
         self._pacer = pacer
-        self._monotonic = monotonic
+        self._time = time
+        self._seconds = time.seconds
         self._lock = condition or Condition()
         self._asker = asker
 
     def begin(self, demand: Callable[[], int], wake: Callable[[], None]) -> None:
-        """Serve a broadcast: `demand` says how many posts wait, `wake` is called for each grant."""
+        """Serve a broadcast: `demand` says how many posts wait, `wake` is called for each grant.
+
+        All that was before a freeze is as old as it is by then: the bucket is full again, and what
+        was granted is lost.
+        """
+        with self._lock:
+            self._time.look()
         if self._asker:
             self._asker.begin(demand, wake)
 
@@ -48,9 +56,9 @@ class SharedPacer:
         """Return how many of the wanted posts may go now; `started` must follow, if any may."""
         with self._lock:
             if not self._asker:
-                return self._pacer.admit(wanted, self._monotonic())
+                return self._pacer.admit(wanted, self._seconds())
             demand = self._asker.waiting(wanted)
-            admitted = self._pacer.admit(wanted, self._monotonic(), demand)
+            admitted = self._pacer.admit(wanted, self._seconds(), demand)
             self._asker.look(admitted, unmet=wanted - admitted)
             return admitted
 
@@ -71,7 +79,7 @@ class SharedPacer:
     def hear(self, answers: int, throttled: int) -> None:
         """Take answers into account: see `Pacer.hear`."""
         with self._lock:
-            self._pacer.hear(answers, throttled, self._monotonic())
+            self._pacer.hear(answers, throttled, self._seconds())
 
     def wait_seconds(self) -> float:
         """Return how long it takes until the next post may go; see `Pacer.wait_seconds`."""
@@ -80,12 +88,21 @@ class SharedPacer:
 
 
 def make_pacer(
-    pace: Pace, clock: Clock, budget: Budget | None, warn: Callable[[Exception], None]
+    pace: Pace,
+    clock: Clock,
+    budget: Budget | None,
+    warn: Callable[[Exception], None],
+    *,
+    workers: int = 1,
 ) -> SharedPacer:
-    """Return a worker's pacer; without a budget the pace is all its own."""
+    """Return a worker's pacer; without a budget the pace is all its own.
+
+    When the budget cannot be reached, `workers` share a small part of the pace evenly.
+    """
+    time = LastingTime(clock)
     if not budget:
-        return SharedPacer(Pacer(pace, clock.monotonic()), clock.monotonic)
-    allowance, condition = Allowance(pace), Condition()
-    pacer = Pacer(pace, clock.monotonic(), allowance)
-    asker = BudgetAsker(pacer, allowance, budget, clock=clock, condition=condition, warn=warn)
-    return SharedPacer(pacer, clock.monotonic, condition=condition, asker=asker)
+        return SharedPacer(Pacer(pace, time.seconds()), time)
+    allowance, condition = Allowance(pace, workers=workers), Condition()
+    pacer = Pacer(pace, time.seconds(), allowance)
+    asker = BudgetAsker(pacer, allowance, budget, time=time, condition=condition, warn=warn)
+    return SharedPacer(pacer, time, condition=condition, asker=asker)

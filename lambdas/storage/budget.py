@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    SSLError,
+)
 
 from broadcasting.budget import Ask, Belief, BudgetError, Grant, Reservation, Write
 from broadcasting.pacer import Pace
@@ -12,13 +18,20 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEY = {"pk": {"S": "budget"}, "sk": {"S": "posts"}}
+_CUT = (ConnectionClosedError, EndpointConnectionError, SSLError)
+"""What a request meets on a connection that is dead, or is not opened; a time-out is none."""
+
 _CONFLICT = "ConditionalCheckFailedException"
 _RESTED = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
 _QUEUED = "tat BETWEEN :low AND :high"
 
 
 class PostBudget:
-    """Reserves posts with one conditional write, or a few when others reserve at the same time."""
+    """Reserves posts with one conditional write, or a few when others reserve at the same time.
+
+    The client makes one attempt and has short time-outs, as posts wait for it. It is this budget's
+    own: a request that is cut off closes its connections.
+    """
 
     def __init__(
         self, client: "DynamoDBClient", name: str, *, pace: Pace, epoch_ms: Callable[[], int]
@@ -47,7 +60,18 @@ class PostBudget:
         raise BudgetError("row budget/posts changed in the middle of each try; posting goes on")
 
     def _write(self, write: Write) -> float:
-        """Return the number as it is after the write."""
+        """Return the number as it is after the write, which is tried twice if it is cut off.
+
+        At once, on a new connection: botocore itself would wait up to a second before that. If only
+        the answer was lost posts are reserved twice, and the first of them go to nobody.
+        """
+        try:
+            return self._update(write)
+        except _CUT:
+            self._client.close()
+            return self._update(write)
+
+    def _update(self, write: Write) -> float:
         answer = self._client.update_item(
             TableName=self._name,
             Key=KEY,

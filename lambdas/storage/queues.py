@@ -4,16 +4,13 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadcasting.slice_message import encode_slice_message
+from broadcasting.slice_message import KIND, encode_slice_message
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 _REASON_CHARACTERS = 1_000
-
-GAVE_UP = "gave-up"
-"""The kind of a dead letter that breaks no contract: its slice goes on once it is redriven."""
 
 
 class SliceQueue:
@@ -47,7 +44,7 @@ class DeadLetters:
         Raises StorageError, also when body and attributes are more than SQS takes (1 MiB).
         """
         shown = "".join(character if character.isprintable() else "?" for character in reason)
-        said = {"reason": shown[:_REASON_CHARACTERS], "messageId": message_id, "crier.kind": kind}
+        said = {"reason": shown[:_REASON_CHARACTERS], "messageId": message_id, KIND: kind}
         try:
             self._client.send_message(
                 QueueUrl=self._url,

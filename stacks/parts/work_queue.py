@@ -4,10 +4,12 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-MAX_RECEIVES = 5
-"""How often a message is tried before it goes to the dead-letter queue.
+MAX_RECEIVES = 20
+"""How often a message is received before SQS moves it to the dead-letter queue, without a reason.
 
-A slice that is under way elsewhere counts as a try too.
+So often because it says little: a worker that died after it made progress, a slice that is under
+way elsewhere and a write that failed all count. Slices are leased, so a message that comes again
+repeats little; one that is hopeless is rejected at its first receipt, with the reason.
 """
 
 VISIBILITY_GRACE_SECONDS = 20

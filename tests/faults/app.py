@@ -107,6 +107,8 @@ class App:
             "CALLBACK_URL": callback_url,
             "CONNECTIONS_TABLE": self.connections,
             "DEAD_LETTER_QUEUE_URL": self.broadcasts.dead_url,
+            "MAXIMUM_CONCURRENCY": "5",
+            "OUTAGE_SECONDS": "3600",
             "POSTS_IN_FLIGHT": "64",
             "POSTS_PER_SECOND": str(self.posts_per_second),
             "POST_BURST": str(max(1, self.posts_per_second // 10)),

@@ -41,6 +41,10 @@ class FakeTime:
         self.seconds += seconds
         self.epoch_ms += round(seconds * 1000)
 
+    def freeze(self, seconds: float) -> None:
+        """Let time pass in which the function is frozen: the monotonic clock stands still."""
+        self.epoch_ms += round(seconds * 1000)
+
     @property
     def clock(self) -> Clock:
         """The time as the port."""

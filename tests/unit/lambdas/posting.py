@@ -23,7 +23,7 @@ from delivery.boto3_fan_out import Boto3FanOut
 from delivery.connector import tls_context
 from delivery.endpoint import parse_endpoint
 from delivery.http_pool import Timeouts
-from delivery.port import FanOut
+from delivery.port import FanOut, Watch
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 
@@ -134,6 +134,7 @@ class Delivery:
 
     settlements: list[Settlement] = field(default_factory=list)
     taken: list[Connection] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
     error: Exception | None = None
 
     def check(self) -> None:
@@ -160,9 +161,10 @@ def deliver(
     *,
     frame: str = FRAME,
     seconds: float = LONG_SECONDS,
+    watch: Watch | None = None,
 ) -> Delivery:
     """Deliver a frame, and check that every connection taken has exactly one settlement."""
-    delivery = Delivery()
+    delivery = Delivery(watch=watch or Watch())
 
     def note() -> Iterator[Connection]:
         for connection in audience:
@@ -170,7 +172,8 @@ def deliver(
             yield connection
 
     try:
-        for settlement in fan_out.deliver(frame, note(), CLOCK.monotonic() + seconds):
+        until = CLOCK.monotonic() + seconds
+        for settlement in fan_out.deliver(frame, note(), until, watch=delivery.watch):
             delivery.settlements.append(settlement)
     except Exception as error:  # noqa: BLE001 - the test looks at it
         delivery.error = error

@@ -47,7 +47,19 @@ def seeded(seed: int) -> Random:
 
 SLICES = "arn:slices"
 SETTINGS = BroadcastSettings(
-    "t", "b", "https://a", "dead", "slices", SLICES, "slice-dead", 4, 8_000, 4_000, None
+    connections_table="t",
+    broadcasts_table="b",
+    callback_url="https://a",
+    dead_letter_queue_url="dead",
+    slice_queue_url="slices",
+    slice_queue_arn=SLICES,
+    slice_dead_letter_queue_url="slice-dead",
+    posts_in_flight=4,
+    posts_per_second=8_000,
+    post_burst=4_000,
+    outage_seconds=3_600,
+    maximum_concurrency=5,
+    ca_bundle=None,
 )
 SECONDS_PER_POST = 0.2
 VISIBILITY_MS = 80_000

@@ -5,7 +5,6 @@ import math
 import pytest
 
 from broadcasting.allowance import (
-    FRESH_SECONDS,
     LEAD_SECONDS,
     LINGER_SECONDS,
     LOCAL_SECONDS,
@@ -13,6 +12,7 @@ from broadcasting.allowance import (
     Allowance,
 )
 from broadcasting.budget import Ask
+from broadcasting.held_grant import FRESH_SECONDS
 from broadcasting.pacer import Pace
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
@@ -334,6 +334,55 @@ def test_refused_worker_owes_nothing_any_more() -> None:
     assert allowance.debt == 0
     assert _take(allowance, 200, 0.1) == 0
     assert _take(allowance, 200, 0.2) == 81 - HEAD_START
+
+
+@pytest.mark.parametrize(
+    ("posts_per_second", "workers"),
+    [(8_000.0, 1), (8_000.0, 5), (8_000.0, 50), (8_000.0, 1_000), (200.0, 5), (10.0, 50)],
+)
+@pytest.mark.parametrize("demand", [20, MANY])
+def test_refused_workers_share_a_small_part_of_the_rate(
+    posts_per_second: float, workers: int, demand: int
+) -> None:
+    """Each takes its share, a post per second at least, however often it is refused.
+
+    Whether it goes on with one big broadcast, or begins a small one every quarter of a second.
+    """
+    pace = Pace(posts_per_second, burst=4_000.0)
+    allowance = Allowance(pace, workers=workers)
+    share = max(1.0, LOCAL_SHARE * posts_per_second / workers)
+    _refuse(allowance, 0.0)
+    posted = refused = 0
+
+    for turn in range(1, 4_001):
+        now = turn / 400
+        if demand == 20 and turn % 100 == 0:
+            allowance.begin(now)
+        if allowance.ask_at(demand, now, 1.0) <= now:
+            _refuse(allowance, now)
+            refused += 1
+        posted += allowance.take(20, demand, now, 1.0, batch=40.0)
+
+    assert 0.85 * share * 10 - 2 <= posted <= share * 10 + 2
+    assert refused <= 12
+
+
+def _refuse(allowance: Allowance, now: float) -> None:
+    allowance.ask(MANY, 1.0)
+    allowance.refuse(now)
+
+
+def test_worker_that_was_refused_has_no_head_start_until_it_is_granted_posts() -> None:
+    """Else many small broadcasts would go at any rate while the row cannot be reached."""
+    allowance = _begun()
+    _refuse(allowance, 0.0)
+    allowance.begin(10.0)
+    alone = _take(allowance, 20, 10.0)
+    allowance.ask(20, 1.0)
+    allowance.receive(20, opens_at=10.0, seconds_per_post=STEP, now=10.0)
+    allowance.begin(11.0)
+
+    assert (alone, _take(allowance, 20, 11.0)) == (0, 20)
 
 
 def test_grant_for_debts_alone_leaves_nothing() -> None:

@@ -167,6 +167,18 @@ def test_reservation_by_a_belief_that_is_wrong_finds_the_truth(seen_ms: float) -
     assert row.writes <= 2
 
 
+@pytest.mark.parametrize(
+    ("later_ms", "known"), [(0.0, True), (1_000.0, True), (1_001.0, False), (-1.0, False)]
+)
+def test_belief_is_forgotten_when_it_is_old_or_the_clock_was_set_back(
+    later_ms: float, *, known: bool
+) -> None:
+    """Then nobody knows how old it is."""
+    ahead = Belief(600.0, NOW).tat_ms(NOW + later_ms)
+
+    assert ahead == (NOW + later_ms + 600.0 if known else None)
+
+
 def test_reservation_does_not_reserve_much_on_top_of_what_others_took_meanwhile() -> None:
     """The number is far beyond what it was believed to be: it is sized anew."""
     row = _queue(300.0)

@@ -14,6 +14,7 @@ from broadcasting.budget import Ask, BudgetError, Grant
 from broadcasting.clock import Clock
 from broadcasting.pacer import Pace, Pacer
 from delivery.budget_asker import BudgetAsker
+from delivery.lasting_time import LastingTime
 from delivery.shared_pacer import SharedPacer
 
 SOON = 5.0
@@ -46,22 +47,23 @@ class HandBudget:
 class Bench:
     """An asker with its pacer, and what it did."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = CLOCK) -> None:
         self.budget = HandBudget()
         self.warnings: list[Exception] = []
         self.woken = threading.Semaphore(0)
         self.waiting = 0
+        time = LastingTime(clock)
         allowance, condition = Allowance(PACE), Condition()
-        pacer = Pacer(PACE, CLOCK.monotonic(), allowance)
+        pacer = Pacer(PACE, time.seconds(), allowance)
         self.asker = BudgetAsker(
             pacer,
             allowance,
             self.budget,
-            clock=CLOCK,
+            time=time,
             condition=condition,
             warn=self.warnings.append,
         )
-        self.pacer = SharedPacer(pacer, CLOCK.monotonic, condition=condition, asker=self.asker)
+        self.pacer = SharedPacer(pacer, time, condition=condition, asker=self.asker)
 
     def begin(self, waiting: int) -> None:
         """Begin a broadcast with so many connections waiting."""

@@ -39,7 +39,19 @@ if TYPE_CHECKING:
 
 BROADCASTS, SLICES = "arn:aws:sqs:eu-west-1:1:broadcasts", "arn:aws:sqs:eu-west-1:1:slices"
 SETTINGS = BroadcastSettings(
-    "t", "b", "https://a/prod", "dead", "slices", SLICES, "slice-dead", 4, 8_000, 4_000, None
+    connections_table="t",
+    broadcasts_table="b",
+    callback_url="https://a/prod",
+    dead_letter_queue_url="dead",
+    slice_queue_url="slices",
+    slice_queue_arn=SLICES,
+    slice_dead_letter_queue_url="slice-dead",
+    posts_in_flight=4,
+    posts_per_second=8_000,
+    post_burst=4_000,
+    outage_seconds=3_600,
+    maximum_concurrency=5,
+    ca_bundle=None,
 )
 
 

@@ -15,6 +15,8 @@ RIGHT = {
     "POSTS_IN_FLIGHT": "32",
     "POSTS_PER_SECOND": "8000",
     "POST_BURST": "4000",
+    "OUTAGE_SECONDS": "3600",
+    "MAXIMUM_CONCURRENCY": "5",
 }
 
 
@@ -27,6 +29,20 @@ def test_settings_are_read(text: str, posts: int) -> None:
     assert settings.callback_url == "https://a/prod"
     assert settings.broadcasts_table == "b"
     assert ConnectionSettings.read(RIGHT).connections_table == "t"
+
+
+def test_settings_have_the_bounds_of_the_deploy_settings() -> None:
+    """The stack lets no other values through."""
+    least = {"OUTAGE_SECONDS": "60", "MAXIMUM_CONCURRENCY": "2"}
+    most = {"OUTAGE_SECONDS": "43200", "MAXIMUM_CONCURRENCY": "1000"}
+    beyond = {"OUTAGE_SECONDS": "43201", "MAXIMUM_CONCURRENCY": "1"}
+
+    read = [BroadcastSettings.read(RIGHT | bounds) for bounds in (least, most)]
+
+    found = [(one.outage_seconds, one.maximum_concurrency) for one in read]
+    assert found == [(60, 2), (43_200, 1_000)]
+    with pytest.raises(SettingsError, match=r"OUTAGE_SECONDS is '43201'.*MAXIMUM_CONCURRENCY is"):
+        BroadcastSettings.read(RIGHT | beyond)
 
 
 def test_settings_are_refused_all_at_once_when_missing() -> None:

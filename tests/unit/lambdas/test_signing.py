@@ -21,6 +21,7 @@ from urllib3 import HTTPResponse
 from broadcasting.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
 from delivery.endpoint import parse_endpoint
+from delivery.lasting_time import LastingTime
 from delivery.port import ForbiddenError
 from delivery.run import TEMPLATE_SECONDS, Run
 from delivery.shared_pacer import SharedPacer
@@ -120,7 +121,7 @@ def _run(signer: Signer, time: FakeTime) -> Run:
         fewest_fresh=1,
         clock=time.clock,
         signer=signer,
-        pacer=SharedPacer(Pacer(Pace(1.0, 1.0), 0.0), time.clock.monotonic),
+        pacer=SharedPacer(Pacer(Pace(1.0, 1.0), 0.0), LastingTime(time.clock)),
         backoff=Backoff(),
     )
 

@@ -73,6 +73,7 @@ def dev_with_access_logs(synthesize: Synthesize) -> Template:
                 "functionMemoryMb": "256",
                 "logRetentionDays": "14",
                 "maximumConcurrency": "7",
+                "outageSeconds": "7200",
                 "postsInFlight": "8",
             }
         )

@@ -97,7 +97,7 @@ def test_ledger_outlives_the_stack_in_prod(
 def test_queues_wait_for_the_function_and_redrive(
     request: pytest.FixtureRequest, fixture: str, timeout: int
 ) -> None:
-    """A message comes again soon after its worker must have ended, five times, then is set aside.
+    """A message comes again soon after its worker must have ended, 20 times, then is set aside.
 
     By default so soon that a worker that died is replaced within 90 s.
     """
@@ -108,7 +108,7 @@ def test_queues_wait_for_the_function_and_redrive(
     for id_ in QUEUES:
         dead = found[id_]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
         assert found[id_]["VisibilityTimeout"] == timeout + 20
-        assert found[id_]["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert found[id_]["RedrivePolicy"]["maxReceiveCount"] == 20
         assert dead in DEAD_LETTERS
         assert dead[:6] == id_[:6]
 
@@ -158,7 +158,13 @@ def test_broadcast_function_has_its_settings(dev_with_access_logs: Template) -> 
             "RecursiveLoop": "Allow",
             "Environment": {
                 "Variables": Match.object_like(
-                    {"POSTS_IN_FLIGHT": "8", "POSTS_PER_SECOND": "8000", "POST_BURST": "4000"}
+                    {
+                        "MAXIMUM_CONCURRENCY": "7",
+                        "OUTAGE_SECONDS": "7200",
+                        "POSTS_IN_FLIGHT": "8",
+                        "POSTS_PER_SECOND": "8000",
+                        "POST_BURST": "4000",
+                    }
                 )
             },
         },

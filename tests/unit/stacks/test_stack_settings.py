@@ -30,6 +30,8 @@ WHOLE = "a whole number from"
         ("maximumConcurrency", "-5", f"{WHOLE} 2 to 1000"),
         ("broadcastTimeoutSeconds", "901", f"{WHOLE} 15 to 900"),
         ("broadcastTimeoutSeconds", "14", f"{WHOLE} 15 to 900"),
+        ("outageSeconds", "59", f"{WHOLE} 60 to 43200"),
+        ("outageSeconds", "43201", f"{WHOLE} 60 to 43200"),
         ("postsInFlight", "many", f"{WHOLE} 1 to 768"),
         ("postsPerSecond", True, f"{WHOLE} 1 to 1000000"),
         ("localCallbackBase", "https://example.com", "an http URL of this machine"),

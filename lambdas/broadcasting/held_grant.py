@@ -1,0 +1,57 @@
+"""A grant that a worker holds: which of its posts may go by now, and which are lost."""
+
+import math
+from dataclasses import dataclass
+
+FRESH_SECONDS = 0.5
+"""How long a post that might have gone may still go; then it is lost, as others go by now."""
+
+NOTHING = 1e-6
+"""What two figures may differ by and still be the same: posts, and seconds."""
+
+
+@dataclass(slots=True)
+class HeldGrant:
+    """A grant in the worker's own time, in seconds, and how much of it is used up."""
+
+    posts: float
+    opens_at: float
+    seconds_per_post: float
+    received_at: float
+    used: float
+
+    def opened(self, now: float) -> float:
+        """Return how many posts might have gone by now."""
+        steps = (now - self.opens_at + NOTHING) // self.seconds_per_post + 1.0
+        return max(0.0, min(self.posts, steps))
+
+    def drop_stale(self, now: float) -> None:
+        """Count as used what might have gone FRESH_SECONDS ago."""
+        since = now - FRESH_SECONDS
+        if since >= self.received_at:
+            self.used = max(self.used, self.opened(since))
+
+    @property
+    def left(self) -> float:
+        """How many posts are not used up, whether they may go by now or not."""
+        return self.posts - self.used
+
+    def usable(self, now: float) -> float:
+        """Return how many posts may go now."""
+        return self.opened(now) - self.used if now + NOTHING >= self.next_at else 0.0
+
+    @property
+    def next_at(self) -> float:
+        """When the next post may go."""
+        return self.opens_at + (self.used + NOTHING) // 1.0 * self.seconds_per_post
+
+    def opened_at(self, posts: float, now: float) -> float:
+        """Return when `posts` might have gone, or all; infinite when all might have by now."""
+        if self.opened(now) >= self.posts:
+            return math.inf
+        return self.opens_at + (min(posts, self.posts) - 1.0) * self.seconds_per_post
+
+    @property
+    def last_at(self) -> float:
+        """When the last post may go."""
+        return self.opens_at + (self.posts - 1.0) * self.seconds_per_post

@@ -1,0 +1,98 @@
+"""Old connections of boto3's clients, with real clients and sockets."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+import wiring
+from storage.idle_connections import close_when_idle
+from tests.unit.lambdas.fakes import FakeTime
+from tests.unit.lambdas.forgetful_dynamo import ForgetfulDynamo
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def _read(client: "DynamoDBClient", times: int, *, at_once: int = 4) -> int:
+    """Read an item so often; return how many retries that took."""
+
+    def read(_: int) -> int:
+        answer = client.get_item(TableName="t", Key={"pk": {"S": "a"}, "sk": {"S": "b"}})
+        return answer["ResponseMetadata"]["RetryAttempts"]
+
+    with ThreadPoolExecutor(at_once) as threads:
+        return sum(threads.map(read, range(times)))
+
+
+def test_client_takes_no_retry_after_a_freeze() -> None:
+    """16 reads, four at a time, none of them on a connection from before."""
+    dynamo = ForgetfulDynamo()
+    with dynamo.client(wiring._STORAGE_CONFIG) as client:
+        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        _read(client, 16)
+        dynamo.freeze(60.0)
+
+        retries = _read(client, 16)
+
+    assert (retries, dynamo.resets) == (0, [])
+    assert dynamo.answered == ["GetItem"] * 32
+
+
+@pytest.mark.parametrize(("idle_seconds", "opened"), [(50.0, 1), (50.1, 2), (-0.1, 2)])
+def test_client_opens_a_new_connection_when_the_old_one_is_old(
+    idle_seconds: float, opened: int
+) -> None:
+    """By the epoch clock; when that is set back nobody knows how old it is."""
+    dynamo = ForgetfulDynamo()
+    with dynamo.client(wiring._STORAGE_CONFIG) as client:
+        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        _read(client, 3, at_once=1)
+        dynamo.time.freeze(idle_seconds)
+        _read(client, 3, at_once=1)
+
+        assert dynamo.opened == opened
+
+
+def test_client_that_is_used_now_and_then_keeps_its_connection() -> None:
+    """What counts is the last use."""
+    dynamo = ForgetfulDynamo()
+    with dynamo.client(wiring._STORAGE_CONFIG) as client:
+        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        for _ in range(5):
+            _read(client, 1)
+            dynamo.time.freeze(40.0)
+
+        assert dynamo.opened == 1
+
+
+class _Boto3:
+    """What `wiring` knows as boto3: all its clients are at one place."""
+
+    def __init__(self, client: "DynamoDBClient") -> None:
+        self._client = client
+
+    def client(self, *_: object, **__: object) -> "DynamoDBClient":
+        return self._client
+
+
+def test_wired_table_opens_new_connections_after_a_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connect function's first write after a pause meets no old connection."""
+    dynamo = ForgetfulDynamo()
+    monkeypatch.setenv("CONNECTIONS_TABLE", "t")
+    monkeypatch.setattr(wiring, "time", _Time(dynamo.time))
+    with dynamo.client(wiring._STORAGE_CONFIG) as client:
+        monkeypatch.setattr(wiring, "boto3", cast("Any", _Boto3(client)))
+        wiring.connections_table().remove("a")
+        dynamo.freeze(60.0)
+        wiring.connections_table().remove("b")
+
+    assert (dynamo.answered, dynamo.resets) == (["DeleteItem"] * 2, [])
+
+
+class _Time:
+    def __init__(self, time: FakeTime) -> None:
+        self._time = time
+
+    def time_ns(self) -> int:
+        return self._time.epoch_ms * 1_000_000
