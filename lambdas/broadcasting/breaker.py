@@ -22,7 +22,8 @@ REFUSALS_IN_A_ROW = 36
 """How many connections hear 403, and no post is answered meanwhile, until it is our permission."""
 
 WINDOW_POSTS = 36
-"""Of how many last posts at least most are lost, until the endpoint is probed only."""
+"""Of how many posts at least most are lost, until the endpoint is probed only: of the last ones
+that say something new, or of all."""
 
 PROBES_AT_ONCE = 4
 PROBES_AT_SECONDS = (0.0, 0.1, 0.3, 0.7, 1.5, 3.1)
@@ -37,13 +38,15 @@ NO_EVIDENCE = Evidence()
 class Heard(NamedTuple):
     """What some posts came to. `answers` are all of them; the rest are parts of these.
 
-    `refused_anew` counts the connections that were refused for the first time in this round,
-    `unopened` the HTTP connections that could not be opened (they count as lost, too),
+    `refused_anew` and `lost_anew` count the connections that heard that for the first time in this
+    round: what the same few hear again and again says nothing new of the others. `unopened` counts
+    the HTTP connections that could not be opened (they count as lost, too),
     `probes_answered` and `probes_in_vain` the posts that were probes.
     """
 
     answers: Answers
     refused_anew: int = 0
+    lost_anew: int = 0
     unopened: int = 0
     probes_answered: int = 0
     probes_in_vain: int = 0
@@ -76,6 +79,7 @@ class Breaker:
         self._window: deque[tuple[int, int]] = deque()
         self._window_posts = self._window_lost = 0
         self._unopened_in_a_row = 0
+        self._before_closed = Answers()
         self._probing_since = 0.0
         self._probes_left = 0
         self._probe_times: deque[float] = deque()
@@ -126,7 +130,7 @@ class Breaker:
         if self._state is _State.PROBING:
             self._hear_probes(heard, now)
         else:
-            self._slide(answers)
+            self._slide(heard)
         is_few = left <= self._most_own
         if self._refused_in_a_row >= REFUSALS_IN_A_ROW and not is_few:
             self._open(Trouble.FORBIDDEN)
@@ -145,8 +149,10 @@ class Breaker:
         """Tell whether the endpoint seems not to answer."""
         if self._unopened_in_a_row >= WINDOW_POSTS:
             return True
-        is_mostly_lost = 2 * self._window_lost > self._window_posts >= WINDOW_POSTS
-        return is_mostly_lost and not is_few
+        are_last_lost = 2 * self._window_lost > self._window_posts >= WINDOW_POSTS
+        since_closed = _less(self.answers, self._before_closed)
+        are_all_lost = since_closed.lost >= WINDOW_POSTS and since_closed.is_mostly_lost
+        return (are_last_lost or are_all_lost) and not is_few
 
     @property
     def _most_own(self) -> int:
@@ -154,12 +160,13 @@ class Breaker:
         reached = self._evidence.delivered + self.answers.answered
         return self._evidence._replace(delivered=reached).most_own
 
-    def _slide(self, answers: Answers) -> None:
+    def _slide(self, heard: Heard) -> None:
         """Let the window move on: it holds the last posts, in the batches that they came in."""
-        posts = sum(answers)
-        self._window.append((posts, answers.lost))
+        lost = heard.lost_anew + heard.unopened
+        posts = sum(heard.answers) - heard.answers.lost + lost
+        self._window.append((posts, lost))
         self._window_posts += posts
-        self._window_lost += answers.lost
+        self._window_lost += lost
         while self._window and self._window_posts - self._window[0][0] >= WINDOW_POSTS:
             posts, lost = self._window.popleft()
             self._window_posts -= posts
@@ -182,6 +189,7 @@ class Breaker:
             self._window.clear()
             self._window_posts = self._window_lost = 0
             self._refused_in_a_row = self._unopened_in_a_row = 0
+            self._before_closed = self.answers
         else:
             self._look(now)
 
@@ -192,10 +200,15 @@ class Breaker:
             self._probes_left = PROBES_AT_ONCE
             self._answered = self._in_vain = 0  # each group of probes is judged by itself
         if now - self._probing_since >= PROBING_SECONDS:
-            refused = self.answers.refused - self._before.refused
-            lost = self.answers.lost - self._before.lost
-            self._open(Trouble.FORBIDDEN if refused > lost else Trouble.OUTAGE)
+            probed = _less(self.answers, self._before)
+            is_refused = probed.refused > probed.lost
+            self._open(Trouble.FORBIDDEN if is_refused else Trouble.OUTAGE)
 
     def _open(self, trouble: Trouble) -> None:
         self._state = _State.OPEN
         self.stopped_by = trouble
+
+
+def _less(answers: Answers, before: Answers) -> Answers:
+    """Return what was heard after something else."""
+    return Answers(*(now - then for now, then in zip(answers, before, strict=True)))

@@ -13,6 +13,7 @@ class Batch:
         "answered",
         "forbidden",
         "lost",
+        "lost_anew",
         "probes_answered",
         "probes_in_vain",
         "reason",
@@ -23,7 +24,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.answered = self.forbidden = self.throttled = self.lost = 0
-        self.refused_anew = self.unopened = 0
+        self.refused_anew = self.lost_anew = self.unopened = 0
         self.probes_answered = self.probes_in_vain = 0
         self.reason = ""
 
@@ -34,6 +35,7 @@ class Batch:
             self.refused_anew += post.refusals == 1
         elif verdict is Verdict.LOST:
             self.lost += 1
+            self.lost_anew += post.losses == 1
         elif verdict is Verdict.THROTTLED:
             self.throttled += 1
         else:
@@ -57,6 +59,7 @@ class Batch:
         return Heard(
             Answers(self.answered, self.forbidden, self.throttled, self.lost),
             self.refused_anew,
+            self.lost_anew,
             self.unopened,
             self.probes_answered,
             self.probes_in_vain,

@@ -18,7 +18,7 @@ class Post:
     """What has happened to one connection so far.
 
     `repeats` counts how often it was posted again because an idle HTTP connection had been closed;
-    `refusals` its 403 answers; `is_probe` is whether the post under way was let go as a probe.
+    `refusals` counts its 403 answers, `losses` its lost ones; `is_probe` is whether the post under way was let go as a probe.
     """
 
     connection: Connection
@@ -27,6 +27,7 @@ class Post:
     reason: str = ""
     repeats: int = 0
     refusals: int = 0
+    losses: int = 0
     verdict: Verdict | None = None
     is_probe: bool = False
 
@@ -41,6 +42,7 @@ class Post:
         self.reason, self.verdict = reason, verdict
         self.throttles += verdict is Verdict.THROTTLED
         self.refusals += verdict is Verdict.FORBIDDEN
+        self.losses += verdict is Verdict.LOST
         outcome = _ENDS.get(verdict)
         if outcome is None and self.tries >= backoff.tries:
             return Outcome.LEFT

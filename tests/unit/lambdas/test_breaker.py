@@ -20,7 +20,7 @@ from broadcasting.trouble import Answers, Evidence, Trouble
 REACHED = Evidence(delivered=3_000)
 OK = Heard(Answers(answered=1))
 REFUSED = Heard(Answers(refused=1), refused_anew=1, reason="403 no")
-LOST = Heard(Answers(lost=1), reason="503 down")
+LOST = Heard(Answers(lost=1), lost_anew=1, reason="503 down")
 UNOPENED = Heard(Answers(lost=1), unopened=1, reason="refused")
 THROTTLED = Heard(Answers(throttled=1))
 
@@ -165,6 +165,27 @@ def test_breaker_stays_closed_when_half_are_lost() -> None:
     _hear(breaker, OK, LOST, times=500)
 
     assert breaker.is_closed
+
+
+def test_breaker_stays_closed_while_the_same_connections_are_lost_again() -> None:
+    """Some broken ones, tried again and again at the end of a round that went well."""
+    breaker = Breaker()
+
+    _hear(breaker, OK, times=180)
+    _hear(breaker, LOST, times=20, left=20)
+    _hear(breaker, LOST._replace(lost_anew=0), times=80, left=20)
+
+    assert breaker.is_closed
+
+
+def test_breaker_probes_though_the_same_connections_are_lost_when_nothing_is_answered() -> None:
+    """An endpoint that is down is not asked five times for each of twenty connections."""
+    breaker = Breaker()
+
+    _hear(breaker, LOST, times=20, left=20)
+    _hear(breaker, LOST._replace(lost_anew=0), times=WINDOW_POSTS - 20, left=20)
+
+    assert not breaker.is_closed
 
 
 def test_breaker_of_a_slice_that_was_in_trouble_probes_first() -> None:
