@@ -166,7 +166,9 @@ class PostLoop:
                 return 0.0
             if self.wants_posts and self._run.permits(1, now):
                 return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
-            return _LONGEST_WAIT_SECONDS  # only an answer makes room
+            if self._pool.under_way or self._pool.is_opening:
+                return _LONGEST_WAIT_SECONDS  # only an answer, or an open connection, makes room
+            return _REST_SECONDS  # another thread's connections open: it may take all there is
         return max(0.0, self._waiting.due_at(now + _LONGEST_WAIT_SECONDS) - now)
 
     def _is_held_up(self, now: float) -> bool:

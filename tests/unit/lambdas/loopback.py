@@ -4,11 +4,11 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from select import select
 from threading import Thread
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 GONE = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"
@@ -25,6 +25,11 @@ class _Descriptor(Protocol):
 def is_readable(sock: _Descriptor, seconds: float = PATIENCE_SECONDS) -> bool:
     """Wait until something has come, at most so long; tell whether it has."""
     return bool(select([sock], [], [], seconds)[0])
+
+
+def is_writable(sock: _Descriptor, seconds: float = PATIENCE_SECONDS) -> bool:
+    """Wait until something can be sent, or connecting has failed; tell whether that is so."""
+    return bool(select([], [sock], [], seconds)[1])
 
 
 def reset(sock: socket.socket) -> None:
@@ -67,6 +72,28 @@ def silent_port() -> Iterator[int]:
     """Listen on a port without ever accepting: the system accepts, nobody speaks."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@contextmanager
+def swallowing_port() -> Iterator[int]:
+    """Listen on a port whose queue is full: the system answers no attempt to connect."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def found(*addresses: tuple[str, int]) -> list[Any]:
+    """Return what `socket.getaddrinfo` returns for a host with such addresses."""
+    return [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (host, port, 0, 0))
+        if ":" in host
+        else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+        for host, port in addresses
+    ]
 
 
 class Loopback:

@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 
 from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from delivery.connector import RESOLVED_SECONDS, Connector, tls_context
+from delivery.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.endpoint import parse_endpoint
 from delivery.http_answer import Answer
 from delivery.http_connection import READ, HttpConnection
+from delivery.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
 from tests.unit.lambdas.fakes import FakeTime
 from tests.unit.lambdas.loopback import (
     OK,
     PATIENCE_SECONDS,
     Loopback,
+    found,
     is_readable,
+    is_writable,
     read_post,
     unused_port,
     wait_for_end,
@@ -37,8 +40,10 @@ def _answer_one(server: socket.socket) -> None:
 
 
 def _drive(http: HttpConnection) -> Answer:
-    """Advance a connection until it has an answer, or raises."""
+    """Open a connection, and post on it until it has an answer, or raises."""
     with closing(http):
+        while not http.open_on():
+            assert is_readable(http) if http.interest == READ else is_writable(http)
         http.send(POST)
         while True:
             if http.interest == READ:
@@ -46,6 +51,30 @@ def _drive(http: HttpConnection) -> Answer:
             answer = http.advance()
             if answer:
                 return answer
+
+
+def _post(connector: Connector) -> None:
+    """Post on a new connection."""
+    http = connector.open()
+    assert _drive(http).status == 200
+    connector.opened(http)
+
+
+def _host(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> list[Any]:
+    """Give every host these addresses from now on; return the list of the look-ups to come."""
+    asked: list[Any] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[Any]:
+        asked.append((host, port))
+        return found(*addresses)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+def _wait_for_look_up(connector: Connector) -> None:
+    """Wait until the look-up under way, if any, has ended."""
+    connector._resolver._thread.submit(int).result(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -61,7 +90,7 @@ def make(time: FakeTime) -> Iterator[Callable[..., Connector]]:
 
         def make(url: str, ca_path: Path | None = None) -> Connector:
             tls = tls_context(str(ca_path)) if ca_path else None
-            connector = Connector(parse_endpoint(url), tls, time.clock.monotonic)
+            connector = Connector(parse_endpoint(url), tls, time.clock)
             stack.callback(connector.close)
             return connector
 
@@ -199,7 +228,7 @@ def test_connector_opens_nothing_before_the_host_is_looked_up(make: Make) -> Non
 def test_connector_refuses_https_without_tls() -> None:
     """Posts to an https endpoint must not go out in the clear."""
     with pytest.raises(ValueError, match="is https, expected a TLS context"):
-        Connector(parse_endpoint("https://moving.example/prod"), None, FakeTime().clock.monotonic)
+        Connector(parse_endpoint("https://moving.example/prod"), None, FakeTime().clock)
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "a" * 64, f"{'a.' * 126}aaaa"])
@@ -238,8 +267,8 @@ def test_connector_looks_up_anew_after_a_failure(
 ) -> None:
     """A host that could not be found may be found the next time."""
     with Loopback(_answer_one) as server:
-        found = socket.getaddrinfo("127.0.0.1", server.port, type=socket.SOCK_STREAM)
-        answers: list[Exception | list[Any]] = [OSError("name server away"), found]
+        good = found(("127.0.0.1", server.port))
+        answers: list[Exception | list[Any]] = [OSError("name server away"), good]
 
         def look_up(*_: object, **__: object) -> list[Any]:
             answer = answers.pop(0)
@@ -259,22 +288,21 @@ def test_connector_looks_up_anew_after_a_failure(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "look_ups"), [(0.0, 1), (RESOLVED_SECONDS - 0.1, 1), (RESOLVED_SECONDS, 2)]
+    ("seconds", "look_ups"),
+    [(0.0, 1), (RESOLVED_SECONDS - 0.1, 1), (RESOLVED_SECONDS, 2), (-0.001, 2)],
 )
 def test_connector_looks_up_anew_when_the_addresses_are_old(
     make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch, seconds: float, look_ups: int
 ) -> None:
-    """Not for each broadcast, but often enough to notice that the service has moved."""
-    asked: list[Any] = []
+    """Not for each broadcast, but often enough to notice that the service has moved.
 
-    def look_up(host: str, port: int, **_: object) -> list[Any]:
-        asked.append((host, port))
-        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    By the epoch clock: the monotonic one stands still while a function is frozen. Where that one
+    has been set back, their age is not known.
+    """
+    asked = _host(monkeypatch, ("127.0.0.1", 1))
     connector = make("http://moving.example/prod")
     connector.resolve(PATIENCE_SECONDS)
-    time.seconds += seconds
+    time.epoch_ms += round(seconds * 1000)
 
     connector.resolve(PATIENCE_SECONDS)
 
@@ -288,7 +316,7 @@ def test_connector_keeps_the_addresses_that_it_knows_when_looking_up_fails(
     with Loopback(_answer_one) as server:
         connector = make(f"http://127.0.0.1:{server.port}/prod")
         connector.resolve(PATIENCE_SECONDS)
-        time.seconds += RESOLVED_SECONDS
+        time.run(RESOLVED_SECONDS)
 
         def fail(*_: object, **__: object) -> list[Any]:
             raise OSError("name server away")
@@ -304,11 +332,7 @@ def test_connector_opens_connections_to_the_addresses_in_turn(
 ) -> None:
     """A host with several addresses shares the load among them."""
     with Loopback(_answer_one) as one, Loopback(_answer_one) as other:
-        found = [
-            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
-            for server in (one, other)
-        ]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        _host(monkeypatch, ("127.0.0.1", one.port), ("127.0.0.1", other.port))
         connector = make("http://two.example/prod")
         connector.resolve(PATIENCE_SECONDS)
 
@@ -322,8 +346,7 @@ def test_connector_leaves_no_socket_behind_when_connecting_cannot_begin(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A socket that nobody closes would warn, and warnings are errors here."""
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("no address", 80))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    _host(monkeypatch, ("no address", 80))
     connector = make("http://odd.example/prod")
     connector.resolve(PATIENCE_SECONDS)
 
@@ -335,13 +358,205 @@ def test_connector_fails_when_the_address_cannot_be_reached(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connecting fails at once, without a word to the selector."""
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("255.255.255.255", 80))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    _host(monkeypatch, ("255.255.255.255", 80))
     connector = make("http://broadcast.example/prod")
     connector.resolve(PATIENCE_SECONDS)
 
     with pytest.raises(OSError, match=r".+"):
         _drive(connector.open())
+
+
+def test_connector_finds_a_host_that_has_moved_while_the_function_was_frozen(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The epoch clock went on, the monotonic one did not."""
+    with Loopback(_answer_one) as server:
+        _host(monkeypatch, ("127.0.0.1", unused_port()))
+        connector = make("http://moving.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        time.epoch_ms += 1_200_000
+        _host(monkeypatch, ("127.0.0.1", server.port))
+
+        connector.resolve(PATIENCE_SECONDS)
+
+        assert _drive(connector.open()).status == 200
+
+
+def test_connector_tries_the_next_address_when_one_fails_at_once(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where there is no route to it: nothing is lost, and nothing is reported."""
+    with Loopback(_answer_one) as server:
+        _host(monkeypatch, ("255.255.255.255", 80), ("127.0.0.1", server.port))
+        connector = make("http://two.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+
+        answers = [_drive(connector.open()) for _ in range(3)]
+
+        assert [answer.status for answer in answers] == [200] * 3
+        assert not connector.is_resting
+
+
+def test_connector_leaves_an_address_that_failed_out_until_the_next_run(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may work by then."""
+    with Loopback(_answer_one) as one, Loopback(_answer_one) as other:
+        _host(monkeypatch, ("127.0.0.1", one.port), ("127.0.0.1", other.port))
+        connector = make("http://two.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        refused = connector.open()
+        connector.failed(refused)
+        refused.close()
+        for _ in range(3):
+            _post(connector)
+        in_this_run = (one.accepted, other.accepted)
+
+        connector.resolve(PATIENCE_SECONDS)
+        for _ in range(2):
+            _post(connector)
+
+        assert in_this_run == (1, 3)
+        assert (one.accepted, other.accepted) == (2, 4)
+
+
+def test_connector_forgives_an_address_that_fails_and_then_works(make: Make) -> None:
+    """Of two attempts at once the one that is heard last counts."""
+    with Loopback(_answer_one) as server:
+        connector = make(server.url)
+        connector.resolve(PATIENCE_SECONDS)
+        with closing(connector.open()) as first, closing(connector.open()) as last:
+            connector.failed(first)
+            after_failure = connector.is_resting
+
+            connector.opened(last)
+
+        assert after_failure
+        assert not connector.is_resting
+
+
+def test_connector_counts_what_it_opens_but_for_what_takes_long(make: Make, time: FakeTime) -> None:
+    """Another attempt may race that."""
+    with Loopback(wait_for_end) as server:
+        connector = make(server.url)
+        connector.resolve(PATIENCE_SECONDS)
+        counts = [connector.young]
+        with closing(connector.open()), closing(connector.open()) as second:
+            counts.append(connector.young)
+            time.seconds = ATTEMPT_DELAY_SECONDS
+            with closing(connector.open()):
+                counts.append(connector.young)
+            connector.dropped(second)
+            counts.append(connector.young)
+
+    assert counts == [0, 2, 1, 1]
+
+
+def test_connector_rests_a_moment_when_its_only_address_has_failed(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast the failures come, the host is not stormed."""
+    _host(monkeypatch, ("255.255.255.255", 80))
+    connector = make("http://broadcast.example/prod")
+    connector.resolve(PATIENCE_SECONDS)
+    rests = [connector.is_resting]
+    with pytest.raises(OSError, match=r".+"):
+        connector.open()
+    rests.append(connector.is_resting)
+
+    time.seconds = REST_SECONDS
+    rests.append(connector.is_resting)
+
+    assert rests == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("pauses_ms", "look_ups"),
+    [
+        ([0, 0, 0], 1),
+        ([999, 0, 0], 1),
+        ([round(DOUBT_SECONDS * 1000), 0, 999], 2),
+        ([1_000, 1_000, 1_000], 4),
+        ([-5_000, 0, 0], 2),
+    ],
+)
+def test_connector_looks_up_anew_when_it_is_doubted_but_once_a_second_at_most(
+    make: Make,
+    time: FakeTime,
+    monkeypatch: pytest.MonkeyPatch,
+    pauses_ms: list[int],
+    look_ups: int,
+) -> None:
+    """By the epoch clock, which may be set back; the monotonic one stands still here."""
+    asked = _host(monkeypatch, ("127.0.0.1", 1))
+    connector = make("http://moving.example/prod")
+    connector.resolve(PATIENCE_SECONDS)
+
+    for pause_ms in pauses_ms:
+        time.epoch_ms += pause_ms
+        connector.doubt()
+        _wait_for_look_up(connector)
+
+    assert len(asked) == look_ups
+
+
+def test_connector_does_not_wait_for_a_look_up_in_the_middle_of_a_run(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on with what it knows, and begins no second one meanwhile."""
+    is_over = Event()
+
+    def hang(*_: object, **__: object) -> list[Any]:
+        asked.append(1)
+        is_over.wait(PATIENCE_SECONDS)
+        raise OSError("too late")
+
+    asked: list[int] = []
+    with Loopback(_answer_one) as server:
+        _host(monkeypatch, ("127.0.0.1", server.port))
+        connector = make("http://slow.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        monkeypatch.setattr(socket, "getaddrinfo", hang)
+        for _ in range(3):
+            time.run(DOUBT_SECONDS)
+            connector.doubt()
+
+        answer = _drive(connector.open())
+
+        assert answer.status == 200
+        assert asked == [1]
+        is_over.set()
+
+
+def test_connector_looks_up_anew_in_a_run_that_outlives_the_addresses(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connections that it opens after that go where the host is by then."""
+    with Loopback(_answer_one) as one, Loopback(_answer_one) as other:
+        _host(monkeypatch, ("127.0.0.1", one.port))
+        connector = make("http://moving.example/prod")
+        connector.resolve(PATIENCE_SECONDS)
+        time.run(RESOLVED_SECONDS)
+        asked = _host(monkeypatch, ("127.0.0.1", other.port))
+
+        _drive(connector.open())
+        _wait_for_look_up(connector)
+        _drive(connector.open())
+
+        assert (one.accepted, other.accepted) == (1, 1)
+        assert len(asked) == 1
+
+
+def test_connector_fails_when_a_look_up_finds_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system promises an address or an error; neither may end a thread."""
+    _host(monkeypatch)
+    connector = make("http://empty.example/prod")
+    connector.resolve(PATIENCE_SECONDS)
+
+    with pytest.raises(OSError, match=r"empty\.example not resolved"):
+        connector.open()
 
 
 def test_connector_resolves_no_more_when_closed(make: Make) -> None:

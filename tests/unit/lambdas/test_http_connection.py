@@ -44,9 +44,8 @@ class Ends:
 
     def open(self) -> None:
         """Advance both ends until a post can be sent; TLS's session tickets come after that."""
-        while not self.http.is_open:
-            assert self.http.advance() is None
-            if isinstance(self.server, ssl.SSLSocket) and not self.http.is_open:
+        while not self.http.open_on():
+            if isinstance(self.server, ssl.SSLSocket):
                 assert is_readable(self.server)
                 self._shake_hands(self.server)
 
@@ -128,16 +127,11 @@ def test_connection_carries_one_post_after_another(ends: Ends) -> None:
         assert (http.answers, http.interest) == (number, READ)
 
 
-def test_connection_sends_what_it_was_given_while_opening(certificate: ServerCertificate) -> None:
-    """A post waits for the handshake, and goes with it."""
-    with ExitStack() as stack:
-        ends = Ends(certificate, stack)
-        ends.http.send(POST)
-
-        ends.open()
-        ends.finish_opening()
-
-        assert ends.receive(len(POST)) == POST
+def test_connection_waits_for_nothing_but_the_server_once_it_is_open(ends: Ends) -> None:
+    """It carries no post yet: a selector that still watched it for writing would never sleep."""
+    assert ends.http.is_open
+    assert ends.http.interest == READ
+    assert ends.http.post is None
 
 
 def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(ends: Ends) -> None:
@@ -340,11 +334,11 @@ def test_connection_fails_when_it_is_refused(
     sock.settimeout(0)
     sock.connect_ex(("127.0.0.1", unused_port()))
     http = HttpConnection(sock, _wrap_with(certificate) if is_tls else None)
-    http.send(POST)
+    assert is_readable(http)
 
     with pytest.raises(OSError, match=r".+"):
-        _advance(http)
-    assert not http.answers
+        http.open_on()
+    assert not http.is_open
     http.close()
 
 
@@ -394,23 +388,19 @@ Wanting = Callable[..., tuple[HttpConnection, _Tls]]
 
 
 def test_connection_waits_for_what_the_handshake_wants(wanting: Wanting) -> None:
-    """To read, then to write; then it is open, and the post goes."""
-    http, tls = wanting(ssl.SSLWantReadError(), ssl.SSLWantWriteError())
-    http.send(POST)
+    """To read, then to write; then it is open."""
+    http, _ = wanting(ssl.SSLWantReadError(), ssl.SSLWantWriteError())
 
-    interests = []
-    while not http.is_open:
-        assert http.advance() is None
-        interests.append(http.interest)
+    steps = [(http.open_on(), http.interest) for _ in range(3)]
 
-    assert interests == [READ, WRITE, READ]
-    assert tls.sent == POST
+    assert steps == [(False, READ), (False, WRITE), (True, READ)]
+    assert http.is_open
 
 
 def test_connection_waits_for_what_sending_wants(wanting: Wanting) -> None:
     """TLS may have to read before it can send: its own messages come in between."""
     http, tls = wanting()
-    http.advance()
+    http.open_on()
     tls.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
 
     http.send(POST)

@@ -1,4 +1,7 @@
-"""The connections of one thread: how many there are, what they carry, when they are given up."""
+"""The connections of one thread: how many there are, what they carry, when they are given up.
+
+How they are opened is in test_openings.py.
+"""
 
 import os
 import selectors
@@ -17,7 +20,8 @@ from delivery.endpoint import parse_endpoint
 from delivery.http_answer import Answer
 from delivery.http_connection import ClosedError
 from delivery.http_head import MalformedAnswerError
-from delivery.http_pool import OPENING_AT_ONCE, Ending, HttpPool, IdleClosedError, Timeouts
+from delivery.http_pool import Ending, HttpPool, IdleClosedError, Timeouts
+from delivery.openings import OPENING_AT_ONCE
 from delivery.post import Post
 from delivery.waker import Waker
 from tests.unit.lambdas.fakes import NOW_MS, FakeTime
@@ -29,8 +33,6 @@ from tests.unit.lambdas.loopback import (
     is_readable,
     read_post,
     reset,
-    silent_port,
-    unused_port,
     wait_for_end,
 )
 
@@ -71,7 +73,7 @@ def make(time: FakeTime, certificate: ServerCertificate) -> Iterator[Make]:
 
         def make(url: str, size: int = 64) -> HttpPool:
             context = tls_context(str(certificate.ca_path))
-            connector = Connector(parse_endpoint(url), context, time.clock.monotonic)
+            connector = Connector(parse_endpoint(url), context, time.clock)
             stack.callback(connector.close)
             connector.resolve(PATIENCE_SECONDS)
             pool = HttpPool(connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
@@ -113,8 +115,18 @@ def _result(pool: HttpPool) -> Answer | Exception:
     return result
 
 
+def _open(pool: HttpPool, number_of: int = 1) -> None:
+    """Open so many connections."""
+    for _ in range(number_of):
+        pool.open()
+    _poll_until(pool, lambda: not pool.is_opening)
+    assert pool.take_failures() == []
+
+
 def _carry(pool: HttpPool, request: bytes = REQUEST) -> Answer | Exception:
-    """Carry one post to its end."""
+    """Carry one post to its end, on a new connection if none is idle."""
+    if not pool.room:
+        _open(pool)
     pool.carry(_post(), request)
     return _result(pool)
 
@@ -141,6 +153,7 @@ def test_pool_carries_posts_and_says_which_answer_is_whose(serve: Serve, make: M
 
     pool = make(serve(echo).url)
     names = [f"{n:02}" for n in range(OPENING_AT_ONCE)]
+    _open(pool, len(names))
     for name in names:
         pool.carry(_post(name), REQUEST[:-2] + name.encode())
 
@@ -202,46 +215,56 @@ def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Ma
     assert posts == [b"POST", b"POST"]
 
 
-def test_pool_has_room_for_as_many_as_may_be_opened_at_once(make: Make) -> None:
-    """Opening costs the processor: the rest waits until some are open."""
-    with silent_port() as port:
-        pool = make(f"https://127.0.0.1:{port}/prod")
-        rooms = []
-        while pool.room:
-            rooms.append(pool.room)
-            pool.carry(_post(), REQUEST)
-
-        assert rooms == [1] * OPENING_AT_ONCE
-        assert pool.under_way == OPENING_AT_ONCE
-        assert not pool.may_open
-
-
 def test_pool_has_room_for_no_more_than_its_size(serve: Serve, make: Make) -> None:
     """Then posts wait for those that are under way."""
     pool = make(serve().url, size=2)
+    _open(pool, 2)
     pool.carry(_post(), REQUEST)
     pool.carry(_post(), REQUEST)
 
-    room_meanwhile = pool.room
+    room_meanwhile = (pool.room, pool.lacks_connections(99))
     _endings(pool, 2)
     _settle(pool)
 
-    assert room_meanwhile == 0
-    assert (pool.room, pool.may_open) == (2, False)
+    assert room_meanwhile == (0, False)
+    assert (pool.room, pool.lacks_connections(99)) == (2, False)
 
 
 def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> None:
-    """A connection is opened where nothing else is to do; what is idle is used at once."""
-    pool = make(serve().url)
+    """A connection is opened where nothing else is to do."""
+    is_told = Event()
+
+    def answer_when_told(server: socket.socket) -> None:
+        read_post(server)
+        is_told.wait(PATIENCE_SECONDS)
+        server.sendall(OK)
+        wait_for_end(server)
+
+    pool = make(serve(answer_when_told).url)
+    _open(pool)
     pool.carry(_post(), REQUEST)
+
+    after_news = (pool.may_open(1), pool.lacks_connections(1))
+    _settle(pool)
+    after_quiet = (pool.may_open(1), pool.lacks_connections(1))
+    is_told.set()
     _endings(pool)
 
-    after_news = (pool.room, pool.may_open, pool.has_answered)
-    _settle(pool)
-    after_quiet = (pool.room, pool.may_open, pool.has_answered)
+    assert after_news == (False, True)
+    assert after_quiet == (True, True)
 
-    assert after_news == (0, True, True)
-    assert after_quiet == (2, True, False)
+
+def test_pool_opens_nothing_while_a_connection_is_idle(serve: Serve, make: Make) -> None:
+    """Nor while one will be as soon as a poll has shown that it is quiet."""
+    pool = make(serve().url)
+    _carry(pool)
+
+    after_answer = (pool.room, pool.lacks_connections(99), pool.has_answered)
+    _settle(pool)
+    after_quiet = (pool.room, pool.lacks_connections(99), pool.has_answered)
+
+    assert after_answer == (0, False, True)
+    assert after_quiet == (1, False, False)
 
 
 @pytest.mark.parametrize("close", [socket.socket.close, reset])
@@ -317,7 +340,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     with pytest.raises(IdleClosedError):
         pool.carry(_post(), REQUEST)
     assert not pool.under_way
-    assert pool.may_open
+    assert pool.lacks_connections(1)
 
 
 def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
@@ -325,6 +348,19 @@ def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> No
     result = _carry(make(serve(read_post).url))
 
     assert isinstance(result, ClosedError)
+
+
+def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_has_rested(
+    serve: Serve, make: Make
+) -> None:
+    """It was opened in an earlier run, and never needed there."""
+    pool = make(serve(read_post).url)
+    _open(pool)
+    pool.drop_idle(NOW_MS - 1)
+
+    result = _carry(pool)
+
+    assert isinstance(result, IdleClosedError)
 
 
 @pytest.mark.parametrize("stray", [b"x", GONE])
@@ -395,6 +431,7 @@ def test_pool_ends_a_post_with_what_goes_wrong_and_leaves_the_others(
         wait_for_end(server)
 
     pool = make(serve(answer_by_name).url)
+    _open(pool, 3)
     for name in ("00", "01", "02"):
         pool.carry(_post(name), REQUEST[:-2] + name.encode())
 
@@ -402,41 +439,6 @@ def test_pool_ends_a_post_with_what_goes_wrong_and_leaves_the_others(
 
     assert isinstance(results.pop("01"), MalformedAnswerError)
     assert results == {"00": OK_ANSWER, "02": OK_ANSWER}
-
-
-def test_pool_raises_when_a_connection_cannot_be_opened(make: Make) -> None:
-    """Its host is unknown, say: nothing is under way then."""
-    pool = make("http://nowhere.invalid/prod")
-
-    with pytest.raises(OSError, match="not resolved"):
-        pool.carry(_post(), REQUEST)
-    assert pool.under_way == 0
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_pool_ends_a_post_when_the_connection_is_refused(make: Make, scheme: str) -> None:
-    """Nobody listens."""
-    result = _carry(make(f"{scheme}://127.0.0.1:{unused_port()}/prod"))
-
-    assert isinstance(result, ConnectionError)
-    assert not isinstance(result, IdleClosedError)
-
-
-def test_pool_gives_up_a_connection_that_is_not_open_in_time(make: Make, time: FakeTime) -> None:
-    """The server accepts, and never shakes hands."""
-    with silent_port() as port:
-        pool = make(f"https://127.0.0.1:{port}/prod")
-        pool.carry(_post("early"), REQUEST)
-        time.seconds = 1.0
-        pool.carry(_post("late"), REQUEST)
-        time.seconds = TIMEOUTS.connect_seconds
-
-        ((post, result),) = pool.expire()
-
-        assert post.connection.id == "early"
-        assert isinstance(result, TimeoutError)
-        assert str(result) == "no connection within 2.0 s"
-        assert pool.under_way == 1
 
 
 def test_pool_gives_up_an_answer_that_does_not_come_in_time(
@@ -481,8 +483,9 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
         wait_for_end(server)
 
     pool = make(serve(answer_half).url)
+    _open(pool)
     pool.carry(_post(), REQUEST)
-    (http,) = pool._opening
+    (http,) = pool._busy
     _poll_until(pool, lambda: http.has_heard)
     time.seconds = TIMEOUTS.read_seconds
 
@@ -493,7 +496,7 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
 
 
 def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
-    """Posts without an answer come back, and their connections are closed."""
+    """Posts without an answer come back; their connections are closed, and those opening."""
     is_closed = Event()
 
     def never_answer(server: socket.socket) -> None:
@@ -503,17 +506,17 @@ def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
 
     pool = make(serve(never_answer).url)
     posts = [_post("a"), _post("b")]
-    pool.carry(posts[0], REQUEST)
-    (http,) = pool._opening
-    _poll_until(pool, lambda: http.is_open)
-    pool.carry(posts[1], REQUEST)
+    _open(pool, 2)
+    for post in posts:
+        pool.carry(post, REQUEST)
+    pool.open()
 
     abandoned = pool.abandon()
 
     assert {post for post, _ in abandoned} == set(posts)
     assert {answer for _, answer in abandoned} == {None}
     assert is_closed.wait(PATIENCE_SECONDS)
-    assert pool.under_way == 0
+    assert (pool.under_way, pool.is_opening) == (0, False)
     assert pool.poll(0) == []
 
 
@@ -521,6 +524,7 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
     """Those that have only just answered too; the next post opens a connection."""
     server = serve()
     pool = make(server.url)
+    _open(pool, 2)
     pool.carry(_post(), REQUEST)
     pool.carry(_post(), REQUEST)
     _endings(pool, 1)
@@ -535,40 +539,49 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
 
 def test_pool_keeps_what_has_been_used_lately(serve: Serve, make: Make, time: FakeTime) -> None:
     """Each connection has a time of its own: a busy pool still loses those that it never uses."""
-    server = serve()
-    pool = make(server.url)
-    pool.carry(_post(), REQUEST)
-    pool.carry(_post(), REQUEST)
-    _settle_under_way(pool)
-    pool.poll(0)
+    pool = make(serve().url)
+    _open(pool, 2)
+    _settle(pool)
     time.epoch_ms += 1
     assert _carry(pool) == OK_ANSWER
 
     pool.drop_idle(NOW_MS)
-    pool.carry(_post(), REQUEST)  # on the connection that is left
-    pool.carry(_post(), REQUEST)  # on a new one
-    _settle_under_way(pool)
 
-    assert server.accepted == 3
+    assert pool.room == 1
+
+
+@pytest.mark.parametrize(("idle_ms", "kept"), [(-1, 0), (0, 2), (49_999, 2), (50_000, 0)])
+def test_pool_drops_what_is_idle_for_too_long_or_since_a_time_to_come(
+    serve: Serve, make: Make, time: FakeTime, idle_ms: int, kept: int
+) -> None:
+    """The epoch clock has been set back: how long it has been idle, nothing can tell."""
+    pool = make(serve().url)
+    _open(pool, 2)
+    time.epoch_ms += idle_ms
+
+    pool.drop_idle(time.epoch_ms - 50_000)
+
+    assert pool.room == kept
 
 
 def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
     serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As kqueue does for a connection that waits for both: the second time it may be closed."""
-    pool = make(serve(lambda server: server.close()).url)
+    pool = make(serve(read_post).url)
     select = selectors.DefaultSelector.select
 
     def twice(self: Any, timeout: float | None = None) -> list[Any]:
         return [event for event in select(self, timeout) for _ in range(2)]
 
     monkeypatch.setattr(selectors.DefaultSelector, "select", twice)
+    _open(pool)
     pool.carry(_post(), REQUEST)
 
     endings = _endings(pool)
 
     assert len(endings) == 1
-    assert isinstance(endings[0][1], OSError)
+    assert isinstance(endings[0][1], ClosedError)
 
 
 def _settle_under_way(pool: HttpPool) -> None:
@@ -606,8 +619,8 @@ def test_waker_can_be_rung_and_cleared_however_often() -> None:
     waker.close()
 
 
-def test_pool_is_quiet_when_an_answer_came_as_soon_as_the_connection_was_open(make: Make) -> None:
-    """It was watched for writing till then; an idle one that still was would wake us for ever."""
+def test_pool_drops_a_connection_that_answers_before_it_has_a_post(make: Make) -> None:
+    """The answer would be taken for that of the first post."""
     is_sent = Event()
 
     def answer_first(server: socket.socket) -> None:
@@ -617,16 +630,14 @@ def test_pool_is_quiet_when_an_answer_came_as_soon_as_the_connection_was_open(ma
 
     with Loopback(answer_first) as server:
         pool = make(server.url, size=1)
-        pool.carry(_post(), REQUEST)
+        pool.open()
         assert is_sent.wait(PATIENCE_SECONDS)
-        result = _result(pool)
 
-        news = [pool.poll(0), pool.poll(0)]
+        _poll_until(pool, lambda: not pool.is_opening)
+        _poll_until(pool, lambda: not pool.room)
 
-        assert result == OK_ANSWER
-        assert news == [[], []]
+        assert pool.poll(0) == []
         assert pool._is_quiet
-        assert len(pool._idle) == 1
         pool.close()
 
 
