@@ -171,8 +171,7 @@ def test_breaker_stays_closed_while_the_same_connections_are_lost_again() -> Non
     """Some broken ones, tried again and again at the end of a round that went well."""
     breaker = Breaker()
 
-    _hear(breaker, OK, times=180)
-    _hear(breaker, LOST, times=20, left=20)
+    _hear(breaker, LOST, *[OK] * 9, times=20)
     _hear(breaker, LOST._replace(lost_anew=0), times=80, left=20)
 
     assert breaker.is_closed
