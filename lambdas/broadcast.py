@@ -45,7 +45,7 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
     """Return whether SQS may forget the message. One bad record never holds up another."""
     try:
         try:
-            held = _lease(record, wired, until_ms)
+            held = _lease(record, wired, deadline, until_ms)
         except RejectedError as error:
             _reject(record, error, wired)
             return True
@@ -65,7 +65,9 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
     return not isinstance(carried.stopped_by, LeaseLostError)
 
 
-def _lease(record: Record, wired: BroadcastWiring, until_ms: int) -> Lease | Refusal:
+def _lease(
+    record: Record, wired: BroadcastWiring, deadline: float, until_ms: int
+) -> Lease | Refusal:
     """Open the broadcast of a message, or go on with the slice that it names."""
     if record.queue_arn == wired.settings.slice_queue_arn:
         broadcast_id, slice_id = parse_slice_message(record.body)
@@ -82,7 +84,7 @@ def _lease(record: Record, wired: BroadcastWiring, until_ms: int) -> Lease | Ref
         expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
         work=ALL_SHARDS,
     )
-    return wired.ledger.open(opening, until_ms=until_ms)
+    return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline)
 
 
 def _skip(record: Record, refusal: Refusal) -> bool:

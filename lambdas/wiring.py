@@ -76,7 +76,7 @@ def broadcast_wiring() -> BroadcastWiring:
     read_queries_plainly(dynamodb)
     ledger = Ledger(
         LedgerTable(dynamodb, settings.broadcasts_table, epoch_ms=clock.epoch_ms),
-        epoch_ms=clock.epoch_ms,
+        clock=clock,
     )
     worker = Worker(
         table=ConnectionsTable(dynamodb, settings.connections_table),

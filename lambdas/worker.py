@@ -124,7 +124,7 @@ class _Carrying:
     def _deliver(self) -> None:
         if self._seconds_to_live() > 0:
             until = min(self._deadline, self._worker.clock.monotonic() + self._seconds_to_live())
-            frame = self._held.summary.frame
+            frame = self._held.frame
             with closing(self._worker.fan_out.deliver(frame, self._journey, until)) as settled:
                 for settlement in settled:
                     ended = self._journey.settle(settlement)
@@ -188,7 +188,13 @@ class _Carrying:
             journey.give_away(part)
         delay_seconds = max(map(self._delay_seconds, parts))
         self._held = self._worker.ledger.split(
-            self._held, journey.work, counts, journey.failed, parts, rest_seconds=delay_seconds
+            self._held,
+            journey.work,
+            counts,
+            journey.failed,
+            parts,
+            deadline=self._deadline,
+            rest_seconds=delay_seconds,
         )
         self._saved()
         new = self._held.piece.unannounced[-len(parts) :]
@@ -216,21 +222,24 @@ class _Carrying:
         for as often as the queue allows; likewise when slices cannot be announced.
         """
         ledger, journey = self._worker.ledger, self._journey
+        release = partial(ledger.release, deadline=self._deadline)
         try:
             self._announce()
         except StorageError:
-            self._save(ledger.release)
+            self._save(release)
             raise
         if journey.work.is_done:
-            self._held = ledger.close(self._held, journey.counts, journey.failed)
+            self._held = ledger.close(
+                self._held, journey.counts, journey.failed, deadline=self._deadline
+            )
             return
         if journey.stragglers and journey.has_others and not stopped_by:
             self._give_away(Work(connections=tuple(journey.stragglers)))  # they rest, others go on
         if stopped_by and journey.counts.ended == self._before.ended:
-            self._save(ledger.release)
+            self._save(release)
             raise stopped_by
         delay_seconds = STOPPED_DELAY_SECONDS if stopped_by else self._delay_seconds(journey.work)
-        self._save(partial(ledger.release, rest_seconds=delay_seconds))
+        self._save(partial(release, rest_seconds=delay_seconds))
         self._worker.slice_queue.send(
             self._held.summary.id, self._held.piece.id, delay_seconds=delay_seconds
         )
