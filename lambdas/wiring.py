@@ -80,7 +80,7 @@ def broadcast_wiring() -> BroadcastWiring:
         close_when_idle(client, clock.epoch_ms)
     ledger = Ledger(
         LedgerTable(dynamodb, settings.broadcasts_table, epoch_ms=clock.epoch_ms),
-        epoch_ms=clock.epoch_ms,
+        clock=clock,
     )
     worker = Worker(
         table=ConnectionsTable(dynamodb, settings.connections_table),

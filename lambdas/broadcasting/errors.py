@@ -2,6 +2,7 @@
 
 BroadcastingError
 └── RejectedError           a queue message that breaks its contract; retrying cannot help
+    └── GaveUpError         a slice that was taken up too often; a redrive begins its count anew
 """
 
 
@@ -15,3 +16,7 @@ class RejectedError(BroadcastingError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class GaveUpError(RejectedError):
+    """A slice was taken up too often without any connection ending in it."""

@@ -5,8 +5,8 @@ import json
 from broadcasting.errors import RejectedError
 from broadcasting.message import EVERYONE, Broadcast
 
-MAX_FRAME_BYTES = 128 * 1024
-"""The largest message API Gateway delivers to a WebSocket client.
+MAX_FRAME_BYTES = 127 * 1024
+"""A KiB less than API Gateway delivers: an answer that replays frames has to hold any frame.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 """
@@ -17,7 +17,7 @@ def encode_frame(broadcast: Broadcast, sent_at_ms: int, seq: int) -> str:
 
     `seq` is its number in the channel.
 
-    Raises RejectedError when it is more than 128 KiB of UTF-8, or not Unicode text at all.
+    Raises RejectedError when it is more than 127 KiB of UTF-8, or not Unicode text at all.
     """
     frame = json.dumps(
         {
@@ -39,7 +39,7 @@ def encode_frame(broadcast: Broadcast, sent_at_ms: int, seq: int) -> str:
         ) from error
     if frame_bytes > MAX_FRAME_BYTES:
         raise RejectedError(
-            f"the frame would be {frame_bytes} bytes, API Gateway delivers at most "
-            f"{MAX_FRAME_BYTES}; send less, or send a link"
+            f"the frame would be {frame_bytes} bytes, expected at most {MAX_FRAME_BYTES} "
+            "(127 KiB); send less, or send a link"
         )
     return frame

@@ -9,11 +9,15 @@ that its next state is written against, so that of two writers one loses and not
     slice     free ── lease ──> leased ── close ──> closed
                ^                 │ ^ │
                └── release ──────┘ └─┴ checkpoint, split
-               (a lease that has run out is as good as released; who is released to rest, or
-               split off to, is not free until then)
+               (a lease that has run out is as good as released; a slice that is released or
+               split off with a rest is not free until the rest is over)
+
+A slice that rests because of an outage, or whose message was given up, says so in its row. The
+frame stands in a row of its own, which never changes.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from broadcasting.counts import Counts
 from broadcasting.work import Work
@@ -21,24 +25,38 @@ from broadcasting.work import Work
 ROOT = "0"
 """The slice that every broadcast begins with."""
 
+_REASON_CHARACTERS = 200
+
 
 class LedgerError(Exception):
     """A transition that the ledger does not allow."""
 
 
 class LeaseLostError(LedgerError):
-    """The slice is not ours any more: somebody took it up after our lease had run out."""
+    """The slice is not ours any more: a worker took it up after our lease had run out."""
+
+
+class Outage(NamedTuple):
+    """The rounds in a row that counted for no connection: how many, and since when.
+
+    `since_ms` is in epoch milliseconds; both are 0 when the last round counted.
+    """
+
+    since_ms: int = 0
+    rounds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One broadcast. Times are in epoch milliseconds; `settled_ms` and `expires_ms` 0 for none."""
+    """One broadcast. Times are in epoch milliseconds; `settled_ms` and `expires_ms` 0 for none.
+
+    `frame` is for rows of an earlier release, which kept the frame here; it is empty in new ones.
+    """
 
     id: str
     digest: str
     channel: str
     seq: int
-    frame: str
     opened_ms: int
     expires_ms: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -46,6 +64,7 @@ class Summary:
     slices: int = 1
     settled_ms: int = 0
     version: int = 0
+    frame: str = ""
 
     @property
     def is_settled(self) -> bool:
@@ -57,9 +76,12 @@ class Summary:
 class SliceRow:
     """A resumable piece of a broadcast.
 
-    `hops` counts how often it was taken up since somebody ended in it; `unannounced` are slices
-    that were split off and whose messages may not have been sent; `failed_rows` counts the rows
-    of failed connections that it has written.
+    `hops` counts how often it was taken up since a connection ended in it; `unannounced` are
+    slices that were split off and whose messages may not have been sent; `failed_rows` counts the
+    rows of failed connections that it has written. `outage_since_ms` and `outage_rounds` are an
+    Outage. `delivered_before` and `gone_before` are what the broadcast had reached when this slice
+    was split off: the evidence for judging refusals. `given_up` says why its message is in the
+    dead-letter queue; it is empty when it is not.
     """
 
     broadcast_id: str
@@ -74,18 +96,34 @@ class SliceRow:
     hops: int = 0
     is_closed: bool = False
     version: int = 0
+    outage_since_ms: int = 0
+    outage_rounds: int = 0
+    delivered_before: int = 0
+    gone_before: int = 0
+    given_up: str = ""
+
+    @property
+    def outage(self) -> Outage:
+        """The rounds in a row that counted for no connection."""
+        return Outage(self.outage_since_ms, self.outage_rounds)
 
     def is_free(self, now_ms: int) -> bool:
-        """Whether it can be leased: nobody owns it, and it does not rest."""
+        """Whether it can be leased: no worker owns it, and it does not rest."""
         return not self.is_closed and self.leased_until_ms <= now_ms
 
 
-def lease(piece: SliceRow, owner: str, *, now_ms: int, until_ms: int) -> SliceRow:
-    """Let somebody own a free slice for a while."""
+def lease(
+    piece: SliceRow, owner: str, *, now_ms: int, until_ms: int, anew: bool = False
+) -> SliceRow:
+    """Let a worker own a free slice for a while.
+
+    With `anew`, as after a redrive, its hops and its outage begin anew.
+    """
     if not piece.is_free(now_ms):
         raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} is closed, leased or resting")
     _require_exact(piece.counts, len(piece.work.connections))
-    return replace(piece, owner=owner, leased_until_ms=until_ms, hops=piece.hops + 1)
+    leased = replace(piece, owner=owner, leased_until_ms=until_ms, hops=piece.hops + 1, given_up="")
+    return replace(_in_outage(leased, Outage()), hops=1) if anew else leased
 
 
 def checkpoint(piece: SliceRow, work: Work, counts: Counts) -> SliceRow:
@@ -103,11 +141,13 @@ def split(
     parts: tuple[Work, ...],
     *,
     rests_until_ms: int = 0,
+    outage: Outage = Outage(),  # noqa: B008 - immutable
 ) -> tuple[Summary, SliceRow, tuple[SliceRow, ...]]:
     """Remember how far the owner has come with what it keeps, and make slices of the parts.
 
-    A part's connections have been counted as targeted by the owner; they take that along. The
-    parts are not free before they have rested.
+    A part's connections have been counted as targeted by the owner; they take that along, and
+    what the broadcast has reached so far. The parts are not free before they have rested, in an
+    `outage` if that is why.
     """
     given = sum(len(part.connections) for part in parts)
     _require_exact(counts, len(kept.connections) + given)
@@ -118,6 +158,10 @@ def split(
             part,
             counts=Counts(targeted=len(part.connections)),
             leased_until_ms=rests_until_ms,
+            outage_since_ms=outage.since_ms,
+            outage_rounds=outage.rounds,
+            delivered_before=piece.delivered_before + counts.delivered,
+            gone_before=piece.gone_before + counts.gone,
         )
         for number, part in enumerate(parts)
     )
@@ -140,9 +184,21 @@ def announced(piece: SliceRow) -> SliceRow:
     return replace(piece, unannounced=())
 
 
-def release(piece: SliceRow, *, rests_until_ms: int = 0) -> SliceRow:
-    """Let go of a slice that somebody else shall go on with, once it has rested."""
-    return replace(piece, owner="", leased_until_ms=rests_until_ms)
+def release(
+    piece: SliceRow,
+    *,
+    rests_until_ms: int = 0,
+    outage: Outage = Outage(),  # noqa: B008 - immutable
+    given_up: str = "",
+) -> SliceRow:
+    """Let go of a slice that another worker shall go on with, once it has rested.
+
+    Without an `outage` the round counted. `given_up` says why its message becomes a dead letter.
+    """
+    let_go = replace(
+        piece, owner="", leased_until_ms=rests_until_ms, given_up=given_up[:_REASON_CHARACTERS]
+    )
+    return _in_outage(let_go, outage)
 
 
 def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
@@ -160,6 +216,10 @@ def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, S
         settled_ms=0 if left else now_ms,
     )
     return summed, replace(release(piece), is_closed=True)
+
+
+def _in_outage(piece: SliceRow, outage: Outage) -> SliceRow:
+    return replace(piece, outage_since_ms=outage.since_ms, outage_rounds=outage.rounds)
 
 
 def _require_exact(counts: Counts, pending: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from broadcasting.checks import CHANNEL, Check, ids, integer, text
+from broadcasting.checks import CHANNEL, Check, ids, integer, is_unicode, text
 from broadcasting.errors import RejectedError
 from broadcasting.strict_json import cut, read_json
 
@@ -30,6 +30,8 @@ _CHECKS: Final[Mapping[str, Check]] = {
 _AUDIENCES: Final = ("channel", "user", "connections")
 _NOT_YET: Final = (*_AUDIENCES, "exclude")
 _TODAY: Final = tuple(key for key in _CHECKS if key not in _NOT_YET)
+_MOST_ID_BYTES: Final = 1024
+"""More than any release takes as an id, and less than a key of DynamoDB has."""
 _EXPECTED: Final = ', expected an object like {"message": "hello"}'
 
 
@@ -70,6 +72,26 @@ def parse_broadcast(body: str, message_id: str) -> Broadcast:
         message=request["message"],
         ttl_seconds=request.get("ttlSeconds"),
     )
+
+
+def identity_of(body: str, message_id: str) -> tuple[str, str] | None:
+    """Return the id and the digest of a body, None when it has no message or is not JSON.
+
+    It takes what `parse_broadcast` refuses for a limit: a broadcast that an earlier release has
+    opened goes on, whatever today's limits say. Never raises.
+    """
+    try:
+        request = json.loads(body)
+        if not isinstance(request, dict) or "message" not in request:
+            return None
+        id_ = request.get("id", message_id)
+        if not isinstance(id_, str) or not is_unicode(id_):
+            return None
+        if not 1 <= len(id_.encode()) <= _MOST_ID_BYTES:
+            return None
+        return id_, Broadcast(id_, request["message"]).digest
+    except (ValueError, RecursionError):
+        return None
 
 
 def _object(body: str) -> dict[str, Any]:

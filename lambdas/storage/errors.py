@@ -3,6 +3,7 @@
 StorageError
 ├── ReadError           rows could not be read
 ├── WriteError          a row could not be written
+│   └── BusyError       not just now: DynamoDB throttled, was busy with the row, or did not answer
 └── ConflictError       a row has changed since it was read
 """
 
@@ -17,6 +18,10 @@ class ReadError(StorageError):
 
 class WriteError(StorageError):
     """A row could not be written."""
+
+
+class BusyError(WriteError):
+    """A row could not be written just now: the same write may well succeed a little later."""
 
 
 class ConflictError(StorageError):

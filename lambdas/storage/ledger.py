@@ -1,140 +1,96 @@
 """The ledger: opens broadcasts, leases their slices, and keeps their account."""
 
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
-from enum import Enum, auto
-from typing import NamedTuple, TypeVar
+from functools import partial
 
+from broadcasting.clock import Clock
 from broadcasting.counts import Counts
-from broadcasting.errors import RejectedError
-from broadcasting.ledger import (
-    ROOT,
-    LeaseLostError,
-    LedgerError,
-    SliceRow,
-    Summary,
-    checkpoint,
-    close,
-    lease,
-    release,
-    split,
-)
+from broadcasting.ledger import Outage, checkpoint, close, release, split
 from broadcasting.work import Work
-from storage.errors import ConflictError, WriteError
-from storage.ledger_items import (
-    FailedRow,
-    Recent,
-    Sequence,
-    sequence_key,
-    sequence_of,
-    slice_key,
-    slice_of,
-    summary_key,
-    summary_of,
-)
+from storage.ledger_change import Change, Made
+from storage.ledger_lease import MAX_HOPS, Lease, Leasing, Refusal
+from storage.ledger_loop import WriteLoop
+from storage.ledger_opening import Opener, Opening
+from storage.ledger_rows import Failed
 from storage.ledger_table import LedgerTable
 
-MAX_HOPS = 1_000
-"""How often a slice may be taken up without anybody ending in it."""
+__all__ = ["MAX_HOPS", "Failed", "Lease", "Ledger", "Opening", "Refusal"]
 
 CLOCK_SLACK_SECONDS = 3.0
 """By how much the clocks of two workers may differ before a slice's own message comes too soon."""
 
-_Versioned = TypeVar("_Versioned", Summary, SliceRow)
-_TRIES = 50
-"""How often a write is made anew from what others have changed meanwhile."""
-
-_FAILED_PER_ROW = 250
-_REASON_CHARACTERS = 200
-"""A row takes 400 KB, and JSON some 6 bytes for the worst of characters."""
-
-Failed = tuple[tuple[str, str], ...]
-"""Connections that have failed, and why."""
-
-
-class Opening(NamedTuple):
-    """A broadcast to be opened. `frame_of` makes its frame from its number in the channel."""
-
-    id: str
-    digest: str
-    channel: str
-    frame_of: Callable[[int], str]
-    opened_ms: int
-    expires_ms: int
-    work: Work
-
-
-class Lease(NamedTuple):
-    """A slice that is ours until it is released or closed, or the lease has run out."""
-
-    summary: Summary
-    piece: SliceRow
-
-
-class Refusal(Enum):
-    """Why a slice is not leased."""
-
-    CLOSED = auto()
-    LEASED = auto()
+_AT_ONCE = float("-inf")
+"""The deadline of a write that is not tried again while the table is busy."""
 
 
 class Ledger:
-    """Reads and writes accounts; every write is made from what was read, or not at all."""
+    """Reads and writes accounts; every write is made from what was read, or not at all.
 
-    def __init__(self, table: LedgerTable, *, epoch_ms: Callable[[], int]) -> None:
+    A method with a `deadline` (monotonic seconds) waits until then while DynamoDB is busy, and
+    raises BusyError after it; LeaseLostError when the slice is not ours any more.
+    """
+
+    def __init__(
+        self, table: LedgerTable, *, clock: Clock, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._table = table
-        self._epoch_ms = epoch_ms
+        self._clock = clock
+        self._leasing = Leasing(table, clock)
+        self._loop = WriteLoop(clock, sleep)
 
-    def open(self, opening: Opening, *, until_ms: int) -> Lease | Refusal:
+    def open(
+        self, opening: Opening, *, until_ms: int, deadline: float, anew: bool = False
+    ) -> Lease | Refusal:
         """Open a broadcast and lease its first slice; one that is open goes on.
 
-        Raises RejectedError when the id belongs to another broadcast.
+        A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs
+        to another broadcast.
         """
-        for _ in range(_TRIES):
-            item = self._table.get(sequence_key(opening.channel))
-            counter = sequence_of(item) if item else Sequence(opening.channel)
-            counter = replace(counter, last=counter.last + 1)
-            summary = _summary(opening, counter.last)
-            piece = self._leased(SliceRow(opening.id, ROOT, opening.work), until_ms)
-            recent = Recent(opening.channel, counter.last, opening.id, opening.opened_ms)
-            try:
-                self._table.write(summary, piece, counter, recent)
-            except ConflictError:
-                found = self._table.get(summary_key(opening.id))
-                if found is None:
-                    continue  # another broadcast took the number
-                _require_same(summary_of(found), opening)
-                return self.lease(opening.id, ROOT, until_ms=until_ms)
-            return Lease(_next(summary), _next(piece))
-        raise WriteError(f"broadcast {opening.id} not opened: too many others are being opened")
+        opener = Opener(self._table, self._leasing, opening, uuid.uuid4().hex, until_ms, anew)
+        what = f"broadcast {opening.id} not opened"
+        return self._loop.run(opener.attempt, what=what, deadline=deadline)
 
-    def lease(self, broadcast_id: str, slice_id: str, *, until_ms: int) -> Lease | Refusal:
-        """Lease a slice, if it is free. Raises RejectedError when the ledger does not know it."""
-        summary, piece = self._read(broadcast_id, slice_id)
-        if piece.is_closed:
-            return Refusal.CLOSED
-        if piece.hops >= MAX_HOPS:
-            raise RejectedError(f"taken up {piece.hops} times without coming to an end")
-        if not piece.is_free(self._epoch_ms()):
-            return Refusal.LEASED
-        try:
-            leased = self._leased(piece, until_ms)
-        except LedgerError as error:
-            raise RejectedError(f"its row is wrong: {error}") from error
-        try:
-            self._table.write(leased)
-        except ConflictError:
-            return Refusal.LEASED
-        return Lease(summary, _next(leased))
+    def lease(
+        self, broadcast_id: str, slice_id: str, *, until_ms: int, anew: bool = False
+    ) -> Lease | Refusal:
+        """Lease a slice, if it is free; with `anew`, as after a redrive, its hops begin anew.
+
+        Raises RejectedError when the ledger does not know it, GaveUpError when it was taken up too
+        often.
+        """
+        summary, piece = self._leasing.read(broadcast_id, slice_id)
+        owner = uuid.uuid4().hex
+        return self._leasing.take(summary, piece, owner=owner, until_ms=until_ms, anew=anew)
+
+    def resume(
+        self, broadcast_id: str, digest: str, *, until_ms: int, anew: bool = False
+    ) -> Lease | Refusal | None:
+        """Lease the first slice of a broadcast that was opened before, whatever is refused today.
+
+        Returns None when the ledger knows no broadcast of that id and content.
+        """
+        summary = self._leasing.find(broadcast_id)
+        if summary is None or summary.digest != digest:
+            return None
+        owner = uuid.uuid4().hex
+        return self._leasing.take_root(summary, owner=owner, until_ms=until_ms, anew=anew)
 
     def work_of(self, broadcast_id: str, slice_id: str) -> Work:
         """Return what is still to do for a slice. Raises RejectedError for one that is unknown."""
-        return self._read(broadcast_id, slice_id)[1].work
+        return self._leasing.find_slice(broadcast_id, slice_id).work
 
     def checkpoint(self, held: Lease, work: Work, counts: Counts, failed: Failed) -> Lease:
-        """Write down how far we have come. Raises LeaseLostError."""
-        return self._write_piece(held, checkpoint(held.piece, work, counts), failed)
+        """Write down how far we have come, if that can be done at once.
+
+        Raises LeaseLostError, and BusyError when DynamoDB is busy: the next write tells as much.
+        """
+
+        def make(held: Lease) -> Made:
+            return Made(checkpoint(held.piece, work, counts))
+
+        return self._change(held, failed, make, "written", deadline=_AT_ONCE)
 
     def release(
         self,
@@ -143,15 +99,27 @@ class Ledger:
         counts: Counts,
         failed: Failed,
         *,
+        deadline: float,
         rest_seconds: float = 0.0,
+        outage: Outage = Outage(),  # noqa: B008 - immutable
+        given_up: str = "",
     ) -> Lease:
-        """Write down how far we have come, for whoever goes on, after a rest if need be.
+        """Write down how far we have come, for the worker that goes on, after a rest if need be.
 
-        A message that comes again meanwhile does not cut the rest short. Raises LeaseLostError.
+        A message that comes again meanwhile does not cut the rest short. Without an `outage` the
+        round counted; `given_up` says why the slice's message becomes a dead letter.
         """
-        done = checkpoint(held.piece, work, counts)
-        rests_until_ms = self._rests_until_ms(rest_seconds)
-        return self._write_piece(held, release(done, rests_until_ms=rests_until_ms), failed)
+        let_go = partial(
+            release,
+            rests_until_ms=self._rests_until_ms(rest_seconds),
+            outage=outage,
+            given_up=given_up,
+        )
+
+        def make(held: Lease) -> Made:
+            return Made(let_go(checkpoint(held.piece, work, counts)))
+
+        return self._change(held, failed, make, "released", deadline=deadline)
 
     def split(
         self,
@@ -161,114 +129,54 @@ class Ledger:
         failed: Failed,
         parts: tuple[Work, ...],
         *,
+        deadline: float,
         rest_seconds: float = 0.0,
+        outage: Outage = Outage(),  # noqa: B008 - immutable
     ) -> Lease:
-        """Write down how far we have come, and make slices of parts. Raises LeaseLostError."""
+        """Write down how far we have come, and make slices of parts, which rest if need be."""
         rests_until_ms = self._rests_until_ms(rest_seconds)
-        for _ in range(_TRIES):
-            summary, piece, children = split(
-                held.summary, held.piece, kept, counts, parts, rests_until_ms=rests_until_ms
-            )
-            piece, rows = _with_failed(piece, failed)
-            try:
-                self._table.write(summary, piece, *children, *rows)
-            except ConflictError:
-                held = self._again(held)
-                continue
-            return Lease(_next(summary), _next(piece))
-        raise WriteError(f"{held.piece.id} of {held.summary.id} not split: too many conflicts")
 
-    def close(self, held: Lease, counts: Counts, failed: Failed) -> Lease:
+        def make(held: Lease) -> Made:
+            summary, piece, children = split(
+                held.summary,
+                held.piece,
+                kept,
+                counts,
+                parts,
+                rests_until_ms=rests_until_ms,
+                outage=outage,
+            )
+            return Made(piece, summary, children)
+
+        return self._change(held, failed, make, "split", deadline=deadline)
+
+    def close(self, held: Lease, counts: Counts, failed: Failed, *, deadline: float) -> Lease:
         """End a slice whose work is done; the last one settles the broadcast.
 
-        Raises LeaseLostError, and LedgerError when the sums do not add up.
+        Raises LedgerError when the sums do not add up.
         """
-        for _ in range(_TRIES):
-            done, rows = _with_failed(checkpoint(held.piece, Work(), counts), failed)
-            summary, piece = close(held.summary, done, now_ms=self._epoch_ms())
-            try:
-                self._table.write(summary, piece, *rows)
-            except ConflictError:
-                held = self._again(held)
-                continue
-            return Lease(_next(summary), _next(piece))
-        raise WriteError(f"{held.piece.id} of {held.summary.id} not closed: too many conflicts")
+
+        def make(held: Lease) -> Made:
+            done = checkpoint(held.piece, Work(), counts)
+            summary, piece = close(held.summary, done, now_ms=self._clock.epoch_ms())
+            return Made(piece, summary)
+
+        return self._change(held, failed, make, "closed", deadline=deadline)
+
+    def _change(
+        self,
+        held: Lease,
+        failed: Failed,
+        make: Callable[[Lease], Made],
+        verb: str,
+        *,
+        deadline: float,
+    ) -> Lease:
+        change = Change(self._table, self._leasing, held, failed, make)
+        what = f"slice {held.piece.id} of {held.summary.id} not {verb}"
+        return self._loop.run(change.attempt, what=what, deadline=deadline)
 
     def _rests_until_ms(self, rest_seconds: float) -> int:
         """Return the end of a rest; a little early, as its message may come by another clock."""
         milliseconds = int((rest_seconds - CLOCK_SLACK_SECONDS) * 1000)
-        return self._epoch_ms() + milliseconds if milliseconds > 0 else 0
-
-    def _leased(self, piece: SliceRow, until_ms: int) -> SliceRow:
-        return lease(piece, uuid.uuid4().hex, now_ms=self._epoch_ms(), until_ms=until_ms)
-
-    def _write_piece(self, held: Lease, piece: SliceRow, failed: Failed) -> Lease:
-        piece, rows = _with_failed(piece, failed)
-        for _ in range(_TRIES):
-            try:
-                self._table.write(piece, *rows)
-            except ConflictError:
-                held = self._again(held)
-                continue
-            return Lease(held.summary, _next(piece))
-        raise WriteError(f"{piece.id} of {piece.broadcast_id} not written: too many conflicts")
-
-    def _again(self, held: Lease) -> Lease:
-        """Return the summary as it is now. Raises LeaseLostError when the slice has changed."""
-        summary, piece = self._read(held.summary.id, held.piece.id)
-        if piece.version != held.piece.version:
-            raise LeaseLostError(f"slice {piece.id} of {piece.broadcast_id}")
-        return Lease(summary, held.piece)
-
-    def _read(self, broadcast_id: str, slice_id: str) -> tuple[Summary, SliceRow]:
-        summary = self._table.get(summary_key(broadcast_id))
-        piece = self._table.get(slice_key(broadcast_id, slice_id))
-        if summary is None or piece is None:
-            raise RejectedError(
-                f"the ledger knows no slice {slice_id} of broadcast {broadcast_id}: it is forged, "
-                "or its broadcast was opened more than 7 days ago"
-            )
-        try:
-            return summary_of(summary), slice_of(piece)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RejectedError(f"its row in the ledger cannot be read: {error!r}") from error
-
-
-def _summary(opening: Opening, seq: int) -> Summary:
-    return Summary(
-        id=opening.id,
-        digest=opening.digest,
-        channel=opening.channel,
-        seq=seq,
-        frame=opening.frame_of(seq),
-        opened_ms=opening.opened_ms,
-        expires_ms=opening.expires_ms,
-    )
-
-
-def _require_same(found: Summary, opening: Opening) -> None:
-    if found.digest != opening.digest:
-        raise RejectedError(
-            f"id {opening.id} belongs to another broadcast, number {found.seq} of channel "
-            f"{found.channel}; expected the same content, or an id of its own"
-        )
-
-
-def _with_failed(piece: SliceRow, failed: Failed) -> tuple[SliceRow, tuple[FailedRow, ...]]:
-    """Return what to write besides a slice for connections that have failed."""
-    shown = tuple((id_, reason[:_REASON_CHARACTERS]) for id_, reason in failed)
-    rows = tuple(
-        FailedRow(
-            piece.broadcast_id,
-            piece.id,
-            piece.failed_rows + number,
-            shown[start : start + _FAILED_PER_ROW],
-        )
-        for number, start in enumerate(range(0, len(shown), _FAILED_PER_ROW))
-    )
-    return replace(piece, failed_rows=piece.failed_rows + len(rows)), rows
-
-
-def _next(row: _Versioned) -> _Versioned:
-    """Return a row as it is once it has been written."""
-    return replace(row, version=row.version + 1)
+        return self._clock.epoch_ms() + milliseconds if milliseconds > 0 else 0

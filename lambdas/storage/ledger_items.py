@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 LIFE_SECONDS = 7 * 24 * 3600
 """How long a broadcast's account is kept."""
 
+_LEFT_OUT_WHEN_EMPTY = (
+    *("frame", "outage_since_ms", "outage_rounds"),
+    *("delivered_before", "gone_before", "given_up"),
+)
+"""Attributes that rows of some release lack: a row without them is read as if they were empty."""
+
 Item = dict[str, "AttributeValueTypeDef"]
 
 
@@ -38,6 +44,16 @@ class Recent:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameRow:
+    """The frame of the broadcast that has a number in a channel: written once, never changed."""
+
+    channel: str
+    seq: int
+    frame: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FailedRow:
     """Some of the connections that failed in a slice, as pairs of id and reason."""
 
@@ -48,7 +64,7 @@ class FailedRow:
     version: int = 0
 
 
-Row = Summary | SliceRow | Sequence | Recent | FailedRow
+Row = Summary | SliceRow | Sequence | Recent | FrameRow | FailedRow
 
 
 def key_of(row: Row) -> tuple[str, str]:
@@ -62,6 +78,8 @@ def key_of(row: Row) -> tuple[str, str]:
             return sequence_key(row.channel)
         case Recent():
             return f"channel#{row.channel}", f"seq#{row.seq:012d}"
+        case FrameRow():
+            return frame_key(row.channel, row.seq)
         case FailedRow():
             return f"broadcast#{row.broadcast_id}", f"failed#{row.slice_id}#{row.number:06d}"
 
@@ -74,6 +92,11 @@ def summary_key(broadcast_id: str) -> tuple[str, str]:
 def sequence_key(channel: str) -> tuple[str, str]:
     """Return the key of a channel's counter."""
     return f"channel#{channel}", "sequence"
+
+
+def frame_key(channel: str, seq: int) -> tuple[str, str]:
+    """Return the key of the frame that has a number in a channel."""
+    return f"channel#{channel}", f"frame#{seq:012d}"
 
 
 def slice_key(broadcast_id: str, slice_id: str) -> tuple[str, str]:
@@ -97,7 +120,11 @@ def to_item(row: Row) -> Item:
             values["failed"] = json.dumps(row.failed)
         case _:
             pass
-    return {name: _attribute(value) for name, value in values.items()}
+    return {
+        name: _attribute(value)
+        for name, value in values.items()
+        if value or name not in _LEFT_OUT_WHEN_EMPTY
+    }
 
 
 def summary_of(item: Item) -> Summary:
@@ -124,6 +151,11 @@ def slice_of(item: Item) -> SliceRow:
 def sequence_of(item: Item) -> Sequence:
     """Read a channel's counter."""
     return Sequence(**_values(item))
+
+
+def frame_row_of(item: Item) -> FrameRow:
+    """Read a frame. Raises KeyError or TypeError for any other item."""
+    return FrameRow(**_values(item))
 
 
 def _attribute(value: "int | str | bytes") -> "AttributeValueTypeDef":

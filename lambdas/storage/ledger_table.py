@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from storage.errors import ConflictError, ReadError, WriteError
+from storage.errors import ReadError
 from storage.ledger_items import LIFE_SECONDS, Item, Row, key_of, to_item
 from storage.ledger_items import Sequence as Counter
+from storage.ledger_refusals import refusal_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_CONFLICTS = (
-    "ConditionalCheckFailedException",
-    "TransactionCanceledException",
-    "TransactionConflictException",
-)
-
 
 class LedgerTable:
-    """Rows by their keys; each write is conditional on the version that it is made from."""
+    """Rows by their keys; each write is conditional on the version that it is made from.
+
+    A row that has expired is no row: DynamoDB deletes it days later.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ttl-expired-items.html
+    """
 
     def __init__(self, client: "DynamoDBClient", name: str, *, epoch_ms: Callable[[], int]) -> None:
         self._client = client
@@ -37,14 +36,15 @@ class LedgerTable:
             )
         except (ClientError, BotoCoreError) as error:
             raise ReadError(f"row {key} not read: {error}") from error
-        return answer.get("Item")
+        item = answer.get("Item")
+        return None if item is None or self._is_expired(item) else item
 
     def write(self, *rows: Row) -> None:
         """Write the next versions of rows that were made from what was read.
 
         All or none. Raises ConflictError when one of them has changed since it was read, or,
-        with version 0, exists; WriteError when nothing can be written. A write whose answer was
-        lost counts as done if its rows are there.
+        with version 0, exists; BusyError when DynamoDB cannot write them just now; WriteError when
+        it refuses to. A write whose answer was lost counts as done if its rows are there.
         """
         writer = uuid.uuid4().hex
         try:
@@ -52,26 +52,35 @@ class LedgerTable:
         except (ClientError, BotoCoreError) as error:
             if self._are_written(rows, writer):
                 return
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _CONFLICTS:
-                raise ConflictError(f"{_names(rows)} changed meanwhile") from error
-            raise WriteError(f"{_names(rows)} not written: {error}") from error
+            raise refusal_of(_names(rows), error) from error
+
+    def _now_seconds(self) -> int:
+        return self._epoch_ms() // 1000
+
+    def _is_expired(self, item: Item) -> bool:
+        return "expiresAt" in item and int(item["expiresAt"]["N"]) <= self._now_seconds()
 
     def _put(self, row: Row, writer: str) -> Any:
         """Return the conditional put of a row's next version."""
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        now_seconds = self._now_seconds()
+        condition = ("attribute_not_exists(pk) OR expiresAt <= :now", {":now": now_seconds})
         if row.version:
-            condition = {
-                "ConditionExpression": "version = :before",
-                "ExpressionAttributeValues": {":before": {"N": str(row.version)}},
-            }
+            condition = ("version = :before", {":before": row.version})
         item = {
             **to_item(replace(row, version=row.version + 1)),
             **_attributes(key_of(row)),
             "writer": {"S": writer},
         }
         if not isinstance(row, Counter):  # a channel's numbers go on, however long it was silent
-            item["expiresAt"] = {"N": str(self._epoch_ms() // 1000 + LIFE_SECONDS)}
-        return {"TableName": self._name, "Item": item, **condition}
+            item["expiresAt"] = {"N": str(now_seconds + LIFE_SECONDS)}
+        return {
+            "TableName": self._name,
+            "Item": item,
+            "ConditionExpression": condition[0],
+            "ExpressionAttributeValues": {
+                name: {"N": str(value)} for name, value in condition[1].items()
+            },
+        }
 
     def _put_all(self, puts: list[Any]) -> None:
         if len(puts) == 1:

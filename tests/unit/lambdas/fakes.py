@@ -13,8 +13,17 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from delivery.port import Watch
 from storage.connections import ConnectionsTable
-from storage.errors import ConflictError, ReadError, WriteError
-from storage.ledger_items import Item, Row, key_of, summary_key, summary_of, to_item
+from storage.errors import BusyError, ConflictError, ReadError, WriteError
+from storage.ledger_items import (
+    LIFE_SECONDS,
+    Item,
+    Row,
+    Sequence,
+    key_of,
+    summary_key,
+    summary_of,
+    to_item,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 NOW_MS = 1_700_000_000_000
 OLD_MS = NOW_MS - 600_000
 FAR = 1_000.0
+FOR_EVER: Any = {"N": str(10**12)}
 
 
 @dataclass
@@ -164,11 +174,11 @@ class Fault(Enum):
     """What may happen to one write of the ledger."""
 
     REFUSED = auto()
-    """Nothing is written, and we hear so."""
+    """Nothing is written, and nothing would be a little later: DynamoDB refuses it."""
+    BUSY = auto()
+    """Nothing is written just now: DynamoDB throttles, or is busy with another transaction."""
     LOST = auto()
-    """It is written, but the answer is lost, after all retries of the client."""
-    CONFLICT = auto()
-    """It is canceled though no row has changed: DynamoDB was busy with another transaction."""
+    """It is written, but its answer is lost, and it could not be looked for."""
 
 
 @dataclass
@@ -176,7 +186,7 @@ class FakeLedgerTable:
     """The broadcasts table in memory, behind the methods of `LedgerTable`.
 
     `faults` are those of the next writes; `meanwhile` is what others do just before them;
-    `unreadable` counts the next reads that fail.
+    `unreadable` counts the next reads that fail. Rows expire by `epoch_ms`, and are not deleted.
     """
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict)
@@ -184,13 +194,16 @@ class FakeLedgerTable:
     meanwhile: list[Callable[[], object]] = field(default_factory=list)
     unreadable: int = 0
     writes: list[tuple[Row, ...]] = field(default_factory=list)
+    reads: list[tuple[str, str]] = field(default_factory=list)
+    epoch_ms: Callable[[], int] = lambda: NOW_MS
 
     def get(self, key: tuple[str, str]) -> Item | None:
         """Return an item as it is now."""
         if self.unreadable:
             self.unreadable -= 1
             raise ReadError("injected")
-        return self.items.get(key)
+        self.reads.append(key)
+        return self._found(key)
 
     def write(self, *rows: Row) -> None:
         """Write the next versions of rows, all or none."""
@@ -199,21 +212,34 @@ class FakeLedgerTable:
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.REFUSED:
             raise WriteError("injected")
-        if fault is Fault.CONFLICT or any(self._version(row) != row.version for row in rows):
-            raise ConflictError("injected" if fault else "changed")
-        new = {key_of(row): to_item(replace(row, version=row.version + 1)) for row in rows}
+        if fault is Fault.BUSY:
+            raise BusyError("injected")
+        if any(self._version(row) != row.version for row in rows):
+            raise ConflictError("changed")
+        new = {key_of(row): self._next(row) for row in rows}
         _require_that_dynamodb_takes(rows, new)
         self.items |= new
         self.writes.append(rows)
         if fault is Fault.LOST:
-            raise WriteError("injected")
+            raise BusyError("injected")
 
     def summary(self, broadcast_id: str) -> "Summary":
         """Return a broadcast's summary as it is now."""
         return summary_of(self.items[summary_key(broadcast_id)])
 
+    def _next(self, row: Row) -> Item:
+        item = to_item(replace(row, version=row.version + 1))
+        if not isinstance(row, Sequence):
+            item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
+        return item
+
+    def _found(self, key: tuple[str, str]) -> Item | None:
+        item = self.items.get(key)
+        is_over = item and int(item.get("expiresAt", FOR_EVER)["N"]) <= self.epoch_ms() // 1000
+        return None if is_over else item
+
     def _version(self, row: Row) -> int:
-        item = self.items.get(key_of(row))
+        item = self._found(key_of(row))
         return int(item["version"]["N"]) if item else 0
 
     @property

@@ -23,7 +23,7 @@ from broadcasting.outcome import Outcome, Settlement
 from broadcasting.retry import MAX_ROUNDS
 from delivery.port import ForbiddenError
 from settings import BroadcastSettings
-from storage.errors import ConflictError, ReadError, WriteError
+from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
 from storage.ledger_items import Item, Row
 from storage.queues import DeadLetters, SliceQueue
@@ -178,7 +178,7 @@ class Invocation:
         fate = self._fate
         self._die_if(fate is Fate.DEATH_BEFORE)
         if fate is Fate.BUSY and isinstance(error, WriteError):
-            raise ConflictError("injected")
+            raise BusyError("injected")
         if fate in (Fate.REFUSED, Fate.BUSY):
             raise error
         answer = effect()
@@ -228,7 +228,7 @@ WIRED = threading.local()
 
 def _wiring(one: Invocation) -> BroadcastWiring:
     sqs = cast("SQSClient", _Sqs(one))
-    ledger = Ledger(cast("LedgerTable", _Table(one)), epoch_ms=one.clock.epoch_ms)
+    ledger = Ledger(cast("LedgerTable", _Table(one)), clock=one.clock, sleep=one.world.time.run)
     worker = Worker(
         table=one.world.dynamo.table,
         fan_out=_FanOut(one),

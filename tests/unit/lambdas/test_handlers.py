@@ -20,6 +20,7 @@ from settings import BroadcastSettings, SettingsError
 from storage.ledger import Ledger, Opening, Refusal
 from storage.queues import DeadLetters, SliceQueue
 from tests.unit.lambdas.fakes import (
+    FAR,
     NOW_MS,
     OLD_MS,
     FakeDynamo,
@@ -98,7 +99,7 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, epoch_ms=lambda: self.time.epoch_ms)
+        return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
         answer = broadcast.handler({"Records": records}, cast("LambdaContext", _Context()))
@@ -107,9 +108,9 @@ class _Floor:
     def release(self, work: Work) -> None:
         """Have a slice that nobody owns."""
         opening = Opening("b", "d", "*", lambda _: "the frame", NOW_MS, 0, Work(work.shards))
-        held = self.ledger.open(opening, until_ms=NOW_MS + 1)
+        held = self.ledger.open(opening, until_ms=NOW_MS + 1, deadline=FAR)
         assert not isinstance(held, Refusal)
-        self.ledger.release(held, work, Counts(targeted=len(work.connections)), ())
+        self.ledger.release(held, work, Counts(targeted=len(work.connections)), (), deadline=FAR)
 
     def reasons(self, queue: str) -> list[str]:
         sent = self.sqs.to(queue)
@@ -376,7 +377,7 @@ def test_broadcast_returns_a_message_whose_slice_is_under_way(
     floor: _Floor, log: io.StringIO
 ) -> None:
     """Should that worker die, the message is still there."""
-    floor.rows.faults = [Fault.LOST]
+    floor.rows.faults = [None, Fault.REFUSED]
     record = _sqs_record("m1", '{"message": 1}')
 
     assert floor.handle(record) == ["m1"]
@@ -456,13 +457,13 @@ def test_broadcast_is_delivered_though_it_cannot_be_reported(
 
 
 def test_broadcast_rejects_when_the_frame_is_too_large(floor: _Floor) -> None:
-    """Over 128 KiB once framed: kept with its reason, posted to nobody."""
-    body = json.dumps({"message": "a" * (128 * 1024)})
+    """Over 127 KiB once framed: kept with its reason, posted to nobody."""
+    body = json.dumps({"message": "a" * (127 * 1024)})
 
     failed = floor.handle(_sqs_record("m1", body))
 
     assert (failed, floor.fan_out.frames, floor.rows.items) == ([], [], {})
-    assert "API Gateway delivers at most 131072" in floor.reasons("dead")[0]
+    assert "expected at most 130048 (127 KiB)" in floor.reasons("dead")[0]
 
 
 def test_dead_letter_reason_is_cleaned_and_cut() -> None:

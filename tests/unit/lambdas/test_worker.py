@@ -52,13 +52,13 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, epoch_ms=lambda: self.time.epoch_ms)
+        return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
 
     def open(self, work: Work = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
         fresh = Work(work.shards)
         opening = Opening("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
-        held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS)
+        held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS, deadline=FAR)
         assert isinstance(held, Lease)
         if not work.connections:
             return held
@@ -395,7 +395,12 @@ def test_worker_raises_when_the_slice_cannot_be_sent(floor: _Floor) -> None:
 def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) -> None:
     """A crash between the split and the messages costs nobody the broadcast."""
     held = floor.ledger.split(
-        floor.open(), Work(), Counts(), (), (Work((ShardCursor(1),)), Work((ShardCursor(2),)))
+        floor.open(),
+        Work(),
+        Counts(),
+        (),
+        (Work((ShardCursor(1),)), Work((ShardCursor(2),))),
+        deadline=FAR,
     )
     floor.time.run(LEASE_MS / 1000)
 
@@ -410,7 +415,7 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
 def test_worker_that_announces_slices_again_lets_stragglers_rest(floor: _Floor) -> None:
     """Whoever split them off has died; they are no younger, and no less often tried."""
     parts = (_named(Connection("a", OLD_MS, 2)), _named(Connection("b", OLD_MS, 1)), Work())
-    floor.ledger.split(floor.open(), Work(), Counts(2), (), parts)
+    floor.ledger.split(floor.open(), Work(), Counts(2), (), parts, deadline=FAR)
     floor.time.run(LEASE_MS / 1000)
 
     floor.carry(floor.lease())
@@ -452,23 +457,31 @@ def test_worker_stops_when_its_lease_was_lost(
     assert floor.carry(other).summary.counts == Counts(100, delivered=100)
 
 
-@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.LOST])
-def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor, fault: Fault) -> None:
+def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None:
     """The message comes again; who has been posted to may be posted to again."""
     floor.dynamo = FakeDynamo(_rows(10))
     held = floor.open()
-    floor.rows.faults = [fault]
+    floor.rows.faults = [Fault.REFUSED]
 
     with pytest.raises(WriteError):
         floor.carry(held)
     floor.time.run(LEASE_MS / 1000)
-    again = floor.lease()
 
-    if fault is Fault.REFUSED:
-        floor.carry(again)
-    else:
-        assert again is Refusal.CLOSED
-    assert floor.rows.summary("b").counts == Counts(10, delivered=10)
+    assert floor.carry(floor.lease()).summary.counts == Counts(10, delivered=10)
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.LOST])
+def test_worker_waits_when_dynamodb_is_busy_at_the_end(floor: _Floor, fault: Fault) -> None:
+    """A closing that is throttled, or whose answer is lost, repeats no connection."""
+    floor.dynamo = FakeDynamo(_rows(10))
+    held = floor.open()
+    floor.rows.faults = [fault] * 3
+
+    carried = floor.carry(held)
+
+    assert carried.is_closed
+    assert floor.rows.summary("b").counts == carried.counts == Counts(10, delivered=10)
+    assert len(floor.fan_out.frames) == 1
 
 
 def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> None:

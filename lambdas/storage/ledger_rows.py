@@ -1,0 +1,36 @@
+"""Rows on their way into the table: their next versions, and who has failed beside them."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from broadcasting.ledger import SliceRow, Summary
+from storage.ledger_items import FailedRow
+
+_Versioned = TypeVar("_Versioned", Summary, SliceRow)
+
+_FAILED_PER_ROW = 250
+_REASON_CHARACTERS = 200
+"""A row takes 400 KB, and JSON some 6 bytes for the worst of characters."""
+
+Failed = tuple[tuple[str, str], ...]
+"""Connections that have failed, and why."""
+
+
+def next_version(row: _Versioned) -> _Versioned:
+    """Return a row as it is once it has been written."""
+    return replace(row, version=row.version + 1)
+
+
+def with_failed(piece: SliceRow, failed: Failed) -> tuple[SliceRow, tuple[FailedRow, ...]]:
+    """Return what to write besides a slice for connections that have failed."""
+    shown = tuple((id_, reason[:_REASON_CHARACTERS]) for id_, reason in failed)
+    rows = tuple(
+        FailedRow(
+            piece.broadcast_id,
+            piece.id,
+            piece.failed_rows + number,
+            shown[start : start + _FAILED_PER_ROW],
+        )
+        for number, start in enumerate(range(0, len(shown), _FAILED_PER_ROW))
+    )
+    return replace(piece, failed_rows=piece.failed_rows + len(rows)), rows
