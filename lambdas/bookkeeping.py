@@ -106,7 +106,11 @@ class Bookkeeper:
             self.send(0)
 
     def release(
-        self, *, rest_seconds: float = 0.0, outage: Outage = Outage(), given_up: str = ""
+        self,
+        *,
+        rest_seconds: float = 0.0,
+        outage: Outage = Outage(),  # noqa: B008 - immutable
+        given_up: str = "",
     ) -> None:
         """Let go of the slice, for another invocation to go on with once it has rested."""
         deadline = max(self._reserve_at, self._clock.monotonic()) + RELEASE_SECONDS

@@ -1,6 +1,7 @@
 """Tells what one invocation did for a slice: log lines and metrics."""
 
 from dataclasses import asdict
+from typing import Any
 
 from broadcasting.ledger import LeaseLostError, Summary
 from carried import Carried
@@ -30,7 +31,7 @@ def report_carried(carried: Carried) -> None:
 
 def _log_trouble(carried: Carried) -> None:
     """Log what stopped the work early, and what everyone heard."""
-    facts = {"broadcast_id": carried.summary.id, "slice_id": carried.slice_id}
+    facts: dict[str, Any] = {"broadcast_id": carried.summary.id, "slice_id": carried.slice_id}
     if carried.stopped_by:
         is_lost = isinstance(carried.stopped_by, LeaseLostError)
         message = "lease lost" if is_lost else "stopped early"

@@ -88,6 +88,7 @@ def broadcast_wiring() -> BroadcastWiring:
         ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),
         clock=clock,
+        outage_seconds=settings.outage_seconds,
     )
     wired = BroadcastWiring(
         settings,

@@ -137,7 +137,7 @@ class _Carrying:
             self._books.announce()
         now = self._worker.clock.monotonic()
         dies_at = now + self._seconds_to_live()
-        if dies_at > now:
+        if dies_at > now and not self._journey.work.is_done:
             self._watch.stop_at = dies_at
             self._post(min(self._deadline, dies_at + LATE_ANSWERS_SECONDS))
         if self._seconds_to_live() <= 0:

@@ -123,7 +123,7 @@ def judge(
 def rest_seconds(rounds: int) -> int:
     """Return how long a slice rests after this many rounds in a row that counted for nobody."""
     doublings = min(rounds - 1, 10)
-    return min(LONGEST_REST_SECONDS, FIRST_REST_SECONDS * 2**doublings)
+    return min(LONGEST_REST_SECONDS, FIRST_REST_SECONDS << doublings)
 
 
 _WHAT = {

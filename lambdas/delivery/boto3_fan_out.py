@@ -72,7 +72,14 @@ class Boto3FanOut:
     ) -> Generator[Settlement, None, None]:
         """Post a frame to connections: see `FanOut`."""
         watch = watch or Watch()
-        run = _Run(iter(connections), deadline, watch, self._workers, self._clock, self._backoff)
+        run = _Run(
+            iter(connections),
+            deadline=deadline,
+            watch=watch,
+            workers=self._workers,
+            clock=self._clock,
+            backoff=self._backoff,
+        )
         data = frame.encode()
         while True:
             for post in run.due_posts():
@@ -114,6 +121,7 @@ class _Run:
     def __init__(
         self,
         fresh: Iterator[Connection],
+        *,
         deadline: float,
         watch: Watch,
         workers: int,

@@ -17,8 +17,9 @@ _ENDS = {
 class Post:
     """What has happened to one connection so far.
 
-    `repeats` counts how often it was posted again because an idle HTTP connection had been closed;
-    `refusals` counts its 403 answers, `losses` its lost ones; `is_probe` is whether the post under way was let go as a probe.
+    `repeats` counts how often it was posted again because an idle HTTP connection had been closed,
+    `refusals` its 403 answers, `losses` its lost ones. `is_probe` is whether the post under way was
+    let go as a probe.
     """
 
     connection: Connection

@@ -227,6 +227,11 @@ class FakeLedgerTable:
         """Return a broadcast's summary as it is now."""
         return summary_of(self.items[summary_key(broadcast_id)])
 
+    @property
+    def live(self) -> dict[tuple[str, str], Item]:
+        """The items that have not expired."""
+        return {key: item for key, item in self.items.items() if self._found(key)}
+
     def _next(self, row: Row) -> Item:
         item = to_item(replace(row, version=row.version + 1))
         if not isinstance(row, Sequence):

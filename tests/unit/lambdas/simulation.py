@@ -6,6 +6,7 @@ told to, with or without a fault: so any interleaving of any number of invocatio
 """
 
 import json
+import math
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,13 +16,16 @@ from enum import Enum, auto
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from zlib import crc32
 
 import broadcast
 from broadcasting.audience import Connection
+from broadcasting.breaker import Heard
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement
-from broadcasting.retry import MAX_ROUNDS
-from delivery.port import ForbiddenError
+from broadcasting.outcome import Outcome, Settlement, Verdict
+from broadcasting.slice_message import KIND, REDRIVEN
+from broadcasting.trouble import Answers, RecentAnswers
+from delivery.port import Watch
 from settings import BroadcastSettings
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
@@ -62,6 +66,7 @@ SETTINGS = BroadcastSettings(
     ca_bundle=None,
 )
 SECONDS_PER_POST = 0.2
+OUTAGE_SECONDS = 100
 VISIBILITY_MS = 80_000
 
 
@@ -94,6 +99,7 @@ class Message:
     arn: str
     sent_ms: int
     visible_ms: int
+    is_redriven: bool = False
 
 
 @dataclass
@@ -118,21 +124,41 @@ class World:
     rejected: list[str] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     plans: dict[str, list[Outcome]] = field(default_factory=dict)
-    is_forbidden: bool = False
+    given_up: list[str] = field(default_factory=list)
+    """The bodies of dead letters that an operator may put back."""
+    trouble: Verdict | None = None
+    """What every post hears, if all hear the same."""
+    is_throttled: bool = False
+    """Whether every write of the ledger is refused for now."""
     faults: int = 0
     sent: int = 0
+    recent: RecentAnswers = field(default_factory=RecentAnswers)
 
-    def send(self, body: str, arn: str, *, delay_seconds: int = 0, id_: str = "") -> None:
+    def __post_init__(self) -> None:
+        self.rows.epoch_ms = lambda: self.time.epoch_ms
+
+    def send(
+        self, body: str, arn: str, *, delay_seconds: int = 0, is_redriven: bool = False
+    ) -> None:
         """Put a message into a queue."""
         self.sent += 1
-        id_ = id_ or f"m{self.sent}"
-        now_ms = self.time.epoch_ms
-        self.messages[id_] = Message(id_, body, arn, now_ms, now_ms + delay_seconds * 1000)
+        id_, now_ms = f"m{self.sent}", self.time.epoch_ms
+        visible_ms = now_ms + delay_seconds * 1000
+        self.messages[id_] = Message(id_, body, arn, now_ms, visible_ms, is_redriven)
 
-    def answer(self, connection_id: str) -> Outcome:
-        """Return what a post to a connection comes to."""
+    def answer(self, connection_id: str) -> tuple[Outcome, Verdict]:
+        """Return what a post to a connection comes to, and what was made of its answer."""
+        if self.trouble:
+            return Outcome.LEFT, self.trouble
         plan = self.plans.get(connection_id)
-        return plan.pop(0) if plan else Outcome.DELIVERED
+        outcome = plan.pop(0) if plan else Outcome.DELIVERED
+        return outcome, OWN_TROUBLES[crc32(connection_id.encode()) % 3] if (
+            outcome is Outcome.LEFT
+        ) else Verdict.DELIVERED
+
+
+OWN_TROUBLES = (Verdict.LOST, Verdict.FORBIDDEN, Verdict.THROTTLED)
+"""What a connection hears that has trouble of its own: always the same."""
 
 
 class Invocation:
@@ -214,6 +240,7 @@ class Invocation:
             "body": message.body,
             "eventSourceARN": message.arn,
             "attributes": {"SentTimestamp": str(message.sent_ms)},
+            "messageAttributes": {REDRIVEN: {}} if message.is_redriven else {},
         }
         answer = broadcast.handler({"Records": [record]}, cast("LambdaContext", self))
         if answer["batchItemFailures"]:
@@ -235,6 +262,8 @@ def _wiring(one: Invocation) -> BroadcastWiring:
         ledger=ledger,
         slice_queue=SliceQueue(sqs, "slices"),
         clock=one.clock,
+        outage_seconds=OUTAGE_SECONDS,
+        recent=one.world.recent,
     )
     dead, slice_dead = (DeadLetters(sqs, url) for url in ("dead", "slice-dead"))
     return BroadcastWiring(SETTINGS, one.clock, ledger, worker, dead, slice_dead)
@@ -253,6 +282,8 @@ class _Table:
         self.one.call(lambda: self._write(rows), WriteError("injected"))
 
     def _write(self, rows: tuple[Row, ...]) -> None:
+        if self.one.world.is_throttled:
+            raise BusyError("injected")
         self.one.world.rows.write(*rows)
         for post in self.one.posts:
             post.is_saved = post.is_told
@@ -272,7 +303,10 @@ class _Sqs:
         if request["QueueUrl"] == "slices":
             world.send(request["MessageBody"], SLICES, delay_seconds=request["DelaySeconds"])
         else:
-            world.rejected.append(request["MessageAttributes"]["reason"]["StringValue"])
+            said = request["MessageAttributes"]
+            world.rejected.append(said["reason"]["StringValue"])
+            if KIND in said:
+                world.given_up.append(request["MessageBody"])
 
 
 @dataclass
@@ -286,50 +320,67 @@ class _FanOut:
         return self.one.random.randrange(4) == 0
 
     def deliver(
-        self, frame: str, connections: Iterable[Connection], deadline: float
+        self,
+        frame: str,
+        connections: Iterable[Connection],
+        deadline: float,
+        *,
+        watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
+        assert watch is not None
         random, source = self.one.random, iter(connections)
         broadcast_id = json.loads(frame)["id"]
         taken: list[Connection] = []
         told: list[tuple[Settlement, Post | None]] = []
-        is_forbidden = False
-        while self.one.clock.monotonic() < deadline and not is_forbidden:
+        while self._may_post(deadline, watch):
             taken += islice(source, 3 - len(taken))
             if not taken:
                 break
+            if self._is_held(watch):
+                while told:
+                    yield self._tell(told)
+                self.one.world.time.run(0.1)
+                watch.tick()
+                continue
             connection = taken.pop(random.randrange(len(taken)))
-            is_forbidden = self.one.world.is_forbidden
-            if is_forbidden:
-                told.append((Settlement(connection, Outcome.LEFT), None))
-            else:
-                told.append(self._post(broadcast_id, connection))
+            told.append(self._post(broadcast_id, connection, watch))
             while len(told) > random.randrange(4):
                 yield self._tell(told)
         told += [(Settlement(one, Outcome.LEFT), None) for one in taken]
         while told:
             yield self._tell(told)
-        if is_forbidden:
-            raise ForbiddenError("injected")
 
-    def _post(self, broadcast_id: str, connection: Connection) -> tuple[Settlement, Post | None]:
-        world, post = self.one.world, None
+    def _may_post(self, deadline: float, watch: Watch) -> bool:
+        return self._now < min(deadline, watch.stop_at) and not watch.breaker.is_open
 
-        def effect() -> Outcome:
-            outcome = world.answer(connection.id)
+    def _is_held(self, watch: Watch) -> bool:
+        return self._now >= watch.pause_at or not watch.breaker.permits(1, self._now)
+
+    @property
+    def _now(self) -> float:
+        return self.one.clock.monotonic()
+
+    def _post(
+        self, broadcast_id: str, connection: Connection, watch: Watch
+    ) -> tuple[Settlement, Post | None]:
+        world, post, is_probe = self.one.world, None, watch.breaker.probe()
+
+        def effect() -> tuple[Outcome, Verdict]:
+            outcome, verdict = world.answer(connection.id)
             if outcome is not Outcome.LEFT:
                 self._keep(Post(broadcast_id, connection.id, outcome))
-            return outcome
+            return outcome, verdict
 
         try:
-            outcome = self.one.call(effect, ConnectionError("injected"))
+            outcome, verdict = self.one.call(effect, ConnectionError("injected"))
         except ConnectionError:  # it may have reached its client: then it is never told
-            outcome = Outcome.LEFT
+            outcome, verdict = Outcome.LEFT, Verdict.LOST
         if outcome is not Outcome.LEFT:
             post = self.one.posts[-1]
-        elif connection.rounds == MAX_ROUNDS - 1:
-            post = self._keep(Post(broadcast_id, connection.id, Outcome.FAILED))
         world.time.run(SECONDS_PER_POST)
-        return Settlement(connection, outcome, 1, int(outcome is Outcome.LEFT), "planned"), post
+        settlement = Settlement(connection, outcome, 1, 0, "planned", verdict)
+        watch.breaker.hear(_heard(verdict, is_probe=is_probe), left=math.inf, now=self._now)
+        return settlement._replace(throttles=int(verdict is Verdict.THROTTLED)), post
 
     def _keep(self, post: Post) -> Post:
         self.one.posts.append(post)
@@ -342,6 +393,15 @@ class _FanOut:
         if post:
             post.is_told = True
         return settlement
+
+
+def _heard(verdict: Verdict, *, is_probe: bool) -> Heard:
+    refused, lost = int(verdict is Verdict.FORBIDDEN), int(verdict is Verdict.LOST)
+    throttled = int(verdict is Verdict.THROTTLED)
+    in_vain = refused + lost
+    answers = Answers(1 - in_vain - throttled, refused, throttled, lost)
+    probes = (1 - in_vain, in_vain) if is_probe else (0, 0)
+    return Heard(answers, refused, lost, 0, *probes)
 
 
 class InlineExecutor:
