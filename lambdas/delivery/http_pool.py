@@ -38,12 +38,7 @@ class HttpPool:
     """
 
     def __init__(
-        self,
-        connector: Connector,
-        *,
-        size: int,
-        timeouts: Timeouts,
-        clock: Clock,
+        self, connector: Connector, *, size: int, timeouts: Timeouts, clock: Clock
     ) -> None:
         self._connector = connector
         self._size = size
@@ -51,10 +46,7 @@ class HttpPool:
         self._clock = clock
         self._selector = selectors.DefaultSelector()
         self._openings = Openings(
-            connector,
-            self._selector,
-            timeout_seconds=timeouts.connect_seconds,
-            monotonic=clock.monotonic,
+            connector, self._selector, clock, timeout_seconds=timeouts.connect_seconds
         )
         self._busy: dict[HttpConnection, float] = {}
         self._answered: list[HttpConnection] = []
@@ -122,11 +114,16 @@ class HttpPool:
         watch(self._selector, http)
 
     def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending]:
-        """Wait for news of posts at most so long; return those that ended by the deadline."""
+        """Wait for news of posts at most so long; return those that ended by the deadline.
+
+        At most one connection gets open in it: the next turn posts there at once, while the
+        handshakes of the others, a millisecond each, wait for the next poll.
+        """
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
         self._rest_answered()
         endings: list[Ending] = []
+        has_opened = False
         http: HttpConnection | None
         for http in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
             if self._clock.monotonic() >= deadline:
@@ -137,8 +134,8 @@ class HttpPool:
                 self._advance(http, endings)
             elif http.is_open:
                 self._check_idle(http)
-            else:
-                self._open_on(http)
+            elif not has_opened:
+                has_opened = self._open_on(http)
         return endings
 
     def wake(self) -> None:
@@ -186,10 +183,13 @@ class HttpPool:
         self._idle += self._answered
         self._answered.clear()
 
-    def _open_on(self, http: HttpConnection) -> None:
-        if self._openings.advance(http):
-            http.idle_since_ms = self._clock.epoch_ms()
-            self._idle.append(http)
+    def _open_on(self, http: HttpConnection) -> bool:
+        """Go on opening a connection; tell whether it is open now."""
+        if not self._openings.advance(http):
+            return False
+        http.idle_since_ms = self._clock.epoch_ms()
+        self._idle.append(http)
+        return True
 
     def _advance(self, http: HttpConnection, endings: list[Ending]) -> None:
         try:

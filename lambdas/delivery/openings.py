@@ -1,9 +1,9 @@
 """The connections of one thread that are being opened: none of them carries a post yet."""
 
-from collections.abc import Callable
 from itertools import takewhile
 from selectors import BaseSelector
 
+from broadcasting.clock import Clock
 from delivery.connector import ATTEMPT_DELAY_SECONDS, Connector
 from delivery.http_connection import HttpConnection
 
@@ -18,14 +18,14 @@ class Openings:
         self,
         connector: Connector,
         selector: BaseSelector,
+        clock: Clock,
         *,
         timeout_seconds: float,
-        monotonic: Callable[[], float],
     ) -> None:
         self._connector = connector
         self._selector = selector
         self._timeout_seconds = timeout_seconds
-        self._monotonic = monotonic
+        self._monotonic = clock.monotonic
         self._begun_at: dict[HttpConnection, float] = {}
         self._failures: list[Exception] = []
 

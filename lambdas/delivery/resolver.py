@@ -58,7 +58,7 @@ class Resolver:
         except (OSError, UnicodeError) as error:  # Unicode: a label is empty, or too long
             self.problem = error
             return None
-        self._found_at_ms = self._epoch_ms()
+        self._found_at_ms = self._begun_at_ms  # it may have ended before a freeze
         return found
 
     def close(self) -> None:

@@ -382,6 +382,23 @@ def test_connector_finds_a_host_that_has_moved_while_the_function_was_frozen(
         assert _drive(connector.open()).status == 200
 
 
+def test_connector_takes_no_look_up_that_ended_before_a_freeze_for_a_new_one(
+    make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was begun at the end of the last run, and nobody has asked for it since."""
+    with Loopback(_answer_one) as server:
+        _host(monkeypatch, ("127.0.0.1", unused_port()))
+        connector = make("http://moving.example/prod")
+        connector.doubt()
+        _wait_for_look_up(connector)
+        time.epoch_ms += 1_200_000
+        _host(monkeypatch, ("127.0.0.1", server.port))
+
+        connector.resolve(PATIENCE_SECONDS)
+
+        assert _drive(connector.open()).status == 200
+
+
 def test_connector_tries_the_next_address_when_one_fails_at_once(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

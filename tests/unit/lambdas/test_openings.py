@@ -21,6 +21,7 @@ from tests.unit.lambdas.loopback import (
     Loopback,
     found,
     is_readable,
+    is_writable,
     read_post,
     reset,
     silent_port,
@@ -146,6 +147,23 @@ def test_pool_has_room_as_soon_as_a_connection_is_open(
         assert failures == []
         assert (pool.room, pool.is_opening, pool.under_way) == (1, False, 0)
         assert pool._idle[0].idle_since_ms == NOW_MS + 7
+        pool.close()
+
+
+def test_pool_opens_one_connection_in_a_poll(make: Make) -> None:
+    """The next turn posts on it; it need not wait for the handshakes of the others."""
+    with Loopback(_answer_each) as server:
+        pool = make(server.url)
+        for _ in range(3):
+            pool.open()
+        assert all(is_writable(http) for http in pool._openings._begun_at)
+
+        rooms = []
+        for _ in range(3):
+            pool.poll(PATIENCE_SECONDS)
+            rooms.append(pool.room)
+
+        assert rooms == [1, 2, 3]
         pool.close()
 
 
