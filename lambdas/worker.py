@@ -122,7 +122,7 @@ class _Carrying:
         return self._carried(stopped_by)
 
     def _deliver(self) -> None:
-        if self._seconds_to_live() > 0:
+        if not self._held.piece.work.is_done and self._seconds_to_live() > 0:
             until = min(self._deadline, self._worker.clock.monotonic() + self._seconds_to_live())
             frame = self._held.frame
             with closing(self._worker.fan_out.deliver(frame, self._journey, until)) as settled:
