@@ -66,14 +66,14 @@ class Change:
         """
         held = self._held.piece
         summary, found = self._leasing.read(self._held.summary.id, held.id)
-        is_next = found.version == held.version + 1
-        if found in self._attempted or (is_next and found.is_closed):
+        is_closed_by_us = found.is_closed and found.version == held.version + 1
+        if found in self._attempted or is_closed_by_us:
             return Lease(summary, found, self._held.frame)
-        if is_next and _is_own_checkpoint(held, found):
+        if found.version != held.version:
+            if not _is_own_checkpoint(held, found):
+                raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
             held = replace(found, unannounced=held.unannounced)
-        elif found.version != held.version:
-            raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
         self._held = Lease(summary, held, self._held.frame)
         self._is_stale = False
         return None

@@ -25,7 +25,6 @@ def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
         digest=Broadcast(broadcast_id, "hear").digest,
         channel="*",
         seq=7,
-        frame="f",
         opened_ms=OPENED_MS,
         version=1,
     )
