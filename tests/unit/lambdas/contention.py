@@ -162,6 +162,10 @@ class ContendedDynamo(LedgerDynamo):
                 if self._holders.get(key) is holder:
                     del self._holders[key]
 
+    def forget_units(self) -> None:
+        """Have every partition begin anew with a second's worth of units."""
+        self._partitions.clear()
+
     def _meter(self, puts: Sequence[dict[str, Any]], units: float) -> bool:
         """Take a write's units from its partitions, and tell whether they have as many."""
         sizes = Counter[str]()
