@@ -12,7 +12,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 
 import heapq
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -168,14 +167,15 @@ class ContendedDynamo(LedgerDynamo):
 
     def _meter(self, puts: Sequence[dict[str, Any]], units: float) -> bool:
         """Take a write's units from its partitions, and tell whether they have as many."""
-        sizes = Counter[str]()
+        sizes: dict[str, float] = {}
         for put in puts:
-            sizes[put["Item"]["pk"]["S"]] += write_units("PutItem", put)
+            name = put["Item"]["pk"]["S"]
+            sizes[name] = sizes.get(name, 0.0) + write_units("PutItem", put)
         left = {}
         for name, share in sizes.items():
             before, at = self._partitions.get(name, (self.units_per_second, 0.0))
             grown = before + (self.time.seconds - at) * self.units_per_second
-            left[name] = min(self.units_per_second, grown) - share * units / sizes.total()
+            left[name] = min(self.units_per_second, grown) - share * units / sum(sizes.values())
         if any(units_left < 0 for units_left in left.values()):
             return False
         self._partitions |= {name: (units, self.time.seconds) for name, units in left.items()}

@@ -64,12 +64,12 @@ def test_frame_survives_the_table(row: FrameRow) -> None:
 
 def test_rows_of_an_earlier_release_are_read() -> None:
     """A summary that holds the frame itself, and a slice that knows of no outage."""
-    summary = {"S": "frame"}
-    item = to_item(SUMMARY) | {"frame": summary}
+    frame: Item = {"frame": {"S": "frame"}}
+    item = to_item(SUMMARY) | frame
     piece = to_item(SliceRow("b", "1", Work()))
 
     assert summary_of(item).frame == "frame"
-    assert to_item(summary_of(item))["frame"] == summary
+    assert to_item(summary_of(item))["frame"] == frame["frame"]
     assert not {"outage_since_ms", "outage_rounds", "given_up", "gone_before"} & set(piece)
     assert slice_of(piece) == SliceRow("b", "1", Work())
 

@@ -1,6 +1,6 @@
 """The loop of the ledger's writes: read anew at once, or wait until the time is up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +14,7 @@ from storage.ledger_loop import MOST_CONFLICTS, WriteLoop
 class _Attempts:
     """Attempts that raise `errors` one after another, and then succeed; and their time."""
 
-    errors: list[StorageError]
+    errors: Sequence[StorageError]
     jitter: float = 0.999
     seconds: float = 0.0
     pauses: list[float] = field(default_factory=list)
@@ -27,7 +27,8 @@ class _Attempts:
 
     def _attempt(self) -> str:
         if self.errors:
-            raise self.errors.pop(0)
+            error, *self.errors = self.errors
+            raise error
         return "done"
 
     def _sleep(self, seconds: float) -> None:

@@ -232,8 +232,8 @@ def test_table_writes_over_rows_that_have_expired(
 ) -> None:
     """A first write needs a place without a row: nothing of the old one is left."""
     table.write(*(replace(PIECE, owner="old"), SUMMARY)[: len(rows)])
-    for item in client.items.values():
-        item["expiresAt"] = {"N": str(NOW_MS // 1000)}
+    for old in client.items.values():
+        old["expiresAt"] = {"N": str(NOW_MS // 1000)}
 
     table.write(*rows)
 
