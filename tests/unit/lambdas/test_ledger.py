@@ -254,6 +254,16 @@ def test_lease_is_rejected_when_the_ledger_does_not_know_it(
         floor.ledger.lease(broadcast_id, slice_id, until_ms=UNTIL_MS)
 
 
+def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -> None:
+    """Its message came twice; the others go on."""
+    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    held = held._replace(piece=replace(held.piece, unannounced=()))
+    floor.ledger.close(held, MET_THREE, (), deadline=FAR)
+
+    assert floor.lease() is floor.open() is Refusal.CLOSED
+    assert not floor.table.summary("b").is_settled
+
+
 def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
     """Taken up 1,000 times: a person must look at it."""
     held = floor.opened()

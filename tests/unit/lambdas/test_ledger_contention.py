@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,9 @@ DEADLINE = 49.0
 SLICES = 13
 
 
-def _dynamo(seed: int, *, units_per_second: float = float("inf")) -> ContendedDynamo:
+def _dynamo(seed: int, **options: Any) -> ContendedDynamo:
     random = Random(seed)  # noqa: S311 - nothing is secret here
-    return ContendedDynamo(time=VirtualTime(), random=random, units_per_second=units_per_second)
+    return ContendedDynamo(time=VirtualTime(), random=random, **options)
 
 
 def _open(dynamo: ContendedDynamo, id_: str, frame: str = "frame") -> Lease:
@@ -53,6 +54,16 @@ def test_broadcasts_opened_at_once_are_all_open_soon(
     assert sorted(held.summary.seq for held in opened) == list(range(1, broadcasts + 1))
     assert dynamo.conflicts > 0
     assert dynamo.time.seconds <= seconds
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_broadcasts_opened_at_once_are_all_open_when_each_overlap_cancels_both(seed: int) -> None:
+    """Worse than DynamoDB documents: it takes longer, and none is given up."""
+    dynamo = _dynamo(seed, is_mutual=True)
+    works = [lambda id_=f"b{number}": _open(dynamo, id_) for number in range(50)]
+
+    assert len(_all(dynamo.time.run(works))) == 50
+    assert dynamo.time.seconds < 10
 
 
 def _split(dynamo: ContendedDynamo, frame: str) -> list[Lease]:
@@ -94,14 +105,15 @@ def test_slices_closed_at_once_are_all_closed_when_the_partition_is_metered(seed
     assert dynamo.time.seconds - began < 3.0
 
 
-def test_closings_wait_until_throttling_is_over() -> None:
-    """A partition that has no units left for two seconds: closed in the same invocation."""
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 2.0, 10.0])
+def test_closing_waits_until_throttling_is_over(seconds: float) -> None:
+    """A partition that has no units left for a while: closed in the same invocation."""
     dynamo = _dynamo(1)
     (held,) = _all(dynamo.time.run([lambda: _open(dynamo, "b")]))
     dynamo.units_per_second = 0
 
     def recover() -> Lease:
-        dynamo.time.sleep(2.0)
+        dynamo.time.sleep(seconds)
         dynamo.units_per_second = float("inf")
         dynamo.forget_units()
         return held
@@ -111,8 +123,8 @@ def test_closings_wait_until_throttling_is_over() -> None:
     closed, _ = _all(dynamo.time.run(works))
 
     assert closed.summary.is_settled
-    assert dynamo.throttles > 3
-    assert dynamo.time.seconds < 4
+    assert dynamo.throttles > 0
+    assert dynamo.time.seconds < seconds + 1.1
 
 
 def test_closing_says_that_it_was_throttled_when_its_time_is_up() -> None:
