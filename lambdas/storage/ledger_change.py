@@ -84,4 +84,5 @@ def _is_own_checkpoint(held: SliceRow, found: SliceRow) -> bool:
 
     A split is none: the work of its parts is not ours any more.
     """
-    return found.owner == held.owner and set(found.unannounced) <= set(held.unannounced)
+    is_ours = held.owner != "" and found.owner == held.owner
+    return is_ours and set(found.unannounced) <= set(held.unannounced)

@@ -125,6 +125,21 @@ def test_rows_expire_and_recent_broadcasts_can_be_listed(book: _Book) -> None:
     assert [item["expiresAt"]["N"] for item in answer["Items"]] == [str(week)] * 2
 
 
+def test_broadcast_whose_rows_have_expired_is_opened_anew(book: _Book) -> None:
+    """Its rows are there until DynamoDB deletes them; the numbers of its channel go on."""
+    held = book.ledger.split(
+        _held(book.open()), Work(), Counts(2), (), (STRAGGLERS,), deadline=_in_a_while()
+    )
+    book.now_ms += 7 * 24 * 3600 * 1000 + 1000
+
+    again = _held(book.open(digest="another text"))
+    split = book.ledger.split(again, Work(), Counts(), (), (PART,), deadline=_in_a_while())
+
+    assert (held.summary.seq, again.summary.seq, again.frame) == (1, 2, "frame 2")
+    assert split == book.kept()
+    assert _held(book.lease("1")).piece.work == PART
+
+
 def test_numbers_have_no_gaps_when_many_are_opened_at_once(book: _Book) -> None:
     """Each broadcast of a channel has a number of its own."""
     with ThreadPoolExecutor(4) as threads:

@@ -566,6 +566,18 @@ def test_write_is_refused_when_a_split_whose_answer_was_lost_lies_before_it(floo
         floor.ledger.release(held, PART, Counts(), (), deadline=FAR)
 
 
+@EACH_WRITE
+def test_write_is_refused_when_we_have_let_go_of_the_slice(floor: _Floor, write: _Write) -> None:
+    """Another has had it meanwhile, and has let go of it, too."""
+    held = floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.leased(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    before = dict(floor.table.items)
+
+    with pytest.raises(LeaseLostError):
+        write(floor.ledger, held)
+    assert floor.table.items == before
+
+
 def test_release_finds_a_slice_closed_when_the_answer_of_the_closing_was_lost(
     floor: _Floor,
 ) -> None:
