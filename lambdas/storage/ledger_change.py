@@ -7,7 +7,7 @@ from typing import NamedTuple
 from broadcasting.ledger import LeaseLostError, SliceRow, Summary
 from storage.errors import ConflictError
 from storage.ledger_lease import Lease, Leasing
-from storage.ledger_rows import Failed, next_version, with_failed
+from storage.ledger_rows import Failed, next_version, over_leftover, with_failed
 from storage.ledger_table import LedgerTable
 
 
@@ -36,6 +36,8 @@ class Change:
         self._failed = failed
         self._make = make
         self._is_stale = False
+        self._is_blocked = False
+        """Whether an attempt met a conflict though neither summary nor slice had changed."""
         self._attempted: list[SliceRow] = []
 
     def attempt(self) -> Lease:
@@ -50,8 +52,12 @@ class Change:
         piece, rows = with_failed(made.piece, self._failed)
         self._attempted.append(next_version(piece))
         summaries = () if made.summary is None else (made.summary,)
+        children = made.children
+        if self._is_blocked:
+            children = tuple(over_leftover(self._table, child) for child in children)
+            rows = tuple(over_leftover(self._table, row) for row in rows)
         try:
-            self._table.write(*summaries, piece, *made.children, *rows)
+            self._table.write(*summaries, piece, *children, *rows)
         except ConflictError:
             self._is_stale = True
             raise
@@ -74,6 +80,7 @@ class Change:
                 raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
             held = replace(found, unannounced=held.unannounced)
+        self._is_blocked = (summary, held) == (self._held.summary, self._held.piece)
         self._held = Lease(summary, held, self._held.frame)
         self._is_stale = False
         return None

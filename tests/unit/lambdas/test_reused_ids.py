@@ -6,7 +6,7 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
-from broadcasting.ledger import ROOT
+from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from storage.ledger import Lease, Ledger, Opening, Refusal
 from storage.ledger_items import LIFE_SECONDS
@@ -101,6 +101,49 @@ def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
     assert settled.summary.counts == Counts(4, failed=3, gone=1)
     assert week.time.seconds == before
     assert all(item["version"]["N"] != "0" for item in week.dynamo.items.values())
+
+
+@pytest.mark.parametrize(
+    "fresh",
+    [
+        ("slice#0",),
+        ("slice#1", "slice#2"),
+        ("failed#0#000000",),
+        ("failed#1#000000",),
+        ALL[1:],
+    ],
+    ids=" and ".join,
+)
+def test_broadcast_is_a_new_one_when_rows_of_the_last_outlive_its_summary(
+    week: _Week, fresh: tuple[str, ...]
+) -> None:
+    """Slices that rested in an outage were written hours after the summary."""
+    week.keep(*fresh)
+    for (pk, _), item in week.dynamo.items.items():
+        if pk == "broadcast#weekly":
+            item["expiresAt"] = {"N": str(week.time.epoch_ms // 1000 + 3_600)}
+
+    settled = week.send()
+
+    assert (settled.summary.is_settled, settled.summary.seq) == (True, 2)
+    assert settled.summary.counts == Counts(4, failed=3, gone=1)
+
+
+def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week: _Week) -> None:
+    """A worker that comes back after a week writes nothing into the new account."""
+    week.keep()
+    old = week.open()
+    assert isinstance(old, Lease)
+    root = week.dynamo.items["broadcast#weekly", "slice#0"]
+    week.time.run(LIFE_SECONDS)
+    root["expiresAt"] = {"N": str(week.time.epoch_ms // 1000 + 3_600)}
+
+    new = week.open()
+
+    assert isinstance(new, Lease)
+    assert (new.summary.seq, new.piece.version) == (3, 2)
+    with pytest.raises(LeaseLostError):
+        week.ledger.close(old, Counts(), (), deadline=FAR)
 
 
 @LEFT
