@@ -1,27 +1,18 @@
 """One broadcast's account: a frozen value, read from the rows of the ledger."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from broadcasting.audience import LATEST_MS
 from broadcasting.counts import Counts
-from broadcasting.work import parse_work
-from crier.errors import CrierError
+from crier.account_rows import EXPIRY, Item, counts_of, number, readable, text
+from crier.account_slices import GivenUp, OpenSlices, Resting, resting_as_json
 
 SUMMARY = (
     *("id", "digest", "channel", "seq", "opened_ms", "expires_ms", "settled_ms"),
-    *("counts", "open_slices", "slices", "version"),
+    *("counts", "open_slices", "slices", "version", EXPIRY),
 )
-"""What is read of a summary: the frame, up to 128 KiB, is left out."""
-
-SLICE = ("counts", "work", "is_closed")
-"""What is read of a slice."""
-
-Item = dict[str, Any]
-"""A row as DynamoDB gives it."""
+"""What is read of a summary; the frame is in a row of its own, which is never read here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +21,7 @@ class Account:
 
     `counts` are the sums so far: connections that were met and have not ended are in `targeted`
     only. `unread_shards` may hold more. `version` tells whether slices were split or closed.
+    Slices that rest because of an outage, or were given up, are those of an open broadcast.
     """
 
     id: str
@@ -44,6 +36,8 @@ class Account:
     slices: int
     version: int
     unread_shards: int = 0
+    resting: Resting | None = None
+    given_up: tuple[GivenUp, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -54,6 +48,16 @@ class Account:
     def state(self) -> str:
         """Open or settled."""
         return "settled" if self.is_settled else "open"
+
+    def with_open(self, slices: OpenSlices) -> "Account":
+        """Return the account with what its open slices add."""
+        return replace(
+            self,
+            counts=self.counts + slices.counts,
+            unread_shards=slices.unread_shards,
+            resting=slices.resting,
+            given_up=slices.given_up,
+        )
 
     def seconds(self, now_ms: int) -> float:
         """Return how long it took, or has been under way."""
@@ -80,6 +84,8 @@ class Account:
             "slices": self.slices,
             "open_slices": self.open_slices,
             "unread_shards": self.unread_shards,
+            "resting": resting_as_json(self.resting),
+            "given_up": [{"slice": one.slice_id, "reason": one.reason} for one in self.given_up],
         }
 
 
@@ -91,21 +97,9 @@ class FailedConnection:
     reason: str
 
 
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Turn what reading a row may raise into a CrierError."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CrierError(
-            f"{name} in the ledger cannot be read ({error!r}): was it written by another version "
-            "of Crier?"
-        ) from error
-
-
 def account_of(item: Item) -> Account:
     """Read a summary. Raises CrierError."""
-    with _readable("a summary"):
+    with readable("a summary"):
         return _account_of(item)
 
 
@@ -114,57 +108,18 @@ def _account_of(item: Item) -> Account:
         id=text(item, "id"),
         digest=text(item, "digest"),
         channel=text(item, "channel"),
-        seq=_number(item, "seq"),
-        opened_ms=_number(item, "opened_ms"),
-        expires_ms=_number(item, "expires_ms"),
-        settled_ms=_number(item, "settled_ms"),
-        counts=_counts(item),
-        open_slices=_number(item, "open_slices"),
-        slices=_number(item, "slices"),
-        version=_number(item, "version"),
+        seq=number(item, "seq"),
+        opened_ms=number(item, "opened_ms"),
+        expires_ms=number(item, "expires_ms"),
+        settled_ms=number(item, "settled_ms"),
+        counts=counts_of(item),
+        open_slices=number(item, "open_slices"),
+        slices=number(item, "slices"),
+        version=number(item, "version"),
     )
-
-
-def open_slice_of(item: Item) -> tuple[Counts, int]:
-    """Return the sums of a slice and how many shards it has left; a closed one has none.
-
-    What a closed slice has counted is in the summary.
-    """
-    with _readable("a slice"):
-        if _number(item, "is_closed"):
-            return Counts(), 0
-        return _counts(item), len(parse_work(_value(item, "work", "B")).shards)
 
 
 def failed_of(item: Item) -> list[FailedConnection]:
     """Read a row of connections that have failed."""
-    with _readable("a row of failed connections"):
+    with readable("a row of failed connections"):
         return [FailedConnection(*one) for one in json.loads(text(item, "failed"))]
-
-
-def text(item: Item, name: str) -> str:
-    """Return a text of a row. Raises CrierError when it has none of that name."""
-    return str(_value(item, name, "S"))
-
-
-def _counts(item: Item) -> Counts:
-    counts = Counts(**json.loads(text(item, "counts")))
-    if not all(type(one) is int for one in astuple(counts)):
-        raise ValueError(f"counts are {counts}, expected whole numbers")
-    return counts
-
-
-def _number(item: Item, name: str) -> int:
-    number = int(_value(item, name, "N"))
-    if not 0 <= number <= LATEST_MS:
-        raise ValueError(f"{name} is {number}, expected 0 to {LATEST_MS}")
-    return number
-
-
-def _value(item: Item, name: str, kind: str) -> Any:
-    try:
-        return item[name][kind]
-    except KeyError as error:
-        raise CrierError(
-            f"a row of the ledger has no {name}: was it written by another version of Crier?"
-        ) from error

@@ -1,6 +1,7 @@
 """How accounts of broadcasts are shown: data on stdout, progress on stderr."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from crier import terminal
 from crier.account import Account, FailedConnection
+from crier.account_slices import GivenUp, Resting
 
 _TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
 _LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
@@ -105,4 +107,24 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         **({} if account.is_settled else under_way),
         "Heard 429": f"{counts.throttled:,} times",
         "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
+        **({"Resting": _resting(account.resting)} if account.resting else {}),
+        **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
     }
+
+
+def _resting(resting: Resting) -> str:
+    return (
+        f"{_slices(resting.slices)}, because of an outage since {when(resting.since_ms)}; the "
+        f"next one is tried at {when(resting.until_ms)}"
+    )
+
+
+def _given_up(given_up: Sequence[GivenUp]) -> str:
+    """Return how many slices were given up for each reason, and what to do."""
+    reasons = Counter(one.reason for one in given_up)
+    shown = "; ".join(f"{_slices(times)}: {reason}" for reason, times in reasons.items())
+    return f"{shown}. Repair the cause, then `python -m crier redrive`"
+
+
+def _slices(number: int) -> str:
+    return f"{number:,} slice" + ("" if number == 1 else "s")

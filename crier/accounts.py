@@ -2,22 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
-from broadcasting.counts import Counts
 from broadcasting.message import EVERYONE
-from crier.account import (
-    SLICE,
-    SUMMARY,
-    Account,
-    FailedConnection,
-    Item,
-    account_of,
-    failed_of,
-    open_slice_of,
-    text,
-)
+from crier.account import SUMMARY, Account, FailedConnection, account_of, failed_of
+from crier.account_rows import EXPIRY, Item, text, unexpired
+from crier.account_slices import SLICE, OpenSlices, open_slices_of
 from crier.deployment import Deployment
 from crier.errors import explained
 
@@ -32,11 +22,17 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.
 
 
 class Accounts:
-    """The ledger of a stack, to read only. Each method raises CrierError when it cannot be read."""
+    """The ledger of a stack, to read only; rows that have expired are none.
 
-    def __init__(self, client: Any, table_name: str) -> None:
+    `epoch_seconds` is the time. Each method raises CrierError when the ledger cannot be read.
+    """
+
+    def __init__(
+        self, client: Any, table_name: str, *, epoch_seconds: Callable[[], float] = time.time
+    ) -> None:
         self._client = client
         self._table_name = table_name
+        self._epoch_seconds = epoch_seconds
 
     @classmethod
     def of(cls, deployment: Deployment) -> "Accounts":
@@ -54,13 +50,13 @@ class Accounts:
         for _ in range(_READS):
             if account is None or account.is_settled:
                 return account
-            counts, unread_shards = self._open_slices(broadcast_id)
+            slices = self._open_slices(broadcast_id)
             found, account = account, self._summary(broadcast_id)
             if account is not None and account.version == found.version:
                 break
         if account is None or account.is_settled:
             return account
-        return replace(account, counts=account.counts + counts, unread_shards=unread_shards)
+        return account.with_open(slices)
 
     def recent(self, limit: int) -> list[Account]:
         """Return the accounts of the last broadcasts, the newest first."""
@@ -84,7 +80,8 @@ class Accounts:
                 ConsistentRead=True,
                 **_only(SUMMARY),
             )
-        return account_of(answer["Item"]) if "Item" in answer else None
+        items = [answer["Item"]] if "Item" in answer else []
+        return next(map(account_of, self._unexpired(items)), None)
 
     def _summaries(self, ids: Sequence[str]) -> Iterator[Account]:
         for start in range(0, len(ids), _BATCH):
@@ -93,21 +90,23 @@ class Accounts:
             while wanted:
                 with explained("the broadcasts were not read"):
                     answer = self._client.batch_get_item(RequestItems=wanted)
-                yield from map(account_of, answer["Responses"].get(self._table_name, []))
+                found = answer["Responses"].get(self._table_name, [])
+                yield from map(account_of, self._unexpired(found))
                 wanted = answer["UnprocessedKeys"]
                 time.sleep(0.1 if wanted else 0)
 
-    def _open_slices(self, broadcast_id: str) -> tuple[Counts, int]:
-        """Return the sums of the slices that are not closed, and how many shards they have left."""
-        rows = self._query(f"broadcast#{broadcast_id}", "slice#", SLICE)
-        slices = [open_slice_of(row) for row in rows]
-        return sum((counts for counts, _ in slices), Counts()), sum(left for _, left in slices)
+    def _open_slices(self, broadcast_id: str) -> OpenSlices:
+        """Return what the slices add that are not closed."""
+        return open_slices_of(self._query(f"broadcast#{broadcast_id}", "slice#", SLICE))
+
+    def _unexpired(self, items: Iterable[Item]) -> Iterator[Item]:
+        return unexpired(items, self._epoch_seconds())
 
     def _query(
         self, pk: str, prefix: str, names: Sequence[str], *, limit: int | None = None
     ) -> Iterable[Item]:
         """Yield the rows whose sort keys begin so: all of them, or the last ones."""
-        only = _only(names)
+        only = _only((*names, EXPIRY))
         only["ExpressionAttributeNames"] |= {"#pk": "pk", "#sk": "sk"}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
@@ -119,7 +118,8 @@ class Accounts:
             **only,
         )
         with explained(f"the rows of {pk} were not read"):
-            yield from (item for page in pages for item in page["Items"])
+            for page in pages:
+                yield from self._unexpired(page["Items"])
 
 
 def watch(

@@ -12,7 +12,7 @@ from broadcasting.work import Work
 from storage.ledger_change import Change, Made
 from storage.ledger_lease import MAX_HOPS, Lease, Leasing, Refusal
 from storage.ledger_loop import WriteLoop
-from storage.ledger_opening import Opener, Opening
+from storage.ledger_opening import Opener, Opening, Owner
 from storage.ledger_rows import Failed
 from storage.ledger_table import LedgerTable
 
@@ -48,7 +48,8 @@ class Ledger:
         A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs
         to another broadcast.
         """
-        opener = Opener(self._table, self._leasing, opening, uuid.uuid4().hex, until_ms, anew)
+        owner = Owner(uuid.uuid4().hex, until_ms, anew)
+        opener = Opener(self._table, self._leasing, opening, owner)
         what = f"broadcast {opening.id} not opened"
         return self._loop.run(opener.attempt, what=what, deadline=deadline)
 

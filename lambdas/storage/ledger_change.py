@@ -7,7 +7,7 @@ from typing import NamedTuple
 from broadcasting.ledger import LeaseLostError, SliceRow, Summary
 from storage.errors import ConflictError
 from storage.ledger_lease import Lease, Leasing
-from storage.ledger_rows import Failed, next_version, with_failed
+from storage.ledger_rows import Failed, next_version, over_leftover, with_failed
 from storage.ledger_table import LedgerTable
 
 
@@ -36,6 +36,8 @@ class Change:
         self._failed = failed
         self._make = make
         self._is_stale = False
+        self._is_blocked = False
+        """Whether an attempt met a conflict though neither summary nor slice had changed."""
         self._attempted: list[SliceRow] = []
 
     def attempt(self) -> Lease:
@@ -50,8 +52,12 @@ class Change:
         piece, rows = with_failed(made.piece, self._failed)
         self._attempted.append(next_version(piece))
         summaries = () if made.summary is None else (made.summary,)
+        children = made.children
+        if self._is_blocked:
+            children = tuple(over_leftover(self._table, child) for child in children)
+            rows = tuple(over_leftover(self._table, row) for row in rows)
         try:
-            self._table.write(*summaries, piece, *made.children, *rows)
+            self._table.write(*summaries, piece, *children, *rows)
         except ConflictError:
             self._is_stale = True
             raise
@@ -66,14 +72,15 @@ class Change:
         """
         held = self._held.piece
         summary, found = self._leasing.read(self._held.summary.id, held.id)
-        is_next = found.version == held.version + 1
-        if found in self._attempted or (is_next and found.is_closed):
+        is_closed_by_us = found.is_closed and found.version == held.version + 1
+        if found in self._attempted or is_closed_by_us:
             return Lease(summary, found, self._held.frame)
-        if is_next and _is_own_checkpoint(held, found):
+        if found.version != held.version:
+            if not _is_own_checkpoint(held, found):
+                raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
             held = replace(found, unannounced=held.unannounced)
-        elif found.version != held.version:
-            raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
+        self._is_blocked = (summary, held) == (self._held.summary, self._held.piece)
         self._held = Lease(summary, held, self._held.frame)
         self._is_stale = False
         return None
@@ -84,4 +91,5 @@ def _is_own_checkpoint(held: SliceRow, found: SliceRow) -> bool:
 
     A split is none: the work of its parts is not ours any more.
     """
-    return found.owner == held.owner and set(found.unannounced) <= set(held.unannounced)
+    is_ours = held.owner != "" and found.owner == held.owner
+    return is_ours and set(found.unannounced) <= set(held.unannounced)

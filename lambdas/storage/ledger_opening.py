@@ -7,9 +7,10 @@ from typing import NamedTuple
 from broadcasting.errors import RejectedError
 from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.work import Work
+from storage.errors import ConflictError
 from storage.ledger_items import FrameRow, Recent, Sequence, sequence_key, sequence_of
 from storage.ledger_lease import Lease, Leasing, Refusal
-from storage.ledger_rows import next_version
+from storage.ledger_rows import next_version, over_leftover
 from storage.ledger_table import LedgerTable
 
 
@@ -25,40 +26,58 @@ class Opening(NamedTuple):
     work: Work
 
 
-class Opener(NamedTuple):
-    """Opens one broadcast for an owner, who holds its first slice until `until_ms`."""
+class Owner(NamedTuple):
+    """The worker that takes a slice up, and holds it until `until_ms`; see `Ledger.lease`."""
 
-    table: LedgerTable
-    leasing: Leasing
-    opening: Opening
-    owner: str
+    id: str
     until_ms: int
     anew: bool
+
+
+class Opener:
+    """Opens one broadcast for an owner."""
+
+    def __init__(
+        self, table: LedgerTable, leasing: Leasing, opening: Opening, owner: Owner
+    ) -> None:
+        self._table = table
+        self._leasing = leasing
+        self._opening = opening
+        self._owner = owner
+        self._met: Sequence | None = None
+        """The counter from which the last attempt was made, if that met a conflict."""
 
     def attempt(self) -> Lease | Refusal:
         """Open the broadcast, or go on with it when it is open; its frame is made for a new one.
 
         Raises ConflictError when another was faster: the next attempt reads what has changed.
         """
-        summary = self.leasing.find(self.opening.id)
+        summary = self._leasing.find(self._opening.id)
         if summary is None:
             return self._open()
-        _require_same(summary, self.opening)
-        return self.leasing.take_root(
-            summary, owner=self.owner, until_ms=self.until_ms, anew=self.anew
-        )
+        _require_same(summary, self._opening)
+        owner, until_ms, anew = self._owner
+        return self._leasing.take_root(summary, owner=owner, until_ms=until_ms, anew=anew)
 
     def _open(self) -> Lease:
-        opening = self.opening
-        item = self.table.get(sequence_key(opening.channel))
-        counter = sequence_of(item) if item else Sequence(opening.channel)
-        counter = replace(counter, last=counter.last + 1)
+        opening, owner = self._opening, self._owner
+        item = self._table.get(sequence_key(opening.channel))
+        found = sequence_of(item) if item else Sequence(opening.channel)
+        counter = replace(found, last=found.last + 1)
         summary = _summary(opening, counter.last)
         fresh = SliceRow(opening.id, ROOT, opening.work)
-        piece = self.leasing.leased(fresh, owner=self.owner, until_ms=self.until_ms)
+        piece = self._leasing.leased(fresh, owner=owner.id, until_ms=owner.until_ms)
         recent = Recent(opening.channel, counter.last, opening.id, opening.opened_ms)
         frame = FrameRow(opening.channel, counter.last, opening.frame_of(counter.last))
-        self.table.write(summary, piece, counter, recent, frame)
+        if found == self._met:  # no other was faster: something else is in the way
+            piece = over_leftover(self._table, piece)
+            recent = over_leftover(self._table, recent)
+            frame = over_leftover(self._table, frame)
+        try:
+            self._table.write(summary, piece, counter, recent, frame)
+        except ConflictError:
+            self._met = found
+            raise
         return Lease(next_version(summary), next_version(piece), frame.frame)
 
 

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from broadcasting.ledger import SliceRow, Summary
-from storage.ledger_items import FailedRow
+from storage.ledger_items import FailedRow, FrameRow, Recent, key_of
+from storage.ledger_table import LedgerTable
 
 _Versioned = TypeVar("_Versioned", Summary, SliceRow)
+_New = TypeVar("_New", SliceRow, FailedRow, FrameRow, Recent)
 
 _FAILED_PER_ROW = 250
 _REASON_CHARACTERS = 200
@@ -19,6 +21,16 @@ Failed = tuple[tuple[str, str], ...]
 def next_version(row: _Versioned) -> _Versioned:
     """Return a row as it is once it has been written."""
     return replace(row, version=row.version + 1)
+
+
+def over_leftover(table: LedgerTable, row: _New) -> _New:
+    """Return a new row that may be written over what lies in its place.
+
+    That is left by an earlier broadcast of the same id whose summary has expired before it. Only
+    for rows whose place is ours by another row of the same transaction. Raises ReadError.
+    """
+    item = table.get(key_of(row))
+    return row if item is None else replace(row, version=int(item["version"]["N"]))
 
 
 def with_failed(piece: SliceRow, failed: Failed) -> tuple[SliceRow, tuple[FailedRow, ...]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from broadcasting.clock import Clock
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS
@@ -83,7 +85,8 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
         expires_ms=0,
         work=ALL_SHARDS,
     )
-    Ledger(table, epoch_ms=now_ms).open(opening, until_ms=now_ms() + 1)
+    ledger = Ledger(table, clock=Clock(time.monotonic, now_ms, random.random))
+    ledger.open(opening, until_ms=now_ms() + 1, deadline=time.monotonic() + 30.0)
 
 
 async def test_dead_letters_are_listed_and_stay(deployment: Deployment, read: Read) -> None:

@@ -1,6 +1,7 @@
 """The ledger against the local AWS: real conditional writes and transactions."""
 
 import json
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -12,14 +13,23 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from broadcasting.audience import Connection
+from broadcasting.clock import Clock
 from broadcasting.counts import Counts
 from broadcasting.errors import RejectedError
+from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from crier.deployment import Deployment
 from storage.errors import WriteError
 from storage.ledger import Lease, Ledger, Opening, Refusal
-from storage.ledger_items import slice_key, slice_of, summary_key, summary_of
+from storage.ledger_items import (
+    frame_key,
+    frame_row_of,
+    slice_key,
+    slice_of,
+    summary_key,
+    summary_of,
+)
 from storage.ledger_table import LedgerTable
 
 if TYPE_CHECKING:
@@ -39,7 +49,11 @@ class _Book:
         self.client = client
         self.table_name = table_name
         self.table = LedgerTable(client, table_name, epoch_ms=lambda: self.now_ms)
-        self.ledger = Ledger(self.table, epoch_ms=lambda: self.now_ms)
+        self.ledger = Ledger(self.table, clock=self.clock)
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(time.monotonic, lambda: self.now_ms, random.random)
 
     def id(self, id_: str) -> str:
         return f"{self.name}-{id_}"
@@ -48,7 +62,7 @@ class _Book:
         opening = Opening(
             self.id(id_), digest, self.name, "frame {}".format, self.now_ms, 0, ALL_SHARDS
         )
-        return self.ledger.open(opening, until_ms=self.now_ms + 60_000)
+        return self.ledger.open(opening, until_ms=self.now_ms + 60_000, deadline=_in_a_while())
 
     def lease(self, slice_id: str = ROOT) -> Lease | Refusal:
         return self.ledger.lease(self.id("b"), slice_id, until_ms=self.now_ms + 60_000)
@@ -59,7 +73,14 @@ class _Book:
         piece = self.table.get(slice_key(self.id("b"), slice_id))
         assert summary is not None
         assert piece is not None
-        return Lease(summary_of(summary), slice_of(piece))
+        kept = summary_of(summary)
+        frame = self.table.get(frame_key(kept.channel, kept.seq))
+        assert frame is not None
+        return Lease(kept, slice_of(piece), frame_row_of(frame).frame)
+
+
+def _in_a_while() -> float:
+    return time.monotonic() + 30.0
 
 
 def _held(found: Lease | Refusal) -> Lease:
@@ -81,7 +102,7 @@ def test_broadcast_is_opened_once(book: _Book) -> None:
     with pytest.raises(RejectedError, match="belongs to another broadcast, number 1"):
         book.open(digest="other")
     assert book.kept() == held
-    assert (held.summary.seq, held.summary.frame) == (1, "frame 1")
+    assert (held.summary.seq, held.frame) == (1, "frame 1")
 
 
 def test_rows_expire_and_recent_broadcasts_can_be_listed(book: _Book) -> None:
@@ -102,6 +123,21 @@ def test_rows_expire_and_recent_broadcasts_can_be_listed(book: _Book) -> None:
     assert [item["broadcast_id"]["S"] for item in answer["Items"]] == [book.id("b"), book.id("a")]
     week = book.now_ms // 1000 + 7 * 24 * 3600
     assert [item["expiresAt"]["N"] for item in answer["Items"]] == [str(week)] * 2
+
+
+def test_broadcast_whose_rows_have_expired_is_opened_anew(book: _Book) -> None:
+    """Its rows are there until DynamoDB deletes them; the numbers of its channel go on."""
+    held = book.ledger.split(
+        _held(book.open()), Work(), Counts(2), (), (STRAGGLERS,), deadline=_in_a_while()
+    )
+    book.now_ms += 7 * 24 * 3600 * 1000 + 1000
+
+    again = _held(book.open(digest="another text"))
+    split = book.ledger.split(again, Work(), Counts(), (), (PART,), deadline=_in_a_while())
+
+    assert (held.summary.seq, again.summary.seq, again.frame) == (1, 2, "frame 2")
+    assert split == book.kept()
+    assert _held(book.lease("1")).piece.work == PART
 
 
 def test_numbers_have_no_gaps_when_many_are_opened_at_once(book: _Book) -> None:
@@ -138,7 +174,7 @@ def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:
 def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
     """Work, sums, and who has failed; a released slice is free at once."""
     held = book.ledger.checkpoint(_held(book.open()), PART, Counts(1, failed=1), FAILED)
-    book.ledger.release(held, STRAGGLERS, Counts(3, failed=1), ())
+    book.ledger.release(held, STRAGGLERS, Counts(3, failed=1), (), deadline=_in_a_while())
 
     again = _held(book.lease())
 
@@ -153,9 +189,15 @@ _WRITES: dict[str, Callable[[Ledger, Lease], Lease]] = {
     "checkpoint-with-failed": lambda ledger, held: ledger.checkpoint(
         held, PART, Counts(1, failed=1), FAILED
     ),
-    "release": lambda ledger, held: ledger.release(held, PART, Counts(), ()),
-    "split": lambda ledger, held: ledger.split(held, Work(), Counts(), (), (PART,)),
-    "close": lambda ledger, held: ledger.close(held, Counts(1, delivered=1), ()),
+    "release": lambda ledger, held: ledger.release(
+        held, PART, Counts(), (), deadline=_in_a_while()
+    ),
+    "split": lambda ledger, held: ledger.split(
+        held, Work(), Counts(), (), (PART,), deadline=_in_a_while()
+    ),
+    "close": lambda ledger, held: ledger.close(
+        held, Counts(1, delivered=1), (), deadline=_in_a_while()
+    ),
 }
 EACH_WRITE = pytest.mark.parametrize("write", _WRITES.values(), ids=_WRITES)
 
@@ -184,7 +226,7 @@ def test_write_counts_as_done_when_its_first_answer_was_lost(
     losses = _lose_the_first_answer(client)
     ledger = Ledger(
         LedgerTable(client, book.table_name, epoch_ms=lambda: book.now_ms),
-        epoch_ms=lambda: book.now_ms,
+        clock=book.clock,
     )
 
     written = write(ledger, held)
@@ -233,7 +275,7 @@ def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deploy
     client.meta.events.register("before-send.dynamodb.PutItem", never)
     ledger = Ledger(
         LedgerTable(client, book.table_name, epoch_ms=lambda: book.now_ms),
-        epoch_ms=lambda: book.now_ms,
+        clock=book.clock,
     )
 
     with pytest.raises(WriteError, match="slice#0 not written"):
@@ -244,7 +286,9 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
     """They are free at once; the broadcast waits for all of them."""
     held = _held(book.open())
 
-    held = book.ledger.split(held, Work(), Counts(2), FAILED[:0], (PART, STRAGGLERS))
+    held = book.ledger.split(
+        held, Work(), Counts(2), FAILED[:0], (PART, STRAGGLERS), deadline=_in_a_while()
+    )
 
     assert held == book.kept()
     assert (held.summary.open_slices, held.piece.unannounced) == (3, ("1", "2"))
@@ -254,14 +298,19 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
 
 def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
     """All shards but one, the largest frame, and stragglers by the thousand."""
-    frame = "\x7f" * 128 * 1024
+    frame = "\x7f" * MAX_FRAME_BYTES
     opening = Opening(book.id("b"), "d", book.name, lambda _: frame, 0, 0, ALL_SHARDS)
-    held = _held(book.ledger.open(opening, until_ms=book.now_ms + 60_000))
+    held = _held(book.ledger.open(opening, until_ms=book.now_ms + 60_000, deadline=_in_a_while()))
     many = tuple(Connection(f"L0SM9cO{n:08}=", book.now_ms, 3) for n in range(2_500))
     parts = tuple(Work((ShardCursor(shard),)) for shard in range(1, 16))
 
     held = book.ledger.split(
-        held, Work(connections=many), Counts(len(many)), (), (*parts, Work(connections=many[:0]))
+        held,
+        Work(connections=many),
+        Counts(len(many)),
+        (),
+        (*parts, Work(connections=many[:0])),
+        deadline=_in_a_while(),
     )
 
     assert held == book.kept()
@@ -269,12 +318,14 @@ def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
 
 def test_last_close_settles(book: _Book) -> None:
     """With the sums of all; a duplicate finds it closed."""
-    held = book.ledger.split(_held(book.open()), Work(), Counts(2), (), (STRAGGLERS,))
+    held = book.ledger.split(
+        _held(book.open()), Work(), Counts(2), (), (STRAGGLERS,), deadline=_in_a_while()
+    )
     held = held._replace(piece=replace(held.piece, unannounced=()))
-    first = book.ledger.close(held, Counts(), ())
+    first = book.ledger.close(held, Counts(), (), deadline=_in_a_while())
     assert not first.summary.is_settled
 
-    last = book.ledger.close(_held(book.lease("1")), Counts(2, gone=2), ())
+    last = book.ledger.close(_held(book.lease("1")), Counts(2, gone=2), (), deadline=_in_a_while())
 
     assert (last.summary.is_settled, last.summary.counts) == (True, Counts(2, gone=2))
     assert book.kept("1") == last
@@ -285,7 +336,9 @@ def test_last_close_settles(book: _Book) -> None:
 def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
     """Nobody's sums are lost."""
     parts = tuple(Work(connections=(Connection(f"c{n}", 0, 1),)) for n in range(6))
-    held = book.ledger.split(_held(book.open()), Work(), Counts(len(parts)), (), parts)
+    held = book.ledger.split(
+        _held(book.open()), Work(), Counts(len(parts)), (), parts, deadline=_in_a_while()
+    )
     pieces = [held._replace(piece=replace(held.piece, unannounced=()))]
     pieces += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
 
@@ -293,7 +346,10 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
         closed = list(
             threads.map(
                 lambda one: book.ledger.close(
-                    one, replace(one.piece.counts, gone=one.piece.counts.targeted), ()
+                    one,
+                    replace(one.piece.counts, gone=one.piece.counts.targeted),
+                    (),
+                    deadline=_in_a_while(),
                 ),
                 pieces,
             )

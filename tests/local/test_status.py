@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broadcasting.audience import Connection
+from broadcasting.clock import Clock
 from broadcasting.counts import Counts
 from broadcasting.message import Broadcast
 from broadcasting.slice_message import encode_slice_message
@@ -50,7 +52,7 @@ def table(deployment: Deployment) -> LedgerTable:
 @pytest.fixture
 def ledger(table: LedgerTable) -> Ledger:
     """The ledger, as the functions keep it."""
-    return Ledger(table, epoch_ms=now_ms)
+    return Ledger(table, clock=Clock(time.monotonic, now_ms, random.random))
 
 
 def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) -> Lease:
@@ -64,9 +66,14 @@ def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) ->
         expires_ms=expires_ms,
         work=ALL_SHARDS,
     )
-    held = ledger.open(opening, until_ms=now_ms() + 1)
+    held = ledger.open(opening, until_ms=now_ms() + 1, deadline=in_a_while())
     assert isinstance(held, Lease)
     return held
+
+
+def in_a_while() -> float:
+    """Return a deadline that a busy machine keeps."""
+    return time.monotonic() + 30.0
 
 
 def a_name() -> str:
@@ -101,11 +108,18 @@ def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run
     given = Work(connections=(Connection("c1", 0, 1), Connection("c2", 0, 1)))
     kept = Work(ALL_SHARDS.shards[:4])
 
-    ledger.split(held, kept, Counts(targeted=9, delivered=6, failed=1), (("c9", "400"),), (given,))
+    ledger.split(
+        held,
+        kept,
+        Counts(targeted=9, delivered=6, failed=1),
+        (("c9", "400"),),
+        (given,),
+        deadline=in_a_while(),
+    )
     split = json.loads(run("status", name, "--json", "--failed").stdout)
     part = ledger.lease(name, "1", until_ms=now_ms() + 1)
     assert isinstance(part, Lease)
-    ledger.close(part, Counts(targeted=2, gone=2), ())
+    ledger.close(part, Counts(targeted=2, gone=2), (), deadline=in_a_while())
     closed = json.loads(run("status", name, "--json").stdout)
 
     assert split["counts"] | {"throttled": 0} == split["counts"]

@@ -280,7 +280,7 @@ def test_fan_out_accounts_for_everyone_when_the_deadline_comes_in_the_middle(sta
 
 
 def test_fan_out_delivers_the_largest_frame(start: Start) -> None:
-    """128 KiB each, every byte of them."""
+    """127 KiB each, every byte of them."""
     frame = "ü" * (MAX_FRAME_BYTES // 2)
     wrong: list[str] = []
 

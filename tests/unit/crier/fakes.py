@@ -25,7 +25,6 @@ def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
         digest=Broadcast(broadcast_id, "hear").digest,
         channel="*",
         seq=7,
-        frame="f",
         opened_ms=OPENED_MS,
         version=1,
     )
@@ -52,6 +51,8 @@ class FakeTable:
     items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     after_query: Callable[[], None] = lambda: None
     refuses: bool = False
+    names_read: set[str] = field(default_factory=set)
+    keys_read: set[tuple[str, str]] = field(default_factory=set)
 
     def put(self, *rows: Row) -> None:
         """Write rows as the functions do."""
@@ -107,6 +108,8 @@ class FakeTable:
         assert options["ConsistentRead"]
         names = options["ExpressionAttributeNames"]
         wanted = {names[one] for one in options["ProjectionExpression"].split(", ")}
+        self.names_read |= wanted
+        self.keys_read.add((key["pk"]["S"], key["sk"]["S"]))
         item = self.items.get((key["pk"]["S"], key["sk"]["S"]))
         return item and {name: value for name, value in item.items() if name in wanted}
 

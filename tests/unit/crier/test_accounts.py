@@ -8,8 +8,10 @@ import pytest
 from broadcasting.counts import Counts
 from broadcasting.work import ShardCursor, Work
 from crier.account import Account, FailedConnection
+from crier.account_slices import GivenUp, Resting
 from crier.accounts import Accounts, watch
 from crier.errors import CrierError
+from storage.ledger_items import FrameRow
 from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
 CLOSED = Counts(targeted=5, delivered=4, gone=1)
@@ -279,3 +281,122 @@ def test_watch_ends_when_the_time_is_over(accounts: Accounts, table: FakeTable) 
     account = watch(accounts, "news", until=0)
     assert account is not None
     assert not account.is_settled
+
+
+RESTING = {"outage_since_ms": OPENED_MS + 1, "outage_rounds": 2, "leased_until_ms": OPENED_MS + 9}
+
+
+def test_account_tells_which_slices_rest_because_of_an_outage(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """Those that a worker has, and those that rest for another reason, do not."""
+    table.open(a_summary(open_slices=4, slices=5))
+    table.put(
+        a_slice("0", Counts(), **RESTING),
+        a_slice("1", Counts(), **RESTING | {"outage_since_ms": OPENED_MS, "outage_rounds": 1}),
+        a_slice("2", Counts(), **RESTING, owner="worker"),
+        a_slice("3", Counts(), leased_until_ms=OPENED_MS + 5),
+        a_slice("4", Counts(), is_closed=True),
+    )
+
+    account = find(accounts)
+
+    assert account.resting == Resting(slices=2, since_ms=OPENED_MS, until_ms=OPENED_MS + 9)
+    assert account.given_up == ()
+    assert account.as_json(OPENED_MS)["resting"] == {
+        "slices": 2,
+        "since_ms": OPENED_MS,
+        "until_ms": OPENED_MS + 9,
+    }
+
+
+def test_account_tells_which_slices_were_given_up_and_why(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """They wait in the dead-letter queue; the others go on."""
+    table.open(a_summary(open_slices=2, slices=2))
+    table.put(a_slice("0", OPEN), a_slice("1", Counts(), **RESTING, given_up="403 Forbidden"))
+
+    account = find(accounts)
+
+    assert (account.resting, account.given_up) == (None, (GivenUp("1", "403 Forbidden"),))
+    assert account.as_json(OPENED_MS)["given_up"] == [{"slice": "1", "reason": "403 Forbidden"}]
+
+
+def test_account_reads_slices_of_an_earlier_release(accounts: Accounts, table: FakeTable) -> None:
+    """They say nothing of outages."""
+    table.open(a_summary())
+    table.put(a_slice("0", OPEN))
+    lacking = {"outage_since_ms", "outage_rounds", "given_up"}
+
+    account = find(accounts)
+
+    assert not lacking & set(table.items["broadcast#news", "slice#0"])
+    assert (account.resting, account.given_up, account.counts) == (None, (), OPEN)
+
+
+def test_accounts_never_read_the_frame(accounts: Accounts, table: FakeTable) -> None:
+    """It may be 127 KiB, and rows of an earlier release hold it in the summary."""
+    table.open(a_summary(frame="frame"))
+    table.put(FrameRow("*", 7, "frame"), a_slice("0", OPEN))
+
+    find(accounts)
+    accounts.recent(5)
+
+    assert "frame" not in table.names_read
+    assert not [key for key in table.keys_read if key[1].startswith("frame#")]
+
+
+def expire(table: FakeTable, *sort_keys: str, seconds: int = 0) -> None:
+    """Have rows expire; DynamoDB has not deleted them."""
+    for (_, sk), item in table.items.items():
+        if sk in sort_keys:
+            item["expiresAt"] = {"N": str(NOW_SECONDS + seconds)}
+
+
+NOW_SECONDS = OPENED_MS // 1000 + 7 * 24 * 3600
+
+
+def test_accounts_ignore_rows_that_have_expired(table: FakeTable) -> None:
+    """DynamoDB deletes them days later: a summary, slices, connections that failed, numbers."""
+    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    table.open(a_summary("old", seq=1), a_summary("news", seq=2, counts=CLOSED))
+    table.put(a_slice("0", OPEN), a_slice("1", OPEN))
+    table.fail(("c0", "400"), number=0)
+    table.fail(("c1", "400"), number=1)
+    expire(table, "slice#0", "failed#0#000000", "seq#000000000001")
+    table.items["broadcast#old", "summary"]["expiresAt"] = {"N": str(NOW_SECONDS)}
+
+    assert accounts.find("old") is None
+    assert find(accounts).counts == CLOSED + OPEN
+    assert [one.id for one in accounts.failed("news")] == ["c1"]
+    assert [one.id for one in accounts.recent(9)] == ["news"]
+
+
+def test_accounts_ignore_a_summary_that_has_expired_before_its_number(table: FakeTable) -> None:
+    """Rows expire one after another."""
+    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    table.open(a_summary("old", seq=1), a_summary("news", seq=2, settled_ms=OPENED_MS))
+    table.items["broadcast#old", "summary"]["expiresAt"] = {"N": str(NOW_SECONDS)}
+
+    assert [one.id for one in accounts.recent(9)] == ["news"]
+
+
+def test_accounts_show_rows_to_their_last_second(table: FakeTable) -> None:
+    """A row is there until it expires."""
+    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    table.open(a_summary(settled_ms=OPENED_MS))
+    expire(table, "summary", seconds=1)
+
+    assert find(accounts).is_settled
+
+
+def test_accounts_say_so_when_an_expiry_cannot_be_read(
+    accounts: Accounts, table: FakeTable
+) -> None:
+    """Whatever stands in it."""
+    table.open(a_summary())
+    table.items["broadcast#news", "summary"]["expiresAt"] = {"S": "never"}
+
+    with pytest.raises(CrierError, match="the expiry of a row in the ledger cannot be read"):
+        accounts.find("news")

@@ -119,6 +119,30 @@ def test_status_shows_what_is_known_of_an_open_broadcast(stack: FakeStack, run: 
     assert shown.stderr == ""
 
 
+def test_status_says_which_slices_rest_and_which_were_given_up(stack: FakeStack, run: Run) -> None:
+    """Until when, why, and what to do; a script reads the same."""
+    rests = {"outage_since_ms": OPENED_MS, "outage_rounds": 2}
+    stack.table.open(a_summary(open_slices=4, slices=4))
+    stack.table.put(
+        a_slice("0", Counts(), **rests, leased_until_ms=OPENED_MS + 90_000),
+        a_slice("1", Counts(), **rests, given_up="403 Forbidden [b]"),
+        a_slice("2", Counts(), **rests, given_up="403 Forbidden [b]"),
+        a_slice("3", Counts(), **rests, given_up="taken up too often"),
+    )
+
+    shown = " ".join(run("status", "news").stdout.split())
+    told = json.loads(run("status", "news", "--json").stdout)
+
+    assert (
+        "1 slice, because of an outage since 2026-01-01 00:00:00Z; the next one is tried" in shown
+    )
+    assert "at 2026-01-01 00:01:30Z" in shown
+    assert "2 slices: 403 Forbidden [b]; 1 slice: taken up too often. Repair the cause" in shown
+    assert "crier redrive" in shown
+    assert told["resting"]["until_ms"] == OPENED_MS + 90_000
+    assert [one["slice"] for one in told["given_up"]] == ["1", "2", "3"]
+
+
 def test_status_lists_who_failed_when_asked(stack: FakeStack, run: Run) -> None:
     """Each with its reason, a line each; what a terminal would obey is not passed on."""
     stack.table.open(replace(SETTLED, counts=ILL))

@@ -56,7 +56,7 @@ def test_request_is_rejected_as_the_function_rejects_it_when_it_is_one_byte_too_
 
     request_of("a" * longest, None)
 
-    with pytest.raises(RejectedError, match="131073 bytes"):
+    with pytest.raises(RejectedError, match="130049 bytes"):
         request_of("a" * (longest + 1), None)
 
 

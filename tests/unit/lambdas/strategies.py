@@ -6,7 +6,7 @@ from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import SliceRow, Summary
 from broadcasting.work import ShardCursor, Work
-from storage.ledger_items import FailedRow, Recent, Sequence
+from storage.ledger_items import FailedRow, FrameRow, Recent, Sequence
 
 TEXT = st.text(min_size=1)
 NUMBERS = st.integers(0, LATEST_MS)
@@ -18,9 +18,7 @@ WORKS = st.builds(
     st.lists(CONNECTIONS, max_size=5).map(tuple),
 )
 COUNTS = st.builds(Counts, *[NUMBERS] * 6)
-SUMMARIES = st.builds(
-    Summary, TEXT, TEXT, TEXT, *[NUMBERS], TEXT, *[NUMBERS] * 2, COUNTS, *[NUMBERS] * 4
-)
+SUMMARIES = st.builds(Summary, TEXT, TEXT, TEXT, *[NUMBERS] * 3, COUNTS, *[NUMBERS] * 4, st.text())
 SLICES = st.builds(
     SliceRow,
     TEXT,
@@ -32,10 +30,12 @@ SLICES = st.builds(
     st.lists(TEXT, max_size=3).map(tuple),
     *[NUMBERS] * 2,
     st.booleans(),
-    NUMBERS,
+    *[NUMBERS] * 5,
+    st.text(),
 )
 SEQUENCES = st.builds(Sequence, TEXT, NUMBERS, NUMBERS)
 RECENTS = st.builds(Recent, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
+FRAME_ROWS = st.builds(FrameRow, TEXT, NUMBERS, TEXT, NUMBERS)
 FAILED_ROWS = st.builds(
     FailedRow,
     TEXT,

@@ -28,20 +28,20 @@ def test_frame_carries_id_number_channel_message_and_time() -> None:
 
 @pytest.mark.parametrize("character", ["a", "\u20ac"])
 def test_frame_is_encoded_when_exactly_at_the_limit(character: str) -> None:
-    """128 KiB of UTF-8 is still delivered."""
+    """127 KiB of UTF-8 is still delivered."""
     size = len(character.encode())
     count, rest = divmod(MAX_FRAME_BYTES - EMPTY_BYTES, size)
 
     frame = encode_frame(Broadcast("b", character * count + "a" * rest), 1, 1)
 
-    assert len(frame.encode()) == 128 * 1024
+    assert len(frame.encode()) == 127 * 1024
 
 
 def test_frame_is_rejected_when_one_byte_over_the_limit() -> None:
     """The reason says how large it is and how large it may be."""
     message = "a" * (MAX_FRAME_BYTES - EMPTY_BYTES + 1)
 
-    with pytest.raises(RejectedError, match=r"131073 bytes.*at most 131072"):
+    with pytest.raises(RejectedError, match=r"130049 bytes, expected at most 130048"):
         encode_frame(Broadcast("b", message), 1, 1)
 
 

@@ -9,17 +9,25 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
-from broadcasting.errors import RejectedError
-from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, SliceRow
+from broadcasting.errors import GaveUpError, RejectedError
+from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, Outage, SliceRow
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
-from storage.errors import StorageError, WriteError
+from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening, Refusal
-from storage.ledger_items import key_of, slice_key, slice_of, to_item
-from tests.unit.lambdas.fakes import NOW_MS, FakeLedgerTable, FakeTime, Fault
+from storage.ledger_items import (
+    frame_key,
+    key_of,
+    slice_key,
+    slice_of,
+    summary_key,
+    to_item,
+)
+from tests.unit.lambdas.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Counts(3, delivered=2, failed=1)
 FAILED = (("c", "413 too large"),)
+PART = Work((ShardCursor(1),))
 STRAGGLERS = Work(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 
 
@@ -30,19 +38,23 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.table.table, epoch_ms=lambda: self.time.epoch_ms)
+        return Ledger(self.table.table, clock=self.time.clock, sleep=self.time.run)
 
-    def open(self, id_: str = "b", digest: str = "d") -> Lease | Refusal:
-        opening = Opening(id_, digest, "*", "frame {}".format, NOW_MS, 0, ALL_SHARDS)
-        return self.ledger.open(opening, until_ms=UNTIL_MS)
+    def open(
+        self, id_: str = "b", digest: str = "d", frame_of: Callable[[int], str] = "frame {}".format
+    ) -> Lease | Refusal:
+        opening = Opening(id_, digest, "*", frame_of, NOW_MS, 0, ALL_SHARDS)
+        until_ms = self.time.epoch_ms + 65_000
+        return self.ledger.open(opening, until_ms=until_ms, deadline=self.time.seconds + 49)
 
     def opened(self, id_: str = "b") -> Lease:
         held = self.open(id_)
         assert isinstance(held, Lease)
         return held
 
-    def lease(self, slice_id: str = ROOT) -> Lease | Refusal:
-        return self.ledger.lease("b", slice_id, until_ms=self.time.epoch_ms + 65_000)
+    def lease(self, slice_id: str = ROOT, *, anew: bool = False) -> Lease | Refusal:
+        until_ms = self.time.epoch_ms + 65_000
+        return self.ledger.lease("b", slice_id, until_ms=until_ms, anew=anew)
 
     def leased(self, slice_id: str = ROOT) -> Lease:
         held = self.lease(slice_id)
@@ -51,6 +63,10 @@ class _Floor:
 
     def piece(self, slice_id: str = ROOT) -> SliceRow:
         return slice_of(self.table.items[slice_key("b", slice_id)])
+
+    def put(self, piece: SliceRow) -> None:
+        """Have a slice as it is, at the version that it says."""
+        self.table.items[key_of(piece)] = to_item(piece)
 
 
 @pytest.fixture
@@ -69,9 +85,10 @@ def test_open_writes_summary_leased_slice_counter_and_recent_at_once(floor: _Flo
         "slice#0",
         "sequence",
         "seq#000000000001",
+        "frame#000000000001",
     ]
-    assert held == Lease(floor.table.summary("b"), floor.piece())
-    assert (held.summary.seq, held.summary.frame, held.piece.hops) == (1, "frame 1", 1)
+    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+    assert (held.summary.seq, held.summary.frame, held.piece.hops) == (1, "", 1)
     assert floor.lease() is Refusal.LEASED
 
 
@@ -86,12 +103,12 @@ def test_open_takes_the_next_number_when_another_was_faster(floor: _Floor) -> No
 
     held = floor.opened()
 
-    assert (held.summary.seq, held.summary.frame) == (2, "frame 2")
+    assert (held.summary.seq, held.frame) == (2, "frame 2")
     assert floor.table.summary("other").seq == 1
 
 
-def test_open_gives_up_when_others_are_always_faster(floor: _Floor) -> None:
-    """The message goes back to the queue."""
+def test_open_waits_when_others_are_always_faster(floor: _Floor) -> None:
+    """Fifty conflicts in a row are read anew at once; then the table counts as busy."""
     ids = iter(range(1_000))
 
     def another() -> None:
@@ -99,10 +116,30 @@ def test_open_gives_up_when_others_are_always_faster(floor: _Floor) -> None:
         floor.opened(f"other-{next(ids)}")
         floor.table.meanwhile = before
 
-    floor.table.meanwhile = [another] * 50
+    floor.table.meanwhile = [another] * 55
 
-    with pytest.raises(WriteError, match="broadcast b not opened: too many others"):
-        floor.open()
+    held = floor.opened()
+
+    assert held.summary.seq == 56
+    assert 0 < floor.time.seconds < 2
+
+
+def test_open_reads_the_summary_before_it_makes_a_frame(floor: _Floor) -> None:
+    """Whatever today's limits say, a broadcast that is open goes on, and is skipped in the end."""
+
+    def too_large(_: int) -> str:
+        raise RejectedError("too large")
+
+    held = floor.opened()
+    under_way = floor.open(frame_of=too_large)
+    floor.time.run(65)
+    again = floor.open(frame_of=too_large)
+    assert isinstance(again, Lease)
+    floor.ledger.close(again, Counts(), (), deadline=FAR)
+
+    assert under_way is Refusal.LEASED
+    assert again.frame == held.frame
+    assert floor.open(frame_of=too_large) is Refusal.CLOSED
 
 
 @pytest.mark.parametrize("passed_ms", [0, 64_999])
@@ -130,7 +167,7 @@ def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
 
 def test_open_again_finds_it_closed(floor: _Floor) -> None:
     """A late duplicate changes nothing."""
-    floor.ledger.close(floor.opened(), MET_THREE, ())
+    floor.ledger.close(floor.opened(), MET_THREE, (), deadline=FAR)
     before = dict(floor.table.items)
 
     assert floor.open() is Refusal.CLOSED
@@ -146,16 +183,53 @@ def test_open_is_rejected_when_the_id_is_another_broadcasts(floor: _Floor) -> No
     assert floor.table.summary("b") == held.summary
 
 
-def test_open_goes_on_when_its_answer_was_lost(floor: _Floor) -> None:
-    """The message comes again; nothing is opened twice."""
+@pytest.mark.parametrize("losses", [1, 3])
+def test_open_holds_the_slice_when_its_answer_was_lost(floor: _Floor, losses: int) -> None:
+    """It finds what it has written; nothing is opened twice."""
+    floor.table.faults = [Fault.LOST] * losses
+
+    held = floor.opened()
+
+    assert (held.summary.seq, held.piece.hops, held.frame) == (1, 1, "frame 1")
+    assert len(floor.table.writes) == 1
+
+
+def test_open_goes_on_when_the_answer_of_the_lease_was_lost(floor: _Floor) -> None:
+    """The slice of an open broadcast is its own as well."""
+    floor.opened()
+    floor.time.run(65)
     floor.table.faults = [Fault.LOST]
+
+    held = floor.opened()
+
+    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+
+
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.LOST])
+def test_open_raises_when_dynamodb_is_busy_until_the_deadline(floor: _Floor, fault: Fault) -> None:
+    """It says what and why, and when it gave up."""
+    floor.table.faults = [Fault.BUSY] * 999
+    floor.table.unreadable = 2 if fault is Fault.LOST else 0
+
+    with pytest.raises(BusyError, match=r"broadcast b not opened after \d+ pauses in 49.0 s: inj"):
+        floor.open()
+    assert floor.time.seconds == 49
+
+
+def test_open_waits_when_the_ledger_cannot_be_read(floor: _Floor) -> None:
+    """Reads are throttled, too."""
+    floor.table.unreadable = 5
+
+    assert floor.opened().summary.seq == 1
+
+
+def test_open_raises_at_once_when_the_write_is_refused(floor: _Floor) -> None:
+    """A permission that lacks does not come by waiting."""
+    floor.table.faults = [Fault.REFUSED]
 
     with pytest.raises(WriteError):
         floor.open()
-    floor.time.epoch_ms = UNTIL_MS
-    held = floor.opened()
-
-    assert (held.summary.seq, held.piece.hops) == (1, 2)
+    assert floor.time.seconds == 0
 
 
 def test_open_passes_on_a_frame_that_is_rejected(floor: _Floor) -> None:
@@ -164,10 +238,8 @@ def test_open_passes_on_a_frame_that_is_rejected(floor: _Floor) -> None:
     def too_large(_: int) -> str:
         raise RejectedError("too large")
 
-    opening = Opening("b", "d", "*", too_large, NOW_MS, 0, ALL_SHARDS)
-
     with pytest.raises(RejectedError, match="too large"):
-        floor.ledger.open(opening, until_ms=UNTIL_MS)
+        floor.open(frame_of=too_large)
     assert floor.table.items == {}
 
 
@@ -182,13 +254,136 @@ def test_lease_is_rejected_when_the_ledger_does_not_know_it(
         floor.ledger.lease(broadcast_id, slice_id, until_ms=UNTIL_MS)
 
 
+def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -> None:
+    """Its message came twice; the others go on."""
+    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    held = held._replace(piece=replace(held.piece, unannounced=()))
+    floor.ledger.close(held, MET_THREE, (), deadline=FAR)
+
+    assert floor.lease() is floor.open() is Refusal.CLOSED
+    assert not floor.table.summary("b").is_settled
+
+
 def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
     """Taken up 1,000 times: a person must look at it."""
     held = floor.opened()
-    endless = replace(held.piece, owner="", hops=MAX_HOPS)
-    floor.table.items[key_of(endless)] = to_item(endless)
+    floor.put(replace(held.piece, owner="", leased_until_ms=0, hops=MAX_HOPS))
 
-    with pytest.raises(RejectedError, match="taken up 1000 times without coming to an end"):
+    with pytest.raises(GaveUpError, match="taken up 1000 times without coming to an end"):
+        floor.lease()
+
+
+def test_lease_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) -> None:
+    """After a redrive, the cause being repaired, the slice goes on; its outage is over."""
+    held = floor.opened()
+    endless = replace(held.piece, owner="", leased_until_ms=0, hops=MAX_HOPS)
+    floor.put(replace(endless, outage_since_ms=1, outage_rounds=9, given_up="403"))
+
+    again = floor.lease(anew=True)
+
+    assert isinstance(again, Lease)
+    assert (again.piece.hops, again.piece.outage, again.piece.given_up) == (1, Outage(), "")
+    assert floor.piece() == again.piece
+
+
+def test_lease_reads_the_frame_from_its_row(floor: _Floor) -> None:
+    """The frame that was encoded when the broadcast was opened."""
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+
+    assert floor.leased().frame == "frame 1"
+
+
+def test_lease_needs_no_frame_when_nothing_is_left_to_do(floor: _Floor) -> None:
+    """A slice that could not be closed is taken up to be closed, and no more."""
+    floor.ledger.release(floor.opened(), Work(), MET_THREE, (), deadline=FAR)
+    del floor.table.items[frame_key("*", 1)]
+    floor.table.reads.clear()
+
+    held = floor.leased()
+
+    assert held.frame == ""
+    assert frame_key("*", 1) not in floor.table.reads
+    assert floor.ledger.close(held, MET_THREE, (), deadline=FAR).summary.is_settled
+
+
+def test_lease_is_rejected_when_the_frame_is_not_there(floor: _Floor) -> None:
+    """The reason says so, and the slice is not taken up."""
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    del floor.table.items[frame_key("*", 1)]
+    before = floor.piece()
+
+    with pytest.raises(RejectedError, match=r"no frame 1 of channel \*: .* more than 7 days ago"):
+        floor.lease()
+    assert floor.piece() == before
+
+
+def test_broadcast_of_an_earlier_release_is_finished(floor: _Floor) -> None:
+    """Its frame is in the summary, of 128 KiB: it is kept when the summary is written again."""
+    frame = "x" * 128 * 1024
+    held = floor.opened()
+    floor.ledger.release(held, ALL_SHARDS, Counts(), (), deadline=FAR)
+    del floor.table.items[frame_key("*", 1)]
+    floor.table.items[summary_key("b")] |= {"frame": {"S": frame}}
+
+    held = floor.leased()
+    held = floor.ledger.split(held, Work(), Counts(2), (), (STRAGGLERS,), deadline=FAR)
+    other = floor.leased("1")
+
+    assert (held.frame, other.frame) == (frame, frame)
+    assert floor.table.summary("b").frame == frame
+    held = held._replace(piece=replace(held.piece, unannounced=()))
+    floor.ledger.close(held, Counts(), (), deadline=FAR)
+    assert floor.ledger.close(other, Counts(2, gone=2), (), deadline=FAR).summary.is_settled
+
+
+def test_resume_goes_on_with_a_broadcast_that_is_open(floor: _Floor) -> None:
+    """Its message is refused today, but it was opened by an earlier release."""
+    floor.opened()
+    under_way = floor.ledger.resume("b", "d", until_ms=UNTIL_MS)
+    floor.time.run(65)
+
+    held = floor.ledger.resume("b", "d", until_ms=UNTIL_MS + 65_000)
+
+    assert under_way is Refusal.LEASED
+    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+
+
+def test_resume_finds_a_broadcast_that_has_settled(floor: _Floor) -> None:
+    """A late duplicate is skipped, also when its first slice has expired meanwhile."""
+    floor.ledger.close(floor.opened(), MET_THREE, (), deadline=FAR)
+    del floor.table.items[slice_key("b", ROOT)]
+
+    assert floor.ledger.resume("b", "d", until_ms=UNTIL_MS) is Refusal.CLOSED
+    assert floor.open() is Refusal.CLOSED
+
+
+@pytest.mark.parametrize(("id_", "digest"), [("c", "d"), ("b", "other")])
+def test_resume_is_none_when_the_ledger_does_not_know_it(
+    floor: _Floor, id_: str, digest: str
+) -> None:
+    """Then the message is rejected as ever."""
+    floor.opened()
+
+    assert floor.ledger.resume(id_, digest, until_ms=UNTIL_MS) is None
+
+
+def test_resume_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) -> None:
+    """As a lease does."""
+    held = floor.opened()
+    floor.put(replace(held.piece, owner="", leased_until_ms=0, hops=MAX_HOPS))
+
+    again = floor.ledger.resume("b", "d", until_ms=UNTIL_MS, anew=True)
+
+    assert isinstance(again, Lease)
+    assert again.piece.hops == 1
+
+
+def test_lease_raises_when_its_write_is_busy(floor: _Floor) -> None:
+    """The message comes again."""
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.table.faults = [Fault.BUSY]
+
+    with pytest.raises(BusyError):
         floor.lease()
 
 
@@ -224,7 +419,7 @@ def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor)
 
 def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
     """A little less long than its message does: clocks differ."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), rest_seconds=10)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR, rest_seconds=10)
 
     assert floor.lease() is Refusal.LEASED
     floor.time.run(10 - CLOCK_SLACK_SECONDS)
@@ -233,7 +428,7 @@ def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
 
 def test_lease_is_refused_when_another_was_faster(floor: _Floor) -> None:
     """Two workers on one slice: one has it."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), ())
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
     floor.table.meanwhile = [floor.leased]
 
     assert floor.lease() is Refusal.LEASED
@@ -243,27 +438,33 @@ def test_release_lets_another_go_on_at_once(floor: _Floor) -> None:
     """With what is left, and what was counted."""
     held = floor.opened()
 
-    floor.ledger.release(held, STRAGGLERS, Counts(5, delivered=3), ())
+    floor.ledger.release(held, STRAGGLERS, Counts(5, delivered=3), (), deadline=FAR)
 
     again = floor.leased()
     assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Counts(5, delivered=3))
 
 
-_WRITES: dict[str, Callable[[Ledger, Lease], Lease]] = {
-    "checkpoint": lambda ledger, held: ledger.checkpoint(held, Work(), MET_THREE, FAILED),
-    "release": lambda ledger, held: ledger.release(held, Work(), MET_THREE, FAILED),
-    "split": lambda ledger, held: ledger.split(
-        held, Work(), MET_THREE, FAILED, (Work((ShardCursor(1),)),)
+_Write = Callable[[Ledger, Lease], Lease]
+_DEADLINE = 49.0
+_WAITING_WRITES: dict[str, _Write] = {
+    "release": lambda ledger, held: ledger.release(
+        held, Work(), MET_THREE, FAILED, deadline=_DEADLINE
     ),
-    "close": lambda ledger, held: ledger.close(held, MET_THREE, FAILED),
+    "split": lambda ledger, held: ledger.split(
+        held, Work(), MET_THREE, FAILED, (Work((ShardCursor(1),)),), deadline=_DEADLINE
+    ),
+    "close": lambda ledger, held: ledger.close(held, MET_THREE, FAILED, deadline=_DEADLINE),
+}
+_WRITES: dict[str, _Write] = {
+    "checkpoint": lambda ledger, held: ledger.checkpoint(held, Work(), MET_THREE, FAILED),
+    **_WAITING_WRITES,
 }
 EACH_WRITE = pytest.mark.parametrize("write", _WRITES.values(), ids=_WRITES)
+EACH_WAITING_WRITE = pytest.mark.parametrize("write", _WAITING_WRITES.values(), ids=_WAITING_WRITES)
 
 
 @EACH_WRITE
-def test_write_is_refused_when_the_lease_was_lost(
-    floor: _Floor, write: Callable[[Ledger, Lease], Lease]
-) -> None:
+def test_write_is_refused_when_the_lease_was_lost(floor: _Floor, write: _Write) -> None:
     """Somebody else has taken the slice up: nothing of ours is written."""
     held = floor.opened()
     floor.time.epoch_ms = UNTIL_MS
@@ -275,47 +476,191 @@ def test_write_is_refused_when_the_lease_was_lost(
     assert floor.table.items == before
 
 
-@EACH_WRITE
-def test_write_is_made_again_when_dynamodb_was_busy(
-    floor: _Floor, write: Callable[[Ledger, Lease], Lease]
+@EACH_WAITING_WRITE
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.LOST])
+@pytest.mark.parametrize("times", [1, 9])
+def test_write_waits_while_dynamodb_is_busy(
+    floor: _Floor, write: _Write, fault: Fault, times: int
 ) -> None:
-    """A canceled transaction is no lost lease when the slice is as it was."""
+    """A canceled transaction is no lost lease, and an answer that was lost no second write."""
     held = floor.opened()
-    floor.table.faults = [Fault.CONFLICT]
+    floor.table.faults = [fault] * times
 
     written = write(floor.ledger, held)
 
-    assert written == Lease(floor.table.summary("b"), floor.piece())
+    assert written == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+    assert floor.piece().version == 2
+    assert floor.time.seconds > 0
 
 
-@EACH_WRITE
-def test_write_gives_up_when_dynamodb_is_always_busy(
-    floor: _Floor, write: Callable[[Ledger, Lease], Lease]
+@EACH_WAITING_WRITE
+def test_write_gives_up_when_dynamodb_is_busy_until_the_deadline(
+    floor: _Floor, write: _Write
 ) -> None:
-    """The message goes back to the queue."""
+    """The error says what was not written, and why."""
     held = floor.opened()
-    floor.table.faults = [Fault.CONFLICT] * 1_000
+    floor.table.faults = [Fault.BUSY] * 1_000
 
-    with pytest.raises(WriteError, match="too many conflicts"):
+    with pytest.raises(BusyError, match=r"slice 0 of b not \w+ after \d+ pauses in 49.0 s: inject"):
         write(floor.ledger, held)
+    assert floor.time.seconds == _DEADLINE
+
+
+@EACH_WAITING_WRITE
+def test_write_is_tried_once_when_the_deadline_is_over(floor: _Floor, write: _Write) -> None:
+    """The last write of an invocation."""
+    held = floor.opened()
+    floor.time.run(60)
+
+    assert write(floor.ledger, held).piece.version == 2
+
+
+def test_checkpoint_never_waits(floor: _Floor) -> None:
+    """Posting goes on; the next write tells as much."""
+    held = floor.opened()
+    floor.table.faults = [Fault.BUSY]
+
+    with pytest.raises(BusyError):
+        _WRITES["checkpoint"](floor.ledger, held)
+    assert floor.time.seconds == 0
 
 
 @EACH_WRITE
-@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.LOST])
-def test_write_raises_when_its_answer_is_not_known(
-    floor: _Floor, write: Callable[[Ledger, Lease], Lease], fault: Fault
+def test_write_raises_at_once_when_it_is_refused(floor: _Floor, write: _Write) -> None:
+    """A permission that lacks does not come by waiting."""
+    held = floor.opened()
+    floor.table.faults = [Fault.REFUSED]
+
+    with pytest.raises(WriteError):
+        write(floor.ledger, held)
+    assert (floor.piece().version, floor.time.seconds) == (1, 0)
+
+
+@EACH_WRITE
+def test_write_goes_on_from_a_checkpoint_whose_answer_was_lost(
+    floor: _Floor, write: _Write
 ) -> None:
-    """Whether it is written or not: whoever comes next reads it."""
+    """It was written though the ledger said otherwise: its failed are not written again."""
     held = floor.opened()
-    floor.table.faults = [fault]
+    work = Work((ShardCursor(3, "x"),))
+    floor.table.faults = [Fault.LOST, None, Fault.LOST]  # the second one is a conflict at first
+    for counts in (Counts(1, failed=1), Counts(2, delivered=1, failed=1)):
+        with pytest.raises(BusyError):
+            floor.ledger.checkpoint(held, work, counts, FAILED)
 
-    with pytest.raises(StorageError):
-        write(floor.ledger, held)
-    assert floor.piece().version == (2 if fault is Fault.LOST else 1)
+    written = write(floor.ledger, held)
+
+    failed = [item["failed"]["S"] for (_, sk), item in floor.table.items.items() if "failed" in sk]
+    assert written == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+    assert "".join(failed).count("413") == 1
+
+
+def test_write_is_refused_when_a_split_whose_answer_was_lost_lies_before_it(floor: _Floor) -> None:
+    """The parts may be under way elsewhere: what we hold is not all ours any more."""
+    held = floor.opened()
+    floor.table.faults = [Fault.LOST]
+    with pytest.raises(BusyError):
+        floor.ledger.split(held, Work(), Counts(), (), (PART,), deadline=0)
+
+    with pytest.raises(LeaseLostError):
+        floor.ledger.release(held, PART, Counts(), (), deadline=FAR)
 
 
 @EACH_WRITE
-def test_write_keeps_who_has_failed(floor: _Floor, write: Callable[[Ledger, Lease], Lease]) -> None:
+def test_write_is_refused_when_we_have_let_go_of_the_slice(floor: _Floor, write: _Write) -> None:
+    """Another has had it meanwhile, and has let go of it, too."""
+    held = floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.leased(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    before = dict(floor.table.items)
+
+    with pytest.raises(LeaseLostError):
+        write(floor.ledger, held)
+    assert floor.table.items == before
+
+
+def test_release_finds_a_slice_closed_when_the_answer_of_the_closing_was_lost(
+    floor: _Floor,
+) -> None:
+    """All is accounted for; nothing is released."""
+    held = floor.opened()
+    floor.table.faults = [Fault.LOST]
+    with pytest.raises(BusyError):
+        floor.ledger.close(held, MET_THREE, FAILED, deadline=0)
+
+    released = floor.ledger.release(held, Work(), MET_THREE, FAILED, deadline=FAR)
+
+    assert released.piece.is_closed
+    assert released.summary.is_settled
+
+
+def test_split_numbers_its_parts_once_when_its_answer_was_lost(floor: _Floor) -> None:
+    """Another has split meanwhile: what was written counts, not what would be written now."""
+    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    other = floor.leased("1")
+    floor.table.faults = [Fault.LOST]
+    floor.table.meanwhile = [
+        lambda: None,
+        lambda: floor.ledger.split(other, Work(), Counts(), (), (PART,), deadline=FAR),
+    ]
+
+    held = floor.ledger.split(held, Work(), Counts(), (), (PART,), deadline=FAR)
+
+    assert held.piece.unannounced == ("1", "2")
+    assert held.summary.slices == 4
+
+
+def test_change_waits_when_the_ledger_cannot_be_read_anew(floor: _Floor) -> None:
+    """Reads are throttled, too."""
+    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    held = held._replace(piece=replace(held.piece, unannounced=()))
+    other = floor.leased("1")
+
+    def close_other() -> None:
+        floor.ledger.close(other, Counts(), (), deadline=FAR)
+        floor.table.unreadable = 3
+
+    floor.table.meanwhile = [close_other]
+
+    assert floor.ledger.close(held, MET_THREE, (), deadline=FAR).summary.is_settled
+
+
+def test_release_keeps_an_outage_and_why_a_slice_was_given_up(floor: _Floor) -> None:
+    """For the worker that goes on and for `crier status`; a round that counts ends it."""
+    outage = Outage(NOW_MS, 3)
+    held = floor.opened()
+
+    floor.ledger.release(
+        held, ALL_SHARDS, Counts(), (), deadline=FAR, outage=outage, given_up="403 Forbidden"
+    )
+    rested = floor.piece()
+    floor.ledger.release(floor.leased(), ALL_SHARDS, Counts(), (), deadline=FAR)
+
+    assert (rested.outage, rested.given_up) == (outage, "403 Forbidden")
+    assert (floor.piece().outage, floor.piece().given_up) == (Outage(), "")
+
+
+def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
+    """With what the broadcast had reached."""
+    outage = Outage(NOW_MS, 1)
+
+    floor.ledger.split(
+        floor.opened(),
+        Work(),
+        Counts(5, delivered=2, gone=1),
+        (),
+        (STRAGGLERS,),
+        deadline=FAR,
+        rest_seconds=5,
+        outage=outage,
+    )
+
+    part = floor.piece("1")
+    assert (part.outage, part.delivered_before, part.gone_before) == (outage, 2, 1)
+    assert part.leased_until_ms == NOW_MS + 2_000
+
+
+@EACH_WRITE
+def test_write_keeps_who_has_failed(floor: _Floor, write: _Write) -> None:
     """In a row of its own, with the reason, written with the account or not at all."""
     held = write(floor.ledger, floor.opened())
 
@@ -328,7 +673,7 @@ def test_failed_rows_are_numbered(floor: _Floor) -> None:
     """No row of an earlier checkpoint is written over."""
     held = floor.ledger.checkpoint(floor.opened(), Work(), Counts(1, failed=1), FAILED)
 
-    floor.ledger.close(held, Counts(2, failed=2), (("d", "413"),))
+    floor.ledger.close(held, Counts(2, failed=2), (("d", "413"),), deadline=FAR)
 
     assert {sk for _, sk in floor.table.items if "failed" in sk} == {
         "failed#0#000000",
@@ -340,7 +685,7 @@ def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
     """However many have failed since the last checkpoint, with reasons of any length."""
     failed = tuple((f"connection-{number:05}=", "413 ✓" + "x" * 300) for number in range(5_000))
 
-    floor.ledger.close(floor.opened(), Counts(5_000, failed=5_000), failed)
+    floor.ledger.close(floor.opened(), Counts(5_000, failed=5_000), failed, deadline=FAR)
 
     rows = [
         json.loads(i["failed"]["S"]) for (_, sk), i in floor.table.items.items() if "fail" in sk
@@ -352,22 +697,28 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
     """They are free, their messages are to be sent, and the broadcast waits for them."""
     parts = (Work((ShardCursor(1),)), STRAGGLERS)
 
-    held = floor.ledger.split(floor.opened(), Work(), Counts(4, delivered=2), (), parts)
+    held = floor.ledger.split(
+        floor.opened(), Work(), Counts(4, delivered=2), (), parts, deadline=FAR
+    )
 
-    assert held == Lease(floor.table.summary("b"), floor.piece())
+    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
     assert (held.summary.open_slices, held.piece.unannounced) == (3, ("1", "2"))
     assert (floor.leased("1").piece.work, floor.leased("2").piece.work) == parts
 
 
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     """Two owners of two slices of one broadcast: no id is given twice."""
-    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (Work((ShardCursor(1),)),))
+    held = floor.ledger.split(
+        floor.opened(), Work(), Counts(), (), (Work((ShardCursor(1),)),), deadline=FAR
+    )
     other = floor.leased("1")
     floor.table.meanwhile = [
-        lambda: floor.ledger.split(other, Work(), Counts(), (), (Work((ShardCursor(2),)),))
+        lambda: floor.ledger.split(
+            other, Work(), Counts(), (), (Work((ShardCursor(2),)),), deadline=FAR
+        )
     ]
 
-    held = floor.ledger.split(held, Work(), Counts(), (), (Work((ShardCursor(3),)),))
+    held = floor.ledger.split(held, Work(), Counts(), (), (Work((ShardCursor(3),)),), deadline=FAR)
 
     assert held.summary.slices == 4
     assert floor.piece("3").work.shards == (ShardCursor(3),)
@@ -379,7 +730,7 @@ def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:
     held = floor.opened()
     floor.time.epoch_ms += 5
 
-    held = floor.ledger.close(held, MET_THREE, FAILED)
+    held = floor.ledger.close(held, MET_THREE, FAILED, deadline=FAR)
 
     assert held.summary == floor.table.summary("b")
     assert (held.summary.settled_ms, held.summary.counts) == (NOW_MS + 5, MET_THREE)
@@ -388,12 +739,12 @@ def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:
 
 def test_two_closers_at_once_settle_once(floor: _Floor) -> None:
     """Both sums are in; the second one settles."""
-    held = floor.ledger.split(floor.opened(), Work(), Counts(2), (), (STRAGGLERS,))
+    held = floor.ledger.split(floor.opened(), Work(), Counts(2), (), (STRAGGLERS,), deadline=FAR)
     held = held._replace(piece=replace(held.piece, unannounced=()))
     other = floor.leased("1")
-    floor.table.meanwhile = [lambda: floor.ledger.close(other, Counts(2, gone=2), ())]
+    floor.table.meanwhile = [lambda: floor.ledger.close(other, Counts(2, gone=2), (), deadline=FAR)]
 
-    held = floor.ledger.close(held, MET_THREE, ())
+    held = floor.ledger.close(held, MET_THREE, (), deadline=FAR)
 
     assert held.summary.is_settled
     assert held.summary.counts == MET_THREE + Counts(2, gone=2)
@@ -406,7 +757,7 @@ def test_close_is_refused_when_the_sums_do_not_add_up(floor: _Floor) -> None:
     before = dict(floor.table.items)
 
     with pytest.raises(LedgerError, match="the sums do not add up"):
-        floor.ledger.close(held, Counts(3, delivered=2), ())
+        floor.ledger.close(held, Counts(3, delivered=2), (), deadline=FAR)
     assert floor.table.items == before
 
 

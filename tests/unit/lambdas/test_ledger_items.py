@@ -9,10 +9,13 @@ from broadcasting.ledger import SliceRow, Summary
 from broadcasting.work import Work
 from storage.ledger_items import (
     FailedRow,
+    FrameRow,
     Item,
     Recent,
     Row,
     Sequence,
+    frame_key,
+    frame_row_of,
     key_of,
     sequence_key,
     sequence_of,
@@ -22,9 +25,16 @@ from storage.ledger_items import (
     summary_of,
     to_item,
 )
-from tests.unit.lambdas.strategies import FAILED_ROWS, RECENTS, SEQUENCES, SLICES, SUMMARIES
+from tests.unit.lambdas.strategies import (
+    FAILED_ROWS,
+    FRAME_ROWS,
+    RECENTS,
+    SEQUENCES,
+    SLICES,
+    SUMMARIES,
+)
 
-SUMMARY = Summary("b", "d", "news", 7, "frame", opened_ms=1)
+SUMMARY = Summary("b", "d", "news", 7, opened_ms=1)
 EXTRA: Item = {"pk": {"S": "p"}, "sk": {"S": "s"}, "expiresAt": {"N": "1"}, "writer": {"S": "w"}}
 
 
@@ -44,6 +54,29 @@ def test_slice_survives_the_table(piece: SliceRow) -> None:
 def test_counter_survives_the_table(counter: Sequence) -> None:
     """A channel's last number."""
     assert sequence_of(to_item(counter) | EXTRA) == counter
+
+
+@given(FRAME_ROWS)
+def test_frame_survives_the_table(row: FrameRow) -> None:
+    """Character by character: it is what clients receive."""
+    assert frame_row_of(to_item(row) | EXTRA) == row
+
+
+def test_rows_of_an_earlier_release_are_read() -> None:
+    """A summary that holds the frame itself, and a slice that knows of no outage."""
+    frame: Item = {"frame": {"S": "frame"}}
+    item = to_item(SUMMARY) | frame
+    piece = to_item(SliceRow("b", "1", Work()))
+
+    assert summary_of(item).frame == "frame"
+    assert to_item(summary_of(item))["frame"] == frame["frame"]
+    assert not {"outage_since_ms", "outage_rounds", "given_up", "gone_before"} & set(piece)
+    assert slice_of(piece) == SliceRow("b", "1", Work())
+
+
+def test_summary_of_this_release_holds_no_frame() -> None:
+    """Splits and closings write it again and again."""
+    assert "frame" not in to_item(SUMMARY)
 
 
 @given(FAILED_ROWS)
@@ -68,6 +101,7 @@ def test_recent_broadcast_is_kept_with_its_number(row: Recent) -> None:
         (FailedRow("b", "12", 3, ()), ("broadcast#b", "failed#12#000003")),
         (Sequence("news"), ("channel#news", "sequence")),
         (Recent("news", 7, "b", 1), ("channel#news", "seq#000000000007")),
+        (FrameRow("news", 7, "f"), ("channel#news", "frame#000000000007")),
     ],
 )
 def test_rows_have_their_keys(row: Row, key: tuple[str, str]) -> None:
@@ -80,12 +114,13 @@ def test_keys_can_be_made_of_ids() -> None:
     assert summary_key("b") == key_of(SUMMARY)
     assert slice_key("b", "1") == key_of(SliceRow("b", "1", Work()))
     assert sequence_key("news") == key_of(Sequence("news"))
+    assert frame_key("news", 7) == key_of(FrameRow("news", 7, "f"))
 
 
 @pytest.mark.parametrize(("settled_ms", "status"), [(0, "open"), (5, "settled")])
 def test_summary_says_its_status_in_words(settled_ms: int, status: str) -> None:
     """For who looks at the table."""
-    summary = Summary("b", "d", "*", 1, "f", 1, settled_ms=settled_ms)
+    summary = Summary("b", "d", "*", 1, 1, settled_ms=settled_ms)
 
     assert to_item(summary)["status"] == {"S": status}
 

@@ -1,86 +1,43 @@
 """The broadcasts table's calls, with faults where the wire would be."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 
 from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.work import ALL_SHARDS
-from storage.errors import ConflictError, ReadError, WriteError
+from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_items import LIFE_SECONDS, Row, slice_of, summary_key, to_item
 from storage.ledger_items import Sequence as Counter
 from storage.ledger_table import LedgerTable
-from tests.unit.lambdas.fakes import NOW_MS, aws_error
+from tests.unit.lambdas.fakes import NOW_MS
+from tests.unit.lambdas.ledger_dynamo import LedgerDynamo, canceled, refusal
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-SUMMARY = Summary("b", "d", "*", 1, "frame", opened_ms=1)
+SUMMARY = Summary("b", "d", "*", 1, opened_ms=1)
 PIECE = SliceRow("b", ROOT, ALL_SHARDS)
 UNREACHABLE = EndpointConnectionError(endpoint_url="injected")
 
 
-class _FakeClient:
-    """One table; `before` and `after` are what goes wrong before and after the next write."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], dict[str, Any]] = {}
-        self.before: Exception | None = None
-        self.after: Exception | None = None
-        self.meanwhile: Row | None = None
-
-    def get_item(self, **request: Any) -> dict[str, Any]:
-        assert request["ConsistentRead"]
-        if self.before:
-            raise self.before
-        item = self.items.get((request["Key"]["pk"]["S"], request["Key"]["sk"]["S"]))
-        return {"Item": item} if item else {}
-
-    def put_item(self, **put: Any) -> None:
-        self._put([put], "ConditionalCheckFailedException")
-
-    def transact_write_items(self, **request: Any) -> None:
-        puts = [one["Put"] for one in request["TransactItems"]]
-        self._put(puts, "TransactionCanceledException")
-
-    def _put(self, puts: list[dict[str, Any]], code: str) -> None:
-        if self.before:
-            raise self.before
-        if not all(self._holds(put) for put in puts):
-            raise aws_error(400, code)
-        for put in puts:
-            assert put["TableName"] == "ledger"
-            self.items[put["Item"]["pk"]["S"], put["Item"]["sk"]["S"]] = put["Item"]
-        if self.after:
-            if self.meanwhile:
-                other = {**to_item(self.meanwhile), "writer": {"S": "another"}}
-                self.items[summary_key("b")] = other
-            raise self.after
-
-    def _holds(self, put: dict[str, Any]) -> bool:
-        item = self.items.get((put["Item"]["pk"]["S"], put["Item"]["sk"]["S"]))
-        if put["ConditionExpression"] == "attribute_not_exists(pk)":
-            return item is None
-        assert put["ConditionExpression"] == "version = :before"
-        before = put["ExpressionAttributeValues"][":before"]
-        return item is not None and item["version"] == before
-
-
 @pytest.fixture
-def client() -> _FakeClient:
+def client() -> LedgerDynamo:
     """An empty table."""
-    return _FakeClient()
+    return LedgerDynamo()
 
 
 @pytest.fixture
-def table(client: _FakeClient) -> LedgerTable:
+def table(client: LedgerDynamo) -> LedgerTable:
     """The fake behind the table."""
-    return LedgerTable(cast("DynamoDBClient", client), "ledger", epoch_ms=lambda: NOW_MS)
+    return client.table
 
 
-def test_table_writes_next_versions_that_expire(client: _FakeClient, table: LedgerTable) -> None:
+def test_table_writes_next_versions_that_expire(client: LedgerDynamo, table: LedgerTable) -> None:
     """Several rows at once, or one, under their keys."""
     table.write(SUMMARY, PIECE)
     table.write(replace(PIECE, version=1, owner="me"))
@@ -94,7 +51,7 @@ def test_table_writes_next_versions_that_expire(client: _FakeClient, table: Ledg
 
 
 def test_table_keeps_the_counter_of_a_channel_for_ever(
-    client: _FakeClient, table: LedgerTable
+    client: LedgerDynamo, table: LedgerTable
 ) -> None:
     """A week of silence must not begin its numbers anew."""
     table.write(Counter("*", last=7))
@@ -124,18 +81,21 @@ def test_table_refuses_what_was_made_from_something_else(
 
 @pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
 @pytest.mark.parametrize(
-    "code",
+    "error",
     [
-        "ConditionalCheckFailedException",
-        "TransactionCanceledException",
-        "TransactionConflictException",
+        refusal("ConditionalCheckFailedException"),
+        canceled("ConditionalCheckFailed", "None"),
+        canceled("TransactionConflict"),
+        refusal("TransactionConflictException"),
+        refusal("InternalServerError", status=500),
+        UNREACHABLE,
     ],
 )
-def test_table_counts_a_write_as_done_when_its_first_answer_was_lost(
-    client: _FakeClient, table: LedgerTable, rows: tuple[Row, ...], code: str
+def test_table_counts_a_write_as_done_when_its_answer_was_lost(
+    client: LedgerDynamo, table: LedgerTable, rows: tuple[Row, ...], error: Exception
 ) -> None:
-    """The client tries again and finds its own write in the way: it is ours, so it is done."""
-    client.after = aws_error(400, code)
+    """The client tries again and finds its own write in the way, or never hears of it."""
+    client.after = [error]
 
     table.write(*rows)
 
@@ -143,65 +103,151 @@ def test_table_counts_a_write_as_done_when_its_first_answer_was_lost(
 
 
 def test_table_counts_a_write_as_done_when_another_has_gone_on_with_one_of_its_rows(
-    client: _FakeClient, table: LedgerTable
+    client: LedgerDynamo, table: LedgerTable
 ) -> None:
     """All or none: a single row that is still ours tells that all were written."""
-    client.after = aws_error(400, "TransactionCanceledException")
-    client.meanwhile = replace(SUMMARY, version=2)
+
+    def go_on() -> None:
+        other = {**to_item(replace(SUMMARY, version=2)), "writer": {"S": "another"}}
+        client.items[summary_key("b")] = other
+
+    client.after = [canceled("ConditionalCheckFailed", "None")]
+    client.meanwhile = go_on
 
     table.write(SUMMARY, PIECE)
 
     assert client.items[summary_key("b")]["writer"] == {"S": "another"}
 
 
-@pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
-@pytest.mark.parametrize("error", [aws_error(500), UNREACHABLE])
-def test_table_counts_a_write_as_done_when_all_its_answers_were_lost(
-    client: _FakeClient, table: LedgerTable, rows: tuple[Row, ...], error: Exception
-) -> None:
-    """It looks whether the write is there, before it says that nothing was written."""
-    client.after = error
-
-    table.write(*rows)
-
-    assert len(client.items) == len(rows)
-
-
 def test_table_believes_the_first_row_that_bears_its_mark(
-    client: _FakeClient, table: LedgerTable, monkeypatch: pytest.MonkeyPatch
+    client: LedgerDynamo, table: LedgerTable
 ) -> None:
-    """All are written or none; that the next one cannot be read changes nothing."""
-    client.after = aws_error(500)
-    found = table.get
-    reads: list[tuple[str, str]] = []
+    """All are written or none; the next one is not read."""
+    client.after = [UNREACHABLE]
 
-    def get(key: tuple[str, str]) -> Any:
-        reads.append(key)
-        return found(key)
-
-    monkeypatch.setattr(table, "get", get)
     table.write(SUMMARY, PIECE)
 
-    assert reads == [summary_key("b")]
+    assert [name for name, _ in client.requests] == ["TransactWriteItems", "GetItem"]
 
 
-@pytest.mark.parametrize("error", [aws_error(400, "ValidationException"), UNREACHABLE])
-def test_table_says_what_was_not_written(
-    client: _FakeClient, table: LedgerTable, error: Exception
+def test_table_is_busy_when_it_cannot_look_for_a_write_whose_answer_was_lost(
+    client: LedgerDynamo, table: LedgerTable
 ) -> None:
-    """A refusal, or no answer at all."""
-    client.before = error
+    """Whether it was written is not known: the next write of the slice will tell."""
+    client.after = [UNREACHABLE]
+    client.meanwhile = lambda: client.before.append(UNREACHABLE)
 
-    with pytest.raises(WriteError, match="broadcast#b/summary, broadcast#b/slice#0 not written"):
+    with pytest.raises(BusyError):
+        table.write(PIECE)
+    assert len(client.items) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (refusal("ConditionalCheckFailedException"), ConflictError),
+        (canceled("ConditionalCheckFailed", "None"), ConflictError),
+        (canceled("None", "ConditionalCheckFailed"), ConflictError),
+        (canceled("ThrottlingError", "ConditionalCheckFailed"), ConflictError),
+        (canceled("TransactionConflict", "None"), BusyError),
+        (canceled("None", "ThrottlingError"), BusyError),
+        (canceled("ProvisionedThroughputExceeded", "None"), BusyError),
+        (canceled("RequestLimitExceeded", "None"), BusyError),
+        (canceled(), BusyError),
+        (refusal("TransactionConflictException"), BusyError),
+        (refusal("TransactionInProgressException"), BusyError),
+        (refusal("ProvisionedThroughputExceededException"), BusyError),
+        (refusal("ThrottlingException"), BusyError),
+        (refusal("RequestLimitExceeded"), BusyError),
+        (refusal("InternalServerError", status=500), BusyError),
+        (refusal("Whatever", status=503), BusyError),
+        (UNREACHABLE, BusyError),
+        (ReadTimeoutError(endpoint_url="injected"), BusyError),
+        (ConnectTimeoutError(endpoint_url="injected"), BusyError),
+        (ConnectionClosedError(endpoint_url="injected"), BusyError),
+        (canceled("ValidationError", "ThrottlingError"), WriteError),
+        (canceled("None", "ItemCollectionSizeLimitExceeded"), WriteError),
+        (refusal("ValidationException"), WriteError),
+        (refusal("AccessDeniedException"), WriteError),
+        (refusal("ResourceNotFoundException"), WriteError),
+        (NoCredentialsError(), WriteError),
+    ],
+    ids=repr,
+)
+def test_table_tells_what_has_changed_from_what_is_busy_and_what_is_refused(
+    client: LedgerDynamo, table: LedgerTable, error: Exception, kind: type[StorageError]
+) -> None:
+    """Read anew at once, wait, or give up: the three ends of a write that was not made."""
+    client.before = [error]
+
+    with pytest.raises(StorageError) as caught:
+        table.write(SUMMARY, PIECE)
+
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("reason", ["ThrottlingError", "TransactionConflict"])
+def test_table_says_why_a_transaction_was_canceled(
+    client: LedgerDynamo, table: LedgerTable, reason: str
+) -> None:
+    """The rows, what DynamoDB said, and its reasons."""
+    client.before = [canceled("None", reason)]
+
+    with pytest.raises(
+        BusyError, match=rf"broadcast#b/summary, broadcast#b/slice#0 not written: .*\({reason}\)"
+    ):
         table.write(SUMMARY, PIECE)
 
 
-@pytest.mark.parametrize("error", [aws_error(500), UNREACHABLE])
+@pytest.mark.parametrize("error", [refusal("Whatever", status=500), UNREACHABLE])
 def test_table_says_what_was_not_read(
-    client: _FakeClient, table: LedgerTable, error: ClientError
+    client: LedgerDynamo, table: LedgerTable, error: Exception
 ) -> None:
     """The key is in the error."""
-    client.before = error
+    client.before = [error]
 
     with pytest.raises(ReadError, match="broadcast#b"):
         table.get(summary_key("b"))
+
+
+@pytest.mark.parametrize(("seconds", "is_there"), [(0, False), (1, True)])
+def test_table_has_no_row_that_has_expired(
+    client: LedgerDynamo,
+    table: LedgerTable,
+    seconds: int,
+    is_there: bool,  # noqa: FBT001
+) -> None:
+    """DynamoDB deletes it days later: until then it is read, to the second."""
+    table.write(PIECE)
+    expires_at = {"N": str(NOW_MS // 1000 + seconds)}
+    client.items["broadcast#b", "slice#0"]["expiresAt"] = expires_at
+
+    assert (table.get(("broadcast#b", "slice#0")) is not None) is is_there
+
+
+@pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
+def test_table_writes_over_rows_that_have_expired(
+    client: LedgerDynamo, table: LedgerTable, rows: tuple[Row, ...]
+) -> None:
+    """A first write needs a place without a row: nothing of the old one is left."""
+    table.write(*(replace(PIECE, owner="old"), SUMMARY)[: len(rows)])
+    for old in client.items.values():
+        old["expiresAt"] = {"N": str(NOW_MS // 1000)}
+
+    table.write(*rows)
+
+    item = table.get(("broadcast#b", "slice#0"))
+    assert item is not None
+    assert slice_of(item) == replace(PIECE, version=1)
+
+
+def test_table_never_writes_over_the_counter_of_a_channel(
+    client: LedgerDynamo, table: LedgerTable
+) -> None:
+    """It has no expiry, however old it is."""
+    table.write(Counter("*", last=7))
+    client.epoch_ms = lambda: NOW_MS * 2
+
+    with pytest.raises(ConflictError):
+        client.table.write(Counter("*", last=1))

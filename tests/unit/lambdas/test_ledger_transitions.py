@@ -12,6 +12,7 @@ from broadcasting.ledger import (
     ROOT,
     LeaseLostError,
     LedgerError,
+    Outage,
     SliceRow,
     Summary,
     announced,
@@ -24,7 +25,7 @@ from broadcasting.ledger import (
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 
 NOW_MS = 1_000
-SUMMARY = Summary("b", "digest", "*", 1, "frame", opened_ms=500)
+SUMMARY = Summary("b", "digest", "*", 1, opened_ms=500)
 FREE = SliceRow("b", ROOT, ALL_SHARDS)
 LEASED = replace(FREE, owner="me", leased_until_ms=2_000, hops=1)
 DONE = replace(LEASED, work=Work(), counts=Counts(3, delivered=1, gone=1, failed=1))
@@ -82,8 +83,8 @@ def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
     assert (shrunk.work, shrunk.counts) == (kept, Counts(3, delivered=3))
     assert shrunk.unannounced == ("3", "4", "5")
     assert children == (
-        SliceRow("b", "4", parts[0]),
-        SliceRow("b", "5", parts[1], Counts(targeted=2)),
+        SliceRow("b", "4", parts[0], delivered_before=3),
+        SliceRow("b", "5", parts[1], Counts(targeted=2), delivered_before=3),
     )
     assert all(child.is_free(NOW_MS) for child in children)
 
@@ -127,6 +128,72 @@ def test_released_slice_is_free() -> None:
 
     assert piece == replace(FREE, hops=1)
     assert piece.is_free(0)
+
+
+OUTAGE = Outage(since_ms=400, rounds=3)
+RESTING = replace(FREE, outage_since_ms=400, outage_rounds=3, hops=7, given_up="403")
+
+
+def test_release_keeps_the_outage_and_why_it_was_given_up() -> None:
+    """For the worker that goes on, and for the operator; a reason may be long."""
+    piece = release(LEASED, rests_until_ms=9, outage=OUTAGE, given_up="x" * 300)
+
+    assert (piece.outage, piece.leased_until_ms, piece.owner) == (OUTAGE, 9, "")
+    assert piece.given_up == "x" * 200
+
+
+def test_release_ends_the_outage_when_the_round_counted() -> None:
+    """The next outage is another one."""
+    piece = release(replace(LEASED, outage_since_ms=400, outage_rounds=3, given_up="403"))
+
+    assert (piece.outage, piece.given_up) == (Outage(), "")
+
+
+def test_close_ends_the_outage() -> None:
+    """Nothing rests any more."""
+    _, piece = close(SUMMARY, replace(DONE, outage_since_ms=400, outage_rounds=3), now_ms=NOW_MS)
+
+    assert piece == CLOSED
+
+
+def test_lease_goes_on_with_an_outage_and_forgets_that_it_was_given_up() -> None:
+    """The outage lasts until a round counts."""
+    piece = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000)
+
+    assert (piece.outage, piece.given_up, piece.hops) == (OUTAGE, "", 8)
+
+
+def test_lease_begins_hops_and_outage_anew_when_it_is_asked_to() -> None:
+    """After a redrive: the cause has been repaired."""
+    piece = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000, anew=True)
+
+    assert (piece.outage, piece.given_up, piece.hops) == (Outage(), "", 1)
+
+
+def test_checkpoint_leaves_the_outage_as_it_is() -> None:
+    """Only the end of a round tells whether it counted."""
+    held = replace(LEASED, outage_since_ms=400, outage_rounds=3)
+
+    assert checkpoint(held, Work(), Counts(1, delivered=1)).outage == OUTAGE
+
+
+def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
+    """They are judged by the same evidence as the slice that they come from."""
+    piece = replace(LEASED, delivered_before=10, gone_before=20)
+
+    _, shrunk, (child,) = split(
+        SUMMARY,
+        piece,
+        Work(),
+        Counts(7, delivered=2, gone=3),
+        (Work(connections=STRAGGLERS),),
+        rests_until_ms=5,
+        outage=OUTAGE,
+    )
+
+    assert (child.outage, child.leased_until_ms) == (OUTAGE, 5)
+    assert (child.delivered_before, child.gone_before) == (12, 23)
+    assert (shrunk.outage, shrunk.delivered_before, shrunk.gone_before) == (Outage(), 10, 20)
 
 
 def test_close_adds_the_sums_to_the_broadcast() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.errors import BroadcastingError, RejectedError
-from broadcasting.message import Broadcast, parse_broadcast
+from broadcasting.message import Broadcast, identity_of, parse_broadcast
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -157,6 +157,49 @@ def test_message_is_rejected_when_it_names_two_audiences() -> None:
 
     assert isinstance(caught.value, BroadcastingError)
     assert caught.value.reason == str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 65])
+@pytest.mark.parametrize("ttl_seconds", [1, 86_401])
+def test_identity_is_known_when_todays_limits_refuse_the_body(name: str, ttl_seconds: int) -> None:
+    """A broadcast that an earlier release has opened is found by it."""
+    body = json.dumps({"message": {"x": 1}, "id": name, "ttlSeconds": ttl_seconds})
+
+    assert identity_of(body, "sqs-1") == (name, Broadcast(name, {"x": 1}).digest)
+
+
+def test_identity_is_that_of_the_broadcast() -> None:
+    """The SQS id is the default id, as ever."""
+    body = '{"message": "hi"}'
+
+    assert identity_of(body, "sqs-1") == ("sqs-1", parse_broadcast(body, "sqs-1").digest)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "hello", "[]", "1", "null", "{}", '{"mesage": 1}', "[" * 200_000),
+        *('{"message": 1, "id": 5}', '{"message": 1, "id": ""}', '{"message": 1, "id": "\\ud800"}'),
+        json.dumps({"message": 1, "id": "\u20ac" * 342}),
+        '{"message": ' + "9" * 5000 + "}",
+        '{"message": ' + "[" * 200_000 + "]" * 200_000 + "}",
+    ],
+)
+def test_identity_is_none_when_nothing_can_have_been_opened(body: str) -> None:
+    """No JSON object with a message, or an id that no row can have."""
+    assert identity_of(body, "sqs-1") is None
+
+
+@given(st.text() | JSON.map(json.dumps) | st.dictionaries(KEYS, JSON).map(json.dumps))
+def test_identity_agrees_with_every_body_that_is_taken(body: str) -> None:
+    """It never raises, and never takes one broadcast for another."""
+    identity = identity_of(body, "sqs-1")
+
+    try:
+        broadcast = parse_broadcast(body, "sqs-1")
+    except RejectedError:
+        return
+    assert identity == (broadcast.id, broadcast.digest)
 
 
 @given(st.text() | JSON.map(json.dumps) | st.dictionaries(KEYS, JSON).map(json.dumps))

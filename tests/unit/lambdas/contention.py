@@ -1,0 +1,189 @@
+"""A model of a ledger that many use at once, in virtual time: conflicts and metered partitions.
+
+Each worker runs on a thread of its own, but only one at a time: it stops where it would wait, and
+the one whose time comes first goes on. So a model with a seed always comes to the same end.
+
+Reads take 3-8 ms, writes 8-17 ms. A transaction holds its rows from its beginning to its end; a
+write that begins meanwhile on one of them is canceled with TransactionConflict. A partition takes
+`units_per_second`, and no more than a second's worth at once; beyond it a transaction is canceled
+with ThrottlingError.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+"""
+
+import heapq
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, TypeVar
+
+from bench.scale.request_meter import _write_units as write_units
+from broadcasting.clock import Clock
+from storage.ledger import Ledger
+from tests.unit.lambdas.fakes import NOW_MS
+from tests.unit.lambdas.ledger_dynamo import Key, LedgerDynamo, canceled, refusal
+
+T = TypeVar("T")
+
+READ_SECONDS, WRITE_SECONDS = (0.003, 0.008), (0.008, 0.017)
+
+
+class VirtualTime:
+    """A time in which threads wait for one another, and nothing else passes."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._waiting: list[tuple[float, int, threading.Event]] = []
+        self._waits = 0
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass for the worker that calls; others go on meanwhile."""
+        mine = self._wait_until(self.seconds + seconds)
+        self._let_the_first_go_on()
+        mine.wait()
+
+    def run(self, works: Sequence[Callable[[], T]]) -> list[T | Exception]:
+        """Do all works at once; return what each returned or raised, in their order."""
+        ends: list[T | Exception | None] = [None] * len(works)
+        over = threading.Event()
+        left = [len(works)]
+
+        def carry(number: int, begin: threading.Event) -> None:
+            begin.wait()
+            try:
+                ends[number] = works[number]()
+            except Exception as error:  # noqa: BLE001 - told to the caller
+                ends[number] = error
+            left[0] -= 1
+            if left[0]:
+                self._let_the_first_go_on()
+            else:
+                over.set()
+
+        threads = [
+            threading.Thread(target=carry, args=(number, self._wait_until(self.seconds)))
+            for number in range(len(works))
+        ]
+        for thread in threads:
+            thread.start()
+        self._let_the_first_go_on()
+        over.wait()
+        for thread in threads:
+            thread.join()
+        return [end for end in ends if end is not None]
+
+    def _wait_until(self, seconds: float) -> threading.Event:
+        event = threading.Event()
+        self._waits += 1
+        heapq.heappush(self._waiting, (seconds, self._waits, event))
+        return event
+
+    def _let_the_first_go_on(self) -> None:
+        seconds, _, event = heapq.heappop(self._waiting)
+        self.seconds = max(self.seconds, seconds)
+        event.set()
+
+
+@dataclass
+class _Holder:
+    """A write under way; `is_canceled` when another has met it on one of its rows."""
+
+    is_canceled: bool = False
+
+
+@dataclass
+class ContendedDynamo(LedgerDynamo):
+    """A DynamoDB that takes its time, lets no two writes overlap on a row, and meters units.
+
+    Of two that overlap the later one is canceled, with `is_mutual` both.
+    """
+
+    time: VirtualTime = field(default_factory=VirtualTime)
+    random: Random = field(default_factory=Random)
+    units_per_second: float = float("inf")
+    is_mutual: bool = False
+    conflicts: int = 0
+    throttles: int = 0
+    writes: int = 0
+    _holders: dict[Key, _Holder] = field(default_factory=dict)
+    _partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def ledger(self) -> Ledger:
+        """Return a ledger as one worker has it."""
+        clock = Clock(
+            lambda: self.time.seconds,
+            lambda: NOW_MS + int(self.time.seconds * 1000),
+            self.random.random,
+        )
+        return Ledger(self.table, clock=clock, sleep=self.time.sleep)
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        """Read a row, as it is after a while."""
+        self.time.sleep(self.random.uniform(*READ_SECONDS))
+        return super().get_item(**request)
+
+    def put_item(self, **put: Any) -> None:
+        """Write a row, unless a transaction holds it."""
+        with self._holding(put, units=write_units("PutItem", put)) as reasons:
+            if reasons:
+                raise refusal(_SINGLE[reasons[0]])
+            super().put_item(**put)
+
+    def transact_write_items(self, **request: Any) -> None:
+        """Write several rows, unless another transaction holds one of them."""
+        puts = [one["Put"] for one in request["TransactItems"]]
+        units = write_units("TransactWriteItems", request)
+        with self._holding(*puts, units=units) as reasons:
+            if reasons:
+                raise canceled(*reasons)
+            super().transact_write_items(**request)
+
+    @contextmanager
+    def _holding(self, *puts: dict[str, Any], units: float) -> Iterator[tuple[str, ...]]:
+        """Hold rows for as long as a write takes; yield why it is canceled, if it is."""
+        self.writes += 1
+        keys = [(put["Item"]["pk"]["S"], put["Item"]["sk"]["S"]) for put in puts]
+        holder, met = _Holder(), [self._holders[key] for key in keys if key in self._holders]
+        is_throttled = not met and not self._meter(puts, units)
+        if not met and not is_throttled:
+            self._holders |= dict.fromkeys(keys, holder)
+        for other in met:
+            other.is_canceled |= self.is_mutual
+        try:
+            self.time.sleep(self.random.uniform(*WRITE_SECONDS))
+            is_in_conflict = bool(met) or holder.is_canceled
+            self.conflicts += is_in_conflict
+            self.throttles += is_throttled
+            yield ("TransactionConflict",) * is_in_conflict or ("ThrottlingError",) * is_throttled
+        finally:
+            for key in keys:
+                if self._holders.get(key) is holder:
+                    del self._holders[key]
+
+    def forget_units(self) -> None:
+        """Have every partition begin anew with a second's worth of units."""
+        self._partitions.clear()
+
+    def _meter(self, puts: Sequence[dict[str, Any]], units: float) -> bool:
+        """Take a write's units from its partitions, and tell whether they have as many."""
+        sizes: dict[str, float] = {}
+        for put in puts:
+            name = put["Item"]["pk"]["S"]
+            sizes[name] = sizes.get(name, 0.0) + write_units("PutItem", put)
+        left = {}
+        for name, share in sizes.items():
+            before, at = self._partitions.get(name, (self.units_per_second, 0.0))
+            grown = before + (self.time.seconds - at) * self.units_per_second
+            left[name] = min(self.units_per_second, grown) - share * units / sum(sizes.values())
+        if any(units_left < 0 for units_left in left.values()):
+            return False
+        self._partitions |= {name: (units, self.time.seconds) for name, units in left.items()}
+        return True
+
+
+_SINGLE = {
+    "TransactionConflict": "TransactionConflictException",
+    "ThrottlingError": "ThrottlingException",
+}
+"""The same reasons, when a single row is written."""
