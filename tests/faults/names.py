@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -51,6 +52,14 @@ class Names:
             self.dials[place] += 1
             for hear in self.when_dialled:
                 hear(place)
+
+
+def place_of(url: str) -> Place:
+    """Return where a stand-in's URL leads to."""
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
 
 
 def _answer(place: Place) -> tuple[Any, ...]:
