@@ -86,12 +86,16 @@ class App:
             name = next(names)
             if shard is None or shard_of(name) == shard:
                 ids.append(name)
+        self.connect_as(ids)
+        return set(ids)
+
+    def connect_as(self, ids: Iterable[str]) -> None:
+        """Write rows of connections with these ids."""
         at = self.time.now_ms() - 600_000
         puts = [{"PutRequest": {"Item": _row(Connection(name, at))}} for name in ids]
         for start in range(0, len(puts), 25):
             batch = {self.connections: puts[start : start + 25]}
             self.client("dynamodb").batch_write_item(RequestItems=batch)
-        return set(ids)
 
     def disconnect(self, ids: Iterable[str]) -> None:
         """Delete the rows of connections."""

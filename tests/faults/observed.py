@@ -3,6 +3,7 @@
 import json
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Self
@@ -15,9 +16,13 @@ _OWN = frozenset(vars(logging.makeLogRecord({})))
 
 @dataclass
 class Wire:
-    """Counts what all environments ask AWS for: calls, and each attempt that a call makes."""
+    """Counts what all environments ask AWS for: calls, and each attempt that a call makes.
+
+    `when_sent` hear the operation and the body of each attempt.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
+    when_sent: list[Callable[[str, str], None]] = field(default_factory=list)
     _sent: list[tuple[str, str]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
@@ -31,6 +36,8 @@ class Wire:
         text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
         with self._lock:
             self._sent.append((operation, text[:_SHOWN_CHARACTERS]))
+        for hear in self.when_sent:
+            hear(operation, text)
 
     def attempts(self, operation: str = "", text: str = "") -> int:
         """Return how many attempts of an operation had a text in their body; of all with ""."""
