@@ -17,8 +17,8 @@ pytestmark = pytest.mark.timeout(120)
 
 QUICK = Behaviour(latency_median_seconds=0.005)
 NAME = "abc123.execute-api.example"
-MOST_DIALS = 64
-"""As many as are being opened at once, some times over: none of them waits long."""
+MOST_DIALS = 32
+"""Twice as many as two threads open at once, before the first of them has failed."""
 
 
 @pytest.fixture
@@ -69,6 +69,29 @@ def test_dead_address_beside_a_good_one_is_left_out(
     assert here.report().posts == count
     assert app.invocations == 1
     assert names.dials[bad] <= MOST_DIALS
+
+
+@pytest.mark.parametrize("clients", [1, 5])
+def test_dead_addresses_that_are_many_cost_nobody_a_round(
+    app: App,
+    stand_in: Behave,
+    names: Names,
+    post_to: Callable[[str], None],
+    clients: int,
+) -> None:
+    """Of seven addresses one works: what never left is no try, and one invocation is enough."""
+    here = stand_in(QUICK)
+    names.places[NAME] = [*((f"2001:db8::{number}", 443) for number in range(1, 7))]
+    names.places[NAME].append(place_of(here.url))
+    post_to(f"http://{NAME}/prod")
+    everyone = app.connect(clients)
+
+    broadcast_id = app.send()
+    app.run()
+
+    expect_kept(app, broadcast_id, here.report(), everyone)
+    assert here.report().posts == clients
+    assert app.invocations == 1
 
 
 def test_address_that_dies_in_the_middle_is_looked_up_again(

@@ -18,13 +18,21 @@ pytestmark = pytest.mark.timeout(120)
 QUICK = Behaviour(latency_median_seconds=0.005)
 
 
-@pytest.mark.parametrize("point", ["SendMessage", "Query"])
+POINTS = {
+    "before the hand-over": ("SendMessage", "", "kill_before"),
+    "after the release": ("PutItem", '"owner": {"S": ""}', "kill_after"),
+}
+"""Where workers die that have written down how far they have come."""
+
+
+@pytest.mark.parametrize("point", POINTS)
 def test_deaths_ten_in_a_row_leave_no_dead_letter(app: App, stand_in: Behave, point: str) -> None:
     """As often as the deployed queues deliver a message, ten deaths are survived."""
     app.slow_down(60)
     here = stand_in(QUICK)
     everyone = app.connect(240)
-    app.faults = [WireFault(operation=point, kind="kill_before", times=10)]
+    operation, body, kind = POINTS[point]
+    app.faults = [WireFault(operation=operation, body=body, kind=kind, times=10)]
 
     broadcast_id = app.send()
     app.run()

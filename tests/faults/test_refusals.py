@@ -36,17 +36,21 @@ def _expect_refused(
     assert report.received == dict.fromkeys(everyone - refused, 1)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize(("audience", "count"), [(2_000, 1), (2_000, 3), (3_000, 30)])
 def test_connections_that_are_refused_fail_alone(
-    app: App, stand_in: Behave, audience: int, count: int
+    app: App, stand_in: Behave, audience: int, count: int, workers: int
 ) -> None:
-    """A few are refused always, wherever they stand: they fail, and the others hear it once."""
+    """A few are refused always: they fail, and the others hear it once.
+
+    Wherever they stand, and whichever worker takes up those that are left.
+    """
     everyone = app.connect(audience)
     refused = set(sorted(everyone)[:: audience // count][:count])
     here = stand_in(_script(lambda post: post.connection_id in refused))
 
     broadcast_id = app.send()
-    app.run()
+    app.run(*(Function(app) for _ in range(workers)))
 
     _expect_refused(app, broadcast_id, here.report(), everyone, refused)
 
