@@ -12,7 +12,10 @@ from typing import Any, Self
 
 from bench.stand_in.behaviour_script import BehaviourScript
 
-_SHARES = ("gone_share", "full_buffer_share", "server_error_share", "reset_share")
+_SHARES = (
+    *("gone_share", "full_buffer_share", "forbidden_share"),
+    *("server_error_share", "reset_share"),
+)
 _COUNTS = ("seed", "close_after_answers", "quota_posts_per_second", "quota_burst")
 _TEXTS = ("access_key", "secret_key", "session_token", "region")
 
@@ -29,6 +32,8 @@ class Behaviour:
     """Share of the connections that are gone: always 410."""
     full_buffer_share: float = 0.0
     """Share of the connections whose buffer is full: always 429."""
+    forbidden_share: float = 0.0
+    """Share of the connections that are refused: always 403, whatever else they are."""
     server_error_share: float = 0.0
     """Share of the posts answered 500 or 503."""
     reset_share: float = 0.0
@@ -69,6 +74,10 @@ class Behaviour:
         """Whether this connection's buffer is full for ever: a gone one's is not."""
         place = self._place(connection_id) - self.gone_share
         return 0 <= place < self.full_buffer_share
+
+    def is_forbidden(self, connection_id: str) -> bool:
+        """Whether posts to this connection are answered 403."""
+        return self._place(connection_id) >= 1 - self.forbidden_share
 
     def script(self) -> BehaviourScript:
         """Return a new script that behaves like this, its bucket full."""

@@ -30,10 +30,13 @@ class BehaviourScript:
         self._delivered = cycle([Answer(200, delay_seconds=one) for one in latencies])
         self._gone = _errors(latencies, 410)
         self._throttled = _errors(latencies, 429)
+        self._forbidden = _errors(latencies, 403)
         self._server_errors = _errors(latencies, 500, 503)
         self._resets = cycle(Reset(delay_seconds=one) for one in latencies)
         self._bucket = self._new_bucket()
-        self._has_lost = bool(behaviour.gone_share or behaviour.full_buffer_share)
+        self._has_lost = bool(
+            behaviour.gone_share or behaviour.full_buffer_share or behaviour.forbidden_share
+        )
         self._has_faults = bool(behaviour.server_error_share or behaviour.reset_share)
 
     def __call__(self, post: Post) -> Reaction:
@@ -41,6 +44,8 @@ class BehaviourScript:
         if self._bucket is not None and not self._bucket.take(self._monotonic()):
             return next(self._throttled)
         if self._has_lost:
+            if self._behaviour.is_forbidden(post.connection_id):
+                return next(self._forbidden)
             if self._behaviour.is_gone(post.connection_id):
                 return next(self._gone)
             if self._behaviour.is_full(post.connection_id):

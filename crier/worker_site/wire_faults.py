@@ -10,7 +10,9 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,16 @@ FILE = "CRIER_LOCAL_FAULTS"
 class WireFault:
     """What happens to a request, of those of an operation whose body holds a text.
 
-    kind    throttle, refuse (both: 400), break (500), unprocessed (BatchWriteItem: nothing is
-            done), lose (it is done, and its answer dropped), kill_before, kill_after (it is done)
+    kind    throttle, refuse (both: 400), cancel (a transaction, 400), break (500), unprocessed
+            (BatchWriteItem: nothing is done), lose (it is done, and its answer dropped),
+            kill_before, kill_after (it is done)
     share   of the requests, 0 to 1
     times   how often at most; 0 for always
+    code    what `throttle` and `refuse` are called, where it is not the usual
+    reasons why a transaction is cancelled: a code for each of its rows, "None" for those left out
+    after_seconds, for_seconds
+            when it happens, counted from the first request that it might happen to; 0 for at once
+            and for ever
     """
 
     operation: str
@@ -40,10 +48,20 @@ class WireFault:
     body: str = ""
     share: float = 1.0
     times: int = 0
+    code: str = ""
+    reasons: tuple[str, ...] = ()
+    after_seconds: float = 0.0
+    for_seconds: float = 0.0
 
     def concerns(self, operation: str, body: str) -> bool:
         """Whether it may happen to a request."""
         return operation == self.operation and self.body in body
+
+    def is_on(self, passed_seconds: float, times: int) -> bool:
+        """Whether it may happen, so long after its first request and having happened before."""
+        late_seconds = passed_seconds - self.after_seconds
+        is_over = bool(self.for_seconds) and late_seconds >= self.for_seconds
+        return late_seconds >= 0 and not is_over and not (self.times and times >= self.times)
 
 
 def die() -> None:
@@ -94,9 +112,11 @@ class WireFaults:
     def _happen(self, fault: WireFault, request: Any, body: str) -> Any:
         match fault.kind:
             case "throttle":
-                return _error(request, 400, "ThrottlingException")
+                return _error(request, 400, fault.code or "ThrottlingException")
             case "refuse":
-                return _error(request, 400, "AccessDeniedException")
+                return _error(request, 400, fault.code or "AccessDeniedException")
+            case "cancel":
+                return _cancelled(request, body, fault.reasons)
             case "break":
                 return _error(request, 500, "InternalServerError")
             case "unprocessed":
@@ -130,6 +150,26 @@ def _error(request: Any, status: int, code: str) -> AWSResponse:
     return _answer(request, status, {"__type": f"com.amazonaws#{code}", "message": "injected"})
 
 
+def _cancelled(request: Any, body: str, codes: tuple[str, ...]) -> AWSResponse:
+    """Answer as DynamoDB does when it cancels a transaction: a reason for each of its rows.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+    """
+    count = len(json.loads(body)["TransactItems"])
+    padded = [*codes, *["None"] * count][:count]
+    reasons = [
+        {"Code": code} if code == "None" else {"Code": code, "Message": "injected"}
+        for code in padded
+    ]
+    message = (
+        "Transaction cancelled, please refer cancellation reasons for specific reasons "
+        f"[{', '.join(padded)}]"
+    )
+    kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+    content = {"__type": kind, "CancellationReasons": reasons, "Message": message}
+    return _answer(request, 400, content)
+
+
 def _answer(request: Any, status: int, content: Any) -> AWSResponse:
     return AWSResponse(request.url, status, HTTPHeaders(), _Body(json.dumps(content).encode()))
 
@@ -158,7 +198,7 @@ class FaultFile:
         except FileNotFoundError:
             return []
         names = {one.name for one in fields(WireFault)}
-        return [WireFault(**{name: row[name] for name in names & row.keys()}) for row in rows]
+        return [_fault_of({name: row[name] for name in names & row.keys()}) for row in rows]
 
     def happened(self) -> dict[str, int]:
         """Return how often each kind has happened, in all processes."""
@@ -170,6 +210,8 @@ class FaultFile:
 
     def may_happen(self, fault: WireFault) -> bool:
         """Take one of the times that a fault may happen, whichever process asks first."""
+        if not fault.is_on(self._passed_seconds(fault), 0):
+            return False
         number = 0
         while not fault.times or number < fault.times:
             try:
@@ -180,12 +222,26 @@ class FaultFile:
             return True
         return False
 
+    def _passed_seconds(self, fault: WireFault) -> float:
+        """Return how long ago a fault's first request was."""
+        if not fault.after_seconds and not fault.for_seconds:
+            return 0.0
+        mark = self._path.parent / f"first-{_name(fault)}"
+        with suppress(FileExistsError):
+            mark.touch(exist_ok=False)
+        return time.time() - mark.stat().st_mtime
+
     def _mark(self, fault: WireFault, number: int) -> Path:
         """Return the file that says that a fault has happened once more."""
         name = f"fault-{fault.kind}-{number}"
         if fault.times:  # counted by all processes together
             return self._path.parent / f"{name}-{_name(fault)}"
         return self._path.parent / f"{name}-{os.getpid()}"
+
+
+def _fault_of(row: dict[str, Any]) -> WireFault:
+    """Return the fault that a row of the file describes: JSON has lists for tuples."""
+    return WireFault(**row | {"reasons": tuple(row.get("reasons", ()))})
 
 
 def _name(fault: WireFault) -> str:

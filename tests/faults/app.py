@@ -4,81 +4,30 @@ Each `Function` has modules, clients and a clock of its own, as each Lambda envi
 waits on AWS (a message that comes again, a delayed one) comes at once, and the clocks jump.
 """
 
-import importlib.util
 import json
 import secrets
-import sys
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
-from types import ModuleType
 from typing import Any
-
-import boto3
 
 from broadcasting.audience import Connection, expires_at, shard_of
 from crier.account import Account
 from crier.accounts import Accounts
+from crier.dead_letters import DeadLetterQueue, Origin
 from crier.deployment import local_session
 from crier.local_aws import LocalAws
-from crier.project import LAMBDAS
-from crier.worker_site.wire_faults import WireFault, WireFaults
+from crier.redrive import Redriven, redrive
+from crier.worker_site.wire_faults import WireFault
+from tests.faults.clocks import Time
+from tests.faults.environments import Crash, Doors, Function
+from tests.faults.event_source import EventSource, Letter, Queue, make_queue
+from tests.faults.ledger_rows import LedgerRows
+from tests.faults.observed import Log, Wire
+
+__all__ = ["RESERVED_MS", "App", "Crash", "Doors", "Function", "Queue", "make_app"]
 
 RESERVED_MS = 11_000
-AGAIN_SECONDS = 90
-"""How far the clocks jump until a message comes again: further than any lease of a test."""
-
-
-class Crash(BaseException):
-    """The end of an environment: nothing but what awaits the event may catch it."""
-
-
-def crash() -> None:
-    """Die here."""
-    raise Crash
-
-
-@dataclass
-class Time:
-    """The clock of all environments."""
-
-    ahead_seconds: float = 0.0
-
-    def skip(self, seconds: float) -> None:
-        """Let time pass at once."""
-        self.ahead_seconds += seconds
-
-
-@dataclass
-class _Clock:
-    """What one environment knows as the module `time`."""
-
-    time: Time
-    skew_seconds: float
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def time_ns(self) -> int:
-        return time.time_ns() + int((self.time.ahead_seconds + self.skew_seconds) * 1e9)
-
-
-@dataclass
-class _Context:
-    ends_at: float
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self.ends_at - time.monotonic()) * 1000))
-
-
-@dataclass
-class Queue:
-    """A queue with its dead-letter queue."""
-
-    url: str
-    arn: str
-    dead_url: str
 
 
 @dataclass
@@ -90,15 +39,21 @@ class App:
     ledger: str
     broadcasts: Queue
     slices: Queue
-    time: Time = field(default_factory=Time)
+    source: EventSource
+    time: Time
     faults: list[WireFault] = field(default_factory=list)
-    delays: dict[str, int] = field(default_factory=dict)
+    wire: Wire = field(default_factory=Wire)
+    log: Log = field(default_factory=Log)
     remaining_ms: int = 60_000
     posts_per_second: int = 1_000_000
-    _counted: dict[WireFault, int] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    post_burst: int = 0
+    """0 for a tenth of a second's posts."""
+    outage_seconds: int = 3_600
     invocations: int = 0
     crashes: int = 0
+    _counted: dict[WireFault, int] = field(default_factory=dict)
+    _first_at: dict[WireFault, float] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def environment(self, callback_url: str) -> dict[str, str]:
         """Return the function's environment."""
@@ -108,15 +63,20 @@ class App:
             "CONNECTIONS_TABLE": self.connections,
             "DEAD_LETTER_QUEUE_URL": self.broadcasts.dead_url,
             "MAXIMUM_CONCURRENCY": "5",
-            "OUTAGE_SECONDS": "3600",
+            "OUTAGE_SECONDS": str(self.outage_seconds),
             "POSTS_IN_FLIGHT": "64",
             "POSTS_PER_SECOND": str(self.posts_per_second),
-            "POST_BURST": str(max(1, self.posts_per_second // 10)),
+            "POST_BURST": str(self.post_burst or max(1, self.posts_per_second // 10)),
             "POWERTOOLS_SERVICE_NAME": "crier",
             "SLICE_DEAD_LETTER_QUEUE_URL": self.slices.dead_url,
             "SLICE_QUEUE_ARN": self.slices.arn,
             "SLICE_QUEUE_URL": self.slices.url,
         }
+
+    @property
+    def rows_of_ledger(self) -> LedgerRows:
+        """The ledger's rows."""
+        return LedgerRows(self.client("dynamodb"), self.ledger)
 
     def connect(self, count: int, *, shard: int | None = None) -> set[str]:
         """Write rows of connections that are ten minutes old; return their ids."""
@@ -126,12 +86,22 @@ class App:
             name = next(names)
             if shard is None or shard_of(name) == shard:
                 ids.append(name)
-        at = int((time.time() - 600) * 1000)
+        self.connect_as(ids)
+        return set(ids)
+
+    def connect_as(self, ids: Iterable[str]) -> None:
+        """Write rows of connections with these ids."""
+        at = self.time.now_ms() - 600_000
         puts = [{"PutRequest": {"Item": _row(Connection(name, at))}} for name in ids]
         for start in range(0, len(puts), 25):
             batch = {self.connections: puts[start : start + 25]}
             self.client("dynamodb").batch_write_item(RequestItems=batch)
-        return set(ids)
+
+    def disconnect(self, ids: Iterable[str]) -> None:
+        """Delete the rows of connections."""
+        for name in ids:
+            key = {"pk": {"S": f"all#{shard_of(name)}"}, "sk": {"S": name}}
+            self.client("dynamodb").delete_item(TableName=self.connections, Key=key)
 
     def rows(self) -> set[str]:
         """Return the ids of the connections that have rows."""
@@ -144,18 +114,33 @@ class App:
         self.send_raw(self.broadcasts, json.dumps(body))
         return str(body["id"])
 
-    def send_raw(self, queue: Queue, body: str) -> None:
-        """Enqueue anything."""
-        self.client("sqs").send_message(QueueUrl=queue.url, MessageBody=body)
+    def send_raw(self, queue: Queue, body: str, **options: Any) -> None:
+        """Enqueue anything; `options` are those of SQS."""
+        self.source.sent_ahead[body] = self.time.ahead_seconds
+        self.client("sqs").send_message(QueueUrl=queue.url, MessageBody=body, **options)
 
     def dead_letters(self, queue: Queue) -> list[str]:
         """Return the reasons of the dead letters."""
-        found = self.client("sqs").receive_message(
-            QueueUrl=queue.dead_url, MessageAttributeNames=["All"], MaxNumberOfMessages=10
-        )
+        return [letter.reason for letter in self.letters(queue)]
+
+    def letters(self, queue: Queue) -> list[Letter]:
+        """Return the dead letters, ten at most."""
+        return self.source.dead_letters(queue)
+
+    def redrive(self, *, rejected: bool = False) -> list[Redriven]:
+        """Put dead letters back as `crier redrive` does; return what became of each."""
+        sqs, accounts = self.client("sqs"), Accounts(self.client("dynamodb"), self.ledger)
+        queues = {Origin.BROADCASTS: self.broadcasts, Origin.SLICES: self.slices}
         return [
-            one.get("MessageAttributes", {}).get("reason", {}).get("StringValue", "")
-            for one in found.get("Messages", [])
+            one
+            for origin, queue in queues.items()
+            for one in redrive(
+                DeadLetterQueue(sqs, origin, queue.dead_url, queue.url),
+                accounts.find,
+                only=None,
+                rejected=rejected,
+                now_ms=self.time.now_ms(),
+            )
         ]
 
     def account(self, broadcast_id: str) -> Account:
@@ -166,35 +151,27 @@ class App:
 
     def failed(self, broadcast_id: str) -> list[str]:
         """Return the ids that the ledger has kept as failed."""
+        return list(self.reasons(broadcast_id))
+
+    def reasons(self, broadcast_id: str) -> dict[str, str]:
+        """Return why connections have failed, by their ids."""
         accounts = Accounts(self.client("dynamodb"), self.ledger)
-        return [one.id for one in accounts.failed(broadcast_id)]
+        return {one.id: one.reason for one in accounts.failed(broadcast_id)}
 
     def receive(self) -> dict[str, Any] | None:
         """Return an event with the next message of any queue, None when all are empty."""
-        for queue in (self.slices, self.broadcasts):
-            answer = self.client("sqs").receive_message(
-                QueueUrl=queue.url, MessageSystemAttributeNames=["SentTimestamp"]
-            )
-            for message in answer.get("Messages", []):
-                self.time.skip(self.delays.pop(message["Body"], 0))
-                return {"Records": [_record(message, queue)]}
-        return None
+        return self.source.receive()
 
     def acknowledge(self, event: dict[str, Any], failures: Iterable[str]) -> None:
         """Do what the event source does after an invocation."""
-        sqs, record = self.client("sqs"), event["Records"][0]
-        queue = self.slices if record["eventSourceARN"] == self.slices.arn else self.broadcasts
-        handle = {"QueueUrl": queue.url, "ReceiptHandle": record["receiptHandle"]}
-        if record["messageId"] in failures:
-            sqs.change_message_visibility(**handle, VisibilityTimeout=0)
-            self.time.skip(AGAIN_SECONDS)
-        else:
-            sqs.delete_message(**handle)
+        self.source.acknowledge(event, failures)
 
     def may_happen(self, fault: WireFault) -> bool:
-        """Count a fault, in whichever environment it happens."""
+        """Count a fault, in whichever environment it happens; its times are the app's."""
         with self._lock:
-            if fault.times and self._counted.get(fault, 0) >= fault.times:
+            now = self.time.now()
+            passed_seconds = now - self._first_at.setdefault(fault, now)
+            if not fault.is_on(passed_seconds, self._counted.get(fault, 0)):
                 return False
             self._counted[fault] = self._counted.get(fault, 0) + 1
             return True
@@ -208,8 +185,17 @@ class App:
         """Have each invocation reach some connections only, before `stand_in` is called."""
         self.posts_per_second, self.remaining_ms = posts_per_second, remaining_ms
 
-    def run(self, *functions: "Function", most: int = 60) -> None:
-        """Have functions in turn take messages until the queues are empty."""
+    def invoke(self, function: Function) -> bool:
+        """Have a function take the next message; return whether it has lived."""
+        event = self.receive()
+        assert event is not None, "no message is there"
+        failures = function.invoke(event)
+        known = [event["Records"][0]["messageId"]] if failures is None else failures
+        self.acknowledge(event, known)
+        return failures is not None
+
+    def run(self, *functions: Function, most: int = 60, until: Callable[[], bool] = bool) -> None:
+        """Have functions in turn take messages until the queues are empty, or until then."""
         pool = list(functions) or [Function(self)]
         for _ in range(most):
             event = self.receive()
@@ -221,79 +207,9 @@ class App:
                 pool[-1] = Function(self, skew_seconds=pool[-1].skew_seconds)
             known = [event["Records"][0]["messageId"]] if failures is None else failures
             self.acknowledge(event, known)
+            if until():
+                return
         raise AssertionError(f"the queues are not empty after {most} invocations")
-
-
-class Function:
-    """One environment of the broadcast function."""
-
-    def __init__(self, app: App, *, skew_seconds: float = 0.0, seed: int = 1) -> None:
-        self.app = app
-        self.skew_seconds = skew_seconds
-        self.faults = WireFaults(
-            lambda: app.faults, seed=seed, crash=crash, may_happen=app.may_happen
-        )
-        wiring = _load("wiring")
-        wiring.__dict__["time"] = _Clock(app.time, skew_seconds)
-        wiring.__dict__["boto3"] = _Boto3(self.faults, app.delays)
-        self._broadcast = _load("broadcast")
-        self._broadcast.__dict__["broadcast_wiring"] = wiring.broadcast_wiring
-
-    def invoke(self, event: dict[str, Any]) -> list[str] | None:
-        """Return the ids of messages that shall come again, None when it died."""
-        self.app.invocations += 1
-        context = _Context(time.monotonic() + self.app.remaining_ms / 1000)
-        try:
-            answer = self._broadcast.handler(event, context)
-        except Crash:
-            self.app.crashes += 1
-            return None
-        return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
-
-
-class Doors:
-    """An environment of the connect and one of the disconnect function."""
-
-    def __init__(self, app: App) -> None:
-        faults = WireFaults(lambda: app.faults, seed=1, crash=crash, may_happen=app.may_happen)
-        wiring = _load("wiring")
-        wiring.__dict__["boto3"] = _Boto3(faults, {})
-        self._handlers = {}
-        for name in ("connect", "disconnect"):
-            door = _load(name)
-            door.__dict__["connections_table"] = wiring.connections_table
-            self._handlers[name] = door.handler
-
-    def connect(self, name: str) -> int:
-        """Have a connection announced; return the status of the answer."""
-        return self._answer("connect", name)
-
-    def disconnect(self, name: str) -> int:
-        """Have a connection's end announced."""
-        return self._answer("disconnect", name)
-
-    def _answer(self, door: str, name: str) -> int:
-        at = int(time.time() * 1000)
-        event = {"requestContext": {"connectionId": name, "connectedAt": at}}
-        return int(self._handlers[door](event, None)["statusCode"])
-
-
-class _Boto3:
-    """What one environment knows as the module `boto3`."""
-
-    def __init__(self, faults: WireFaults, delays: dict[str, int]) -> None:
-        class Session(boto3.Session):
-            def client(self, *arguments: Any, **options: Any) -> Any:
-                made = super().client(*arguments, **options)
-                made.meta.events.register("provide-client-params.sqs.SendMessage", hurry)
-                faults.watch(made)
-                return made
-
-        def hurry(params: dict[str, Any], **_: object) -> None:
-            delays[params["MessageBody"]] = params.pop("DelaySeconds", 0)
-
-        self.Session = Session
-        self.client = Session().client
 
 
 def make_app(aws: LocalAws) -> App:
@@ -310,39 +226,21 @@ def make_app(aws: LocalAws) -> App:
             KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in _KEYS.items()],
             BillingMode="PAY_PER_REQUEST",
         )
+    broadcasts = make_queue(clients["sqs"], f"{name}-broadcasts")
+    slices = make_queue(clients["sqs"], f"{name}-slices")
+    time = Time()
     return App(
         clients.__getitem__,
         f"{name}-connections",
         f"{name}-ledger",
-        _make_queue(clients["sqs"], f"{name}-broadcasts"),
-        _make_queue(clients["sqs"], f"{name}-slices"),
+        broadcasts,
+        slices,
+        EventSource(clients["sqs"], (slices, broadcasts), time),
+        time,
     )
 
 
 _KEYS = {"pk": "HASH", "sk": "RANGE"}
-
-
-def _make_queue(sqs: Any, name: str) -> Queue:
-    dead_url = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
-    policy = {"maxReceiveCount": "20", "deadLetterTargetArn": _arn(sqs, dead_url)}
-    attributes = {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "120"}
-    url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-    return Queue(url, _arn(sqs, url), dead_url)
-
-
-def _arn(sqs: Any, url: str) -> str:
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return str(answer["Attributes"]["QueueArn"])
-
-
-def _record(message: dict[str, Any], queue: Queue) -> dict[str, Any]:
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "eventSourceARN": queue.arn,
-        "attributes": {"SentTimestamp": message["Attributes"]["SentTimestamp"]},
-    }
 
 
 def _row(connection: Connection) -> dict[str, Any]:
@@ -352,15 +250,3 @@ def _row(connection: Connection) -> dict[str, Any]:
         "connectedAt": {"N": str(connection.connected_at)},
         "expiresAt": {"N": str(expires_at(connection.connected_at))},
     }
-
-
-def _load(module: str) -> ModuleType:
-    """Load a module of the function anew: every environment has its own."""
-    name = f"{module}_{secrets.token_hex(4)}"
-    spec = importlib.util.spec_from_file_location(name, LAMBDAS / f"{module}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded  # dataclasses look their module up
-    spec.loader.exec_module(loaded)
-    return loaded

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,12 +14,17 @@ from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import LocalAws
 from crier.worker_site.wire_faults import FaultFile
 from tests.faults.app import App, make_app
+from tests.faults.hostile import Hostile, Outage
+from tests.faults.names import Names
+from tests.faults.proxy import Proxy
 from tests.local.function_logs import Logs
 
 TIMEOUT_SECONDS = 15
 """Of the deployed function: four seconds to post, and a lease that runs out soon."""
 
 Behave = Callable[[Behaviour | Script], StandIn]
+Suffer = Callable[..., Hostile]
+"""Takes an outage and what `Hostile` takes."""
 
 
 @pytest.fixture(scope="session")
@@ -54,23 +61,68 @@ def faults(local_aws: LocalAws) -> Iterator[FaultFile]:
 
 
 @pytest.fixture
-def app(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> App:
+def app(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The function's code in this process, with tables and queues of its own."""
     for name, value in local_aws.endpoint.environment.items():
         monkeypatch.setenv(name, value)
-    return make_app(local_aws)
+    made = make_app(local_aws)
+    with made.log:
+        yield made
 
 
 @pytest.fixture
-def stand_in(app: App, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behave]:
+def aws_wire(app: App, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """What stands between the function and the local AWS: a freeze kills its connections."""
+    with Proxy(urlsplit(local_aws.endpoint.url).port or 0) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        app.time.when_frozen.append(proxy.kill)
+        yield proxy
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """Names whose addresses a test says."""
+    names = Names()
+    names.patch(monkeypatch)
+    return names
+
+
+@pytest.fixture
+def post_to(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has the app post to a URL."""
+
+    def post_to(url: str) -> None:
+        for name, value in app.environment(url).items():
+            monkeypatch.setenv(name, value)
+
+    return post_to
+
+
+@pytest.fixture
+def stand_in(post_to: Callable[[str], None]) -> Iterator[Behave]:
     """Starts an `@connections` that behaves as it is told, and has the app post to it."""
     with ExitStack() as stack:
 
         def behave(behaviour: Behaviour | Script) -> StandIn:
             script = behaviour.script() if isinstance(behaviour, Behaviour) else behaviour
             one = stack.enter_context(StandIn(script, tls=None))
-            for name, value in app.environment(one.url).items():
-                monkeypatch.setenv(name, value)
+            post_to(one.url)
             return one
 
         yield behave
+
+
+@pytest.fixture
+def hostile(app: App, names: Names, post_to: Callable[[str], None]) -> Iterator[Suffer]:
+    """Starts an `@connections` that suffers an outage, and has the app post to it."""
+    with ExitStack() as stack:
+
+        def suffer(outage: Outage, **options: Any) -> Hostile:
+            one = Hostile(outage, app.time, **options)
+            names.when_dialled.append(one.dialled)
+            app.time.when_frozen.append(one.forget)
+            stack.enter_context(one)
+            post_to(one.url)
+            return one
+
+        yield suffer

@@ -1,7 +1,6 @@
 """`@connections` is down, throttles, breaks: everyone is served, or failed with a reason."""
 
 import random
-import socket
 import time
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from bench.stand_in.behaviour import Behaviour
 from bench.stand_in.errors import error_answer
 from bench.stand_in.reaction import Answer, Post, Reaction, Reset
-from broadcasting.retry import MAX_ROUNDS
 from tests.faults.app import App, Function
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
@@ -73,26 +71,6 @@ def test_endpoint_that_is_down_for_ten_seconds_costs_nobody_the_message(
     app.run(*(Function(app) for _ in range(2)))
 
     expect_kept(app, broadcast_id, here.report(), everyone)
-
-
-def test_endpoint_that_never_answers_fails_everyone_with_their_ids(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody listens at all: after some rounds everyone has failed, and the ledger says who."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    for name, value in app.environment(f"http://127.0.0.1:{port}/prod").items():
-        monkeypatch.setenv(name, value)
-    everyone = app.connect(60)
-
-    broadcast_id = app.send()
-    app.run()
-
-    account = app.account(broadcast_id)
-    expect_exact(account)
-    assert account.counts.failed == 60
-    assert sorted(app.failed(broadcast_id)) == sorted(everyone)
-    assert app.invocations >= MAX_ROUNDS
 
 
 def test_full_buffers_fail_alone(app: App, stand_in: Behave) -> None:

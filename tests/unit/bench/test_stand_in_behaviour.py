@@ -118,6 +118,20 @@ def test_script_repeats_itself_when_the_seed_is_the_same() -> None:
     assert _kinds(behaviour) == _kinds(behaviour)
 
 
+def test_script_refuses_the_connections_that_are_forbidden() -> None:
+    """A client knows beforehand which connections are always answered 403."""
+    behaviour = Behaviour(forbidden_share=0.1, seed=3)
+
+    script = behaviour.script()
+
+    reactions = {one: script(Post(one, 1, b"")) for one in IDS}
+    refused = {
+        one for one, got in reactions.items() if isinstance(got, Answer) and got.status == 403
+    }
+    assert refused == {one for one in IDS if behaviour.is_forbidden(one)}
+    assert 0 < len(refused) < len(IDS)
+
+
 @pytest.mark.parametrize("share", ["gone_share", "full_buffer_share", "server_error_share"])
 def test_script_delays_every_answer(share: str) -> None:
     """Errors take as long as successes do."""

@@ -1,0 +1,99 @@
+"""Where promises are measured: the testbed's app on a local AWS, and its environment."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from urllib.parse import urlsplit
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
+
+from bench.stand_in.reaction import Answer
+from crier.local_aws import LocalAws
+from observability import logger
+from tests.faults.app import App, Function, make_app
+from tests.faults.hostile import Hostile, Outage
+from tests.faults.names import Names
+from tests.faults.proxy import Proxy
+
+__all__ = ["App", "Function", "Outage", "Site", "open_site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A local AWS on which each measurement has an app of its own."""
+
+    aws: LocalAws
+
+    @contextmanager
+    def app(self) -> Iterator["Bench"]:
+        """Make an app, its environment and its names; all are as before in the end."""
+        with ExitStack() as stack:
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            for name, value in self.aws.endpoint.environment.items():
+                patch.setenv(name, value)
+            made = make_app(self.aws)
+            stack.enter_context(made.log)
+            names = Names()
+            names.patch(patch)
+            yield Bench(made, names, patch, stack, self.aws)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One app with what stands around it."""
+
+    app: App
+    names: Names
+    patch: pytest.MonkeyPatch
+    stack: ExitStack
+    aws: LocalAws
+
+    def post_to(self, url: str, ca_path: Path | None = None) -> None:
+        """Have functions that are made from now on post to a URL."""
+        for name, value in self.app.environment(url).items():
+            self.patch.setenv(name, value)
+        if ca_path:
+            self.patch.setenv("AWS_CA_BUNDLE", str(ca_path))
+
+    def suffer(self, outage: Outage, *, delay_seconds: float = 0.005) -> Hostile:
+        """Start an endpoint that suffers an outage, and post to it."""
+        answer = Answer(200, delay_seconds=delay_seconds)
+        one = Hostile(outage, self.app.time, usual=lambda _: answer)
+        self.names.when_dialled.append(one.dialled)
+        self.stack.enter_context(one)
+        self.post_to(one.url)
+        return one
+
+    def kill_connections_when_frozen(self) -> None:
+        """Have a freeze kill the connections to AWS of functions that are made from now on."""
+        proxy = self.stack.enter_context(Proxy(urlsplit(self.aws.endpoint.url).port or 0))
+        self.patch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        self.app.time.when_frozen.append(proxy.kill)
+
+    def broadcast(self, function: Function | None = None) -> tuple[str, float]:
+        """Send a broadcast and have it carried to its end; return its id and the wall seconds."""
+        broadcast_id = self.app.send()
+        one = function or Function(self.app)
+        began = perf_counter()
+        self.app.run(one)
+        return broadcast_id, perf_counter() - began
+
+
+@contextmanager
+def open_site(begin: Callable[[str], None]) -> Iterator[Site]:
+    """Start the local AWS; what the function logs and publishes is not shown."""
+    begin("Starting the local AWS")
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, LocalAws() as aws:
+        handler = logger.registered_handler
+        shown = handler.setStream(nowhere)  # type: ignore[attr-defined]
+        try:
+            with redirect_stdout(nowhere):
+                yield Site(aws)
+        finally:
+            handler.setStream(shown)  # type: ignore[attr-defined]

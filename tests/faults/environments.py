@@ -1,0 +1,128 @@
+"""The environments of a test: each has modules, clients and a clock of its own, as on Lambda."""
+
+import importlib.util
+import secrets
+import sys
+import time
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from crier.project import LAMBDAS
+from crier.worker_site.wire_faults import WireFaults
+from tests.faults.clocks import Clock
+
+if TYPE_CHECKING:
+    from tests.faults.app import App
+
+
+class Crash(BaseException):
+    """The end of an environment: nothing but what awaits the event may catch it."""
+
+
+def crash() -> None:
+    """Die here."""
+    raise Crash
+
+
+@dataclass
+class _Context:
+    ends_at: float
+
+    def get_remaining_time_in_millis(self) -> int:
+        return max(0, int((self.ends_at - time.monotonic()) * 1000))
+
+
+class Function:
+    """One environment of the broadcast function."""
+
+    def __init__(self, app: "App", *, skew_seconds: float = 0.0, seed: int = 1) -> None:
+        self.app = app
+        self.skew_seconds = skew_seconds
+        self.faults = _faults(app, seed)
+        wiring = _load("wiring")
+        wiring.__dict__["time"] = Clock(app.time, skew_seconds)
+        wiring.__dict__["boto3"] = _Boto3(self.faults, app)
+        self._broadcast = _load("broadcast")
+        self._broadcast.__dict__["broadcast_wiring"] = wiring.broadcast_wiring
+
+    def invoke(self, event: dict[str, Any]) -> list[str] | None:
+        """Return the ids of messages that shall come again, None when it died."""
+        self.app.invocations += 1
+        context = _Context(time.monotonic() + self.app.remaining_ms / 1000)
+        try:
+            answer = self._broadcast.handler(event, context)
+        except Crash:
+            self.app.crashes += 1
+            return None
+        return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+
+class Doors:
+    """An environment of the connect and one of the disconnect function."""
+
+    def __init__(self, app: "App") -> None:
+        wiring = _load("wiring")
+        wiring.__dict__["boto3"] = _Boto3(_faults(app, 1), app)
+        self._handlers = {}
+        for name in ("connect", "disconnect"):
+            door = _load(name)
+            door.__dict__["connections_table"] = wiring.connections_table
+            self._handlers[name] = door.handler
+
+    def connect(self, name: str) -> int:
+        """Have a connection announced; return the status of the answer."""
+        return self._answer("connect", name)
+
+    def disconnect(self, name: str) -> int:
+        """Have a connection's end announced."""
+        return self._answer("disconnect", name)
+
+    def _answer(self, door: str, name: str) -> int:
+        at = int(time.time() * 1000)
+        event = {"requestContext": {"connectionId": name, "connectedAt": at}}
+        return int(self._handlers[door](event, None)["statusCode"])
+
+
+class _Boto3:
+    """What one environment knows as the module `boto3`."""
+
+    def __init__(self, faults: WireFaults, app: "App") -> None:
+        class Session(boto3.Session):
+            def client(self, *arguments: Any, **options: Any) -> Any:
+                made = super().client(*arguments, **options)
+                made.meta.events.register("provide-client-params.sqs.SendMessage", hurry)
+                made.meta.events.register("before-call", called)
+                made.meta.events.register_first("before-send", sent)
+                faults.watch(made)
+                return made
+
+        def hurry(params: dict[str, Any], **_: object) -> None:
+            app.source.rest(params["MessageBody"], params.pop("DelaySeconds", 0))
+
+        def called(model: Any, **_: object) -> None:
+            app.wire.called(model.name)
+
+        def sent(request: Any, event_name: str, **_: object) -> None:
+            app.wire.sent(event_name.rsplit(".", 1)[-1], request.body)
+
+        self.Session = Session
+        self.client = Session().client
+
+
+def _faults(app: "App", seed: int) -> WireFaults:
+    return WireFaults(lambda: app.faults, seed=seed, crash=crash, may_happen=app.may_happen)
+
+
+def _load(module: str) -> ModuleType:
+    """Load a module of the function anew: every environment has its own."""
+    name = f"{module}_{secrets.token_hex(4)}"
+    spec = importlib.util.spec_from_file_location(name, LAMBDAS / f"{module}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded  # dataclasses look their module up
+    spec.loader.exec_module(loaded)
+    return loaded

@@ -1,0 +1,133 @@
+"""What is published and what is left behind: metrics, logs, threads, and who counts as expired."""
+
+import threading
+
+import pytest
+
+from bench.stand_in.behaviour import Behaviour
+from bench.stand_in.errors import error_answer
+from bench.stand_in.reaction import Answer, Post, Reaction
+from crier.worker_site.wire_faults import WireFault
+from tests.faults.app import App, Function
+from tests.faults.conftest import Behave, Suffer
+from tests.faults.hostile import Outage
+from tests.faults.observed import metric_sums
+from tests.faults.promises import expect_exact, expect_kept
+
+pytestmark = pytest.mark.timeout(120)
+
+QUICK = Behaviour(latency_median_seconds=0.005)
+
+
+def _expect_published(app: App, broadcast_id: str, printed: str) -> None:
+    """Check that the metrics of all invocations add up to the account."""
+    sums, counts = metric_sums(printed), app.account(broadcast_id).counts
+    assert sums["Targeted"] == counts.targeted
+    assert sums["Delivered"] == counts.delivered
+    assert sums["Failed"] == counts.failed
+    assert sums["Expired"] == counts.expired
+
+
+def test_metrics_add_up_when_a_refused_message_goes_back(
+    app: App, stand_in: Behave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing but 403 in the first invocation, all delivered in a later one."""
+
+    def script(_: Post) -> Reaction:
+        return error_answer(403) if app.invocations <= 1 else Answer(200)
+
+    here = stand_in(script)
+    everyone = app.connect(6)
+
+    broadcast_id = app.send()
+    app.run()
+
+    expect_kept(app, broadcast_id, here.report(), everyone)
+    _expect_published(app, broadcast_id, capsys.readouterr().out)
+
+
+def test_metrics_add_up_when_writes_fail(
+    app: App, stand_in: Behave, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The release and the hand-over fail for a while: what was saved was published."""
+    app.slow_down(60)
+    here = stand_in(QUICK)
+    everyone = app.connect(120)
+    app.faults = [WireFault(operation="SendMessage", kind="refuse", times=3)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    assert app.happened == 3
+    expect_kept(app, broadcast_id, here.report(), everyone)
+    _expect_published(app, broadcast_id, capsys.readouterr().out)
+
+
+def test_metrics_count_rounds_that_an_outage_cost(
+    app: App, hostile: Suffer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is a metric of them, and the log says what was heard, without ids and URLs."""
+    hostile(Outage(how="refused", seconds=20))
+    everyone = app.connect(5)
+
+    app.send()
+    app.run()
+
+    sums = metric_sums(capsys.readouterr().out)
+    assert any(count > 0 for name, count in sums.items() if "Outage" in name)
+    shown = str([line.fields for line in app.log.of("handed over")])
+    assert "refused" in shown
+    assert not any(name in shown for name in everyone)
+
+
+def test_threads_of_failed_invocations_end(app: App, stand_in: Behave) -> None:
+    """The clean-up ends with its invocation, however that ends."""
+    stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
+    app.connect(100)
+    app.faults = [
+        WireFault(operation="TransactWriteItems", body='{"S": "settled"}', kind="refuse"),
+        WireFault(operation="BatchWriteItem", kind="unprocessed"),
+    ]
+    function, threads = Function(app), []
+
+    ids = [app.send() for _ in range(4)]
+    for _ in ids:
+        app.invoke(function)
+        threads.append(threading.active_count())
+    app.faults = []
+    app.run(function)
+
+    assert threads[-1] <= threads[0]
+    for one in ids:
+        expect_exact(app.account(one))
+
+
+@pytest.mark.parametrize("kind", ["refuse", "break", "lose"])
+def test_clean_up_that_fails_hides_no_settling(app: App, stand_in: Behave, kind: str) -> None:
+    """Deletes fail in any way: the broadcast is settled, and the log says so."""
+    stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
+    app.connect(60)
+    app.faults = [WireFault(operation="BatchWriteItem", kind=kind, times=4)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    expect_exact(app.account(broadcast_id))
+    assert len(app.log.of("settled")) == 1
+    assert app.invocations == 1
+
+
+def test_connection_that_received_it_in_time_is_not_expired(app: App, stand_in: Behave) -> None:
+    """Answers take 1.5 s, and the time to live ends meanwhile: each is counted by its answer."""
+    app.posts_per_second = 200
+    here = stand_in(lambda _: Answer(200, delay_seconds=1.5))
+    app.connect(600)
+
+    broadcast_id = app.send(ttlSeconds=3)
+    app.run()
+
+    counts = app.account(broadcast_id).counts
+    expect_exact(app.account(broadcast_id))
+    assert counts.targeted == 600
+    assert counts.delivered == len(here.report().received) > 0
+    assert counts.expired == 600 - counts.delivered > 0

@@ -1,0 +1,118 @@
+"""DynamoDB cancels transactions and refuses writes for a while: nobody hears anything twice."""
+
+import pytest
+
+from bench.stand_in.behaviour import Behaviour
+from bench.stand_in.report import Report
+from crier.worker_site.wire_faults import WireFault
+from tests.faults.app import RESERVED_MS, App
+from tests.faults.conftest import Behave
+from tests.faults.promises import expect_kept
+
+pytestmark = pytest.mark.timeout(120)
+
+QUICK = Behaviour(latency_median_seconds=0.005)
+CLOSING = '{"S": "settled"}'
+"""What only the write of the last closing holds."""
+
+REASONS = (
+    "ThrottlingError",
+    "TransactionConflict",
+    "ProvisionedThroughputExceeded",
+)
+
+
+def _cancel(text: str, *reasons: str, for_seconds: float) -> WireFault:
+    return WireFault(
+        operation="TransactWriteItems",
+        body=text,
+        kind="cancel",
+        reasons=reasons,
+        for_seconds=for_seconds,
+    )
+
+
+def _expect_one_invocation(app: App, broadcast_id: str, report: Report, all_: set[str]) -> None:
+    expect_kept(app, broadcast_id, report, all_)
+    assert app.invocations == 1
+    assert app.happened > 0
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 2.0, 10.0])
+def test_closing_that_is_throttled_settles_in_the_same_invocation(
+    app: App, stand_in: Behave, seconds: float
+) -> None:
+    """The invocation has time: it waits, and nobody hears the broadcast twice."""
+    here = stand_in(QUICK)
+    everyone = app.connect(300)
+    app.faults = [_cancel(CLOSING, "ThrottlingError", for_seconds=seconds)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_one_invocation(app, broadcast_id, here.report(), everyone)
+    assert app.happened <= 60 + 20 * seconds, "it waits between two tries, longer each time"
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("text", [CLOSING, "sequence"])
+def test_transaction_that_is_cancelled_for_any_passing_reason_is_made_again(
+    app: App, stand_in: Behave, text: str, reason: str
+) -> None:
+    """Opening and closing wait for a second of throttling, or of other transactions."""
+    here = stand_in(QUICK)
+    everyone = app.connect(100)
+    app.faults = [_cancel(text, "None", reason, for_seconds=1.0)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_one_invocation(app, broadcast_id, here.report(), everyone)
+    assert app.account(broadcast_id).seq == 1
+
+
+def test_split_that_is_throttled_is_made_in_the_end(app: App, stand_in: Behave) -> None:
+    """Handing shards over is throttled for a second: nobody is missed or hears it twice."""
+    here = stand_in(Behaviour(latency_median_seconds=0.02))
+    everyone = app.connect(12_000)
+    app.faults = [_cancel('"slice#1"', "ThrottlingError", for_seconds=1.0)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    assert app.happened > 0
+    assert app.account(broadcast_id).slices > 1
+    expect_kept(app, broadcast_id, here.report(), everyone)
+
+
+def test_failed_condition_is_read_anew_at_once(app: App, stand_in: Behave) -> None:
+    """A write from what has changed meanwhile is made from what is there, without a pause."""
+    here = stand_in(QUICK)
+    everyone = app.connect(100)
+    reasons = ("ConditionalCheckFailed",)
+    app.faults = [
+        WireFault(
+            operation="TransactWriteItems", body=CLOSING, kind="cancel", reasons=reasons, times=2
+        )
+    ]
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_one_invocation(app, broadcast_id, here.report(), everyone)
+    assert app.happened == 2
+
+
+def test_closing_that_is_impossible_leaves_nobody_to_post_to(app: App, stand_in: Behave) -> None:
+    """It is throttled until the invocation ends: the slice is released with nothing left to do."""
+    app.remaining_ms = RESERVED_MS + 3_000
+    here = stand_in(QUICK)
+    everyone = app.connect(300)
+    app.faults = [_cancel(CLOSING, "ThrottlingError", for_seconds=30.0)]
+
+    broadcast_id = app.send()
+    app.run()
+
+    assert app.invocations > 1
+    expect_kept(app, broadcast_id, here.report(), everyone)
+    assert here.report().posts == 300

@@ -1,0 +1,138 @@
+"""`@connections` is out of reach for a while: nobody fails for it, and few posts are made."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.stand_in.certificate import issue_certificate
+from bench.stand_in.reaction import Answer, Reset
+from tests.faults.app import RESERVED_MS, App
+from tests.faults.conftest import Suffer
+from tests.faults.hostile import Hostile, How, Outage
+from tests.faults.names import Names, place_of
+from tests.faults.promises import expect_kept
+
+pytestmark = pytest.mark.timeout(240)
+
+MINUTES = 60
+MOST_POSTS_WHILE_DOWN = 5_000
+NAME = "abc123.execute-api.example"
+
+
+def _expect_recovered(
+    app: App, broadcast_id: str, here: Hostile, everyone: set[str], *, duplicates: int = 0
+) -> None:
+    """Check that all heard it, soon after the outage; nobody twice, or so many at most."""
+    account = app.account(broadcast_id)
+    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=duplicates)
+    assert account.settled_ms / 1000 <= here.ends_at + 5 * MINUTES
+    assert not app.letters(app.slices) + app.letters(app.broadcasts)
+
+
+@pytest.mark.parametrize("how", ["refused", "broken", "reset"])
+def test_endpoint_that_is_down_in_the_middle_costs_nobody_the_message(
+    app: App, hostile: Suffer, how: How
+) -> None:
+    """Three minutes in the middle of 3,000: all hear it, at most one in a hundred twice."""
+    here = hostile(Outage(how=how, seconds=3 * MINUTES, after_posts=1_500))
+    everyone = app.connect(3_000)
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_recovered(app, broadcast_id, here, everyone, duplicates=30)
+    assert here.posts_while_down <= MOST_POSTS_WHILE_DOWN
+
+
+@pytest.mark.parametrize("how", ["refused", "broken", "reset"])
+@pytest.mark.parametrize("clients", [1, 3, 200])
+def test_endpoint_that_is_down_from_the_beginning_costs_nobody_the_message(
+    app: App, hostile: Suffer, how: How, clients: int
+) -> None:
+    """Nobody has been answered yet: whoever is in the audience waits for the endpoint."""
+    here = hostile(Outage(how=how, seconds=3 * MINUTES))
+    everyone = app.connect(clients)
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_recovered(app, broadcast_id, here, everyone)
+
+
+def test_endpoint_that_is_silent_costs_nobody_the_message(app: App, hostile: Suffer) -> None:
+    """It takes posts and never answers, for 90 s: then all hear it."""
+    app.remaining_ms = RESERVED_MS + 1_500
+    here = hostile(Outage(how="silent", seconds=90, after_posts=150))
+    everyone = app.connect(300)
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_recovered(app, broadcast_id, here, everyone)
+
+
+def test_certificate_that_does_not_verify_costs_nobody_the_message(
+    app: App, hostile: Suffer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For two minutes the endpoint shows another authority's certificate, then its own."""
+    for name in ("right", "wrong"):
+        (tmp_path / name).mkdir()
+    right, wrong = (issue_certificate(tmp_path / name) for name in ("right", "wrong"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(right.ca_path))
+    here = hostile(Outage(how="untrusted", seconds=2 * MINUTES), tls=right, foreign=wrong)
+    everyone = app.connect(60)
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_recovered(app, broadcast_id, here, everyone)
+
+
+def test_name_that_is_not_resolved_costs_nobody_the_message(
+    app: App, hostile: Suffer, names: Names, post_to: Callable[[str], None]
+) -> None:
+    """Nobody knows the name in five invocations: then all hear it."""
+    here = hostile(Outage(how="reset", seconds=1, after_posts=1_000_000))
+    names.places[NAME] = []
+    post_to(f"http://{NAME}/prod")
+    everyone = app.connect(60)
+
+    broadcast_id = app.send()
+    app.run(until=lambda: app.invocations == 5)
+    names.places[NAME] = [place_of(here.url)]
+    app.run()
+
+    expect_kept(app, broadcast_id, here.report(), everyone)
+
+
+@pytest.mark.parametrize("how", ["broken", "reset"])
+def test_partial_outage_fails_nobody(app: App, hostile: Suffer, how: How) -> None:
+    """Nine of ten posts fail for two minutes, then all work: everyone hears it."""
+    outage = Outage(how=how, seconds=2 * MINUTES, after_posts=100, tenths=9)
+    here = hostile(outage)
+    everyone = app.connect(600)
+
+    broadcast_id = app.send()
+    app.run()
+
+    _expect_recovered(app, broadcast_id, here, everyone)
+
+
+def test_connections_without_an_answer_fail_alone_when_others_are_answered(
+    app: App, hostile: Suffer
+) -> None:
+    """Posts to two connections are always reset: they fail after their rounds, it settles."""
+    everyone = app.connect(300)
+    lost = set(sorted(everyone)[:2])
+    here = hostile(
+        Outage(how="reset", seconds=1, after_posts=1_000_000),
+        usual=lambda post: Reset() if post.connection_id in lost else Answer(200),
+    )
+
+    broadcast_id = app.send()
+    app.run()
+
+    assert app.account(broadcast_id).is_settled
+    assert set(app.failed(broadcast_id)) == lost
+    assert here.report().received == dict.fromkeys(everyone - lost, 1)

@@ -1,0 +1,82 @@
+"""The benchmark of the promises: its figures, its file, and the units that it counts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.promises import terminal
+from bench.promises.__main__ import main
+from bench.promises.repeats import ratio
+from bench.promises.result import Figure, write
+from bench.promises.unit_meter import UnitMeter
+
+FIGURES = [
+    Figure(what="heard twice", target="0", source="counted", measured="0", met=True),
+    Figure(what="done", target="≤ 1 s", source="timed", measured="2 s", met=False),
+    Figure(what="opened", target="all", source="modelled"),
+]
+
+
+def _put(sort_key: str, size: int) -> dict[str, object]:
+    return {"Item": {"pk": {"S": "p"}, "sk": {"S": sort_key}, "text": {"S": "x" * size}}}
+
+
+def test_figures_are_written_one_a_line(tmp_path: Path) -> None:
+    """A change of one target is a change of one line."""
+    path = tmp_path / "results" / "promises.json"
+
+    write(FIGURES, path)
+
+    assert [one["met"] for one in json.loads(path.read_text())["targets"]] == [True, False, None]
+    assert len(path.read_text().splitlines()) == len(FIGURES) + 4
+
+
+def test_figures_are_shown_with_how_many_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was not measured is neither met nor missed."""
+    terminal.show(FIGURES)
+
+    assert "1 met, 1 missed, 1 not measured." in capsys.readouterr().out
+
+
+def test_ratio_compares_the_medians_of_pairs() -> None:
+    """One slow repeat does not decide."""
+    ours, theirs = iter([2.0, 9.0, 2.2]), iter([1.0, 1.1, 4.0])
+
+    found, words = ratio(lambda: next(ours), lambda: next(theirs))
+
+    assert found == pytest.approx(2.0)
+    assert words == "2.00 x (2.200 s, 1.100 s)"
+
+
+def test_unit_meter_counts_a_kib_of_each_row_twice_in_a_transaction() -> None:
+    """As DynamoDB charges it: an update costs what the row's size is."""
+    meter = UnitMeter()
+
+    meter.hear("PutItem", json.dumps(_put("a", 1_500)))
+    transaction = {"TransactItems": [{"Put": _put("b", 10)}, {"Update": {"Key": _key("a")}}]}
+    meter.hear("TransactWriteItems", json.dumps(transaction))
+    meter.hear("GetItem", "not read at all")
+
+    assert meter.units == 2 + 2 * (1 + 2)
+
+
+def test_unit_meter_leaves_the_budget_out() -> None:
+    """What the pace costs is no part of the ledger's account."""
+    meter = UnitMeter()
+
+    meter.hear("UpdateItem", json.dumps({"Key": {"pk": {"S": "budget"}, "sk": {"S": "posts"}}}))
+
+    assert meter.units == 0
+
+
+def test_program_refuses_what_it_cannot_measure(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names what it can."""
+    with pytest.raises(SystemExit):
+        main(["nothing"])
+
+    assert "unknown nothing; expected some of closings" in capsys.readouterr().err
+
+
+def _key(sort_key: str) -> dict[str, object]:
+    return {"pk": {"S": "p"}, "sk": {"S": sort_key}}
