@@ -103,7 +103,8 @@ class Bookkeeper:
             )
         except BusyError:
             self.release()
-            self.send(0)
+            if not self.held.piece.is_closed:  # else it was closed, and the answer had been lost
+                self.send(0)
 
     def release(
         self,

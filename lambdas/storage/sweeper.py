@@ -54,12 +54,13 @@ class StaleSweeper:
         """How many rows are still there, as far as that is known."""
         return self._left + sum(self._deletes.values()) + len(self._batch)
 
-    def finish(self, timeout_seconds: float) -> None:
-        """Wait for the deletes, at most `timeout_seconds`."""
+    def finish(self, timeout_seconds: float) -> int:
+        """Wait for the deletes, at most `timeout_seconds`; return how many rows are still there."""
         if self._batch:
             self._flush()
         wait(self._deletes, timeout=max(0.0, timeout_seconds))
         self._forget_done()
+        return self.left
 
     def close(self) -> None:
         """End: no delete is begun or tried again any more. Never raises."""

@@ -52,7 +52,7 @@ from tests.unit.lambdas.simulation import (
     seeded,
 )
 
-HISTORIES = 300
+HISTORIES = 2_000
 MOST_STEPS = 10
 
 BROADCASTS = "arn:broadcasts"

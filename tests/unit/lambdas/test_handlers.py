@@ -130,6 +130,7 @@ def floor(monkeypatch: pytest.MonkeyPatch) -> _Floor:
         ledger=floor.ledger,
         slice_queue=SliceQueue(floor.sqs.client, "slices"),
         clock=clock,
+        outage_seconds=3_600,
     )
     dead, slice_dead = (DeadLetters(floor.sqs.client, url) for url in ("dead", "slice-dead"))
     wired = BroadcastWiring(SETTINGS, clock, floor.ledger, worker, dead, slice_dead)

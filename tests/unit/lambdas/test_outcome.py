@@ -13,10 +13,10 @@ from broadcasting.outcome import Verdict, verdict_of
         (400, Verdict.REFUSED),
         (413, Verdict.REFUSED),
         (403, Verdict.FORBIDDEN),
-        (408, Verdict.TRANSIENT),
+        (408, Verdict.LOST),
         (429, Verdict.THROTTLED),
-        (500, Verdict.TRANSIENT),
-        (599, Verdict.TRANSIENT),
+        (500, Verdict.LOST),
+        (599, Verdict.LOST),
         (600, Verdict.REFUSED),
     ],
 )
@@ -29,7 +29,7 @@ def test_verdict_follows_from_the_status(status: int, verdict: Verdict, *, young
 def test_verdict_of_410_depends_on_age() -> None:
     """A young connection may only not be open yet."""
     assert verdict_of(410, young=False) is Verdict.GONE
-    assert verdict_of(410, young=True) is Verdict.TRANSIENT
+    assert verdict_of(410, young=True) is Verdict.YOUNG
 
 
 def test_connection_is_young_for_a_minute() -> None:

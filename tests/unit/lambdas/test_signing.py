@@ -22,7 +22,7 @@ from broadcasting.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
 from delivery.endpoint import parse_endpoint
 from delivery.lasting_time import LastingTime
-from delivery.port import ForbiddenError
+from delivery.port import ForbiddenError, Watch
 from delivery.run import TEMPLATE_SECONDS, Run
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id
@@ -118,6 +118,7 @@ def _run(signer: Signer, time: FakeTime) -> Run:
     return Run(
         b"frame",
         deadline=FAR,
+        watch=Watch(),
         fewest_fresh=1,
         clock=time.clock,
         signer=signer,

@@ -12,6 +12,7 @@ from broadcasting.ledger import LeaseLostError
 from broadcasting.outcome import Outcome
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from carried import Carried
 from delivery.port import ForbiddenError
 from storage.errors import ReadError, StorageError, WriteError
 from storage.ledger import Lease, Ledger, Opening, Refusal
@@ -29,7 +30,7 @@ from tests.unit.lambdas.fakes import (
     Fault,
     plan,
 )
-from worker import STOPPED_DELAY_SECONDS, Carried, Worker
+from worker import STOPPED_DELAY_SECONDS, Worker
 
 LEASE_MS = 65_000
 
@@ -77,6 +78,7 @@ class _Floor:
             ledger=self.ledger,
             slice_queue=SliceQueue(self.sqs.client, "slices"),
             clock=self.time.clock,
+            outage_seconds=3_600,
         )
         return one.carry(held, FAR)
 
