@@ -28,6 +28,7 @@ def letter(body: str, origin: Origin = Origin.BROADCASTS) -> DeadLetter:
         body=body,
         reason="",
         is_moved=False,
+        is_given_up=False,
         sent_ms=OPENED_MS,
         receipt="r",
     )

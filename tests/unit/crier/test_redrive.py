@@ -27,6 +27,7 @@ def letter(body: str, origin: Origin = Origin.BROADCASTS, *, reason: str = "") -
         body=body,
         reason=reason,
         is_moved=not reason,
+        is_given_up=False,
         sent_ms=OPENED_MS,
         receipt="r",
     )
