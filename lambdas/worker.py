@@ -277,6 +277,7 @@ class _Carrying:
             delay_seconds = max(delay_seconds, self._lost_rest_seconds(work))
         if error:
             delay_seconds = STOPPED_DELAY_SECONDS
+        delay_seconds = math.ceil(min(delay_seconds, max(0.0, self._seconds_to_live())))
         books.release(rest_seconds=delay_seconds)
         books.send(delay_seconds)
 
@@ -304,11 +305,11 @@ class _Carrying:
         """Return what the broadcast has reached, as far as it is known here."""
         piece, summary = self._books.held.piece, self._books.held.summary
         counts = self._journey.counts
-        now_ms = self._worker.clock.epoch_ms()
+        elsewhere = self._worker.recent.elsewhere(summary.id, self._worker.clock.epoch_ms())
         return Evidence(
             delivered=max(piece.delivered_before, summary.counts.delivered) + counts.delivered,
             gone=max(piece.gone_before, summary.counts.gone) + counts.gone,
-            elsewhere=self._worker.recent.elsewhere(summary.id, now_ms),
+            elsewhere=elsewhere or self._journey.refused_again,
         )
 
     def _note_reached(self) -> None:
