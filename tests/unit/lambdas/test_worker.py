@@ -684,9 +684,7 @@ def test_worker_keeps_what_it_cannot_give_away(
     assert last.summary.counts == Counts(50, delivered=50)
 
 
-def test_worker_never_raises_for_its_clean_up(
-    floor: _Floor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_worker_never_raises_for_its_clean_up(floor: _Floor) -> None:
     """Rows of gone connections that stay are no harm; the threads end with the invocation."""
     floor.dynamo = FakeDynamo(_rows(60), write_errors=[MemoryError("injected")] * 9)
     floor.fan_out = FakeFanOut({name: plan(Outcome.GONE) for name in floor.dynamo.rows})
