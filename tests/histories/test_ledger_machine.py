@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+import bookkeeping
 import broadcast
 import report
 import worker
@@ -361,7 +362,7 @@ class _Log:
 @pytest.fixture
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small limits, so that short histories reach all of them; no threads; no log."""
-    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
+    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", STRAGGLERS)
     monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 2)
     monkeypatch.setattr(audience_reader, "MOST_AHEAD", 3)

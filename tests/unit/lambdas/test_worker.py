@@ -6,6 +6,7 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
+import bookkeeping
 import worker
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.counts import Counts
@@ -142,7 +143,7 @@ def test_worker_writes_the_account_down_after_each_page(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At most so many are repeated after a crash."""
-    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", 10)
+    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100), page_rows=1)
 
     carried = floor.carry()
@@ -155,7 +156,7 @@ def test_worker_writes_the_account_down_when_many_have_failed(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction takes only so many of their ids and reasons."""
-    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", 10)
+    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100))
     floor.fan_out = FakeFanOut({name: plan(Outcome.FAILED) for name in floor.dynamo.rows})
 
@@ -602,7 +603,7 @@ def test_worker_stops_when_its_lease_was_lost(
     floor: _Floor, page_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the next checkpoint or at the end: it writes nothing, and sends nothing."""
-    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", 10)
+    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100), page_rows=page_rows)
     held = floor.open()
     floor.time.run(LEASE_MS / 1000)
