@@ -145,11 +145,15 @@ class SelectorFanOut:
 
 
 def _waiting(run: Run, audience: Iterator[Connection], loops: list[PostLoop]) -> int:
-    """Return about how many posts are still to be made, repeated ones that are due included."""
-    if run.is_stopped(run.clock.monotonic()):
+    """Return about how many posts are to be made as soon as they may be.
+
+    Repeated posts that are due count; while the endpoint is probed or posting pauses, hardly any.
+    """
+    now = run.clock.monotonic()
+    if run.is_stopped(now):
         return 0
     due = sum(loop.retries_due for loop in loops)
-    return len(run.fresh) + length_hint(audience) + due
+    return run.permits(len(run.fresh) + length_hint(audience) + due, now)
 
 
 def _wake(loops: list[PostLoop]) -> None:

@@ -178,6 +178,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.dynamo.unreadable = set() if shard is None else {f"all#{shard}"}
         self.world.trouble = of_all
         self.world.is_throttled = is_throttled
+        self.is_quiet &= not is_throttled  # for longer than an invocation lasts, perhaps
 
     @rule(seconds=st.sampled_from([1, 300]))
     def freeze(self, seconds: int) -> None:
