@@ -200,9 +200,16 @@ class Breaker:
             self._probes_left = PROBES_AT_ONCE
             self._answered = self._in_vain = 0  # each group of probes is judged by itself
         if now - self._probing_since >= PROBING_SECONDS:
-            probed = _less(self.answers, self._before)
-            is_refused = probed.refused > probed.lost
-            self._open(Trouble.FORBIDDEN if is_refused else Trouble.OUTAGE)
+            self._conclude(now)
+
+    def _conclude(self, now: float) -> None:
+        """End probing by what was heard; begin anew if that is nothing: no probe could go."""
+        probed = _less(self.answers, self._before)
+        if not (probed.refused or probed.lost):
+            self._probe(now)
+            return
+        is_refused = probed.refused > probed.lost
+        self._open(Trouble.FORBIDDEN if is_refused else Trouble.OUTAGE)
 
     def _open(self, trouble: Trouble) -> None:
         self._state = _State.OPEN

@@ -113,7 +113,7 @@ def test_breaker_opens_though_only_a_few_are_left_when_nothing_can_be_opened() -
     """An HTTP connection that is refused is never one client's own trouble."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, UNOPENED, times=WINDOW_POSTS, left=1)
+    _hear(breaker, UNOPENED, times=WINDOW_POSTS + 1, left=1)
     breaker.permits(1, PROBING_SECONDS)
 
     assert breaker.stopped_by is Trouble.OUTAGE
@@ -222,6 +222,16 @@ def test_breaker_takes_all_missed_probes_as_one() -> None:
     breaker = Breaker(probes_from=0.0)
 
     assert breaker.permits(100, 3.5) == PROBES_AT_ONCE
+
+
+def test_breaker_that_has_heard_nothing_of_its_probes_probes_anew() -> None:
+    """None could go in time: the caller had to pause, say, or its audience was slow."""
+    breaker = Breaker(probes_from=0.0)
+
+    permitted = breaker.permits(100, PROBING_SECONDS + 1.0)
+    _probe(breaker, OK, now=PROBING_SECONDS + 1.0)
+
+    assert (permitted, breaker.is_closed) == (PROBES_AT_ONCE, True)
 
 
 def test_breaker_opens_without_credentials_and_stays_open() -> None:
