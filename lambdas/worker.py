@@ -179,6 +179,7 @@ class _Carrying:
         again, as often as the queue allows; likewise when slices cannot be announced.
         """
         books, journey = self._books, self._journey
+        self._watch.breaker.end()
         trouble = self._round.end()
         self._reasons = journey.reasons
         try:

@@ -183,6 +183,13 @@ class PostLoop:
             if not isinstance(result, Answer):
                 self._judge_loss(post, result, batch, now)
                 continue
+            if result.status == DELIVERED and not post.is_probe:  # the hot path
+                batch.answered += 1
+                answers += 1
+                self._settled.append(
+                    Settlement(post.connection, Outcome.DELIVERED, post.tries, post.throttles)
+                )
+                continue
             was_throttled = post.throttles or post.connection.rounds
             is_first_throttle = result.status == TOO_MANY and not was_throttled
             answers += is_first_throttle or result.status != TOO_MANY

@@ -89,6 +89,8 @@ class Run:
         """Take what has come; so many connections have ended by it."""
         with self._lock:
             self._ended += ended
+            if batch.is_all_answered and self.breaker.hear_answered(batch.answered):
+                return
             left = self.taken - self._ended if self.is_fed else math.inf
             self.breaker.hear(batch.heard(), left=left, now=now)
 

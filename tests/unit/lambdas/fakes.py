@@ -339,7 +339,8 @@ class FakeFanOut:
             if self.time:
                 self.time.run(self.seconds_per_post)
             settlement = self._settle(connection, self.settlements.get(connection.id))
-            watch.breaker.hear(_heard(settlement), left=math.inf, now=0.0)
+            is_probe = watch.breaker.probe()
+            watch.breaker.hear(_heard(settlement, is_probe=is_probe), left=math.inf, now=0.0)
             yield settlement
         if self.forbidden:
             watch.breaker.forbid("403 Forbidden: injected")
@@ -354,7 +355,7 @@ class FakeFanOut:
         return planned._replace(connection=connection)
 
 
-def _heard(settlement: Settlement) -> Heard:
+def _heard(settlement: Settlement, *, is_probe: bool) -> Heard:
     """Return what the one post of a settlement came to."""
     refused, throttled, lost = (
         int(settlement.verdict is verdict)
@@ -362,7 +363,10 @@ def _heard(settlement: Settlement) -> Heard:
     )
     answered = 1 - refused - throttled - lost
     reason = settlement.reason if refused or lost else ""
-    return Heard(Answers(answered, refused, throttled, lost), refused, lost, reason=reason)
+    in_vain = refused + lost
+    probes = (1 - in_vain, in_vain) if is_probe else (0, 0)
+    answers = Answers(answered, refused, throttled, lost)
+    return Heard(answers, refused, lost, 0, *probes, reason)
 
 
 def plan(

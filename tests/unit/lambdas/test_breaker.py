@@ -246,6 +246,59 @@ def test_breaker_opens_without_credentials_and_stays_open() -> None:
     assert breaker.answers == Answers(100, lost=100)
 
 
+def test_breaker_takes_posts_that_were_answered_in_a_few_steps() -> None:
+    """The usual case is cheap; where there is more to know, it has to be told everything."""
+    breaker = Breaker()
+    _hear(breaker, REFUSED, times=30)
+
+    assert breaker.hear_answered(512)
+    assert breaker.answers == Answers(512, refused=30)
+    _hear(breaker, REFUSED, times=30)
+    assert breaker.is_closed
+    _hear(breaker, LOST)
+    assert not breaker.hear_answered(1)
+    assert not Breaker(probes_from=0.0).hear_answered(1)
+
+
+def test_breaker_opens_in_the_end_when_no_probe_was_answered() -> None:
+    """An invocation may be too short for all probes."""
+    refused, answered, idle = (Breaker(probes_from=0.0) for _ in range(3))
+    _probe(refused, REFUSED, now=0.0)
+    answered.hear(OK, left=math.inf, now=0.0)
+
+    for breaker in (refused, answered, idle):
+        breaker.end()
+
+    assert refused.stopped_by is Trouble.FORBIDDEN
+    assert (answered.stopped_by, idle.stopped_by) == (None, Trouble.OUTAGE)
+
+
+@pytest.mark.parametrize(
+    ("before", "trouble"),
+    [([], Trouble.OUTAGE), ([OK], None), ([REFUSED], None), ([THROTTLED], None), ([LOST], None)],
+)
+def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
+    before: list[Heard], trouble: Trouble | None
+) -> None:
+    """However few attempts there were; not when a post came as far as the endpoint."""
+    breaker = Breaker(REACHED)
+    _hear(breaker, *before)
+    _hear(breaker, UNOPENED, times=3, left=1)
+
+    breaker.end()
+
+    assert breaker.stopped_by is trouble
+
+
+def test_breaker_that_heard_nothing_stays_closed_in_the_end() -> None:
+    """There was no post to make."""
+    breaker = Breaker()
+
+    breaker.end()
+
+    assert breaker.is_closed
+
+
 @given(
     history=st.lists(st.sampled_from([OK, REFUSED, LOST, THROTTLED, UNOPENED]), max_size=300),
     seconds=st.floats(0.0, 0.2),
