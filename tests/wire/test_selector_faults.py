@@ -37,7 +37,8 @@ from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery import post_loop
 from delivery.endpoint import parse_endpoint
-from delivery.http_pool import Ending, HttpPool, Timeouts
+from delivery.http_pool import HttpPool, Timeouts
+from delivery.losses import Ending
 from delivery.openings import OPENING_AT_ONCE
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
