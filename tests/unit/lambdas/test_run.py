@@ -137,6 +137,19 @@ def test_run_permits_as_many_as_the_breaker_while_it_probes(make: Make) -> None:
     assert run.permits(512, 0.0) == 0
 
 
+def test_run_asks_for_no_more_of_a_pace_than_it_may_post(make: Make) -> None:
+    """What is reserved and not posted is lost to the other workers."""
+    watch = Watch(stop_at=10.0, pause_at=5.0)
+    run, probing = make(watch), make(Watch(breaker=Breaker(probes_from=0.0)))
+
+    paused = [run.wants(900, at) for at in (4.9, 5.0)]
+    watch.pause_at = math.inf
+    stopped = [run.wants(900, at) for at in (9.9, 10.0)]
+
+    assert paused == stopped == [900, 0]
+    assert [probing.wants(waiting, 0.0) for waiting in (900, 2)] == [PROBES_AT_ONCE, 2]
+
+
 def test_run_is_stopped_when_the_breaker_opens(make: Make) -> None:
     """By what the threads have heard, however large the rest is."""
     watch = Watch(breaker=Breaker(REACHED))
