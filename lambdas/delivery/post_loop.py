@@ -5,7 +5,8 @@ import time
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
 from delivery.http_answer import Answer
-from delivery.http_pool import Ending, HttpPool, IdleClosedError
+from delivery.http_pool import HttpPool
+from delivery.losses import Ending, IdleClosedError
 from delivery.port import ForbiddenError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue

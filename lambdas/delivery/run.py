@@ -6,6 +6,7 @@ from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from broadcasting.breaker import PROBES_AT_ONCE
 from broadcasting.clock import Clock
 from broadcasting.retry import Backoff
 from delivery.port import LAST_ANSWERS_SECONDS, Watch
@@ -68,6 +69,12 @@ class Run:
     def is_stopped(self, now: float) -> bool:
         """Whether no post is started any more."""
         return now >= self._last_post_at or self.breaker.is_open
+
+    def wants(self, waiting: int, now: float) -> int:
+        """Return how much of a pace to ask for, if that many posts wait: a few while probing."""
+        if self.is_stopped(now) or now >= self._watch.pause_at:
+            return 0
+        return waiting if self.breaker.is_closed else min(waiting, PROBES_AT_ONCE)
 
     def permits(self, wanted: int, now: float) -> int:
         """Return how many of the wanted posts may start, the pace aside."""

@@ -145,15 +145,9 @@ class SelectorFanOut:
 
 
 def _waiting(run: Run, audience: Iterator[Connection], loops: list[PostLoop]) -> int:
-    """Return about how many posts are to be made as soon as they may be.
-
-    Repeated posts that are due count; while the endpoint is probed or posting pauses, hardly any.
-    """
-    now = run.clock.monotonic()
-    if run.is_stopped(now):
-        return 0
+    """Return about how many posts are still to be made, repeated ones that are due included."""
     due = sum(loop.retries_due for loop in loops)
-    return run.permits(len(run.fresh) + length_hint(audience) + due, now)
+    return run.wants(len(run.fresh) + length_hint(audience) + due, run.clock.monotonic())
 
 
 def _wake(loops: list[PostLoop]) -> None:

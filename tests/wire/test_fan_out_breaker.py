@@ -24,6 +24,7 @@ from broadcasting.breaker import (
     WINDOW_POSTS,
     Breaker,
 )
+from broadcasting.budget import Ask, Grant
 from broadcasting.outcome import Outcome
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Evidence, Trouble
@@ -292,6 +293,31 @@ def test_fan_out_probes_only_when_its_slice_was_in_trouble_and_still_is() -> Non
         assert watch.breaker.stopped_by is Trouble.OUTAGE
         assert 0 < stand_in.report().posts <= THREADS * PATIENT_PROBES
         assert sum(one.tries for one in delivery.settlements) == stand_in.report().posts
+
+
+class _OpenHanded:
+    """A budget that grants all that is asked for, and counts it."""
+
+    def __init__(self) -> None:
+        self.granted = 0
+
+    def reserve(self, ask: Ask) -> Grant:
+        self.granted += ask.debt + ask.most
+        return Grant(ask.debt + ask.most, CLOCK.epoch_ms() - 10_000.0, 0.001)
+
+
+@pytest.mark.usefixtures("hasty_probes")
+def test_fan_out_reserves_only_what_it_probes_while_its_endpoint_is_down() -> None:
+    """The others' posts are not put off by thousands that are never made."""
+    reaction, budget = answer(503), _OpenHanded()
+    with _posting(lambda _post: reaction, budget=budget) as (fan_out, stand_in):
+        watch = Watch(breaker=Breaker(probes_from=CLOCK.monotonic()))
+
+        deliver(fan_out, connections(3_000), watch=watch)
+
+        assert watch.breaker.stopped_by is Trouble.OUTAGE
+        assert 0 < stand_in.report().posts <= THREADS * PATIENT_PROBES
+        assert budget.granted <= 2 * THREADS * PATIENT_PROBES
 
 
 def test_fan_out_starts_no_post_until_its_pause_is_moved() -> None:
