@@ -78,6 +78,11 @@ class App:
         """The ledger's rows."""
         return LedgerRows(self.client("dynamodb"), self.ledger)
 
+    @property
+    def accounts(self) -> Accounts:
+        """What an operator reads of the ledger, at the app's time."""
+        return Accounts(self.client("dynamodb"), self.ledger, epoch_seconds=self.time.now)
+
     def connect(self, count: int, *, shard: int | None = None) -> set[str]:
         """Write rows of connections that are ten minutes old; return their ids."""
         names = (f"c-{secrets.token_hex(6)}" for _ in iter(int, 1))
@@ -129,14 +134,14 @@ class App:
 
     def redrive(self, *, rejected: bool = False) -> list[Redriven]:
         """Put dead letters back as `crier redrive` does; return what became of each."""
-        sqs, accounts = self.client("sqs"), Accounts(self.client("dynamodb"), self.ledger)
+        sqs = self.client("sqs")
         queues = {Origin.BROADCASTS: self.broadcasts, Origin.SLICES: self.slices}
         return [
             one
             for origin, queue in queues.items()
             for one in redrive(
                 DeadLetterQueue(sqs, origin, queue.dead_url, queue.url),
-                accounts.find,
+                self.accounts.find,
                 only=None,
                 rejected=rejected,
                 now_ms=self.time.now_ms(),
@@ -145,7 +150,7 @@ class App:
 
     def account(self, broadcast_id: str) -> Account:
         """Return a broadcast's account as an operator reads it."""
-        found = Accounts(self.client("dynamodb"), self.ledger).find(broadcast_id)
+        found = self.accounts.find(broadcast_id)
         assert found is not None, f"the ledger does not know {broadcast_id}"
         return found
 
@@ -155,8 +160,7 @@ class App:
 
     def reasons(self, broadcast_id: str) -> dict[str, str]:
         """Return why connections have failed, by their ids."""
-        accounts = Accounts(self.client("dynamodb"), self.ledger)
-        return {one.id: one.reason for one in accounts.failed(broadcast_id)}
+        return {one.id: one.reason for one in self.accounts.failed(broadcast_id)}
 
     def receive(self) -> dict[str, Any] | None:
         """Return an event with the next message of any queue, None when all are empty."""

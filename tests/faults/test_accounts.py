@@ -63,6 +63,7 @@ def test_metrics_add_up_when_writes_fail(
     _expect_published(app, broadcast_id, capsys.readouterr().out)
 
 
+@pytest.mark.usefixtures("quick_probes")
 def test_metrics_count_rounds_that_an_outage_cost(
     app: App, hostile: Suffer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,11 +74,15 @@ def test_metrics_count_rounds_that_an_outage_cost(
     app.send()
     app.run()
 
-    sums = metric_sums(capsys.readouterr().out)
-    assert any(count > 0 for name, count in sums.items() if "Outage" in name)
-    shown = str([line.fields for line in app.log.of("handed over")])
-    assert "refused" in shown
+    lines = app.log.of("handed over")
+    assert metric_sums(capsys.readouterr().out)["RoundsLost"] == len(lines) > 1
+    for line in lines:
+        (reason,) = line.fields["reasons"]
+        assert "refused" in reason
+        assert line.fields["reasons"][reason] == len(everyone)
+    shown = str([line.fields for line in lines])
     assert not any(name in shown for name in everyone)
+    assert "127.0.0.1" not in shown
 
 
 def test_threads_of_failed_invocations_end(app: App, stand_in: Behave) -> None:

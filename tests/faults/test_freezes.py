@@ -60,7 +60,7 @@ def test_address_that_is_fresh_is_not_looked_up_again(
     for _ in range(2):
         app.send()
         app.run(function)
-        app.time.freeze(10)
+        app.time.skip(10)
 
     assert names.look_ups[NAME] == 1
     assert here.report().delivered == 10

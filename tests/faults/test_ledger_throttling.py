@@ -105,10 +105,10 @@ def test_failed_condition_is_read_anew_at_once(app: App, stand_in: Behave) -> No
 
 def test_closing_that_is_impossible_leaves_nobody_to_post_to(app: App, stand_in: Behave) -> None:
     """It is throttled until the invocation ends: the slice is released with nothing left to do."""
-    app.remaining_ms = RESERVED_MS + 3_000
+    app.remaining_ms = RESERVED_MS + 1_500
     here = stand_in(QUICK)
     everyone = app.connect(300)
-    app.faults = [_cancel(CLOSING, "ThrottlingError", for_seconds=30.0)]
+    app.faults = [_cancel(CLOSING, "ThrottlingError", for_seconds=5.0)]
 
     broadcast_id = app.send()
     app.run()

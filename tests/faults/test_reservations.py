@@ -6,7 +6,7 @@ from tests.faults.app import App, Function
 from tests.faults.conftest import Suffer
 from tests.faults.hostile import How, Outage
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes")]
 
 
 @pytest.mark.parametrize("clients", [200, 1_000])

@@ -119,7 +119,7 @@ def test_operator_does_not_see_failed_connections_of_an_expired_broadcast(
     """What failed a week ago is not shown as failed in the broadcast of today."""
     stand_in(lambda _: error_answer(413))
     _a_week_ago(app, clients=3)
-    assert len(app.failed("weekly")) == 3
+    assert "failed#0#000000" in app.rows_of_ledger.of("weekly")
     stand_in(QUICK)
     app.connect(10)
 
