@@ -10,7 +10,7 @@ CONTEXT := -c stage=$(STAGE)
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ simulate: setup ## Simulate the shared pace in virtual time, draw its plots (2 m
 
 scale: setup ## Count what a broadcast to 3,000, 30,000, 1,000,000 costs (3 minutes)
 	@$(BIN)/python -m bench.scale
+
+promises: setup ## Measure what throttling, freezes, refusals and outages cost (5 minutes)
+	@$(BIN)/python -m bench.promises
 
 synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
 	$(CDK) synth --quiet $(CONTEXT)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from broadcasting.errors import RejectedError
-from broadcasting.message import Broadcast, parse_broadcast
+from broadcasting.message import Broadcast, identity_of, parse_broadcast
 from broadcasting.strict_json import read_json
 from crier.account import Account
 from crier.dead_letters import DeadLetter, DeadLetterQueue, Origin
@@ -123,22 +123,29 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
 
 
 def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int) -> Decision:
+    known = identity_of(letter.body, letter.first_id)
+    account = find_account(known[0]) if known else None
+    if known and account:  # it goes on, whatever would be rejected today
+        return _decide_opened(letter, account, digest=known[1])
     try:
         request: Any = read_json(letter.body)
         broadcast = parse_broadcast(letter.body, letter.first_id)
         checked(request, letter.first_id)
     except (ValueError, RejectedError) as error:
         return Decision(Deed.KEPT, f"it would be rejected: {error}")
-    account = find_account(broadcast.id)
-    if account is None:
-        return _decide_unopened(request, broadcast, letter, now_ms)
-    if account.digest != broadcast.digest:
+    return _decide_unopened(request, broadcast, letter, now_ms)
+
+
+def _decide_opened(letter: DeadLetter, account: Account, *, digest: str) -> Decision:
+    """Decide on a broadcast that the ledger knows."""
+    if account.digest != digest:
         return Decision(
-            Deed.KEPT, f"it would be rejected: id {broadcast.id} belongs to another broadcast"
+            Deed.KEPT, f"it would be rejected: id {account.id} belongs to another broadcast"
         )
     if account.is_settled:
         return Decision(Deed.DELETED, "the broadcast is settled")
-    return Decision(Deed.PUT_BACK, "the broadcast goes on", _body(request, broadcast))
+    body = _body(json.loads(letter.body), account.id)
+    return Decision(Deed.PUT_BACK, "the broadcast goes on", body)
 
 
 def _decide_unopened(
@@ -151,7 +158,7 @@ def _decide_unopened(
             f"it was sent more than {_LEDGER_DAYS} days ago, and the ledger forgets who had it",
         )
     if broadcast.ttl_seconds is None:
-        return Decision(Deed.PUT_BACK, "the broadcast begins", _body(request, broadcast))
+        return Decision(Deed.PUT_BACK, "the broadcast begins", _body(request, broadcast.id))
     left_seconds = broadcast.ttl_seconds - (now_ms - letter.sent_ms) // 1000
     if left_seconds <= 0:
         return Decision(Deed.KEPT, "its time to live is over: nobody shall receive it any more")
@@ -159,10 +166,10 @@ def _decide_unopened(
     return Decision(
         Deed.PUT_BACK,
         f"the broadcast begins, with {left_seconds} s to live",
-        _body(request | {"ttlSeconds": left_seconds}, broadcast),
+        _body(request | {"ttlSeconds": left_seconds}, broadcast.id),
     )
 
 
-def _body(request: dict[str, Any], broadcast: Broadcast) -> str:
+def _body(request: dict[str, Any], broadcast_id: str) -> str:
     """Return a body that names its id: SQS gives the message that carries it another one."""
-    return json.dumps(request | {"id": broadcast.id})
+    return json.dumps(request | {"id": broadcast_id})

@@ -1,5 +1,6 @@
 """Writes down how far a slice has come: checkpoints, hand-overs, its end."""
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -10,9 +11,20 @@ from broadcasting.ledger import Outage, announced
 from broadcasting.retry import Backoff, next_round_seconds
 from broadcasting.work import Work
 from journey import Journey
+from storage.connections import PAGE_ROWS
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Lease, Ledger
 from storage.queues import SliceQueue
+
+CHECKPOINT_CONNECTIONS = PAGE_ROWS
+"""How many may end before the account is written down: as many are repeated after a crash."""
+
+UNSAVED_SECONDS = 1.0
+"""How long posting goes on while the account of what has ended is not written down: this much is
+repeated after a crash."""
+
+CHECKPOINT_SECONDS = 0.75
+"""After how long the account is written down: soon enough to be done before posting would pause."""
 
 RELEASE_SECONDS = 4.0
 """How much of an invocation's reserve a last write may take."""
@@ -50,6 +62,7 @@ class Bookkeeper:
         self._reserve_at = reserve_at
         self._write_at = 0.0
         self._failures = 0
+        self._unsaved_since: float | None = None
         self._delays: dict[str, int] = {}
         """How long the slices that were split off rest, in seconds, where that is known."""
 
@@ -67,6 +80,28 @@ class Bookkeeper:
     def is_write_due(self) -> bool:
         """Whether it is time to write again, after a write that failed."""
         return self._clock.monotonic() >= self._write_at
+
+    def look_at_unsaved(self) -> float:
+        """Return when posting is to pause, before more has ended than a crash may repeat."""
+        if not self._journey.unsaved:
+            self._unsaved_since = None
+            return math.inf
+        if self._unsaved_since is None:
+            self._unsaved_since = self._clock.monotonic()
+        return self._unsaved_since + UNSAVED_SECONDS
+
+    def is_checkpoint_due(self, *, is_beyond_first_pages: bool) -> bool:
+        """Whether a crash would repeat too much, or more have failed than are written at once.
+
+        Within the first pages and the first second the account is not written down, so that a
+        small broadcast is cheap.
+        """
+        since = self._unsaved_since
+        if since is not None and self._clock.monotonic() - since >= CHECKPOINT_SECONDS:
+            return True
+        if self._journey.unsaved < CHECKPOINT_CONNECTIONS:
+            return False
+        return is_beyond_first_pages or len(self._journey.failed) >= CHECKPOINT_CONNECTIONS
 
     def checkpoint(self) -> None:
         """Write the account down, if that can be done now. Raises LeaseLostError."""

@@ -97,7 +97,7 @@ def _lease(
     except RejectedError:  # an open broadcast goes on, whatever a later release refuses
         known = identity_of(record.body, record.message_id)
         held = wired.ledger.resume(*known, until_ms=until_ms, anew=anew) if known else None
-        if held is None:
+        if held is None or held is Refusal.CLOSED:
             raise
         return held
     now_ms = wired.clock.epoch_ms()

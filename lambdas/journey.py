@@ -82,6 +82,13 @@ class Journey:
         )
 
     @property
+    def refused_again(self) -> int:
+        """How many were refused whose earlier rounds counted: there was evidence for these."""
+        return sum(
+            one.verdict is Verdict.FORBIDDEN and one.connection.rounds > 0 for one in self._tried
+        )
+
+    @property
     def tried(self) -> int:
         """How many were tried in vain in this round, so far."""
         return len(self._tried)

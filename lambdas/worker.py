@@ -5,24 +5,17 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from bookkeeping import Bookkeeper
-from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
 from broadcasting.ledger import LeaseLostError, Outage
 from broadcasting.outcome import Outcome
-from broadcasting.trouble import (
-    Evidence,
-    RecentAnswers,
-    Trouble,
-    explain,
-    judge,
-    rest_seconds,
-)
+from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
 from broadcasting.work import Work
 from carried import Carried
 from delivery.port import FanOut, Watch
 from journey import Journey
+from rounds import Round
 from storage.audience_reader import AudienceReader
-from storage.connections import PAGE_ROWS, ConnectionsTable
+from storage.connections import ConnectionsTable
 from storage.errors import ReadError, StorageError
 from storage.ledger import Lease, Ledger
 from storage.queues import SliceQueue
@@ -38,25 +31,11 @@ SPREAD_AFTER_SECONDS = 1.0
 """How long a worker posts before it gives the shards that it has not begun to others, unless it
 is the pace that holds it up."""
 
-CHECKPOINT_CONNECTIONS = PAGE_ROWS
-"""How many may end before the account is written down: as many are repeated after a crash."""
-
-UNSAVED_SECONDS = 1.0
-"""How long posting goes on while the account of what has ended is not written down: this much is
-repeated after a crash."""
-
-CHECKPOINT_SECONDS = 0.75
-"""After how long the account is written down: soon enough to be done before posting would pause."""
-
 LATE_ANSWERS_SECONDS = 6.0
 """How long answers are waited for when the time to live is over: longer than any takes."""
 
 MOST_STRAGGLERS = 2_000
 """How many connections one slice names at most, about: it must fit into a row of 400 KB."""
-
-LOST_REST_SECONDS = 60
-"""How long connections rest whose answers are lost by themselves, times the rounds they have had:
-long enough that an outage of some minutes fails none of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +70,9 @@ class _Carrying:
         self._deadline = deadline
         self._frame = held.frame
         self._before = held.piece.counts
-        self._outage = Outage(held.piece.outage_since_ms, held.piece.outage_rounds)
-        self._trouble: Trouble | None = None
         self._given_up = ""
         self._reasons: dict[str, int] = {}
         clock = worker.clock
-        self._unsaved_since: float | None = None
         self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
         self._reader = AudienceReader(
             worker.table, held.piece.work.shards, clock=clock, deadline=deadline
@@ -110,7 +86,8 @@ class _Carrying:
             clock=clock,
             reserve_at=deadline,
         )
-        self._watch = Watch(breaker=self._make_breaker(), tick=self._keep_up)
+        self._round = Round(held, self._journey, recent=worker.recent, clock=clock)
+        self._watch = Watch(breaker=self._round.breaker, tick=self._keep_up)
         self._sweeper = StaleSweeper(worker.table, jitter=clock.jitter)
 
     def carry(self) -> Carried:
@@ -129,7 +106,7 @@ class _Carrying:
         finally:
             self._reader.close()
             self._sweeper.close()
-        self._note_reached()
+        self._round.note_reached()
         return self._carried(stopped_by, failure)
 
     def _deliver(self) -> None:
@@ -162,7 +139,7 @@ class _Carrying:
         """Give away what others can do, and write the account down, when it is time."""
         if self._books.is_write_due:
             self._write()
-        self._limit_unsaved()
+        self._watch.pause_at = self._books.look_at_unsaved()
 
     def _write(self) -> None:
         if self._books.has_failed and self._journey.unsaved:
@@ -171,17 +148,11 @@ class _Carrying:
             shards = (Work((cursor,)) for cursor in self._reader.not_begun)
             self._books.give_away(*shards, outage=Outage())
         elif self._journey.tried >= MOST_STRAGGLERS or self._journey.stragglers:
-            self._give_stragglers_away(self._end_round())
-        elif self._is_checkpoint_due():
+            self._give_stragglers_away(self._round.end())
+        elif self._books.is_checkpoint_due(
+            is_beyond_first_pages=self._reader.is_beyond_first_pages
+        ):
             self._books.checkpoint()
-
-    def _limit_unsaved(self) -> None:
-        """Have posting pause before more has ended than a crash may repeat."""
-        if not self._journey.unsaved:
-            self._unsaved_since, self._watch.pause_at = None, math.inf
-        elif self._unsaved_since is None:
-            self._unsaved_since = self._worker.clock.monotonic()
-            self._watch.pause_at = self._unsaved_since + UNSAVED_SECONDS
 
     def _is_spread_due(self) -> bool:
         """Tell whether others would make it faster: not while it is the pace that posts wait for.
@@ -192,37 +163,13 @@ class _Carrying:
             return False
         return self._watch.breaker.is_closed and not self._worker.fan_out.is_paced
 
-    def _is_checkpoint_due(self) -> bool:
-        """Whether a crash would repeat too much, or more have failed than are written at once.
-
-        Within the first pages and the first second the account is not written down, so that a
-        small broadcast is cheap.
-        """
-        since = self._unsaved_since
-        if since is not None and self._worker.clock.monotonic() - since >= CHECKPOINT_SECONDS:
-            return True
-        if self._journey.unsaved < CHECKPOINT_CONNECTIONS:
-            return False
-        failed = len(self._journey.failed)
-        return self._reader.is_beyond_first_pages or failed >= CHECKPOINT_CONNECTIONS
-
-    def _end_round(self) -> Trouble | None:
-        """Judge the connections that were tried in vain; return why that counts for none."""
-        breaker, journey = self._watch.breaker, self._journey
-        trouble = judge(
-            breaker.answers, journey.left, self._evidence(), stopped_by=breaker.stopped_by
-        )
-        journey.end_round(counts=trouble is None)
-        self._trouble = trouble or self._trouble
-        return trouble
-
     def _give_stragglers_away(self, trouble: Trouble | None) -> None:
         """Make a slice of those that were tried in vain: they rest, while the others go on."""
         stragglers = Work(connections=tuple(self._journey.stragglers))
         if stragglers.is_done:
             return
-        outage = self._outage_after(trouble)
-        rest = rest_seconds(outage.rounds) if trouble else self._lost_rest_seconds(stragglers)
+        outage = self._round.outage_after(trouble)
+        rest = rest_seconds(outage.rounds) if trouble else self._round.lost_rest_seconds(stragglers)
         self._books.give_away(stragglers, outage=outage, rest_seconds=rest)
 
     def _end(self) -> None:
@@ -232,32 +179,31 @@ class _Carrying:
         again, as often as the queue allows; likewise when slices cannot be announced.
         """
         books, journey = self._books, self._journey
-        trouble = self._end_round()
+        self._watch.breaker.end()
+        trouble = self._round.end()
         self._reasons = journey.reasons
         try:
             books.announce()
         except StorageError:
-            books.release(outage=self._outage)
+            books.release(outage=self._round.outage_after(trouble))
             raise
         if journey.work.is_done:
             books.close()
             return
-        if journey.has_others and not self._watch.breaker.stopped_by and not self._reader.error:
-            self._give_stragglers_away(trouble)  # they rest, the others go on
-            trouble = None
-        if trouble:
+        if trouble and (self._round.is_in_vain or not journey.has_others):
             self._rest(trouble)
-        else:
-            self._go_on()
+            return
+        if journey.has_others and not self._reader.error:
+            self._give_stragglers_away(trouble)  # they rest, the others go on
+        self._go_on()
 
     def _rest(self, trouble: Trouble) -> None:
         """Have the slice rest, or give it up when the outage has been waited for long enough."""
-        books, outage = self._books, self._outage_after(trouble)
+        books, outage = self._books, self._round.outage_after(trouble)
         waited_seconds = (self._worker.clock.epoch_ms() - outage.since_ms) / 1000
         left_seconds = self._worker.outage_seconds - waited_seconds
         if left_seconds <= 0:
-            reason = explain(trouble, self._watch.breaker.reason)
-            self._given_up = f"{reason}; waited for {waited_seconds:.0f} s"
+            self._given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
             books.release(outage=outage, given_up=self._given_up)
             return
         rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
@@ -274,56 +220,17 @@ class _Carrying:
             raise error
         delay_seconds = books.delay_seconds(work)
         if delay_seconds:
-            delay_seconds = max(delay_seconds, self._lost_rest_seconds(work))
+            delay_seconds = max(delay_seconds, self._round.lost_rest_seconds(work))
         if error:
             delay_seconds = STOPPED_DELAY_SECONDS
+        delay_seconds = math.ceil(min(delay_seconds, max(0.0, self._seconds_to_live())))
         books.release(rest_seconds=delay_seconds)
         books.send(delay_seconds)
-
-    def _lost_rest_seconds(self, work: Work) -> int:
-        """Return how long connections rest whose answers are lost by themselves."""
-        rounds = max(one.rounds for one in work.connections)
-        return LOST_REST_SECONDS * rounds if self._watch.breaker.answers.is_mostly_lost else 0
-
-    def _outage_after(self, trouble: Trouble | None) -> Outage:
-        """Return the rounds in a row that counted for no connection, with this one."""
-        if trouble is None:
-            return Outage()
-        now_ms = self._worker.clock.epoch_ms()
-        return Outage(self._outage.since_ms or now_ms, self._outage.rounds + 1)
-
-    def _make_breaker(self) -> Breaker:
-        """Return a breaker; one that probes first, if the slice rested because of trouble."""
-        evidence, work = self._evidence(), self._books.held.piece.work
-        is_few = not work.shards and len(work.connections) <= evidence.most_own
-        is_in_trouble = self._outage.rounds > 0 and not is_few
-        now = self._worker.clock.monotonic()
-        return Breaker(evidence, probes_from=now if is_in_trouble else None)
-
-    def _evidence(self) -> Evidence:
-        """Return what the broadcast has reached, as far as it is known here."""
-        piece, summary = self._books.held.piece, self._books.held.summary
-        counts = self._journey.counts
-        now_ms = self._worker.clock.epoch_ms()
-        return Evidence(
-            delivered=max(piece.delivered_before, summary.counts.delivered) + counts.delivered,
-            gone=max(piece.gone_before, summary.counts.gone) + counts.gone,
-            elsewhere=self._worker.recent.elsewhere(summary.id, now_ms),
-        )
-
-    def _note_reached(self) -> None:
-        """Remember what was reached: in other broadcasts it tells that posts can succeed."""
-        counts = self._journey.counts - self._before
-        now_ms = self._worker.clock.epoch_ms()
-        self._worker.recent.note(
-            self._books.held.summary.id, counts.delivered + counts.gone, now_ms
-        )
 
     def _carried(
         self, stopped_by: ReadError | LeaseLostError | None, failure: Exception | None
     ) -> Carried:
         piece = self._books.held.piece
-        reason = self._watch.breaker.reason
         return Carried(
             summary=self._books.held.summary,
             slice_id=piece.id,
@@ -334,8 +241,8 @@ class _Carrying:
             reasons=self._reasons,
             handed_over=self._books.handed_over,
             stale_rows_left=self._sweeper.left,
-            trouble=self._trouble,
-            trouble_reason=explain(self._trouble, reason) if self._trouble else "",
+            trouble=self._round.trouble,
+            trouble_reason=self._round.reason,
             given_up=self._given_up,
             stopped_by=stopped_by,
             failure=failure,

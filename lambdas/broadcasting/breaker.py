@@ -119,6 +119,18 @@ class Breaker:
         self._probes_left = max(0, self._probes_left - 1)
         return True
 
+    def hear_answered(self, posts: int) -> bool:
+        """Take posts that were all answered, if that is all there is to know: the usual case.
+
+        Returns whether it is; else `hear` has to be told.
+        """
+        if self._state is not _State.CLOSED or self._window_lost:
+            return False
+        answered, *others = self.answers
+        self.answers = Answers(answered + posts, *others)
+        self._refused_in_a_row = self._unopened_in_a_row = 0
+        return True
+
     def hear(self, heard: Heard, *, left: float, now: float) -> None:
         """Take what posts came to; `left` connections have not ended, infinite if unknown."""
         answers = heard.answers
@@ -137,13 +149,24 @@ class Breaker:
         elif self._state is _State.CLOSED and self._is_lost(is_few=is_few):
             self._probe(now)
 
+    def end(self) -> None:
+        """Take note that the invocation ends: it may have been too short to tell before."""
+        if self._state is _State.PROBING:
+            probed = _less(self.answers, self._before)
+            if not (probed.answered or probed.throttled):
+                self._open_for(probed)
+        elif self._state is _State.CLOSED and self._unopened_in_a_row == sum(self.answers) > 0:
+            self._open(Trouble.OUTAGE)
+
     def _count_in_a_row(self, heard: Heard) -> None:
         """Count what was heard without an answer in between."""
-        if heard.answers.answered:
-            self._refused_in_a_row = self._unopened_in_a_row = 0
-        else:
-            self._refused_in_a_row += heard.refused_anew
-            self._unopened_in_a_row += heard.unopened
+        answers = heard.answers
+        self._unopened_in_a_row += heard.unopened
+        self._refused_in_a_row += heard.refused_anew
+        if answers.answered:
+            self._refused_in_a_row = 0
+        if answers.answered or answers.refused or answers.throttled:
+            self._unopened_in_a_row = 0
 
     def _is_lost(self, *, is_few: bool) -> bool:
         """Tell whether the endpoint seems not to answer."""
@@ -200,9 +223,19 @@ class Breaker:
             self._probes_left = PROBES_AT_ONCE
             self._answered = self._in_vain = 0  # each group of probes is judged by itself
         if now - self._probing_since >= PROBING_SECONDS:
-            probed = _less(self.answers, self._before)
-            is_refused = probed.refused > probed.lost
-            self._open(Trouble.FORBIDDEN if is_refused else Trouble.OUTAGE)
+            self._conclude(now)
+
+    def _conclude(self, now: float) -> None:
+        """End probing by what was heard; begin anew if that is nothing: no probe could go."""
+        probed = _less(self.answers, self._before)
+        if not (probed.refused or probed.lost):
+            self._probe(now)
+        else:
+            self._open_for(probed)
+
+    def _open_for(self, probed: Answers) -> None:
+        is_refused = probed.refused > probed.lost
+        self._open(Trouble.FORBIDDEN if is_refused else Trouble.OUTAGE)
 
     def _open(self, trouble: Trouble) -> None:
         self._state = _State.OPEN

@@ -48,6 +48,11 @@ class Batch:
             self.probes_in_vain += is_in_vain
             self.probes_answered += not is_in_vain
 
+    @property
+    def is_all_answered(self) -> bool:
+        """Whether every post was answered, and none was a probe."""
+        return not (self.forbidden or self.throttled or self.lost or self.probes_answered)
+
     def add_unopened(self, reason: str) -> None:
         """Count an HTTP connection that could not be opened."""
         self.unopened += 1

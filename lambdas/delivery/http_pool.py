@@ -10,6 +10,7 @@ from delivery.connector import Connector
 from delivery.http_answer import Answer
 from delivery.http_connection import HttpConnection
 from delivery.http_head import MalformedAnswerError
+from delivery.losses import Ending, loss
 from delivery.openings import Openings, watch
 from delivery.post import Post
 from delivery.waker import Waker
@@ -21,14 +22,6 @@ class Timeouts(NamedTuple):
     connect_seconds: float = 2.0
     read_seconds: float = 5.0
     idle_seconds: float = 50.0
-
-
-class IdleClosedError(ConnectionError):
-    """The server had closed the connection while it was idle: the post was in vain."""
-
-
-Ending = tuple[Post, Answer | Exception]
-"""A post, and its answer or why there is none."""
 
 
 class HttpPool:
@@ -110,7 +103,7 @@ class HttpPool:
         except OSError as error:
             self._drop(http)
             self._connector.doubt()
-            raise self._loss(http, error) from error
+            raise loss(http, error) from error
         watch(self._selector, http)
 
     def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending]:
@@ -219,14 +212,7 @@ class HttpPool:
         assert post
         self._drop(http)
         self._connector.doubt()
-        return post, answer or self._loss(http, error)
-
-    @staticmethod
-    def _loss(http: HttpConnection, error: Exception) -> Exception:
-        """Return why there is no answer; a server may close what is idle, and then tells nobody."""
-        was_idle = (http.answers or http.has_rested) and not http.has_heard
-        is_in_vain = was_idle and not isinstance(error, TimeoutError)
-        return IdleClosedError(str(error)) if is_in_vain else error
+        return post, answer or loss(http, error)
 
     def _check_idle(self, http: HttpConnection) -> None:
         if not http.is_quiet():

@@ -5,7 +5,8 @@ import time
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
 from delivery.http_answer import Answer
-from delivery.http_pool import Ending, HttpPool, IdleClosedError
+from delivery.http_pool import HttpPool
+from delivery.losses import Ending, IdleClosedError
 from delivery.port import NO_ANSWER, ForbiddenError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
@@ -182,6 +183,13 @@ class PostLoop:
         for post, result in endings:
             if not isinstance(result, Answer):
                 self._judge_loss(post, result, batch, now)
+                continue
+            if result.status == DELIVERED and not post.is_probe:  # the hot path
+                batch.answered += 1
+                answers += 1
+                self._settled.append(
+                    Settlement(post.connection, Outcome.DELIVERED, post.tries, post.throttles)
+                )
                 continue
             was_throttled = post.throttles or post.connection.rounds
             is_first_throttle = result.status == TOO_MANY and not was_throttled

@@ -6,6 +6,7 @@ from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from broadcasting.breaker import PROBES_AT_ONCE
 from broadcasting.clock import Clock
 from broadcasting.retry import Backoff
 from delivery.port import LAST_ANSWERS_SECONDS, Watch
@@ -69,6 +70,12 @@ class Run:
         """Whether no post is started any more."""
         return now >= self._last_post_at or self.breaker.is_open
 
+    def wants(self, waiting: int, now: float) -> int:
+        """Return how much of a pace to ask for, if that many posts wait: a few while probing."""
+        if self.is_stopped(now) or now >= self._watch.pause_at:
+            return 0
+        return waiting if self.breaker.is_closed else min(waiting, PROBES_AT_ONCE)
+
     def permits(self, wanted: int, now: float) -> int:
         """Return how many of the wanted posts may start, the pace aside."""
         if now >= self._watch.pause_at:
@@ -89,6 +96,8 @@ class Run:
         """Take what has come; so many connections have ended by it."""
         with self._lock:
             self._ended += ended
+            if batch.is_all_answered and self.breaker.hear_answered(batch.answered):
+                return
             left = self.taken - self._ended if self.is_fed else math.inf
             self.breaker.hear(batch.heard(), left=left, now=now)
 

@@ -146,10 +146,8 @@ class SelectorFanOut:
 
 def _waiting(run: Run, audience: Iterator[Connection], loops: list[PostLoop]) -> int:
     """Return about how many posts are still to be made, repeated ones that are due included."""
-    if run.is_stopped(run.clock.monotonic()):
-        return 0
     due = sum(loop.retries_due for loop in loops)
-    return len(run.fresh) + length_hint(audience) + due
+    return run.wants(len(run.fresh) + length_hint(audience) + due, run.clock.monotonic())
 
 
 def _wake(loops: list[PostLoop]) -> None:

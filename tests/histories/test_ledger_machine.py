@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+import bookkeeping
 import broadcast
 import report
 import worker
@@ -177,6 +178,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.world.dynamo.unreadable = set() if shard is None else {f"all#{shard}"}
         self.world.trouble = of_all
         self.world.is_throttled = is_throttled
+        self.is_quiet &= not is_throttled  # for longer than an invocation lasts, perhaps
 
     @rule(seconds=st.sampled_from([1, 300]))
     def freeze(self, seconds: int) -> None:
@@ -361,7 +363,7 @@ class _Log:
 @pytest.fixture
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small limits, so that short histories reach all of them; no threads; no log."""
-    monkeypatch.setattr(worker, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
+    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", STRAGGLERS)
     monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 2)
     monkeypatch.setattr(audience_reader, "MOST_AHEAD", 3)

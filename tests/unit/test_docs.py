@@ -3,12 +3,36 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from broadcasting import breaker, trouble
+from broadcasting.frame import MAX_FRAME_BYTES
+from broadcasting.retry import MAX_ROUNDS
+from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN
+from stacks.parts.work_queue import MAX_RECEIVES
+from stacks.settings import Settings
+from storage.ledger_lease import MAX_HOPS
+
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def _named_in(pattern: str, *paths: Path) -> set[str]:
+    """Return what a pattern finds in source files."""
+    return {name for path in paths for name in re.findall(pattern, path.read_text())}
+
+
+def _rule() -> str:
+    """Return the section that states whose trouble an answer is."""
+    section = DELIVERY.split("## One connection's trouble, or everyone's?\n")[1]
+    return section.split("\n## ")[0]
 
 
 def test_faults_in_the_documents_have_their_tests() -> None:
     """Each row of the table names tests that exist, and no fault test is missing from it."""
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "delivery.md").read_text()))
+    named = set(re.findall(r"`(test_\w+)`", DELIVERY))
     tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "faults").glob("test_*.py"))
 
     written = set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
@@ -22,3 +46,65 @@ def test_documents_link_to_files_that_exist() -> None:
     for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_readme_names_every_metric() -> None:
+    """Each metric that is published is in its list, and operators are told what they cost."""
+    names = _named_in(r'"([A-Z][A-Za-z]+)"(?:: |,\s+unit)', ROOT / "lambdas" / "metrics.py")
+
+    missing = sorted(name for name in names if f"`{name}`" not in README)
+
+    assert missing == []
+    assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month |" in OPERATIONS
+
+
+def test_readme_names_every_log_line() -> None:
+    """Each message that a function logs is told."""
+    lambdas = (ROOT / "lambdas").glob("*.py")
+    names = _named_in(r'logger\.\w+\(\s*"([^"]+)"', *lambdas)
+    names |= {"opened", "resumed", "taken up", "carried", "handed over", "broken off", "lease lost"}
+
+    missing = sorted(name for name in names if f"`{name}`" not in README)
+
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"at most {trouble.MOST_OWN} connections, or one in fifty",
+        f"closed --> open: {breaker.REFUSALS_IN_A_ROW} connections refused",
+        f"closed --> probing: {breaker.WINDOW_POSTS} posts, most of them lost",
+        f"probing --> open: {breaker.PROBING_SECONDS:.0f} s",
+        "0, 0.1, 0.3, 0.7, 1.5 and 3.1 s",
+        "5 s, then 10, 20, 40, 80 and 160 s, then 300 s each time",
+        f"`{KIND}` = `{GAVE_UP}`",
+        f"`{REDRIVEN}`",
+    ],
+)
+def test_delivery_states_the_rule_of_the_code(words: str) -> None:
+    """The numbers and names of the rule are those that the code has."""
+    assert words in _rule()
+
+
+def test_rule_in_the_documents_has_the_pauses_of_the_code() -> None:
+    """What the documents write out is what the code computes."""
+    rests = [trouble.rest_seconds(rounds) for rounds in range(1, 9)]
+
+    assert rests == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert breaker.PROBES_AT_SECONDS == (0, 0.1, 0.3, 0.7, 1.5, 3.1)
+    assert (breaker.PROBES_AT_ONCE, trouble.OWN_ONE_IN, MAX_ROUNDS) == (4, 50, 4)
+
+
+def test_readme_states_the_limits_of_the_code() -> None:
+    """The size of a frame, receives, hops, and how long an outage is waited for."""
+    limits = (
+        f"at most {MAX_FRAME_BYTES // 1024} KiB of UTF-8",
+        f"after {MAX_RECEIVES} receives",
+        f"taken up {MAX_HOPS:,} times in a row",
+        f"| `outageSeconds` | {Settings().outage_seconds:,} |",
+    )
+
+    missing = [words for words in limits if words not in README]
+
+    assert missing == []

@@ -16,6 +16,7 @@ from bench.stand_in.server import StandIn
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome
 from broadcasting.retry import Backoff
+from broadcasting.trouble import Trouble
 from delivery.selector_fan_out import SelectorFanOut
 from tests.unit.lambdas.fakes import FakeTime
 from tests.unit.lambdas.loopback import found, swallowing_port, unused_port
@@ -87,6 +88,7 @@ def test_fan_out_delivers_to_everyone_when_one_address_is_dead(
     assert dict(house.stand_in.report().received) == once(one.id for one in delivery.taken)
 
 
+@pytest.mark.usefixtures("hasty_probes")
 def test_fan_out_counts_no_try_when_every_address_is_dead(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_fan_out_counts_no_try_when_every_address_is_dead(
     delivery = deliver(house.fan_out(), connections(20))
 
     assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.watch.breaker.stopped_by is Trouble.OUTAGE
     assert house.stand_in.report().posts == 0
 
 

@@ -17,9 +17,11 @@ from bench.stand_in.certificate import ServerCertificate, issue_certificate
 from bench.stand_in.reaction import Answer, Post, Reaction, Script
 from bench.stand_in.server import StandIn
 from broadcasting.audience import Connection
+from broadcasting.breaker import REFUSALS_IN_A_ROW
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.outcome import Outcome
-from delivery.port import FanOut, ForbiddenError
+from broadcasting.trouble import Trouble
+from delivery.port import FanOut
 from delivery.selector_fan_out import FRESH
 from tests.unit.lambdas.loopback import PATIENCE_SECONDS
 from tests.unit.lambdas.posting import (
@@ -39,6 +41,9 @@ from tests.unit.lambdas.posting import (
 
 AT_ONCE = 8
 """How many posts are under way at once."""
+
+FEW = 11
+"""So few that the breaker stays closed, though every try of theirs is lost."""
 
 MOST_AHEAD = FRESH + 2 * AT_ONCE
 """The fast one takes connections some thousands ahead of need, boto3's only as many as threads."""
@@ -122,6 +127,7 @@ def test_fan_out_delivers_the_frame_to_everyone_exactly_once(start: Start) -> No
     [
         (200, Outcome.DELIVERED, 1),
         (400, Outcome.FAILED, 1),
+        (403, Outcome.LEFT, TRIES),
         (408, Outcome.LEFT, TRIES),
         (410, Outcome.GONE, 1),
         (413, Outcome.FAILED, 1),
@@ -138,11 +144,12 @@ def test_fan_out_ends_by_the_answer(
     """What can never succeed ends at once, what may is tried and then left; nothing is raised."""
     posting = start(lambda _post: answer(status))
 
-    delivery = deliver(posting.fan_out, connections(20))
+    delivery = deliver(posting.fan_out, connections(FEW))
 
     throttles = tries if status == 429 else 0
     assert delivery.facts() == {(outcome, tries, throttles)}
-    assert posting.stand_in.report().answers == {status: 20 * tries}
+    assert posting.stand_in.report().answers == {status: FEW * tries}
+    assert delivery.watch.breaker.is_closed
     if status != 200:
         (reason,) = delivery.reasons()
         assert reason.startswith(f"{status} ")
@@ -167,14 +174,16 @@ def test_fan_out_leaves_a_young_connection_that_stays_gone(start: Start) -> None
     assert delivery.facts() == {(Outcome.LEFT, TRIES, 0)}
 
 
-@pytest.mark.parametrize(("status", "throttles"), [(429, 2), (408, 0), (500, 0), (503, 0)])
+@pytest.mark.parametrize(
+    ("status", "throttles"), [(429, 2), (403, 0), (408, 0), (500, 0), (503, 0)]
+)
 def test_fan_out_delivers_when_a_later_try_succeeds(
     start: Start, status: int, throttles: int
 ) -> None:
     """The reason is forgotten, the throttles are counted."""
     posting = start(lambda post: answer(status if post.attempt < TRIES else 200))
 
-    delivery = deliver(posting.fan_out, connections(40))
+    delivery = deliver(posting.fan_out, connections(FEW))
 
     assert delivery.facts() == {(Outcome.DELIVERED, TRIES, throttles)}
     assert delivery.reasons() == {""}
@@ -195,17 +204,21 @@ def test_fan_out_ends_everyone_by_their_own_answers(start: Start) -> None:
     assert posting.received() == once(delivery.who(Outcome.DELIVERED))
 
 
-def test_fan_out_raises_after_everyone_is_left_when_it_is_forbidden(start: Start) -> None:
-    """Nobody's try is counted, and nobody fails because of our own permissions."""
+def test_fan_out_stops_within_some_dozens_of_posts_when_it_is_forbidden(start: Start) -> None:
+    """Nothing is raised, and nobody fails because of our own permissions."""
     posting, untaken = start(lambda _post: answer(403)), iter(connections(10_000))
 
     delivery = deliver(posting.fan_out, untaken)
 
-    assert isinstance(delivery.error, ForbiddenError)
-    assert "injected" in str(delivery.error)
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    breaker = delivery.watch.breaker
+    assert (breaker.stopped_by, delivery.error) == (Trouble.FORBIDDEN, None)
+    assert "injected" in breaker.reason
+    assert delivery.who(Outcome.LEFT) == {one.id for one in delivery.taken}
+    assert {one.reason for one in delivery.settlements} == {breaker.reason}
     assert len(delivery.taken) + len(list(untaken)) == 10_000
     assert posting.received() == {}
+    posts = posting.stand_in.report().answers[403]
+    assert posts <= TRIES * REFUSALS_IN_A_ROW + AT_ONCE  # boto3's repeats before it goes on
 
 
 def test_fan_out_takes_its_audience_lazily(start: Start) -> None:

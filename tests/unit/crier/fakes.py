@@ -124,6 +124,8 @@ class FakeQueues:
     messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     sent: list[tuple[str, str]] = field(default_factory=list)
+    marks: list[set[str]] = field(default_factory=list)
+    """The names of the attributes of what was sent."""
     calls: list[str] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
 
@@ -172,10 +174,17 @@ class FakeQueues:
         all_ = self.messages.get(QueueUrl, [])
         return {"Attributes": {name: str(len(all_) - len(self.ids(QueueUrl)))}}
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> dict[str, str]:  # noqa: N803
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        MessageBody: str,  # noqa: N803
+        MessageAttributes: dict[str, Any] | None = None,  # noqa: N803
+    ) -> dict[str, str]:
         """Take a message."""
         self._call("send")
         self.sent.append((QueueUrl, MessageBody))
+        self.marks.append(set(MessageAttributes or {}))
         return {"MessageId": f"sent-{len(self.sent)}"}
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803

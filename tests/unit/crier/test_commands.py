@@ -130,7 +130,7 @@ def test_status_says_which_slices_rest_and_which_were_given_up(stack: FakeStack,
         a_slice("3", Counts(), **rests, given_up="taken up too often"),
     )
 
-    shown = " ".join(run("status", "news").stdout.split())
+    shown = " ".join(run("status", "news").stdout.replace("│", " ").split())
     told = json.loads(run("status", "news", "--json").stdout)
 
     assert (

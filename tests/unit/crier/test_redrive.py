@@ -18,7 +18,13 @@ HEAR = '{"message": "hear"}'
 SLICE = '{"broadcast": "news", "slice": "4"}'
 
 
-def letter(body: str, origin: Origin = Origin.BROADCASTS, *, reason: str = "") -> DeadLetter:
+def letter(
+    body: str,
+    origin: Origin = Origin.BROADCASTS,
+    *,
+    reason: str = "",
+    is_given_up: bool = False,
+) -> DeadLetter:
     """Return a letter that was sent a minute ago as message `news`."""
     return DeadLetter(
         origin=origin,
@@ -27,7 +33,7 @@ def letter(body: str, origin: Origin = Origin.BROADCASTS, *, reason: str = "") -
         body=body,
         reason=reason,
         is_moved=not reason,
-        is_given_up=False,
+        is_given_up=is_given_up,
         sent_ms=OPENED_MS,
         receipt="r",
     )
@@ -53,6 +59,29 @@ def test_broadcast_keeps_its_id_when_it_is_put_back() -> None:
     assert decision.deed is Deed.PUT_BACK
     assert again == Broadcast("news", "hear")
     assert again.digest == a_summary().digest
+
+
+def test_broadcast_is_put_back_when_it_is_open_though_it_would_be_rejected_today() -> None:
+    """A later release takes less than the one that opened it: it goes on all the same."""
+    body = '{"message": "hear", "retired": 1}'
+
+    decision = decide(letter(body), ledger().find, rejected=False, now_ms=NOW_MS)
+
+    assert decision.deed is Deed.PUT_BACK
+    assert json.loads(decision.body) == {"message": "hear", "retired": 1, "id": "news"}
+
+
+def test_slice_is_put_back_when_it_was_given_up() -> None:
+    """It breaks no contract: no --rejected is needed. A rejected one stays."""
+    given_up = letter(SLICE, Origin.SLICES, reason="down for an hour", is_given_up=True)
+    rejected = letter(SLICE, Origin.SLICES, reason="its row is wrong")
+
+    decisions = [
+        decide(one, ledger().find, rejected=False, now_ms=NOW_MS) for one in (given_up, rejected)
+    ]
+
+    assert [one.deed for one in decisions] == [Deed.PUT_BACK, Deed.KEPT]
+    assert decisions[0].body == SLICE
 
 
 @pytest.mark.parametrize("message", [1.1, 0.1 + 0.2, 10**30, "✓ \ud800 é", {"b": 1, "a": [-0.0]}])
@@ -248,6 +277,7 @@ def test_redrive_does_what_is_decided_and_leaves_the_rest_visible(sqs: FakeQueue
         ("m3", Deed.DELETED),
     ]
     assert [(url, json.loads(body)["id"]) for url, body in sqs.sent] == [("source", "m1")]
+    assert sqs.marks == [{"crier.redriven"}]
     assert sqs.ids("dead") == ["m2"]
     assert sqs.calls.index("send") < sqs.calls.index("delete")
 

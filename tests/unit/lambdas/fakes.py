@@ -1,5 +1,6 @@
 """Fakes of the AWS clients and the clock: faults are injected where the wire would be."""
 
+import math
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from broadcasting.audience import Connection, shard_of
+from broadcasting.breaker import Heard
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement
+from broadcasting.outcome import Outcome, Settlement, Verdict
+from broadcasting.trouble import Answers
 from delivery.port import Watch
 from storage.connections import ConnectionsTable
 from storage.errors import BusyError, ConflictError, ReadError, WriteError
@@ -196,6 +199,7 @@ class FakeLedgerTable:
     writes: list[tuple[Row, ...]] = field(default_factory=list)
     reads: list[tuple[str, str]] = field(default_factory=list)
     epoch_ms: Callable[[], int] = lambda: NOW_MS
+    is_busy: Callable[[tuple[Row, ...]], bool] = lambda _rows: False
 
     def get(self, key: tuple[str, str]) -> Item | None:
         """Return an item as it is now."""
@@ -212,7 +216,7 @@ class FakeLedgerTable:
         fault = self.faults.pop(0) if self.faults else None
         if fault is Fault.REFUSED:
             raise WriteError("injected")
-        if fault is Fault.BUSY:
+        if fault is Fault.BUSY or self.is_busy(rows):
             raise BusyError("injected")
         if any(self._version(row) != row.version for row in rows):
             raise ConflictError("changed")
@@ -299,6 +303,12 @@ class FakeFanOut:
     time: FakeTime | None = None
     seconds_per_post: float = 0.0
     frames: list[str] = field(default_factory=list)
+    probing: list[bool] = field(default_factory=list)
+    """Whether each delivery was to begin with probes."""
+    paused: int = 0
+    """How often it was told to pause."""
+    most_unsaved: int = 0
+    """How many have ended at most between two pauses that were lifted."""
 
     def deliver(
         self,
@@ -312,29 +322,60 @@ class FakeFanOut:
         assert deadline
         watch = watch or Watch()
         self.frames.append(frame)
-        source = iter(connections)
+        self.probing.append(not watch.breaker.is_closed)
+        source, unsaved = iter(connections), 0
         for _ in range(self.most):
-            if self.time and self.time.seconds >= deadline:
+            if watch.breaker.is_open or self._is_over(min(deadline, watch.stop_at)):
                 break
+            while self.time and self.time.seconds >= watch.pause_at:
+                self.paused += 1
+                self.time.run(0.1)
+                watch.tick()
+            unsaved = 1 if watch.pause_at == math.inf else unsaved + 1
+            self.most_unsaved = max(self.most_unsaved, unsaved)
             connection = next(source, None)
             if connection is None:
                 break
             if self.time:
                 self.time.run(self.seconds_per_post)
-            planned = self.settlements.get(connection.id)
-            yield self._settle(connection, planned)
+            settlement = self._settle(connection, self.settlements.get(connection.id))
+            is_probe = watch.breaker.probe()
+            watch.breaker.hear(_heard(settlement, is_probe=is_probe), left=math.inf, now=0.0)
+            yield settlement
         if self.forbidden:
             watch.breaker.forbid("403 Forbidden: injected")
+
+    def _is_over(self, end: float) -> bool:
+        return self.time is not None and self.time.seconds >= end
 
     @staticmethod
     def _settle(connection: Connection, planned: Settlement | None) -> Settlement:
         if planned is None:
             return Settlement(connection, Outcome.DELIVERED, tries=1)
-        return Settlement(
-            connection, planned.outcome, planned.tries, planned.throttles, planned.reason
-        )
+        return planned._replace(connection=connection)
 
 
-def plan(outcome: Outcome, *, tries: int = 1, throttles: int = 0) -> Settlement:
+def _heard(settlement: Settlement, *, is_probe: bool) -> Heard:
+    """Return what the one post of a settlement came to."""
+    refused, throttled, lost = (
+        int(settlement.verdict is verdict)
+        for verdict in (Verdict.FORBIDDEN, Verdict.THROTTLED, Verdict.LOST)
+    )
+    answered = 1 - refused - throttled - lost
+    reason = settlement.reason if refused or lost else ""
+    in_vain = refused + lost
+    probes = (1 - in_vain, in_vain) if is_probe else (0, 0)
+    answers = Answers(answered, refused, throttled, lost)
+    return Heard(answers, refused, lost, 0, *probes, reason)
+
+
+def plan(
+    outcome: Outcome, *, tries: int = 1, throttles: int = 0, verdict: Verdict | None = None
+) -> Settlement:
     """Return a settlement for `FakeFanOut` to copy onto whichever connection it is for."""
-    return Settlement(Connection("any", 0), outcome, tries, throttles, "planned")
+    return Settlement(Connection("any", 0), outcome, tries, throttles, "planned", verdict)
+
+
+def left(verdict: Verdict) -> Settlement:
+    """Return the settlement of a connection that heard that in vain."""
+    return plan(Outcome.LEFT, verdict=verdict)

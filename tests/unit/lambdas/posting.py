@@ -33,6 +33,8 @@ CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random
 OLD_MS = CLOCK.epoch_ms() - 600_000
 FRAME = '{"id":"b1","message":"grüße"}'
 TRIES = 3
+IN_FLIGHT = 32
+"""How many posts the fast fan-out has under way at once, unless told."""
 BACKOFF = Backoff(tries=TRIES, base_seconds=0.001, cap_seconds=0.01)
 PATIENT = Timeouts(connect_seconds=30.0, read_seconds=30.0)
 """Nothing times out that would come: the machine may be busy."""
@@ -66,7 +68,7 @@ def selector_fan_out(
     ca_path: Path | None = None,
     *,
     threads: int = 2,
-    in_flight: int = 32,
+    in_flight: int = IN_FLIGHT,
     timeouts: Timeouts = PATIENT,
     backoff: Backoff = BACKOFF,
     pace: Pace = UNPACED,

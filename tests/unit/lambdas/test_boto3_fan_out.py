@@ -1,5 +1,6 @@
 """Posting with boto3: every connection taken ends in exactly one outcome."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from threading import Barrier, Event
@@ -13,14 +14,20 @@ from botocore.exceptions import (
 )
 
 from broadcasting.audience import Connection
+from broadcasting.breaker import REFUSALS_IN_A_ROW, WINDOW_POSTS, Breaker
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement
+from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
+from broadcasting.trouble import Trouble
+from delivery import boto3_fan_out
 from delivery.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
-from delivery.port import ForbiddenError
+from delivery.port import Watch
 from tests.unit.lambdas.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error
 
 AT_ONCE = Backoff(tries=3, base_seconds=0.0, cap_seconds=0.0)
+NEVER_AGAIN = Backoff(tries=3, base_seconds=10_000.0, cap_seconds=10_000.0)
+"""The next try is due after the end of the test."""
+
 Answer = Callable[[str, int], Exception | None]
 
 
@@ -67,6 +74,8 @@ def test_fan_out_ends_at_once_when_there_is_nobody() -> None:
         (aws_error(400, "BadRequest"), Outcome.FAILED, 1, 0, "400 BadRequest: injected"),
         (aws_error(413), Outcome.FAILED, 1, 0, "413"),
         (ParamValidationError(report="bad id"), Outcome.FAILED, 1, 0, "Parameter validation"),
+        (aws_error(403, "Forbidden"), Outcome.LEFT, 3, 0, "403 Forbidden: injected"),
+        (NoCredentialsError(), Outcome.LEFT, 3, 0, "Unable to locate credentials"),
         (aws_error(429), Outcome.LEFT, 3, 3, "429"),
         (aws_error(500), Outcome.LEFT, 3, 0, "500"),
         (aws_error(503), Outcome.LEFT, 3, 0, "503"),
@@ -104,7 +113,8 @@ def test_fan_out_delivers_when_a_later_try_succeeds() -> None:
 
     (settlement,) = _deliver(posts, _old(1))
 
-    assert settlement == Settlement(settlement.connection, Outcome.DELIVERED, 3, 2, "")
+    who, delivered = settlement.connection, Verdict.DELIVERED
+    assert settlement == Settlement(who, Outcome.DELIVERED, 3, 2, "", delivered)
 
 
 def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
@@ -121,30 +131,103 @@ def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
 
 
 @pytest.mark.parametrize("error", [aws_error(403, "Forbidden"), NoCredentialsError()])
-def test_fan_out_raises_after_the_settlements_when_forbidden(error: Exception) -> None:
-    """Nothing fails and nobody's try is counted; the untaken stay where they are."""
-    posts = FakePosts(lambda _id, _tries: error)
-    untaken, settlements = iter(_old(50)), []
+def test_fan_out_stops_within_some_dozens_of_posts_when_forbidden(error: Exception) -> None:
+    """Nothing fails, and those who are not taken stay where they are."""
+    posts, watch, untaken = FakePosts(lambda _id, _tries: error), Watch(), iter(_old(500))
+    fan_out = Boto3FanOut(posts.client, workers=4, clock=FakeTime().clock, backoff=NEVER_AGAIN)
 
-    with pytest.raises(ForbiddenError, match="ManageConnections"):  # noqa: PT012 - a generator
-        for settlement in _fan_out(posts).deliver("frame", untaken, FAR):
-            settlements.append(settlement)  # noqa: PERF402 - what came before the error counts
+    settlements = list(fan_out.deliver("frame", untaken, FAR, watch=watch))
 
-    assert {(one.outcome, one.tries) for one in settlements} == {(Outcome.LEFT, 0)}
-    assert len(settlements) + len(list(untaken)) == 50
+    assert watch.breaker.stopped_by is Trouble.FORBIDDEN
+    assert watch.breaker.reason == settlements[0].reason
+    assert {(one.outcome, one.tries) for one in settlements} == {(Outcome.LEFT, 1)}
+    assert REFUSALS_IN_A_ROW <= len(posts.sent) < REFUSALS_IN_A_ROW + 4
+    assert len(settlements) + len(list(untaken)) == 500
 
 
 def test_fan_out_keeps_what_was_delivered_when_forbidden_later() -> None:
-    """The 403 comes last: what was settled before stays settled."""
-    posts = FakePosts(lambda name, _tries: aws_error(403) if name == "c9" else None)
-    settlements = []
+    """What was settled before the refusals stays settled."""
+    posts = FakePosts(lambda name, _tries: aws_error(403) if int(name[1:]) > 99 else None)
+    watch = Watch()
+    fan_out = Boto3FanOut(posts.client, workers=1, clock=FakeTime().clock, backoff=NEVER_AGAIN)
 
-    with pytest.raises(ForbiddenError):  # noqa: PT012 - a generator
-        for settlement in _fan_out(posts, workers=1).deliver("frame", _old(20), FAR):
-            settlements.append(settlement)  # noqa: PERF402 - what came before the error counts
+    settlements = list(fan_out.deliver("frame", _old(500), FAR, watch=watch))
 
     outcomes = [settlement.outcome for settlement in settlements]
-    assert outcomes == [Outcome.DELIVERED] * 9 + [Outcome.LEFT]
+    assert watch.breaker.stopped_by is Trouble.FORBIDDEN
+    assert outcomes == [Outcome.DELIVERED] * 100 + [Outcome.LEFT] * REFUSALS_IN_A_ROW
+
+
+def test_fan_out_delivers_to_the_others_when_some_are_refused() -> None:
+    """Thirty in a row, the first ones: theirs, as others are answered."""
+    posts = FakePosts(lambda name, _tries: aws_error(403) if int(name[1:]) < 30 else None)
+    watch = Watch()
+
+    settlements = list(_fan_out(posts).deliver("frame", _old(300), FAR, watch=watch))
+
+    facts = Counter((settlement.outcome, settlement.tries) for settlement in settlements)
+    assert facts == {(Outcome.DELIVERED, 1): 270, (Outcome.LEFT, AT_ONCE.tries): 30}
+    assert watch.breaker.is_closed
+
+
+def test_fan_out_stops_when_no_post_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most posts are lost, then all probes: an outage."""
+    monkeypatch.setattr(boto3_fan_out, "TICK_SECONDS", 0.001)
+    posts, time, watch = FakePosts(lambda _id, _tries: OSError("reset")), FakeTime(), Watch()
+    fan_out = Boto3FanOut(posts.client, workers=4, clock=time.clock, backoff=NEVER_AGAIN)
+    untaken = iter(_old(500))
+    watch.tick = lambda: time.run(1.0)
+
+    settlements = list(fan_out.deliver("frame", untaken, FAR, watch=watch))
+
+    assert watch.breaker.stopped_by is Trouble.OUTAGE
+    assert {(one.outcome, one.reason) for one in settlements} == {(Outcome.LEFT, "OSError: reset")}
+    assert len(posts.sent) < 2 * WINDOW_POSTS
+    assert len(settlements) + len(list(untaken)) == 500
+
+
+def test_fan_out_goes_on_when_a_probe_is_answered() -> None:
+    """A slice that was in trouble begins with probes, and everyone is delivered."""
+    watch = Watch(breaker=Breaker(probes_from=0.0))
+
+    settlements = list(_fan_out(FakePosts()).deliver("frame", _old(100), FAR, watch=watch))
+
+    assert [one.outcome for one in settlements] == [Outcome.DELIVERED] * 100
+    assert watch.breaker.is_closed
+
+
+def test_fan_out_starts_no_post_until_its_pause_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller's tick moves it, in time."""
+    monkeypatch.setattr(boto3_fan_out, "TICK_SECONDS", 0.001)
+    posts, watch = FakePosts(), Watch(pause_at=-1.0)
+    sent = []
+
+    def tick() -> None:
+        sent.append(len(posts.sent))
+        watch.pause_at = FAR if len(sent) == 2 else -1.0
+
+    watch.tick = tick
+
+    settlements = list(_fan_out(posts).deliver("frame", _old(20), FAR, watch=watch))
+
+    assert sent == [0, 0]
+    assert [one.outcome for one in settlements] == [Outcome.DELIVERED] * 20
+
+
+def test_fan_out_starts_no_post_once_it_is_to_stop() -> None:
+    """The answer under way counts; the others have not been taken."""
+    time, untaken = FakeTime(), iter(_old(10))
+
+    def late(name: str, _tries: int) -> None:
+        if name == "c4":
+            time.seconds = 5.0
+
+    fan_out = _fan_out(FakePosts(late), time, workers=1)
+
+    settlements = list(fan_out.deliver("f", untaken, FAR, watch=Watch(stop_at=5.0)))
+
+    assert [one.outcome for one in settlements] == [Outcome.DELIVERED] * 5
+    assert len(list(untaken)) == 5
 
 
 def test_fan_out_takes_nobody_when_the_deadline_is_over() -> None:
@@ -248,19 +331,17 @@ def test_fan_out_posts_nothing_that_was_left_while_it_waited_for_a_thread() -> N
     assert posts.sent == []
 
 
-def test_fan_out_counts_no_tries_of_those_who_wait_when_forbidden() -> None:
-    """A 500 before the 403 is no round of theirs: the next call begins anew."""
-    posts = FakePosts(lambda name, _tries: aws_error(403 if name == "c1" else 500))
-    backoff = Backoff(tries=3, base_seconds=60.0, cap_seconds=60.0)
-    fan_out = Boto3FanOut(posts.client, workers=1, clock=FakeTime().clock, backoff=backoff)
-    settlements = []
+def test_fan_out_counts_the_tries_of_those_who_wait_when_forbidden() -> None:
+    """Whether they count is decided once the round is over."""
+    posts = FakePosts(lambda name, _tries: aws_error(503 if name == "c0" else 403))
+    fan_out = Boto3FanOut(posts.client, workers=1, clock=FakeTime().clock, backoff=NEVER_AGAIN)
+    watch = Watch()
 
-    with pytest.raises(ForbiddenError):  # noqa: PT012 - a generator
-        for settlement in fan_out.deliver("frame", _old(5), FAR):
-            settlements.append(settlement)  # noqa: PERF402 - what came before the error counts
+    settlements = list(fan_out.deliver("frame", _old(500), FAR, watch=watch))
 
-    assert posts.sent == ["c0", "c1"]
-    assert {(one.connection.id, one.outcome, one.tries) for one in settlements} == {
-        ("c0", Outcome.LEFT, 0),
-        ("c1", Outcome.LEFT, 0),
+    assert watch.breaker.stopped_by is Trouble.FORBIDDEN
+    reasons = Counter((one.outcome, one.tries, one.reason[:3]) for one in settlements)
+    assert reasons == {
+        (Outcome.LEFT, 1, "503"): 1,
+        (Outcome.LEFT, 1, "403"): REFUSALS_IN_A_ROW,
     }

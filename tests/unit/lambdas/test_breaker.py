@@ -113,7 +113,7 @@ def test_breaker_opens_though_only_a_few_are_left_when_nothing_can_be_opened() -
     """An HTTP connection that is refused is never one client's own trouble."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, UNOPENED, times=WINDOW_POSTS, left=1)
+    _hear(breaker, UNOPENED, times=WINDOW_POSTS + 1, left=1)
     breaker.permits(1, PROBING_SECONDS)
 
     assert breaker.stopped_by is Trouble.OUTAGE
@@ -224,6 +224,16 @@ def test_breaker_takes_all_missed_probes_as_one() -> None:
     assert breaker.permits(100, 3.5) == PROBES_AT_ONCE
 
 
+def test_breaker_that_has_heard_nothing_of_its_probes_probes_anew() -> None:
+    """None could go in time: the caller had to pause, say, or its audience was slow."""
+    breaker = Breaker(probes_from=0.0)
+
+    permitted = breaker.permits(100, PROBING_SECONDS + 1.0)
+    _probe(breaker, OK, now=PROBING_SECONDS + 1.0)
+
+    assert (permitted, breaker.is_closed) == (PROBES_AT_ONCE, True)
+
+
 def test_breaker_opens_without_credentials_and_stays_open() -> None:
     """No post can be signed; whatever is heard after that changes nothing."""
     breaker = Breaker(REACHED)
@@ -234,6 +244,59 @@ def test_breaker_opens_without_credentials_and_stays_open() -> None:
 
     assert (breaker.stopped_by, breaker.permits(1, 99.0)) == (Trouble.FORBIDDEN, 0)
     assert breaker.answers == Answers(100, lost=100)
+
+
+def test_breaker_takes_posts_that_were_answered_in_a_few_steps() -> None:
+    """The usual case is cheap; where there is more to know, it has to be told everything."""
+    breaker = Breaker()
+    _hear(breaker, REFUSED, times=30)
+
+    assert breaker.hear_answered(512)
+    assert breaker.answers == Answers(512, refused=30)
+    _hear(breaker, REFUSED, times=30)
+    assert breaker.is_closed
+    _hear(breaker, LOST)
+    assert not breaker.hear_answered(1)
+    assert not Breaker(probes_from=0.0).hear_answered(1)
+
+
+def test_breaker_opens_in_the_end_when_no_probe_was_answered() -> None:
+    """An invocation may be too short for all probes."""
+    refused, answered, idle = (Breaker(probes_from=0.0) for _ in range(3))
+    _probe(refused, REFUSED, now=0.0)
+    answered.hear(OK, left=math.inf, now=0.0)
+
+    for breaker in (refused, answered, idle):
+        breaker.end()
+
+    assert refused.stopped_by is Trouble.FORBIDDEN
+    assert (answered.stopped_by, idle.stopped_by) == (None, Trouble.OUTAGE)
+
+
+@pytest.mark.parametrize(
+    ("before", "trouble"),
+    [([], Trouble.OUTAGE), ([OK], None), ([REFUSED], None), ([THROTTLED], None), ([LOST], None)],
+)
+def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
+    before: list[Heard], trouble: Trouble | None
+) -> None:
+    """However few attempts there were; not when a post came as far as the endpoint."""
+    breaker = Breaker(REACHED)
+    _hear(breaker, *before)
+    _hear(breaker, UNOPENED, times=3, left=1)
+
+    breaker.end()
+
+    assert breaker.stopped_by is trouble
+
+
+def test_breaker_that_heard_nothing_stays_closed_in_the_end() -> None:
+    """There was no post to make."""
+    breaker = Breaker()
+
+    breaker.end()
+
+    assert breaker.is_closed
 
 
 @given(

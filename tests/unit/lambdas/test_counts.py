@@ -27,6 +27,12 @@ def test_counts_know_how_many_have_ended() -> None:
     assert Counts(100, 1, 2, 4, 8, throttled=50).ended == 15
 
 
+def test_counts_know_which_part_of_the_answers_was_throttled() -> None:
+    """About; without an answer there is none."""
+    assert Counts(100, 4, 3, 2, 8, throttled=3).throttled_share == 0.25
+    assert Counts(100).throttled_share == 0.0
+
+
 @given(COUNTS, st.lists(st.sampled_from(Outcome)))
 def test_tally_counts_each_settlement_once(before: Counts, outcomes: list[Outcome]) -> None:
     """On top of what was counted before; who is left has not ended."""

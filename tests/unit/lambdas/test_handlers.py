@@ -10,9 +10,11 @@ import pytest
 import broadcast
 import connect
 import disconnect
+import report
 import unknown_frame
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
+from broadcasting.message import parse_broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
@@ -322,11 +324,98 @@ def test_broadcast_returns_the_record_when_its_dead_letter_cannot_be_kept(floor:
     assert len(floor.fan_out.frames) == 1
 
 
-def test_broadcast_returns_the_record_when_forbidden(floor: _Floor) -> None:
-    """Nobody heard it: SQS delivers it again."""
+def test_broadcast_rests_when_it_is_forbidden(floor: _Floor, log: io.StringIO) -> None:
+    """The slice is taken up later: the queue's message has done its part."""
     floor.fan_out.most, floor.fan_out.forbidden = 0, True
 
+    assert floor.handle(_sqs_record("m1", '{"message": 1}')) == []
+
+    (message,) = floor.sqs.to("slices")
+    assert (message["MessageBody"], message["DelaySeconds"]) == (encode_slice_message("m1", "0"), 5)
+    stopped = json.loads(log.getvalue().splitlines()[1])
+    assert (stopped["message"], stopped["trouble"]) == ("stopped early", "forbidden")
+    assert "403 Forbidden: injected" in stopped["reason"]
+
+
+def test_broadcast_that_was_waited_for_in_vain_is_a_dead_letter(
+    floor: _Floor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slice message with the reason, which an operator may put back."""
+    floor.fan_out.most, floor.fan_out.forbidden = 0, True
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+    floor.time.run(3_600)
+
+    failed = floor.handle(_sqs_record("s1", encode_slice_message("m1", "0"), SLICES))
+
+    (letter,) = floor.sqs.to("slice-dead")
+    said = {name: one["StringValue"] for name, one in letter["MessageAttributes"].items()}
+    assert failed == []
+    assert letter["MessageBody"] == encode_slice_message("m1", "0")
+    assert said["reason"].startswith("@connections refused us: 403 Forbidden: injected; ")
+    assert (said["crier.kind"], said["messageId"]) == ("gave-up", "s1")
+    assert not floor.rows.summary("m1").is_settled
+    assert capsys.readouterr().out.count('"RoundsLost":[1.0]') == 2
+
+
+def test_broadcast_whose_dead_letter_cannot_be_kept_comes_again(floor: _Floor) -> None:
+    """Nothing is lost: the slice is tried, and given up, anew."""
+    floor.fan_out.most, floor.fan_out.forbidden = 0, True
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+    floor.time.run(3_600)
+    floor.sqs.broken = {"slice-dead"}
+    record = _sqs_record("s1", encode_slice_message("m1", "0"), SLICES)
+
+    assert floor.handle(record) == ["s1"]
+    floor.sqs.broken = set()
+    assert floor.handle(record) == []
+
+    assert len(floor.sqs.to("slice-dead")) == 1
+
+
+def test_broadcast_that_is_redriven_is_waited_for_anew(floor: _Floor) -> None:
+    """Its hour, and its count of hops, begin again."""
+    floor.fan_out.most, floor.fan_out.forbidden = 0, True
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+    floor.time.run(3_600)
+    record = _sqs_record("s1", encode_slice_message("m1", "0"), SLICES)
+    floor.handle(record)
+
+    floor.handle(record | {"messageAttributes": {"crier.redriven": {}}})
+    floor.time.run(100)
+    floor.fan_out.most, floor.fan_out.forbidden = 9, False
+    floor.handle(_sqs_record("s2", encode_slice_message("m1", "0"), SLICES))
+
+    assert [one["DelaySeconds"] for one in floor.sqs.to("slices")] == [5, 5]
+    assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
+
+
+def test_broadcast_that_is_open_goes_on_though_it_would_be_rejected_today(floor: _Floor) -> None:
+    """A later release may take less: what it has accepted it finishes."""
+    body = '{"id": "m1", "message": 1, "unknown": 2}'
+    digest = parse_broadcast('{"message": 1}', "m1").digest
+    opening = Opening("m1", digest, "*", lambda _: '{"id": "m1"}', NOW_MS, 0, ALL_SHARDS)
+    held = floor.ledger.open(opening, until_ms=NOW_MS, deadline=FAR)
+    assert not isinstance(held, Refusal)
+
+    assert floor.handle(_sqs_record("m9", body)) == []
+    assert floor.handle(_sqs_record("m8", '{"id": "m2", "message": 1, "unknown": 2}')) == []
+
+    assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
+    assert len(floor.reasons("dead")) == 1
+
+
+def test_broadcast_whose_message_goes_back_publishes_what_was_saved(
+    floor: _Floor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The metrics add up to the ledger's account, whatever fails in the end."""
+    floor.sqs.broken = {"slices"}
+    floor.fan_out.settlements["a"] = plan(Outcome.LEFT)
+
     assert floor.handle(_sqs_record("m1", '{"message": 1}')) == ["m1"]
+
+    assert '"Targeted":[1.0]' in capsys.readouterr().out
+    held = floor.ledger.lease("m1", "0", until_ms=NOW_MS)
+    assert held is Refusal.LEASED
 
 
 def test_broadcast_reports_what_stopped_it_and_releases_the_rest(
@@ -451,7 +540,7 @@ def test_broadcast_is_delivered_though_it_cannot_be_reported(
     def broken(_: object) -> None:
         raise OSError("injected")
 
-    monkeypatch.setattr(broadcast, "publish_carried", broken)
+    monkeypatch.setattr(report, "publish_carried", broken)
 
     assert floor.handle(_sqs_record("m1", '{"message": 1}')) == []
     assert "delivered, but not reported" in log.getvalue()

@@ -20,7 +20,8 @@ from delivery.endpoint import parse_endpoint
 from delivery.http_answer import Answer
 from delivery.http_connection import ClosedError
 from delivery.http_head import MalformedAnswerError
-from delivery.http_pool import Ending, HttpPool, IdleClosedError, Timeouts
+from delivery.http_pool import HttpPool, Timeouts
+from delivery.losses import Ending, IdleClosedError
 from delivery.openings import OPENING_AT_ONCE
 from delivery.post import Post
 from delivery.waker import Waker

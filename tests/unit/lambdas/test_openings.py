@@ -11,7 +11,8 @@ from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_cer
 from broadcasting.audience import Connection
 from delivery.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.endpoint import parse_endpoint
-from delivery.http_pool import HttpPool, IdleClosedError, Timeouts
+from delivery.http_pool import HttpPool, Timeouts
+from delivery.losses import IdleClosedError
 from delivery.openings import OPENING_AT_ONCE
 from delivery.post import Post
 from tests.unit.lambdas.fakes import NOW_MS, FakeTime

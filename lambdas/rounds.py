@@ -1,0 +1,89 @@
+"""One round of a slice: what one invocation hears for it, and whether that counts."""
+
+from broadcasting.breaker import Breaker
+from broadcasting.clock import Clock
+from broadcasting.ledger import Outage
+from broadcasting.trouble import Evidence, RecentAnswers, Trouble, explain, judge
+from broadcasting.work import Work
+from journey import Journey
+from storage.ledger import Lease
+
+LOST_REST_SECONDS = 60
+"""How long connections rest whose answers are lost by themselves, times the rounds they have had:
+long enough that an outage of some minutes fails none of them."""
+
+
+class Round:
+    """Judges the connections that are tried in vain, by what all of them hear.
+
+    `trouble` is why the round counted for no connection, when it was judged last and did not.
+    """
+
+    def __init__(
+        self, held: Lease, journey: Journey, *, recent: RecentAnswers, clock: Clock
+    ) -> None:
+        self.trouble: Trouble | None = None
+        self._held = held
+        self._journey = journey
+        self._recent = recent
+        self._clock = clock
+        self.breaker = self._make_breaker()
+
+    def end(self) -> Trouble | None:
+        """Judge the connections that were tried in vain; return why that counts for none."""
+        breaker, journey = self.breaker, self._journey
+        trouble = judge(
+            breaker.answers, journey.left, self._evidence(), stopped_by=breaker.stopped_by
+        )
+        journey.end_round(counts=trouble is None)
+        self.trouble = trouble or self.trouble
+        return trouble
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether the other connections would hear the same: nothing was answered, or it ended."""
+        return self.breaker.stopped_by is not None or not self.breaker.answers.answered
+
+    @property
+    def reason(self) -> str:
+        """What everyone heard, and what to do; empty for a round that counted."""
+        return explain(self.trouble, self.breaker.reason) if self.trouble else ""
+
+    def outage_after(self, trouble: Trouble | None) -> Outage:
+        """Return the rounds in a row that counted for no connection, with this one."""
+        if trouble is None:
+            return Outage()
+        before = self._held.piece.outage
+        return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
+
+    def lost_rest_seconds(self, work: Work) -> int:
+        """Return how long stragglers rest, at least, because their answers were lost."""
+        rounds = max((one.rounds for one in work.connections), default=0)
+        return LOST_REST_SECONDS * rounds if self.breaker.answers.is_mostly_lost else 0
+
+    def note_reached(self) -> None:
+        """Remember what was reached: in other broadcasts it tells that posts can succeed."""
+        counts = self._journey.counts - self._held.piece.counts
+        reached = counts.delivered + counts.gone
+        self._recent.note(self._held.summary.id, reached, self._clock.epoch_ms())
+
+    def _make_breaker(self) -> Breaker:
+        """Return a breaker; one that probes first, if the slice rested because of trouble.
+
+        Not where all that is left are a few, whose own trouble it may be.
+        """
+        piece, evidence = self._held.piece, self._evidence()
+        is_few = not piece.work.shards and len(piece.work.connections) <= evidence.most_own
+        probes_from = self._clock.monotonic() if piece.outage.rounds and not is_few else None
+        return Breaker(evidence, probes_from=probes_from)
+
+    def _evidence(self) -> Evidence:
+        """Return what the broadcast has reached, as far as it is known here."""
+        piece, summary = self._held.piece, self._held.summary
+        counts = self._journey.counts
+        elsewhere = self._recent.elsewhere(summary.id, self._clock.epoch_ms())
+        return Evidence(
+            delivered=max(piece.delivered_before, summary.counts.delivered) + counts.delivered,
+            gone=max(piece.gone_before, summary.counts.gone) + counts.gone,
+            elsewhere=elsewhere or self._journey.refused_again,
+        )

@@ -1,0 +1,96 @@
+"""What a batch of answers tells the breaker."""
+
+import pytest
+
+from broadcasting.audience import Connection
+from broadcasting.breaker import Heard
+from broadcasting.outcome import Verdict
+from broadcasting.retry import Backoff
+from broadcasting.trouble import Answers
+from delivery.answers import Batch
+from delivery.post import Post
+from tests.unit.lambdas.fakes import OLD_MS
+
+ANSWERED = [Verdict.DELIVERED, Verdict.GONE, Verdict.REFUSED, Verdict.YOUNG]
+IN_VAIN = [Verdict.FORBIDDEN, Verdict.LOST]
+
+
+def _hear(batch: Batch, post: Post, verdict: Verdict, reason: str = "why") -> None:
+    post.judge(verdict, reason, Backoff())
+    batch.add(post, verdict, reason)
+
+
+def _post(*, is_probe: bool = False) -> Post:
+    return Post(Connection("a", OLD_MS), is_probe=is_probe)
+
+
+def test_batch_without_answers_says_nothing() -> None:
+    """All is zero."""
+    assert Batch().heard() == Heard(Answers())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "heard"),
+    [
+        *[(verdict, Heard(Answers(answered=1))) for verdict in ANSWERED],
+        (Verdict.FORBIDDEN, Heard(Answers(refused=1), refused_anew=1, reason="why")),
+        (Verdict.THROTTLED, Heard(Answers(throttled=1))),
+        (Verdict.LOST, Heard(Answers(lost=1), lost_anew=1, reason="why")),
+    ],
+)
+def test_batch_counts_each_answer_in_one_of_four_ways(verdict: Verdict, heard: Heard) -> None:
+    """The reason is that of a refused or lost one."""
+    batch = Batch()
+
+    _hear(batch, _post(), verdict)
+
+    assert batch.heard() == heard
+
+
+@pytest.mark.parametrize("verdict", IN_VAIN)
+def test_batch_counts_as_new_what_a_connection_hears_for_the_first_time(verdict: Verdict) -> None:
+    """The same connection's second refusal or loss says nothing of the others."""
+    batch, post = Batch(), _post()
+
+    for _ in range(3):
+        _hear(batch, post, verdict)
+
+    heard = batch.heard()
+    assert heard.answers.refused + heard.answers.lost == 3
+    assert heard.refused_anew + heard.lost_anew == 1
+
+
+@pytest.mark.parametrize("verdict", [*ANSWERED, Verdict.THROTTLED, *IN_VAIN])
+def test_batch_counts_a_probe_once(verdict: Verdict) -> None:
+    """Whatever is not lost or refused was answered; the post's next try is a probe or not."""
+    batch, post = Batch(), _post(is_probe=True)
+
+    _hear(batch, post, verdict)
+    _hear(batch, post, verdict)
+
+    heard = batch.heard()
+    assert (heard.probes_in_vain, heard.probes_answered) == (
+        int(verdict in IN_VAIN),
+        int(verdict not in IN_VAIN),
+    )
+    assert not post.is_probe
+
+
+def test_batch_counts_an_http_connection_that_cannot_be_opened_as_lost() -> None:
+    """It is nobody's try, and no probe."""
+    batch = Batch()
+
+    batch.add_unopened("refused")
+
+    assert batch.heard() == Heard(Answers(lost=1), unopened=1, reason="refused")
+
+
+def test_batch_has_the_reason_of_the_last_one_in_vain() -> None:
+    """A success after it does not hide it."""
+    batch = Batch()
+
+    _hear(batch, _post(), Verdict.LOST, "503 first")
+    _hear(batch, _post(), Verdict.FORBIDDEN, "403 last")
+    _hear(batch, _post(), Verdict.THROTTLED, "429 busy")
+
+    assert batch.heard().reason == "403 last"
