@@ -7,7 +7,7 @@ from delivery.answers import Batch
 from delivery.http_answer import Answer
 from delivery.http_pool import HttpPool
 from delivery.losses import Ending, IdleClosedError
-from delivery.port import ForbiddenError
+from delivery.port import NO_ANSWER, ForbiddenError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.run import Run
@@ -235,7 +235,7 @@ class PostLoop:
         batch = Batch()
         for post, answer in self._pool.abandon():
             if answer is None:
-                self._waiting.add(post, now)
+                self._judge(post, Verdict.LOST, NO_ANSWER, batch, now)
             else:
                 self._judge_answer(post, answer, batch, now)
         for post in self._waiting:

@@ -39,7 +39,8 @@ _REACTIONS: dict[How, Reaction] = {
 class Outage:
     """What is wrong, from when on, and for how long by the app's clock.
 
-    It begins with the first post after `after_posts`; of ten posts, `tenths` suffer it.
+    It begins with the first post after `after_posts`; of ten posts, `tenths` suffer it. An endpoint
+    that shuts answers the posts that it has taken: what is heard and not answered is posted again.
     """
 
     how: How
@@ -125,12 +126,15 @@ class Hostile(StandIn):
         if self._outage.how == "refused":
             self._house.selector.unregister(self._listener)
             self._listener.close()
+        self._house.desk.close_after_answers = 1
         for _, http in self._connections():
-            http._reset()
+            if not http._is_busy:
+                http._reset()
 
     def _open(self) -> None:
         self._is_shut = False
         self._context = self._right
+        self._house.desk.close_after_answers = 0
         if self._outage.how == "refused":
             self._listener = socket.create_server(("127.0.0.1", self._port), backlog=1024)
             self._listener.settimeout(0)

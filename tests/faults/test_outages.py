@@ -20,12 +20,10 @@ MOST_POSTS_WHILE_DOWN = 5_000
 NAME = "abc123.execute-api.example"
 
 
-def _expect_recovered(
-    app: App, broadcast_id: str, here: Hostile, everyone: set[str], *, duplicates: int = 0
-) -> None:
-    """Check that all heard it, soon after the outage; nobody twice, or so many at most."""
+def _expect_recovered(app: App, broadcast_id: str, here: Hostile, everyone: set[str]) -> None:
+    """Check that all heard it once, soon after the outage."""
     account = app.account(broadcast_id)
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=duplicates)
+    expect_kept(app, broadcast_id, here.report(), everyone)
     assert account.settled_ms / 1000 <= here.ends_at + 5 * MINUTES
     assert not app.letters(app.slices) + app.letters(app.broadcasts)
 
@@ -34,14 +32,14 @@ def _expect_recovered(
 def test_endpoint_that_is_down_in_the_middle_costs_nobody_the_message(
     app: App, hostile: Suffer, how: How
 ) -> None:
-    """Three minutes in the middle of 3,000: all hear it, at most one in a hundred twice."""
+    """Three minutes in the middle of 3,000: all hear it once, and few posts are made in vain."""
     here = hostile(Outage(how=how, seconds=3 * MINUTES, after_posts=1_500))
     everyone = app.connect(3_000)
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_recovered(app, broadcast_id, here, everyone, duplicates=30)
+    _expect_recovered(app, broadcast_id, here, everyone)
     assert here.posts_while_down <= MOST_POSTS_WHILE_DOWN
 
 
@@ -61,9 +59,9 @@ def test_endpoint_that_is_down_from_the_beginning_costs_nobody_the_message(
 
 
 def test_endpoint_that_is_silent_costs_nobody_the_message(app: App, hostile: Suffer) -> None:
-    """It takes posts and never answers, for 90 s: then all hear it."""
-    app.remaining_ms = RESERVED_MS + 1_500
-    here = hostile(Outage(how="silent", seconds=90, after_posts=150))
+    """It takes posts and never answers, for a minute: then all hear it."""
+    app.remaining_ms = RESERVED_MS + 800
+    here = hostile(Outage(how="silent", seconds=60, after_posts=150))
     everyone = app.connect(300)
 
     broadcast_id = app.send()
