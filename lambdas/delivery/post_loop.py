@@ -232,9 +232,11 @@ class PostLoop:
     def _leave(self) -> None:
         """Settle as left whatever has not ended."""
         now = self._clock.monotonic()
-        batch = Batch()
+        batch, abandoned = Batch(), 0
         for post, answer in self._pool.abandon():
             if answer is None:
+                abandoned += 1
+                post.abandon()
                 self._waiting.add(post, now)
             else:
                 self._judge_answer(post, answer, batch, now)
@@ -242,6 +244,7 @@ class PostLoop:
             post.reason = post.reason or self._run.breaker.reason
             self._settled.append(post.settle(Outcome.LEFT))
         self._run.hear(batch, ended=0, now=now)
+        self._run.abandon(abandoned)
         self._flush()
 
     def _flush(self) -> None:
