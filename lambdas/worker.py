@@ -203,8 +203,9 @@ class _Carrying:
         waited_seconds = (self._worker.clock.epoch_ms() - outage.since_ms) / 1000
         left_seconds = self._worker.outage_seconds - waited_seconds
         if left_seconds <= 0:
-            self._given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
-            books.release(outage=outage, given_up=self._given_up)
+            given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
+            books.release(outage=outage, given_up=given_up)
+            self._given_up = given_up  # now that it is written: else another worker goes on
             return
         rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
         delay_seconds = math.ceil(rest)

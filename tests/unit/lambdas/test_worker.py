@@ -459,6 +459,22 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
     assert len(floor.work().connections) == 20
 
 
+def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
+    """The worker that has the slice now goes on with it: it is no dead letter."""
+    floor.dynamo = FakeDynamo(_rows(20))
+    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.carry()
+    floor.time.run(3_600)
+    held = floor.lease()
+    floor.time.run(LEASE_MS / 1000)
+    assert isinstance(floor.lease(), Lease)
+
+    carried = floor.carry(held)
+
+    assert isinstance(carried.stopped_by, LeaseLostError)
+    assert not carried.given_up
+
+
 def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _Floor) -> None:
     """The slice rests no longer than that."""
     floor.dynamo = FakeDynamo(_rows(20))
