@@ -128,6 +128,7 @@ class _Carrying:
                 if settlement.outcome is Outcome.GONE:
                     self._sweeper.add(settlement.connection.id)
                 self._keep_up()
+        self._watch.breaker.end()
 
     def _seconds_to_live(self) -> float:
         expires_ms = self._books.held.summary.expires_ms
@@ -179,7 +180,6 @@ class _Carrying:
         again, as often as the queue allows; likewise when slices cannot be announced.
         """
         books, journey = self._books, self._journey
-        self._watch.breaker.end()
         trouble = self._round.end()
         self._reasons = journey.reasons
         try:

@@ -487,6 +487,23 @@ def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _
     assert last.summary.counts == Counts(20, expired=20)
 
 
+def test_worker_calls_nothing_an_outage_when_it_has_not_posted(floor: _Floor) -> None:
+    """The time to live has ended in an outage, and nothing can be read: SQS brings it again."""
+    floor.dynamo = FakeDynamo(_rows(400), page_rows=3)
+    floor.fan_out = FakeFanOut(most=0, forbidden=True)
+    floor.carry(floor.open(ttl_ms=3_000))
+    floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
+    floor.time.run(3)
+    floor.carry(floor.lease())
+    sent = list(floor.sent)
+
+    carried = floor.carry(floor.lease())
+
+    assert isinstance(carried.failure, ReadError)
+    assert carried.trouble is None
+    assert floor.sent == sent
+
+
 def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
     floor: _Floor,
 ) -> None:
