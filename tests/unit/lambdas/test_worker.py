@@ -522,6 +522,27 @@ def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
     assert floor.piece().outage == Outage()
 
 
+@pytest.mark.parametrize("faults", [[], [Fault.BUSY]])
+def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
+) -> None:
+    """Those that were given away, or could not be, heard the same in this round."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 40)
+    floor.dynamo = FakeDynamo(_rows(50))
+    floor.fan_out = FakeFanOut({name: left(Verdict.THROTTLED) for name in floor.dynamo.rows})
+    held = floor.open()
+    floor.rows.faults = [*faults]
+
+    floor.carry(held)
+
+    pieces = [floor.piece(slice_id) for slice_id, _ in floor.sent]
+    assert sum(len(piece.work.connections) for piece in pieces) == 50
+    assert {one.rounds for piece in pieces for one in piece.work.connections} == {0}
+    assert {
+        (piece.outage.rounds, delay) for piece, (_, delay) in zip(pieces, floor.sent, strict=True)
+    } == {(1, 5)}
+
+
 def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
     floor: _Floor,
 ) -> None:
