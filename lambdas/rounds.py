@@ -3,7 +3,7 @@
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
 from broadcasting.ledger import Outage
-from broadcasting.trouble import Evidence, RecentAnswers, Trouble, explain, judge
+from broadcasting.trouble import Evidence, Left, RecentAnswers, Trouble, explain, judge
 from broadcasting.work import Work
 from journey import Journey
 from storage.ledger import Lease
@@ -16,13 +16,16 @@ long enough that an outage of some minutes fails none of them."""
 class Round:
     """Judges the connections that are tried in vain, by what all of them hear.
 
-    `trouble` is why the round counted for no connection, when it was judged last and did not.
+    It may be judged several times, as stragglers are given away while others are posted to: those
+    for whom it did not count are still among those that are left when it is judged again.
+    `trouble` is why it counted for no connection, when it was judged last and did not.
     """
 
     def __init__(
         self, held: Lease, journey: Journey, *, recent: RecentAnswers, clock: Clock
     ) -> None:
         self.trouble: Trouble | None = None
+        self._in_trouble = Left()
         self._held = held
         self._journey = journey
         self._recent = recent
@@ -32,11 +35,11 @@ class Round:
     def end(self) -> Trouble | None:
         """Judge the connections that were tried in vain; return why that counts for none."""
         breaker, journey = self.breaker, self._journey
-        trouble = judge(
-            breaker.answers, journey.left, self._evidence(), stopped_by=breaker.stopped_by
-        )
+        left = Left(*map(sum, zip(self._in_trouble, journey.left, strict=True)))
+        trouble = judge(breaker.answers, left, self._evidence(), stopped_by=breaker.stopped_by)
         journey.end_round(counts=trouble is None)
-        self.trouble = trouble or self.trouble
+        if trouble:
+            self.trouble, self._in_trouble = trouble, left
         return trouble
 
     @property

@@ -128,6 +128,7 @@ class _Carrying:
                 if settlement.outcome is Outcome.GONE:
                     self._sweeper.add(settlement.connection.id)
                 self._keep_up()
+        self._watch.breaker.end()
 
     def _seconds_to_live(self) -> float:
         expires_ms = self._books.held.summary.expires_ms
@@ -179,7 +180,6 @@ class _Carrying:
         again, as often as the queue allows; likewise when slices cannot be announced.
         """
         books, journey = self._books, self._journey
-        self._watch.breaker.end()
         trouble = self._round.end()
         self._reasons = journey.reasons
         try:
@@ -203,8 +203,9 @@ class _Carrying:
         waited_seconds = (self._worker.clock.epoch_ms() - outage.since_ms) / 1000
         left_seconds = self._worker.outage_seconds - waited_seconds
         if left_seconds <= 0:
-            self._given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
-            books.release(outage=outage, given_up=self._given_up)
+            given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
+            books.release(outage=outage, given_up=given_up)
+            self._given_up = given_up  # now that it is written: else another worker goes on
             return
         rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
         delay_seconds = math.ceil(rest)

@@ -459,6 +459,22 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
     assert len(floor.work().connections) == 20
 
 
+def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
+    """The worker that has the slice now goes on with it: it is no dead letter."""
+    floor.dynamo = FakeDynamo(_rows(20))
+    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.carry()
+    floor.time.run(3_600)
+    held = floor.lease()
+    floor.time.run(LEASE_MS / 1000)
+    assert isinstance(floor.lease(), Lease)
+
+    carried = floor.carry(held)
+
+    assert isinstance(carried.stopped_by, LeaseLostError)
+    assert not carried.given_up
+
+
 def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _Floor) -> None:
     """The slice rests no longer than that."""
     floor.dynamo = FakeDynamo(_rows(20))
@@ -469,6 +485,23 @@ def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _
 
     assert [delay for _, delay in floor.sent] == [5, 7]
     assert last.summary.counts == Counts(20, expired=20)
+
+
+def test_worker_calls_nothing_an_outage_when_it_has_not_posted(floor: _Floor) -> None:
+    """The time to live has ended in an outage, and nothing can be read: SQS brings it again."""
+    floor.dynamo = FakeDynamo(_rows(400), page_rows=3)
+    floor.fan_out = FakeFanOut(most=0, forbidden=True)
+    floor.carry(floor.open(ttl_ms=3_000))
+    floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
+    floor.time.run(3)
+    floor.carry(floor.lease())
+    sent = list(floor.sent)
+
+    carried = floor.carry(floor.lease())
+
+    assert isinstance(carried.failure, ReadError)
+    assert carried.trouble is None
+    assert floor.sent == sent
 
 
 def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
@@ -487,6 +520,27 @@ def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
     assert floor.piece("1").outage == Outage(NOW_MS, 1)
     assert floor.piece("1").delivered_before == carried.counts.delivered
     assert floor.piece().outage == Outage()
+
+
+@pytest.mark.parametrize("faults", [[], [Fault.BUSY]])
+def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
+) -> None:
+    """Those that were given away, or could not be, heard the same in this round."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 40)
+    floor.dynamo = FakeDynamo(_rows(50))
+    floor.fan_out = FakeFanOut({name: left(Verdict.THROTTLED) for name in floor.dynamo.rows})
+    held = floor.open()
+    floor.rows.faults = [*faults]
+
+    floor.carry(held)
+
+    pieces = [floor.piece(slice_id) for slice_id, _ in floor.sent]
+    assert sum(len(piece.work.connections) for piece in pieces) == 50
+    assert {one.rounds for piece in pieces for one in piece.work.connections} == {0}
+    assert {
+        (piece.outage.rounds, delay) for piece, (_, delay) in zip(pieces, floor.sent, strict=True)
+    } == {(1, 5)}
 
 
 def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
