@@ -148,7 +148,7 @@ class _Carrying:
         elif self._is_spread_due():
             shards = (Work((cursor,)) for cursor in self._reader.not_begun)
             self._books.give_away(*shards, outage=Outage())
-        elif self._journey.tried >= MOST_STRAGGLERS or self._journey.stragglers:
+        elif self._are_stragglers_due():
             self._give_stragglers_away(self._round.end())
         elif self._books.is_checkpoint_due(
             is_beyond_first_pages=self._reader.is_beyond_first_pages
@@ -163,6 +163,15 @@ class _Carrying:
         if not self._reader.not_begun or self._worker.clock.monotonic() < self._spread_at:
             return False
         return self._watch.breaker.is_closed and not self._worker.fan_out.is_paced
+
+    def _are_stragglers_due(self) -> bool:
+        """Tell whether to make a slice of stragglers: not of all that is left, which can rest here.
+
+        A slice that always became another would never be given up.
+        """
+        journey = self._journey
+        is_full = journey.tried >= MOST_STRAGGLERS and journey.has_others
+        return is_full or bool(journey.stragglers)
 
     def _give_stragglers_away(self, trouble: Trouble | None) -> None:
         """Make a slice of those that were tried in vain: they rest, while the others go on."""

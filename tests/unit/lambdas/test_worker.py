@@ -267,7 +267,7 @@ def test_worker_has_stragglers_that_it_gave_away_rest_too(
 ) -> None:
     """Their slice is nobody's until then."""
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
-    floor.dynamo = FakeDynamo(_rows(2))
+    floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
     floor.carry()
 
@@ -643,13 +643,35 @@ def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
 ) -> None:
     """It is sent in the end, with the same delay."""
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
-    floor.dynamo = FakeDynamo(_rows(2))
+    floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
     floor.sqs.refusals = 1
 
     floor.carry()
 
-    assert floor.sent == [("1", 10)]
+    assert floor.sent == [("1", 10), ("0", 10)]
+
+
+@pytest.mark.parametrize("clients", [39, 40, 100])
+def test_worker_gives_up_slices_of_as_many_stragglers_as_one_names(
+    floor: _Floor, clients: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quota is used up for good: none becomes another slice over and over again."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 20)
+    floor.dynamo = FakeDynamo(_rows(clients))
+    floor.fan_out = FakeFanOut(dict.fromkeys(floor.dynamo.rows, left(Verdict.THROTTLED)))
+
+    all_carried = [floor.carry()]
+    for message in floor.sqs.sent:  # grows
+        floor.time.run(message["DelaySeconds"])
+        held = floor.lease(json.loads(message["MessageBody"])["slice"])
+        if isinstance(held, Lease):
+            all_carried.append(floor.carry(held))
+        assert floor.time.seconds < 6 * 3_600
+
+    given_up = [one for one in all_carried if one.given_up]
+    assert sum(one.left for one in given_up) == clients
+    assert floor.rows.summary("b").open_slices == len(given_up)
 
 
 @pytest.mark.parametrize("page_rows", [1, 1_000])
