@@ -50,7 +50,10 @@ class Round:
     @property
     def reason(self) -> str:
         """What everyone heard, and what to do; empty for a round that counted."""
-        return explain(self.trouble, self.breaker.reason) if self.trouble else ""
+        if self.trouble is None:
+            return ""
+        is_throttled = self.trouble is Trouble.THROTTLED
+        return explain(self.trouble, "429" if is_throttled else self.breaker.reason)
 
     def outage_after(self, trouble: Trouble | None) -> Outage:
         """Return the rounds in a row that counted for no connection, with this one."""

@@ -70,6 +70,7 @@ class _Carrying:
         self._deadline = deadline
         self._frame = held.frame
         self._before = held.piece.counts
+        self._outage = held.piece.outage
         self._given_up = ""
         self._reasons: dict[str, int] = {}
         clock = worker.clock
@@ -128,7 +129,9 @@ class _Carrying:
                 if settlement.outcome is Outcome.GONE:
                     self._sweeper.add(settlement.connection.id)
                 self._keep_up()
-        self._watch.breaker.end()
+        breaker = self._watch.breaker
+        if sum(breaker.answers) or not self._reader.error:  # else there was nothing to post
+            breaker.end()
 
     def _seconds_to_live(self) -> float:
         expires_ms = self._books.held.summary.expires_ms
@@ -226,7 +229,7 @@ class _Carrying:
         books, work = self._books, self._journey.work
         error = self._reader.error
         if error and self._journey.counts.ended == self._before.ended:
-            books.release()
+            books.release(outage=self._outage)
             raise error
         delay_seconds = books.delay_seconds(work)
         if delay_seconds:

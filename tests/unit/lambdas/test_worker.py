@@ -73,6 +73,10 @@ class _Floor:
     def lease(self, slice_id: str = "0") -> Lease | Refusal:
         return self.ledger.lease("b", slice_id, until_ms=self.time.epoch_ms + LEASE_MS)
 
+    def lease_after(self, seconds: float) -> Lease | Refusal:
+        self.time.run(seconds)
+        return self.lease()
+
     def carry(self, held: Lease | Refusal | None = None) -> Carried:
         held = held or self.open()
         assert isinstance(held, Lease)
@@ -108,6 +112,11 @@ class _Floor:
 
     def work(self, slice_id: str = "0") -> Work:
         return self.piece(slice_id).work
+
+
+def _held(held: Lease | Refusal) -> Lease:
+    assert isinstance(held, Lease)
+    return held
 
 
 @pytest.fixture
@@ -569,6 +578,23 @@ def test_worker_that_rested_asks_before_it_posts_to_all(floor: _Floor) -> None:
     floor.carry(floor.lease())
 
     assert floor.fan_out.probing == [False, True]
+
+
+def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> None:
+    """A slice that rested goes back with its hour as it was: no post was made."""
+    floor.dynamo = FakeDynamo(_rows(40))
+    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows}, most=37)
+    floor.carry()
+    before = floor.piece().outage
+    floor.ledger.release(
+        _held(floor.lease_after(5)), ALL_SHARDS, Counts(), (), deadline=FAR, outage=before
+    )
+    floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
+
+    carried = floor.carry(floor.lease())
+
+    assert (carried.trouble, floor.piece().outage) == (None, before)
+    assert isinstance(carried.failure, ReadError)
 
 
 def test_worker_raises_nothing_and_reports_what_was_saved_when_nothing_could_be_read(
