@@ -1,6 +1,8 @@
 """What one invocation did for a slice."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from broadcasting.counts import Counts
 from broadcasting.ledger import LeaseLostError, Summary
@@ -8,8 +10,7 @@ from broadcasting.trouble import Trouble
 from storage.errors import ReadError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Carried:
+class Carried(NamedTuple):
     """What one invocation did for a slice, as far as it was written down.
 
     `counts` are this invocation's alone: connections that it met, and those that ended in it.
@@ -26,7 +27,7 @@ class Carried:
     is_closed: bool
     left: int = 0
     unread_shards: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = MappingProxyType({})
     handed_over: int = 0
     stale_rows_left: int = 0
     trouble: Trouble | None = None

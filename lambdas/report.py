@@ -19,7 +19,7 @@ def report_carried(carried: Carried) -> None:
         counts=asdict(carried.counts),
         throttled_share=round(carried.counts.throttled_share, 4),
         left=carried.left,
-        reasons=carried.reasons,
+        reasons=dict(carried.reasons),
         unread_shards=carried.unread_shards,
         slices_handed_over=carried.handed_over,
         stale_rows_left=carried.stale_rows_left,
