@@ -56,10 +56,14 @@ class Round:
         return explain(self.trouble, "429" if is_throttled else self.breaker.reason)
 
     def outage_after(self, trouble: Trouble | None) -> Outage:
-        """Return the rounds in a row that counted for no connection, with this one."""
+        """Return the rounds in a row that counted for no connection, with this one.
+
+        One in which most posts were answered before the trouble began is the first of another row.
+        """
         if trouble is None:
             return Outage()
-        before = self._held.piece.outage
+        is_new = self.breaker.answers.is_mostly_answered
+        before = Outage() if is_new else self._held.piece.outage
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
     def lost_rest_seconds(self, work: Work) -> int:

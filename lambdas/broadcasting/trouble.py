@@ -70,6 +70,11 @@ class Answers(NamedTuple):
         """Whether fewer than half of the posts had an answer of the service."""
         return self.lost > self.answered + self.refused + self.throttled
 
+    @property
+    def is_mostly_answered(self) -> bool:
+        """Whether more than half of the posts were answered for certain."""
+        return self.answered > self.refused + self.throttled + self.lost
+
 
 class Left(NamedTuple):
     """How many connections were tried and have not ended, by what they heard last."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,9 +12,11 @@ from bench.stand_in.behaviour import Behaviour
 from bench.stand_in.reaction import Script
 from bench.stand_in.server import StandIn
 from broadcasting import breaker
+from broadcasting.retry import Backoff
 from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import LocalAws
 from crier.worker_site.wire_faults import FaultFile
+from delivery import selector_fan_out
 from tests.faults.app import App, make_app
 from tests.faults.hostile import Hostile, Outage
 from tests.faults.names import Names
@@ -105,6 +108,12 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "PROBING_SECONDS", breaker.PROBING_SECONDS / 10)
     at_seconds = tuple(seconds / 10 for seconds in breaker.PROBES_AT_SECONDS)
     monkeypatch.setattr(breaker, "PROBES_AT_SECONDS", at_seconds)
+
+
+@pytest.fixture
+def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has posts tried again a tenth as late, where it is not the backoff that is tested."""
+    monkeypatch.setattr(selector_fan_out, "Backoff", partial(Backoff, 5, 0.01, 0.2))
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def _until_leased(app: App, broadcast_id: str) -> None:
 @pytest.mark.parametrize("kind", ["refuse", "break", "lose"])
 def test_sends_that_sqs_refuses_are_made_again(app: App, stand_in: Behave, kind: str) -> None:
     """A hand-over that fails gives the message back; one whose answer is lost comes twice."""
-    app.slow_down(100)
+    app.slow_down(60)
     here = stand_in(QUICK)
     everyone = app.connect(100)
     app.faults = [WireFault(operation="SendMessage", kind=kind, times=3)]

@@ -12,7 +12,10 @@ from tests.faults.conftest import Behave, Suffer
 from tests.faults.hostile import Outage
 from tests.faults.promises import expect_exact, expect_kept
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.usefixtures("quick_probes", "quick_tries"),
+]
 
 OK = Answer(200, delay_seconds=0.005)
 FEW_DOZENS = 64

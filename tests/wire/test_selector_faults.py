@@ -31,7 +31,7 @@ from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
 from broadcasting.budget import Ask, Grant
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome
+from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacer import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
@@ -40,6 +40,8 @@ from delivery.endpoint import parse_endpoint
 from delivery.http_pool import HttpPool, Timeouts
 from delivery.losses import Ending
 from delivery.openings import OPENING_AT_ONCE
+from delivery.port import Watch
+from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
 from tests.unit.lambdas.fakes import FAR, FakeTime
@@ -843,6 +845,18 @@ def test_fan_out_ends_at_the_deadline(start: Start, reaction: Reaction) -> None:
     assert len(delivery.taken) + len(list(audience)) == 8_000
     assert delivery.who(Outcome.DELIVERED) <= posting.received().keys() <= posted
     assert delivery.who(Outcome.DELIVERED) | delivery.who(Outcome.LEFT) == _ids(delivery.taken)
+
+
+def test_fan_out_loses_posts_that_have_no_answer_by_the_deadline(start: Start) -> None:
+    """The time to read was not over yet: they are lost all the same, and the breaker hears it."""
+    posting, watch = start(lambda _post: Silence()), Watch()
+
+    deadline = CLOCK.monotonic() + 0.5
+    settled = list(posting.fan_out.deliver(FRAME, connections(20), deadline, watch=watch))
+
+    assert {(one.outcome, one.verdict) for one in settled} == {(Outcome.LEFT, Verdict.LOST)}
+    assert {one.reason for one in settled} == {NOT_ANSWERED}
+    assert watch.breaker.answers.lost == 20
 
 
 def test_fan_out_knows_when_it_is_the_pace_that_posts_wait_for(start: Start) -> None:

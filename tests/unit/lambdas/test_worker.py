@@ -484,6 +484,24 @@ def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
     assert not carried.given_up
 
 
+@pytest.mark.parametrize(("answered", "outage"), [(9, (NOW_MS, 2)), (11, (NOW_MS + 5_000, 1))])
+def test_worker_begins_another_outage_when_most_posts_were_answered_before(
+    floor: _Floor, answered: int, outage: tuple[int, int]
+) -> None:
+    """The endpoint was back meanwhile: that time is not waited for, and rests are short again."""
+    named = tuple(Connection(f"c{number}", OLD_MS) for number in range(40))
+    floor.fan_out = FakeFanOut(most=0, forbidden=True)
+    floor.carry(floor.open(_named(*named)))
+    floor.time.run(5)
+    lost = {one.id: left(Verdict.LOST) for one in named[:10]}
+    floor.fan_out = FakeFanOut(lost, most=10 + answered, forbidden=True)
+
+    carried = floor.carry(floor.lease())
+
+    assert carried.trouble is Trouble.FORBIDDEN
+    assert floor.piece().outage == Outage(*outage)
+
+
 def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _Floor) -> None:
     """The slice rests no longer than that."""
     floor.dynamo = FakeDynamo(_rows(20))
