@@ -8,9 +8,9 @@ from broadcasting.work import Work
 from journey import Journey
 from storage.ledger import Lease
 
-LOST_REST_SECONDS = 60
-"""How long connections rest whose answers are lost by themselves, times the rounds they have had:
-long enough that an outage of some minutes fails none of them."""
+LONG_REST_SECONDS = 60
+"""How long connections rest that may not have been in trouble by themselves, times the rounds that
+they have had: long enough that an outage of some minutes fails none of them."""
 
 
 class Round:
@@ -66,10 +66,17 @@ class Round:
         before = Outage() if is_new else self._held.piece.outage
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
-    def lost_rest_seconds(self, work: Work) -> int:
-        """Return how long stragglers rest, at least, because their answers were lost."""
-        rounds = max((one.rounds for one in work.connections), default=0)
-        return LOST_REST_SECONDS * rounds if self.breaker.answers.is_mostly_lost else 0
+    def long_rest_seconds(self, work: Work) -> int:
+        """Return how long stragglers rest, at least, though their round has counted.
+
+        That is for long when most answers were lost, or when more than a few heard nothing but
+        429: it may have been everyone's trouble all the same.
+        """
+        answers = self.breaker.answers
+        are_many = len(work.connections) > self._evidence().most_own
+        if answers.is_mostly_lost or (are_many and not answers.answered):
+            return LONG_REST_SECONDS * max((one.rounds for one in work.connections), default=0)
+        return 0
 
     def note_reached(self) -> None:
         """Remember what was reached: in other broadcasts it tells that posts can succeed."""

@@ -182,7 +182,7 @@ class _Carrying:
         if stragglers.is_done:
             return
         outage = self._round.outage_after(trouble)
-        rest = rest_seconds(outage.rounds) if trouble else self._round.lost_rest_seconds(stragglers)
+        rest = rest_seconds(outage.rounds) if trouble else self._round.long_rest_seconds(stragglers)
         self._books.give_away(stragglers, outage=outage, rest_seconds=rest)
 
     def _end(self) -> None:
@@ -233,7 +233,7 @@ class _Carrying:
             raise error
         delay_seconds = books.delay_seconds(work)
         if delay_seconds:
-            delay_seconds = max(delay_seconds, self._round.lost_rest_seconds(work))
+            delay_seconds = max(delay_seconds, self._round.long_rest_seconds(work))
         if error:
             delay_seconds = STOPPED_DELAY_SECONDS
         delay_seconds = math.ceil(min(delay_seconds, max(0.0, self._seconds_to_live())))

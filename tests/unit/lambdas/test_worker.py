@@ -451,6 +451,23 @@ def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -
     assert floor.piece().counts.failed == 0
 
 
+def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_for_minutes(
+    floor: _Floor,
+) -> None:
+    """Fewer than were delivered, so it may be their buffers; they rest for long all the same."""
+    floor.dynamo = FakeDynamo(_rows(100))
+    full = {name: left(Verdict.THROTTLED) for name in list(floor.dynamo.rows)[:40]}
+    floor.fan_out = FakeFanOut(full)
+
+    floor.carry()
+    for _ in range(2):
+        floor.time.run(floor.sent[-1][1])
+        floor.carry(floor.lease())
+
+    assert [delay for _, delay in floor.sent] == [10, 120, 180]
+    assert floor.piece().counts == Counts(100, delivered=60)
+
+
 def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor) -> None:
     """The last rest ends with the time; the reason is kept, and nothing else is lost."""
     floor.dynamo = FakeDynamo(_rows(20))
