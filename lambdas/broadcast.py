@@ -91,12 +91,16 @@ def _lease(
     anew = record.is_redriven
     if record.queue_arn == wired.settings.slice_queue_arn:
         broadcast_id, slice_id = parse_slice_message(record.body)
-        return wired.ledger.lease(broadcast_id, slice_id, until_ms=until_ms, anew=anew)
+        return wired.ledger.lease(
+            broadcast_id, slice_id, until_ms=until_ms, deadline=deadline, anew=anew
+        )
     try:
         broadcast = parse_broadcast(record.body, record.message_id)
     except RejectedError:  # an open broadcast goes on, whatever a later release refuses
         known = identity_of(record.body, record.message_id)
-        held = wired.ledger.resume(*known, until_ms=until_ms, anew=anew) if known else None
+        held = None
+        if known:
+            held = wired.ledger.resume(*known, until_ms=until_ms, deadline=deadline, anew=anew)
         if held is None or held is Refusal.CLOSED:
             raise
         return held

@@ -3,26 +3,29 @@
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
 from broadcasting.ledger import Outage
-from broadcasting.trouble import Evidence, RecentAnswers, Trouble, explain, judge
+from broadcasting.trouble import Evidence, Left, RecentAnswers, Trouble, explain, judge
 from broadcasting.work import Work
 from journey import Journey
 from storage.ledger import Lease
 
-LOST_REST_SECONDS = 60
-"""How long connections rest whose answers are lost by themselves, times the rounds they have had:
-long enough that an outage of some minutes fails none of them."""
+LONG_REST_SECONDS = 60
+"""How long connections rest that may not have been in trouble by themselves, times the rounds that
+they have had: long enough that an outage of some minutes fails none of them."""
 
 
 class Round:
     """Judges the connections that are tried in vain, by what all of them hear.
 
-    `trouble` is why the round counted for no connection, when it was judged last and did not.
+    It may be judged several times, as stragglers are given away while others are posted to: those
+    for whom it did not count are still among those that are left when it is judged again.
+    `trouble` is why it counted for no connection, when it was judged last and did not.
     """
 
     def __init__(
         self, held: Lease, journey: Journey, *, recent: RecentAnswers, clock: Clock
     ) -> None:
         self.trouble: Trouble | None = None
+        self._in_trouble = Left()
         self._held = held
         self._journey = journey
         self._recent = recent
@@ -32,11 +35,11 @@ class Round:
     def end(self) -> Trouble | None:
         """Judge the connections that were tried in vain; return why that counts for none."""
         breaker, journey = self.breaker, self._journey
-        trouble = judge(
-            breaker.answers, journey.left, self._evidence(), stopped_by=breaker.stopped_by
-        )
+        left = Left(*map(sum, zip(self._in_trouble, journey.left, strict=True)))
+        trouble = judge(breaker.answers, left, self._evidence(), stopped_by=breaker.stopped_by)
         journey.end_round(counts=trouble is None)
-        self.trouble = trouble or self.trouble
+        if trouble:
+            self.trouble, self._in_trouble = trouble, left
         return trouble
 
     @property
@@ -47,7 +50,10 @@ class Round:
     @property
     def reason(self) -> str:
         """What everyone heard, and what to do; empty for a round that counted."""
-        return explain(self.trouble, self.breaker.reason) if self.trouble else ""
+        if self.trouble is None:
+            return ""
+        is_throttled = self.trouble is Trouble.THROTTLED
+        return explain(self.trouble, "429" if is_throttled else self.breaker.reason)
 
     def outage_after(self, trouble: Trouble | None) -> Outage:
         """Return the rounds in a row that counted for no connection, with this one.
@@ -60,10 +66,17 @@ class Round:
         before = Outage() if is_new else self._held.piece.outage
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
-    def lost_rest_seconds(self, work: Work) -> int:
-        """Return how long stragglers rest, at least, because their answers were lost."""
-        rounds = max((one.rounds for one in work.connections), default=0)
-        return LOST_REST_SECONDS * rounds if self.breaker.answers.is_mostly_lost else 0
+    def long_rest_seconds(self, work: Work) -> int:
+        """Return how long stragglers rest, at least, though their round has counted.
+
+        That is for long when most answers were lost, or when more than a few heard nothing but
+        429: it may have been everyone's trouble all the same.
+        """
+        answers = self.breaker.answers
+        are_many = len(work.connections) > self._evidence().most_own
+        if answers.is_mostly_lost or (are_many and not answers.answered):
+            return LONG_REST_SECONDS * max((one.rounds for one in work.connections), default=0)
+        return 0
 
     def note_reached(self) -> None:
         """Remember what was reached: in other broadcasts it tells that posts can succeed."""

@@ -70,6 +70,7 @@ class _Carrying:
         self._deadline = deadline
         self._frame = held.frame
         self._before = held.piece.counts
+        self._outage = held.piece.outage
         self._given_up = ""
         self._reasons: dict[str, int] = {}
         clock = worker.clock
@@ -128,6 +129,9 @@ class _Carrying:
                 if settlement.outcome is Outcome.GONE:
                     self._sweeper.add(settlement.connection.id)
                 self._keep_up()
+        breaker = self._watch.breaker
+        if sum(breaker.answers) or not self._reader.error:  # else there was nothing to post
+            breaker.end()
 
     def _seconds_to_live(self) -> float:
         expires_ms = self._books.held.summary.expires_ms
@@ -147,7 +151,7 @@ class _Carrying:
         elif self._is_spread_due():
             shards = (Work((cursor,)) for cursor in self._reader.not_begun)
             self._books.give_away(*shards, outage=Outage())
-        elif self._journey.tried >= MOST_STRAGGLERS or self._journey.stragglers:
+        elif self._are_stragglers_due():
             self._give_stragglers_away(self._round.end())
         elif self._books.is_checkpoint_due(
             is_beyond_first_pages=self._reader.is_beyond_first_pages
@@ -163,13 +167,22 @@ class _Carrying:
             return False
         return self._watch.breaker.is_closed and not self._worker.fan_out.is_paced
 
+    def _are_stragglers_due(self) -> bool:
+        """Tell whether to make a slice of stragglers: not of all that is left, which can rest here.
+
+        A slice that always became another would never be given up.
+        """
+        journey = self._journey
+        is_full = journey.tried >= MOST_STRAGGLERS and journey.has_others
+        return is_full or bool(journey.stragglers)
+
     def _give_stragglers_away(self, trouble: Trouble | None) -> None:
         """Make a slice of those that were tried in vain: they rest, while the others go on."""
         stragglers = Work(connections=tuple(self._journey.stragglers))
         if stragglers.is_done:
             return
         outage = self._round.outage_after(trouble)
-        rest = rest_seconds(outage.rounds) if trouble else self._round.lost_rest_seconds(stragglers)
+        rest = rest_seconds(outage.rounds) if trouble else self._round.long_rest_seconds(stragglers)
         self._books.give_away(stragglers, outage=outage, rest_seconds=rest)
 
     def _end(self) -> None:
@@ -179,7 +192,6 @@ class _Carrying:
         again, as often as the queue allows; likewise when slices cannot be announced.
         """
         books, journey = self._books, self._journey
-        self._watch.breaker.end()
         trouble = self._round.end()
         self._reasons = journey.reasons
         try:
@@ -203,8 +215,9 @@ class _Carrying:
         waited_seconds = (self._worker.clock.epoch_ms() - outage.since_ms) / 1000
         left_seconds = self._worker.outage_seconds - waited_seconds
         if left_seconds <= 0:
-            self._given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
-            books.release(outage=outage, given_up=self._given_up)
+            given_up = f"{self._round.reason}; waited for {waited_seconds:.0f} s"
+            books.release(outage=outage, given_up=given_up)
+            self._given_up = given_up  # now that it is written: else another worker goes on
             return
         rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
         delay_seconds = math.ceil(rest)
@@ -216,11 +229,11 @@ class _Carrying:
         books, work = self._books, self._journey.work
         error = self._reader.error
         if error and self._journey.counts.ended == self._before.ended:
-            books.release()
+            books.release(outage=self._outage)
             raise error
         delay_seconds = books.delay_seconds(work)
         if delay_seconds:
-            delay_seconds = max(delay_seconds, self._round.lost_rest_seconds(work))
+            delay_seconds = max(delay_seconds, self._round.long_rest_seconds(work))
         if error:
             delay_seconds = STOPPED_DELAY_SECONDS
         delay_seconds = math.ceil(min(delay_seconds, max(0.0, self._seconds_to_live())))

@@ -149,8 +149,15 @@ class Breaker:
         elif self._state is _State.CLOSED and self._is_lost(is_few=is_few):
             self._probe(now)
 
+    def abandon(self, posts: int) -> None:
+        """Take posts that were not answered when the time was up: lost, as far as that is known.
+
+        They count when the round is judged. Posting is over: they stop nothing any more.
+        """
+        self.answers = self.answers._replace(lost=self.answers.lost + posts)
+
     def end(self) -> None:
-        """Take note that the invocation ends: it may have been too short to tell before."""
+        """Take note that the posting ends: the time may have been too short to tell before."""
         if self._state is _State.PROBING:
             probed = _less(self.answers, self._before)
             if not (probed.answered or probed.throttled):

@@ -22,7 +22,7 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
 from delivery.answers import Batch
-from delivery.port import NO_ANSWER, TICK_SECONDS, Watch
+from delivery.port import TICK_SECONDS, Watch
 from delivery.post import Post
 
 if TYPE_CHECKING:
@@ -181,10 +181,9 @@ class _Run:
         while not self.answers.empty():
             yield from self.next_settlement()
         for post in self._under_way:
-            outcome = self._judge(post, Verdict.LOST, NO_ANSWER)
-            if outcome is not None:
-                yield post.settle(outcome)
-        for _, _, post in self._waiting:
+            post.abandon()
+        self._watch.breaker.abandon(len(self._under_way))
+        for post in [*(entry[2] for entry in self._waiting), *self._under_way]:
             post.reason = post.reason or self._watch.breaker.reason
             yield post.settle(Outcome.LEFT)
 

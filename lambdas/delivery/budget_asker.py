@@ -84,12 +84,17 @@ class BudgetAsker:
         """Note that posts which were admitted do not wait any more. Holds the condition."""
         self._starting -= admitted
 
+    def _needed(self) -> int:
+        """Return how many posts to ask for: what was not admitted may not wait any more."""
+        demand = self._demand()
+        return max(min(self._unmet, demand), demand - self._starting)
+
     def _is_settled(self) -> bool:
         return not self._allowance.debt and not self._allowance.is_asking
 
     def _due_at(self) -> float:
         now = self._time.seconds()
-        due_at = self._pacer.ask_at(self.waiting(self._unmet), now)
+        due_at = self._pacer.ask_at(self._needed(), now)
         return now if self._is_ending and due_at < math.inf else due_at
 
     def _serve(self) -> None:
@@ -105,7 +110,7 @@ class BudgetAsker:
     def _ask(self) -> None:
         """Ask once; the condition is let go meanwhile."""
         asked_ms, frozen_seconds = self._time.clock.epoch_ms(), self._time.frozen_seconds
-        ask = self._allowance.ask(self.waiting(self._unmet), self._pacer.cost)
+        ask = self._allowance.ask(self._needed(), self._pacer.cost)
         self._condition.release()
         grant: Grant | None = None
         try:

@@ -12,9 +12,6 @@ from broadcasting.outcome import Settlement
 LAST_ANSWERS_SECONDS = 1.0
 """How long before the deadline the last post is sent, so that its answer still comes in."""
 
-NO_ANSWER = "no answer by the deadline"
-"""Why a post is lost that was under way at the deadline."""
-
 TICK_SECONDS = 0.1
 """How often `Watch.tick` is called at least."""
 

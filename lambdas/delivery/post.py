@@ -12,6 +12,8 @@ _ENDS = {
     Verdict.REFUSED: Outcome.FAILED,
 }
 
+NOT_ANSWERED = "no answer before the time was up"
+
 
 @dataclass(slots=True, eq=False)
 class Post:
@@ -37,6 +39,11 @@ class Post:
         return Settlement(
             self.connection, outcome, self.tries, self.throttles, self.reason, self.verdict
         )
+
+    def abandon(self) -> None:
+        """Take note that the time is up before an answer has come."""
+        if self.verdict is None:
+            self.reason, self.verdict = NOT_ANSWERED, Verdict.LOST
 
     def judge(self, verdict: Verdict, reason: str, backoff: Backoff) -> Outcome | None:
         """Take one answer; return the outcome, or None when it is to be tried again."""

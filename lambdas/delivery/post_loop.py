@@ -7,7 +7,7 @@ from delivery.answers import Batch
 from delivery.http_answer import Answer
 from delivery.http_pool import HttpPool
 from delivery.losses import Ending, IdleClosedError
-from delivery.port import NO_ANSWER, ForbiddenError
+from delivery.port import ForbiddenError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.run import Run
@@ -232,16 +232,19 @@ class PostLoop:
     def _leave(self) -> None:
         """Settle as left whatever has not ended."""
         now = self._clock.monotonic()
-        batch = Batch()
+        batch, abandoned = Batch(), 0
         for post, answer in self._pool.abandon():
             if answer is None:
-                self._judge(post, Verdict.LOST, NO_ANSWER, batch, now)
+                abandoned += 1
+                post.abandon()
+                self._waiting.add(post, now)
             else:
                 self._judge_answer(post, answer, batch, now)
         for post in self._waiting:
             post.reason = post.reason or self._run.breaker.reason
             self._settled.append(post.settle(Outcome.LEFT))
         self._run.hear(batch, ended=0, now=now)
+        self._run.abandon(abandoned)
         self._flush()
 
     def _flush(self) -> None:

@@ -101,6 +101,11 @@ class Run:
             left = self.taken - self._ended if self.is_fed else math.inf
             self.breaker.hear(batch.heard(), left=left, now=now)
 
+    def abandon(self, posts: int) -> None:
+        """Take so many posts that were not answered when the time was up."""
+        with self._lock:
+            self.breaker.abandon(posts)
+
     def forbid(self, reason: str) -> None:
         """Stop posting: there is nothing to sign posts with."""
         with self._lock:

@@ -54,29 +54,51 @@ class Ledger:
         return self._loop.run(opener.attempt, what=what, deadline=deadline)
 
     def lease(
-        self, broadcast_id: str, slice_id: str, *, until_ms: int, anew: bool = False
+        self,
+        broadcast_id: str,
+        slice_id: str,
+        *,
+        until_ms: int,
+        deadline: float = _AT_ONCE,
+        anew: bool = False,
     ) -> Lease | Refusal:
         """Lease a slice, if it is free; with `anew`, as after a redrive, its hops begin anew.
 
         Raises RejectedError when the ledger does not know it, GaveUpError when it was taken up too
         often.
         """
-        summary, piece = self._leasing.read(broadcast_id, slice_id)
         owner = uuid.uuid4().hex
-        return self._leasing.take(summary, piece, owner=owner, until_ms=until_ms, anew=anew)
+
+        def attempt() -> Lease | Refusal:
+            summary, piece = self._leasing.read(broadcast_id, slice_id)
+            return self._leasing.take(summary, piece, owner=owner, until_ms=until_ms, anew=anew)
+
+        what = f"slice {slice_id} of {broadcast_id} not leased"
+        return self._loop.run(attempt, what=what, deadline=deadline)
 
     def resume(
-        self, broadcast_id: str, digest: str, *, until_ms: int, anew: bool = False
+        self,
+        broadcast_id: str,
+        digest: str,
+        *,
+        until_ms: int,
+        deadline: float = _AT_ONCE,
+        anew: bool = False,
     ) -> Lease | Refusal | None:
         """Lease the first slice of a broadcast that was opened before, whatever is refused today.
 
         Returns None when the ledger knows no broadcast of that id and content.
         """
-        summary = self._leasing.find(broadcast_id)
-        if summary is None or summary.digest != digest:
-            return None
         owner = uuid.uuid4().hex
-        return self._leasing.take_root(summary, owner=owner, until_ms=until_ms, anew=anew)
+
+        def attempt() -> Lease | Refusal | None:
+            summary = self._leasing.find(broadcast_id)
+            if summary is None or summary.digest != digest:
+                return None
+            return self._leasing.take_root(summary, owner=owner, until_ms=until_ms, anew=anew)
+
+        what = f"broadcast {broadcast_id} not leased"
+        return self._loop.run(attempt, what=what, deadline=deadline)
 
     def work_of(self, broadcast_id: str, slice_id: str) -> Work:
         """Return what is still to do for a slice. Raises RejectedError for one that is unknown."""

@@ -77,7 +77,7 @@ def key_of(row: Row) -> tuple[str, str]:
         case Sequence():
             return sequence_key(row.channel)
         case Recent():
-            return f"channel#{row.channel}", f"seq#{row.seq:012d}"
+            return recent_key(row.channel, row.seq)
         case FrameRow():
             return frame_key(row.channel, row.seq)
         case FailedRow():
@@ -92,6 +92,11 @@ def summary_key(broadcast_id: str) -> tuple[str, str]:
 def sequence_key(channel: str) -> tuple[str, str]:
     """Return the key of a channel's counter."""
     return f"channel#{channel}", "sequence"
+
+
+def recent_key(channel: str, seq: int) -> tuple[str, str]:
+    """Return the key of what tells which broadcast has a number in a channel."""
+    return f"channel#{channel}", f"seq#{seq:012d}"
 
 
 def frame_key(channel: str, seq: int) -> tuple[str, str]:

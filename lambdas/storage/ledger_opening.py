@@ -8,7 +8,15 @@ from broadcasting.errors import RejectedError
 from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.work import Work
 from storage.errors import ConflictError
-from storage.ledger_items import FrameRow, Recent, Sequence, sequence_key, sequence_of
+from storage.ledger_items import (
+    FrameRow,
+    Recent,
+    Sequence,
+    frame_key,
+    recent_key,
+    sequence_key,
+    sequence_of,
+)
 from storage.ledger_lease import Lease, Leasing, Refusal
 from storage.ledger_rows import next_version, over_leftover
 from storage.ledger_table import LedgerTable
@@ -63,7 +71,7 @@ class Opener:
         opening, owner = self._opening, self._owner
         item = self._table.get(sequence_key(opening.channel))
         found = sequence_of(item) if item else Sequence(opening.channel)
-        counter = replace(found, last=found.last + 1)
+        counter = replace(found, last=self._number_after(found))
         summary = _summary(opening, counter.last)
         fresh = SliceRow(opening.id, ROOT, opening.work)
         piece = self._leasing.leased(fresh, owner=owner.id, until_ms=owner.until_ms)
@@ -71,14 +79,28 @@ class Opener:
         frame = FrameRow(opening.channel, counter.last, opening.frame_of(counter.last))
         if found == self._met:  # no other was faster: something else is in the way
             piece = over_leftover(self._table, piece)
-            recent = over_leftover(self._table, recent)
-            frame = over_leftover(self._table, frame)
         try:
             self._table.write(summary, piece, counter, recent, frame)
         except ConflictError:
             self._met = found
             raise
         return Lease(next_version(summary), next_version(piece), frame.frame)
+
+    def _number_after(self, found: Sequence) -> int:
+        """Return the number that is next; one that is another's, if the counter was lost, is not.
+
+        An open broadcast posts the frame of its number: nothing is ever written over that.
+        """
+        number, step = found.last + 1, 1
+        while found == self._met and self._is_taken(number):
+            number, step = number + step, 2 * step
+        return number
+
+    def _is_taken(self, number: int) -> bool:
+        """Tell whether a broadcast that has not expired has a number."""
+        channel = self._opening.channel
+        keys = frame_key(channel, number), recent_key(channel, number)
+        return any(self._table.get(key) is not None for key in keys)
 
 
 def _summary(opening: Opening, seq: int) -> Summary:

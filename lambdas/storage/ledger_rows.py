@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from broadcasting.ledger import SliceRow, Summary
-from storage.ledger_items import FailedRow, FrameRow, Recent, key_of
+from storage.ledger_items import FailedRow, key_of
 from storage.ledger_table import LedgerTable
 
 _Versioned = TypeVar("_Versioned", Summary, SliceRow)
-_New = TypeVar("_New", SliceRow, FailedRow, FrameRow, Recent)
+_New = TypeVar("_New", SliceRow, FailedRow)
 
 _FAILED_PER_ROW = 250
 _REASON_CHARACTERS = 200

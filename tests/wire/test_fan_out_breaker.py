@@ -25,9 +25,9 @@ from broadcasting.breaker import (
     Breaker,
 )
 from broadcasting.budget import Ask, Grant
-from broadcasting.outcome import Outcome
+from broadcasting.outcome import Outcome, Verdict
 from broadcasting.retry import Backoff
-from broadcasting.trouble import Evidence, Trouble
+from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.connector import Connector
 from delivery.http_connection import HttpConnection
 from delivery.http_pool import Timeouts
@@ -385,3 +385,19 @@ def test_fan_out_waits_for_answers_when_it_is_to_stop() -> None:
         assert dict(stand_in.report().received) == once(delivered)
         assert {one.tries for one in delivery.settlements if one.outcome is Outcome.LEFT} == {0}
         assert 0.5 <= CLOCK.monotonic() - began < 5.0
+
+
+def test_fan_out_tells_of_an_endpoint_that_is_silent_though_its_time_is_short() -> None:
+    """Its posts were not answered in time: that many are an outage's, not each one's own."""
+    watch = Watch()
+    with (
+        StandIn(lambda _post: Silence(), tls=None) as stand_in,
+        selector_fan_out(stand_in.url, None) as fan_out,
+    ):
+        deadline = CLOCK.monotonic() + 0.4
+        settled = list(fan_out.deliver(FRAME, connections(20), deadline, watch=watch))
+
+    tried = [one for one in settled if one.tries]
+    assert tried
+    assert {(one.outcome, one.verdict) for one in tried} == {(Outcome.LEFT, Verdict.LOST)}
+    assert watch.breaker.answers == Answers(lost=len(tried))

@@ -40,7 +40,8 @@ from delivery.endpoint import parse_endpoint
 from delivery.http_pool import HttpPool, Timeouts
 from delivery.losses import Ending
 from delivery.openings import OPENING_AT_ONCE
-from delivery.port import NO_ANSWER, Watch
+from delivery.port import Watch
+from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
 from tests.unit.lambdas.fakes import FAR, FakeTime
@@ -854,7 +855,7 @@ def test_fan_out_loses_posts_that_have_no_answer_by_the_deadline(start: Start) -
     settled = list(posting.fan_out.deliver(FRAME, connections(20), deadline, watch=watch))
 
     assert {(one.outcome, one.verdict) for one in settled} == {(Outcome.LEFT, Verdict.LOST)}
-    assert {one.reason for one in settled} == {NO_ANSWER}
+    assert {one.reason for one in settled} == {NOT_ANSWERED}
     assert watch.breaker.answers.lost == 20
 
 

@@ -290,6 +290,18 @@ def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
     assert breaker.stopped_by is trouble
 
 
+def test_breaker_counts_as_lost_what_was_not_answered_in_time() -> None:
+    """For judging the round: many that are under way when posting ends stop nothing."""
+    breaker = Breaker(REACHED)
+    _hear(breaker, OK)
+
+    breaker.abandon(512)
+    breaker.end()
+
+    assert breaker.answers == Answers(1, lost=512)
+    assert (breaker.is_closed, breaker.stopped_by) == (True, None)
+
+
 def test_breaker_that_heard_nothing_stays_closed_in_the_end() -> None:
     """There was no post to make."""
     breaker = Breaker()

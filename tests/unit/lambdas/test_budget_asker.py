@@ -1,5 +1,6 @@
 """The thread that asks the shared budget, with a budget that answers when the test says so."""
 
+import math
 import queue
 import random
 import threading
@@ -197,3 +198,21 @@ def _fail(_: Exception) -> None:
 def test_asker_closes_without_having_begun() -> None:
     """There is no thread then."""
     Bench().asker.close()
+
+
+def test_asker_asks_for_nothing_when_what_it_could_not_admit_does_not_wait_any_more() -> None:
+    """Posting has stopped, though the last answers are waited for."""
+    bench = Bench()
+    bench.begin(3_000)
+    bench.next_ask()
+    bench.waiting = 0
+    bench.budget.grant(10)
+    assert bench.woken.acquire(timeout=SOON)
+
+    admitted = bench.pacer.admit(1_000)
+    with bench.asker._condition:
+        due_at = bench.asker._due_at()
+
+    assert (admitted, due_at) == (10, math.inf)
+    bench.budget.grant(1)  # whatever it still asks for
+    bench.asker.close()

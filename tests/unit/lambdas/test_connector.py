@@ -521,10 +521,11 @@ def test_connector_does_not_wait_for_a_look_up_in_the_middle_of_a_run(
     make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It goes on with what it knows, and begins no second one meanwhile."""
-    is_over = Event()
+    is_asked, is_over = Event(), Event()
 
     def hang(*_: object, **__: object) -> list[Any]:
         asked.append(1)
+        is_asked.set()
         is_over.wait(PATIENCE_SECONDS)
         raise OSError("too late")
 
@@ -541,6 +542,7 @@ def test_connector_does_not_wait_for_a_look_up_in_the_middle_of_a_run(
         answer = _drive(connector.open())
 
         assert answer.status == 200
+        assert is_asked.wait(PATIENCE_SECONDS)
         assert asked == [1]
         is_over.set()
 

@@ -17,6 +17,7 @@ from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening
 from storage.ledger_items import (
     frame_key,
     key_of,
+    sequence_key,
     slice_key,
     slice_of,
     summary_key,
@@ -105,6 +106,26 @@ def test_open_takes_the_next_number_when_another_was_faster(floor: _Floor) -> No
 
     assert (held.summary.seq, held.frame) == (2, "frame 2")
     assert floor.table.summary("other").seq == 1
+
+
+@pytest.mark.parametrize("others", [1, 2, 5])
+def test_open_leaves_the_numbers_of_others_alone_when_the_counter_is_lost(
+    floor: _Floor, others: int
+) -> None:
+    """Each broadcast that is open still has its own frame: no number is given twice."""
+    for number in range(others):
+        floor.opened(f"other-{number}")
+    del floor.table.items[sequence_key("*")]
+
+    held = floor.opened()
+    after = floor.opened("after")
+
+    assert held.summary.seq > others
+    assert after.summary.seq == held.summary.seq + 1
+    frames = [floor.table.items[frame_key("*", number + 1)] for number in range(others)]
+    assert [one["frame"] for one in frames] == [
+        {"S": f"frame {number + 1}"} for number in range(others)
+    ]
 
 
 def test_open_waits_when_others_are_always_faster(floor: _Floor) -> None:

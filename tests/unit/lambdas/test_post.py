@@ -5,7 +5,7 @@ import pytest
 from broadcasting.audience import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
-from delivery.post import Post
+from delivery.post import NOT_ANSWERED, Post
 from tests.unit.lambdas.fakes import OLD_MS
 
 TWO_TRIES = Backoff(tries=2)
@@ -60,3 +60,18 @@ def test_post_settles_with_all_that_has_happened_to_it() -> None:
     settlement = post.settle(Outcome.LEFT)
 
     assert settlement == Settlement(WHO, Outcome.LEFT, 1, 1, "429 busy", Verdict.THROTTLED)
+
+
+@pytest.mark.parametrize("heard", [None, Verdict.FORBIDDEN, Verdict.LOST])
+def test_post_is_lost_when_it_is_abandoned_unless_it_has_heard_something(
+    heard: Verdict | None,
+) -> None:
+    """What it heard in an earlier try says more."""
+    post = Post(WHO, tries=1)
+    if heard:
+        post.judge(heard, "why", TWO_TRIES)
+
+    post.abandon()
+
+    expected = (heard, "why") if heard else (Verdict.LOST, NOT_ANSWERED)
+    assert (post.verdict, post.reason) == expected

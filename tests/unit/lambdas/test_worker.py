@@ -73,6 +73,10 @@ class _Floor:
     def lease(self, slice_id: str = "0") -> Lease | Refusal:
         return self.ledger.lease("b", slice_id, until_ms=self.time.epoch_ms + LEASE_MS)
 
+    def lease_after(self, seconds: float) -> Lease | Refusal:
+        self.time.run(seconds)
+        return self.lease()
+
     def carry(self, held: Lease | Refusal | None = None) -> Carried:
         held = held or self.open()
         assert isinstance(held, Lease)
@@ -108,6 +112,11 @@ class _Floor:
 
     def work(self, slice_id: str = "0") -> Work:
         return self.piece(slice_id).work
+
+
+def _held(held: Lease | Refusal) -> Lease:
+    assert isinstance(held, Lease)
+    return held
 
 
 @pytest.fixture
@@ -267,7 +276,7 @@ def test_worker_has_stragglers_that_it_gave_away_rest_too(
 ) -> None:
     """Their slice is nobody's until then."""
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
-    floor.dynamo = FakeDynamo(_rows(2))
+    floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
     floor.carry()
 
@@ -442,6 +451,23 @@ def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -
     assert floor.piece().counts.failed == 0
 
 
+def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_for_minutes(
+    floor: _Floor,
+) -> None:
+    """Fewer than were delivered, so it may be their buffers; they rest for long all the same."""
+    floor.dynamo = FakeDynamo(_rows(100))
+    full = {name: left(Verdict.THROTTLED) for name in list(floor.dynamo.rows)[:40]}
+    floor.fan_out = FakeFanOut(full)
+
+    floor.carry()
+    for _ in range(2):
+        floor.time.run(floor.sent[-1][1])
+        floor.carry(floor.lease())
+
+    assert [delay for _, delay in floor.sent] == [10, 120, 180]
+    assert floor.piece().counts == Counts(100, delivered=60)
+
+
 def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor) -> None:
     """The last rest ends with the time; the reason is kept, and nothing else is lost."""
     floor.dynamo = FakeDynamo(_rows(20))
@@ -457,6 +483,22 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
     assert carried.given_up.endswith("; waited for 3600 s")
     assert floor.piece().given_up == carried.given_up[:200]
     assert len(floor.work().connections) == 20
+
+
+def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
+    """The worker that has the slice now goes on with it: it is no dead letter."""
+    floor.dynamo = FakeDynamo(_rows(20))
+    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.carry()
+    floor.time.run(3_600)
+    held = floor.lease()
+    floor.time.run(LEASE_MS / 1000)
+    assert isinstance(floor.lease(), Lease)
+
+    carried = floor.carry(held)
+
+    assert isinstance(carried.stopped_by, LeaseLostError)
+    assert not carried.given_up
 
 
 @pytest.mark.parametrize(("answered", "outage"), [(9, (NOW_MS, 2)), (11, (NOW_MS + 5_000, 1))])
@@ -489,6 +531,23 @@ def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _
     assert last.summary.counts == Counts(20, expired=20)
 
 
+def test_worker_calls_nothing_an_outage_when_it_has_not_posted(floor: _Floor) -> None:
+    """The time to live has ended in an outage, and nothing can be read: SQS brings it again."""
+    floor.dynamo = FakeDynamo(_rows(400), page_rows=3)
+    floor.fan_out = FakeFanOut(most=0, forbidden=True)
+    floor.carry(floor.open(ttl_ms=3_000))
+    floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
+    floor.time.run(3)
+    floor.carry(floor.lease())
+    sent = list(floor.sent)
+
+    carried = floor.carry(floor.lease())
+
+    assert isinstance(carried.failure, ReadError)
+    assert carried.trouble is None
+    assert floor.sent == sent
+
+
 def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
     floor: _Floor,
 ) -> None:
@@ -505,6 +564,27 @@ def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
     assert floor.piece("1").outage == Outage(NOW_MS, 1)
     assert floor.piece("1").delivered_before == carried.counts.delivered
     assert floor.piece().outage == Outage()
+
+
+@pytest.mark.parametrize("faults", [[], [Fault.BUSY]])
+def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
+    floor: _Floor, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
+) -> None:
+    """Those that were given away, or could not be, heard the same in this round."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 40)
+    floor.dynamo = FakeDynamo(_rows(50))
+    floor.fan_out = FakeFanOut({name: left(Verdict.THROTTLED) for name in floor.dynamo.rows})
+    held = floor.open()
+    floor.rows.faults = [*faults]
+
+    floor.carry(held)
+
+    pieces = [floor.piece(slice_id) for slice_id, _ in floor.sent]
+    assert sum(len(piece.work.connections) for piece in pieces) == 50
+    assert {one.rounds for piece in pieces for one in piece.work.connections} == {0}
+    assert {
+        (piece.outage.rounds, delay) for piece, (_, delay) in zip(pieces, floor.sent, strict=True)
+    } == {(1, 5)}
 
 
 def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
@@ -533,6 +613,23 @@ def test_worker_that_rested_asks_before_it_posts_to_all(floor: _Floor) -> None:
     floor.carry(floor.lease())
 
     assert floor.fan_out.probing == [False, True]
+
+
+def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> None:
+    """A slice that rested goes back with its hour as it was: no post was made."""
+    floor.dynamo = FakeDynamo(_rows(40))
+    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows}, most=37)
+    floor.carry()
+    before = floor.piece().outage
+    floor.ledger.release(
+        _held(floor.lease_after(5)), ALL_SHARDS, Counts(), (), deadline=FAR, outage=before
+    )
+    floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
+
+    carried = floor.carry(floor.lease())
+
+    assert (carried.trouble, floor.piece().outage) == (None, before)
+    assert isinstance(carried.failure, ReadError)
 
 
 def test_worker_raises_nothing_and_reports_what_was_saved_when_nothing_could_be_read(
@@ -607,13 +704,35 @@ def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
 ) -> None:
     """It is sent in the end, with the same delay."""
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
-    floor.dynamo = FakeDynamo(_rows(2))
+    floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
     floor.sqs.refusals = 1
 
     floor.carry()
 
-    assert floor.sent == [("1", 10)]
+    assert floor.sent == [("1", 10), ("0", 10)]
+
+
+@pytest.mark.parametrize("clients", [39, 40, 100])
+def test_worker_gives_up_slices_of_as_many_stragglers_as_one_names(
+    floor: _Floor, clients: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quota is used up for good: none becomes another slice over and over again."""
+    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 20)
+    floor.dynamo = FakeDynamo(_rows(clients))
+    floor.fan_out = FakeFanOut(dict.fromkeys(floor.dynamo.rows, left(Verdict.THROTTLED)))
+
+    all_carried = [floor.carry()]
+    for message in floor.sqs.sent:  # grows
+        floor.time.run(message["DelaySeconds"])
+        held = floor.lease(json.loads(message["MessageBody"])["slice"])
+        if isinstance(held, Lease):
+            all_carried.append(floor.carry(held))
+        assert floor.time.seconds < 6 * 3_600
+
+    given_up = [one for one in all_carried if one.given_up]
+    assert sum(one.left for one in given_up) == clients
+    assert floor.rows.summary("b").open_slices == len(given_up)
 
 
 @pytest.mark.parametrize("page_rows", [1, 1_000])
