@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
 from bench.stand_in.behaviour import Behaviour
 from bench.stand_in.reaction import Script
@@ -114,6 +115,17 @@ def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has posts tried again a tenth as late, where it is not the backoff that is tested."""
     monkeypatch.setattr(selector_fan_out, "Backoff", partial(Backoff, 5, 0.01, 0.2))
+
+
+@pytest.fixture
+def quick_aws_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has botocore try again a tenth as late."""
+    usual = ExponentialBackoff.delay_amount
+
+    def delay_amount(backoff: ExponentialBackoff, context: Any) -> float:
+        return usual(backoff, context) / 10
+
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", delay_amount)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.faults.hostile import Outage
 from tests.faults.observed import metric_sums
 from tests.faults.promises import expect_exact, expect_kept
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_aws_tries")]
 
 QUICK = Behaviour(latency_median_seconds=0.005)
 

@@ -12,7 +12,7 @@ from tests.faults.app import App, Function
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 
 
 def test_a_third_of_all_posts_throttled_costs_nobody_the_message(

@@ -30,10 +30,10 @@ def _refused_checkpoints(*, times: int = 0) -> WireFault:
 def test_checkpoint_that_is_refused_for_six_seconds_repeats_nobody(
     app: App, stand_in: Behave
 ) -> None:
-    """The worker lives: one invocation serves 3,000 at 300 a second, and each hears it once."""
+    """The worker lives: one invocation serves 1,500 at 300 a second, and each hears it once."""
     app.posts_per_second = POSTS_PER_SECOND
     here = stand_in(QUICK)
-    everyone = app.connect(3_000)
+    everyone = app.connect(1_500)
     app.faults = [_refused_checkpoints()]
 
     broadcast_id = app.send()
@@ -50,7 +50,7 @@ def test_death_while_checkpoints_are_refused_repeats_a_seconds_worth(
     """The worker dies at a later try: no more was posted unsaved than the promise allows."""
     app.posts_per_second = POSTS_PER_SECOND
     here = stand_in(QUICK)
-    everyone = app.connect(3_000)
+    everyone = app.connect(1_500)
     app.faults = [
         _refused_checkpoints(times=5),
         WireFault(

@@ -8,7 +8,7 @@ from tests.faults.app import App, Doors, Function
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_aws_tries")]
 
 QUICK = Behaviour(latency_median_seconds=0.005)
 CALLS = ("GetItem", "PutItem", "TransactWriteItems", "Query", "SendMessage")

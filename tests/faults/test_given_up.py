@@ -13,7 +13,7 @@ from tests.faults.conftest import Behave, Suffer
 from tests.faults.hostile import Hostile, How, Outage
 from tests.faults.promises import expect_exact, expect_kept
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes")]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 
 OUTAGE_SECONDS = 60
 """The shortest that can be set: rests of 5, 10, 20 and 40 s."""

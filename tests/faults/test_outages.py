@@ -13,7 +13,7 @@ from tests.faults.hostile import Hostile, How, Outage
 from tests.faults.names import Names, place_of
 from tests.faults.promises import expect_kept
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes")]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 
 MINUTES = 60
 MOST_POSTS_WHILE_DOWN = 5_000
