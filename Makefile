@@ -7,7 +7,7 @@ CONNECTIONS ?= 3000
 STAGE ?= dev
 CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many mostly wait; kills in good time
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
 
 .DEFAULT_GOAL := help
 .PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean

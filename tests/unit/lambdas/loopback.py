@@ -5,7 +5,7 @@ import ssl
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from select import select
+from select import POLLIN, POLLOUT, poll
 from threading import Thread
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -24,12 +24,19 @@ class _Descriptor(Protocol):
 
 def is_readable(sock: _Descriptor, seconds: float = PATIENCE_SECONDS) -> bool:
     """Wait until something has come, at most so long; tell whether it has."""
-    return bool(select([sock], [], [], seconds)[0])
+    return _has_news(sock, POLLIN, seconds)
 
 
 def is_writable(sock: _Descriptor, seconds: float = PATIENCE_SECONDS) -> bool:
     """Wait until something can be sent, or connecting has failed; tell whether that is so."""
-    return bool(select([], [sock], [], seconds)[1])
+    return _has_news(sock, POLLOUT, seconds)
+
+
+def _has_news(sock: _Descriptor, news: int, seconds: float) -> bool:
+    """Wait for news of a descriptor, however high its number is."""
+    watched = poll()
+    watched.register(sock, news)
+    return bool(watched.poll(max(0.0, seconds) * 1000))
 
 
 def reset(sock: socket.socket) -> None:
