@@ -7,6 +7,7 @@ waits on AWS (a message that comes again, a delayed one) comes at once, and the 
 import json
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -51,6 +52,8 @@ class App:
     outage_seconds: int = 3_600
     invocations: int = 0
     crashes: int = 0
+    resources: ExitStack = field(default_factory=ExitStack)
+    """What the environments have opened; it is closed when the test ends."""
     _counted: dict[WireFault, int] = field(default_factory=dict)
     _first_at: dict[WireFault, float] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)

@@ -1,5 +1,6 @@
 """One local AWS for all tests of this folder; the app is deployed once, where a test needs it."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -71,8 +72,9 @@ def app(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     for name, value in local_aws.endpoint.environment.items():
         monkeypatch.setenv(name, value)
     made = make_app(local_aws)
-    with made.log:
+    with made.log, made.resources:
         yield made
+    gc.unfreeze()
 
 
 @pytest.fixture

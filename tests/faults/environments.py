@@ -4,6 +4,8 @@ import importlib.util
 import secrets
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -42,11 +44,12 @@ class Function:
         self.app = app
         self.skew_seconds = skew_seconds
         self.faults = _faults(app, seed)
-        wiring = _load("wiring")
-        wiring.__dict__["time"] = Clock(app.time, skew_seconds)
-        wiring.__dict__["boto3"] = _Boto3(self.faults, app)
-        self._broadcast = _load("broadcast")
-        self._broadcast.__dict__["broadcast_wiring"] = wiring.broadcast_wiring
+        self._wiring = app.resources.enter_context(_load("wiring"))
+        self._wiring.__dict__["time"] = Clock(app.time, skew_seconds)
+        self._wiring.__dict__["boto3"] = _Boto3(self.faults, app)
+        self._broadcast = app.resources.enter_context(_load("broadcast"))
+        self._broadcast.__dict__["broadcast_wiring"] = self._wiring.broadcast_wiring
+        app.resources.callback(self._close)
 
     def invoke(self, event: dict[str, Any]) -> list[str] | None:
         """Return the ids of messages that shall come again, None when it died."""
@@ -59,16 +62,21 @@ class Function:
             return None
         return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
 
+    def _close(self) -> None:
+        """End what Lambda would keep for the next call."""
+        if self._wiring.broadcast_wiring.cache_info().currsize:
+            self._wiring.broadcast_wiring().worker.fan_out.close()
+
 
 class Doors:
     """An environment of the connect and one of the disconnect function."""
 
     def __init__(self, app: "App") -> None:
-        wiring = _load("wiring")
+        wiring = app.resources.enter_context(_load("wiring"))
         wiring.__dict__["boto3"] = _Boto3(_faults(app, 1), app)
         self._handlers = {}
         for name in ("connect", "disconnect"):
-            door = _load(name)
+            door = app.resources.enter_context(_load(name))
             door.__dict__["connections_table"] = wiring.connections_table
             self._handlers[name] = door.handler
 
@@ -97,6 +105,7 @@ class _Boto3:
                 made.meta.events.register("before-call", called)
                 made.meta.events.register_first("before-send", sent)
                 faults.watch(made)
+                app.resources.callback(made.close)
                 return made
 
         def hurry(params: dict[str, Any], **_: object) -> None:
@@ -116,7 +125,8 @@ def _faults(app: "App", seed: int) -> WireFaults:
     return WireFaults(lambda: app.faults, seed=seed, crash=crash, may_happen=app.may_happen)
 
 
-def _load(module: str) -> ModuleType:
+@contextmanager
+def _load(module: str) -> Iterator[ModuleType]:
     """Load a module of the function anew: every environment has its own."""
     name = f"{module}_{secrets.token_hex(4)}"
     spec = importlib.util.spec_from_file_location(name, LAMBDAS / f"{module}.py")
@@ -124,5 +134,8 @@ def _load(module: str) -> ModuleType:
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[name] = loaded  # dataclasses look their module up
-    spec.loader.exec_module(loaded)
-    return loaded
+    try:
+        spec.loader.exec_module(loaded)
+        yield loaded
+    finally:
+        del sys.modules[name]

@@ -93,16 +93,18 @@ def test_threads_of_failed_invocations_end(app: App, stand_in: Behave) -> None:
         WireFault(operation="TransactWriteItems", body='{"S": "settled"}', kind="refuse"),
         WireFault(operation="BatchWriteItem", kind="unprocessed"),
     ]
-    function, threads = Function(app), []
+    function, earlier = Function(app), set(threading.enumerate())
 
     ids = [app.send() for _ in range(4)]
     for _ in ids:
         app.invoke(function)
-        threads.append(threading.active_count())
+    left = [one for one in threading.enumerate() if "sweep" in one.name and one not in earlier]
+    for thread in left:
+        thread.join(timeout=10)
+
+    assert not any(thread.is_alive() for thread in left)
     app.faults = []
     app.run(function)
-
-    assert threads[-1] <= threads[0]
     for one in ids:
         expect_exact(app.account(one))
 
