@@ -58,10 +58,14 @@ SETTINGS = BroadcastSettings(
 )
 
 
+_EVENT_TYPES = {"$connect": "CONNECT", "$disconnect": "DISCONNECT", "$default": "MESSAGE"}
+
+
 def _web_socket_event(route: str, **context: object) -> dict[str, Any]:
     return {
         "requestContext": {
             "routeKey": route,
+            "eventType": _EVENT_TYPES[route],
             "connectionId": "abc=",
             "connectedAt": NOW_MS,
             "stage": "prod",
@@ -104,7 +108,7 @@ class _Floor:
         return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
-        answer = broadcast.handler({"Records": records}, cast("LambdaContext", _Context()))
+        answer = broadcast.handler({"Records": list(records)}, cast("LambdaContext", _Context()))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def release(self, work: Work) -> None:
