@@ -21,6 +21,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 """
 
+_MAX_MESSAGE_BYTES = 1_048_576
+"""The most that SQS takes, and what the functions and the command line count on.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+"""
+
 _RETENTION_DAYS = 14
 """The longest that SQS keeps a message, counted from when it was first sent: what SQS moves to
 a dead-letter queue keeps its age.
@@ -42,6 +48,7 @@ class WorkQueue(Construct):
             "DeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
+            max_message_size_bytes=_MAX_MESSAGE_BYTES,
             removal_policy=removal_policy,
             retention_period=Duration.days(_RETENTION_DAYS),
         )
@@ -53,6 +60,7 @@ class WorkQueue(Construct):
             ),
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
+            max_message_size_bytes=_MAX_MESSAGE_BYTES,
             removal_policy=removal_policy,
             retention_period=Duration.days(_RETENTION_DAYS),
             visibility_timeout=Duration.seconds(
