@@ -61,7 +61,7 @@ def test_readme_names_every_metric() -> None:
 def test_readme_names_every_log_line() -> None:
     """Each message that a function logs is told."""
     lambdas = (ROOT / "lambdas").glob("*.py")
-    names = _named_in(r'logger\.\w+\(\s*"([^"]+)"', *lambdas)
+    names = _named_in(r'(?:logger\.\w+|log_receipt)\(\s*"([^"]+)"', *lambdas)
     names |= {"opened", "resumed", "taken up", "carried", "handed over", "broken off", "lease lost"}
 
     missing = sorted(name for name in names if f"`{name}`" not in README)

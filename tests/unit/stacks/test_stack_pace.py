@@ -25,7 +25,14 @@ LOW = [
     "me-central-1",
     "mx-central-1",
 ]
-USUAL = ["us-east-1", "eu-central-1", "ap-southeast-1", "eu-south-3", "cn-north-1", "us-gov-west-1"]
+USUAL = [
+    "us-east-1",
+    "eu-central-1",
+    "ap-southeast-1",
+    "eu-south-3",
+    "cn-north-1",
+    "us-gov-west-1",
+]
 
 
 def _is_true(condition: dict[str, Any], region: str) -> bool:
