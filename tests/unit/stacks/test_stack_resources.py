@@ -61,6 +61,35 @@ def test_tables_are_on_demand_and_expire_rows(prod: Template) -> None:
     )
 
 
+def test_dead_letter_queue_is_that_of_its_queue_alone(prod: Template) -> None:
+    """No other queue of the account may name ours: foreign letters would be put back as ours."""
+    queues = prod.find_resources("AWS::SQS::Queue")
+
+    found = {id_: queue["Properties"] for id_, queue in queues.items()}
+
+    for id_ in QUEUES:
+        dead = found[id_]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        name = found[id_]["QueueName"]["Fn::Join"][1]
+        arn = found[dead]["RedriveAllowPolicy"]["sourceQueueArns"][0]["Fn::Join"][1]
+        assert name == [
+            f"crier-prod-{id_.partition('Queue')[0].lower()}-",
+            {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]},
+        ]
+        assert arn[:-1] == [
+            "arn:",
+            {"Ref": "AWS::Partition"},
+            ":sqs:",
+            {"Ref": "AWS::Region"},
+            ":",
+            {"Ref": "AWS::AccountId"},
+            f":{name[0]}",
+        ]
+        assert arn[-1] == name[1]
+        assert found[dead]["RedriveAllowPolicy"]["redrivePermission"] == "byQueue"
+        assert len(found[dead]["RedriveAllowPolicy"]["sourceQueueArns"]) == 1
+        assert found[id_]["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
+
+
 def test_queues_take_what_sqs_takes(prod: Template) -> None:
     """The functions and the command line count on messages of up to 1 MiB."""
     prod.all_resources_properties("AWS::SQS::Queue", {"MaximumMessageSize": 1024 * 1024})
