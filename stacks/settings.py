@@ -55,7 +55,7 @@ _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "connect_rate": _within(1, 100_000),
     "function_memory_mb": _within(128, 10_240),
     "keep_alive_minutes": _within(0, 9),
-    "log_level": (" or ".join(LOG_LEVELS), lambda value: value in LOG_LEVELS),
+    "log_level": ("INFO, WARNING or ERROR", lambda value: value in LOG_LEVELS),
     "log_retention_days": (
         f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}",
         lambda value: value in LOG_RETENTION_DAYS,
