@@ -18,6 +18,7 @@ from broadcasting.message import parse_broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
+from observability import logger
 from settings import BroadcastSettings, SettingsError
 from storage.ledger import Ledger, Opening, Refusal
 from storage.queues import DeadLetters, SliceQueue
@@ -454,6 +455,25 @@ def test_broadcast_goes_on_with_a_slice_with_the_frame_of_its_broadcast(
     settled = json.loads(log.getvalue().splitlines()[-1])
     assert (settled["message"], settled["broadcast_id"], settled["seq"]) == ("settled", "b", 1)
     assert settled["receipt"] == asdict(Counts(1, gone=1))
+
+
+@pytest.mark.parametrize("level", ["WARNING", "ERROR"])
+def test_handlers_log_the_account_and_no_coming_and_going_when_the_level_is_high(
+    floor: _Floor, dynamo: FakeDynamo, log: io.StringIO, level: str
+) -> None:
+    """A million connects cost no line; what became of a broadcast, or of a client, is told."""
+    logger.setLevel(level)
+    try:
+        connect.handler(_web_socket_event("$connect"), None)
+        disconnect.handler(_web_socket_event("$disconnect"), None)
+        dynamo.write_errors = [aws_error(500)]
+        connect.handler(_web_socket_event("$connect"), None)
+        floor.handle(_sqs_record("m1", '{"message": 1}'))
+        floor.handle(_sqs_record("m2", "nonsense"))
+    finally:
+        logger.setLevel("INFO")
+
+    assert _messages(log) == ["refused a connection", "carried", "settled", "rejected"]
 
 
 def test_broadcast_forgets_a_message_that_comes_again_after_the_end(floor: _Floor) -> None:
