@@ -11,6 +11,7 @@ from stacks.parts.broadcasts_table import BroadcastsTable
 from stacks.parts.connections_table import ConnectionsTable
 from stacks.parts.dependencies import Dependencies
 from stacks.parts.function import Function
+from stacks.parts.producers import let_send
 from stacks.parts.web_socket import WebSocket
 from stacks.parts.work_queue import WorkQueue
 from stacks.settings import Settings
@@ -29,6 +30,7 @@ class BroadcastStack(Stack):
         self._broadcasts = WorkQueue(
             self, "Broadcasts", function_timeout=timeout, keep=settings.is_prod
         )
+        let_send(self._broadcasts.queue, settings.producers)
         self._slices = WorkQueue(self, "Slices", function_timeout=timeout, keep=settings.is_prod)
         self._web_socket = self._make_web_socket()
         self._broadcast = self._make_broadcast(timeout)
@@ -116,6 +118,10 @@ class BroadcastStack(Stack):
         outputs = {
             "WebSocketUrl": (self._web_socket.url, "Where clients connect"),
             "QueueUrl": (self._broadcasts.queue.queue_url, "Where broadcasts are enqueued"),
+            "BroadcastQueueArn": (
+                self._broadcasts.queue.queue_arn,
+                "The same queue, for subscriptions of SNS and targets of EventBridge",
+            ),
             "DeadLetterQueueUrl": (
                 self._broadcasts.dead_letters.queue_url,
                 "Where broadcasts go that were rejected, with the reason",

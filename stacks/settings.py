@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from stacks import producers
+
 STAGES = ("dev", "prod")
 
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
@@ -89,6 +91,8 @@ class Settings:
                                APIs
     post_burst                 how many posts go at once after a rest, 1-1,000,000. The quota's
                                is 5,000 in most Regions
+    producers                  ARNs of the SNS topics and EventBridge rules that may send
+                               broadcasts: a list in cdk.json, with commas after -c
     local_callback_base        only for the local run, which is dev: where its `@connections` are
     """
 
@@ -104,6 +108,7 @@ class Settings:
     posts_in_flight: int = 512
     posts_per_second: int = 8_000
     post_burst: int = 4_000
+    producers: tuple[str, ...] = ()
     local_callback_base: str = ""
 
     def __post_init__(self) -> None:
@@ -112,6 +117,10 @@ class Settings:
             value = getattr(self, name)
             if not is_allowed(value):
                 raise SettingsError(_complaint(name, value, allowed))
+        if trouble := producers.trouble_with(self.producers):
+            raise SettingsError(
+                f"producers {trouble}, expected {producers.EXPECTED} (-c producers=…)"
+            )
         if self.is_prod and self.local_callback_base:
             none = "none with stage prod: only the local run, which is dev, sets it"
             raise SettingsError(_complaint("local_callback_base", self.local_callback_base, none))
@@ -159,7 +168,17 @@ def _convert(name: str, value: object) -> Any:
         return int(text)
     if wanted is str and isinstance(value, str):
         return value
+    if name == "producers":
+        return _producers(value)
     raise SettingsError(_complaint(name, value, _ALLOWED[name][0]))
+
+
+def _producers(value: object) -> tuple[str, ...]:
+    """Read a list; a text is what the command line gives, which has no empty list."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise SettingsError(_complaint("producers", value, producers.EXPECTED))
+    return tuple(found)
 
 
 def _complaint(name: str, value: object, allowed: str) -> str:
