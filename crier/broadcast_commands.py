@@ -48,7 +48,7 @@ def send(
     *,
     file: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Read the message from a file of UTF-8, up to 1 MiB."),
+        typer.Option(help="Read the message from this file: UTF-8, at most 1 MiB."),
     ] = None,
     as_text: Annotated[
         bool,
