@@ -1,7 +1,7 @@
 """The commands about broadcasts: send, status, broadcasts."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ from crier.account_views import (
 from crier.accounts import Accounts, watch
 from crier.demo import enqueue
 from crier.errors import CrierError, explained
+from crier.message_source import read_message
 from crier.options import (
     AsJson,
     Profile,
@@ -26,7 +27,7 @@ from crier.options import (
     find_deployment,
     refuse_lone_options,
 )
-from crier.request import checked, request_of
+from crier.request import checked, repeated_key, request_of
 
 SOME_FAILED = 3
 NOT_SETTLED = 4
@@ -37,14 +38,22 @@ _OPENING_SECONDS = 10.0
 
 def send(
     message: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="MESSAGE",
-            help="JSON; anything else is sent as a text. One that begins with a dash comes "
-            "after --, as in: send -- -5",
+            help="JSON; anything else is sent as a text, unless it begins like JSON. - reads "
+            "standard input. One that begins with a dash comes after --, as in: send -- -5",
         ),
-    ],
+    ] = None,
     *,
+    file: Annotated[
+        str | None,
+        typer.Option(help="Read the message from this file: UTF-8, at most 1 MiB."),
+    ] = None,
+    as_text: Annotated[
+        bool,
+        typer.Option("--text", help="Send it as a text, also if it is JSON, is none, or is empty."),
+    ] = False,
     id_: Annotated[
         str | None,
         typer.Option("--id", help="The broadcast's id; else it is that of the SQS message."),
@@ -70,10 +79,7 @@ def send(
     refuse_lone_options(stack, profile, region)
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait")
-    try:
-        request = request_of(message, id_, ttl_seconds)
-    except RejectedError as error:
-        raise typer.BadParameter(error.reason) from error
+    request = _request(read_message(message, file), id_, ttl_seconds, as_text=as_text)
     deployment = find_deployment(stack, profile, region)
     known = Accounts.of(deployment).find(id_) if wait and id_ else None
     with explained("the broadcast was not enqueued"):
@@ -138,6 +144,19 @@ def broadcasts(
         show_accounts(found)
     else:
         terminal.note("There are no broadcasts in the ledger; it keeps them for 7 days.")
+
+
+def _request(
+    text: str, id_: str | None, ttl_seconds: int | None, *, as_text: bool
+) -> dict[str, Any]:
+    """Return the body to enqueue. Raises typer.BadParameter when it would be rejected."""
+    try:
+        request = request_of(text, id_, ttl_seconds, as_text=as_text)
+    except RejectedError as error:
+        raise typer.BadParameter(error.reason) from error
+    if not as_text and (key := repeated_key(text)):
+        terminal.note(f"Key {key!r} is given twice in one object: only the last one is sent.")
+    return request
 
 
 def _watched(accounts: Accounts, broadcast_id: str) -> Account | None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from broadcasting.counts import Counts
 from crier import account_views, cli, dead_letter_commands, options
 from crier.errors import CrierError
+from crier.project import ROOT
 from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary
 
 WELL = Counts(targeted=5, delivered=3, gone=1, expired=1)
@@ -36,9 +37,9 @@ def run(stack: FakeStack) -> Run:
     """Runs a command on the stack."""
     assert stack
 
-    def one(*arguments: str) -> Result:
+    def one(*arguments: str, typed: str = "") -> Result:
         runner = CliRunner(env={"COLUMNS": "200"})
-        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]])
+        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]], input=typed)
 
     return one
 
@@ -51,6 +52,49 @@ def test_send_puts_the_time_to_live_into_the_message(stack: FakeStack, run: Run)
     assert [(url, json.loads(body)) for url, body in stack.queues.sent] == [
         ("broadcasts", {"message": "Hear ye!", "ttlSeconds": 60})
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "message"),
+    [
+        (["-"], '{"a": 1}\n', {"a": 1}),
+        (["-"], "Oyez ✓\n", "Oyez ✓"),
+        (["--file", "-"], "[1]", [1]),
+        (["--text", "-"], '{"a": 1}\n', '{"a": 1}'),
+        (["--text", "-"], "", ""),
+        (["--text", ""], "", ""),
+        (["--text", "[1,2"], "", "[1,2"),
+        (["--file", "package.json"], "", json.loads((ROOT / "package.json").read_text())),
+        (["--", "-5"], "", -5),
+        (["--text", "--", "-5"], "", "-5"),
+    ],
+)
+def test_send_takes_the_message_from_where_it_is_said_to_be(  # noqa: PLR0917
+    stack: FakeStack,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    typed: str,
+    message: object,
+) -> None:
+    """An argument, standard input or a file; with `--text` it is sent as it is."""
+    monkeypatch.chdir(ROOT)
+
+    sent = run("send", *arguments, typed=typed)
+
+    assert (sent.exit_code, sent.stdout, sent.stderr) == (0, "sent-1\n", "")
+    assert [json.loads(body) for _, body in stack.queues.sent] == [{"message": message}]
+
+
+def test_send_says_so_when_a_key_is_given_twice(stack: FakeStack, run: Run) -> None:
+    """It sends what the function would take: the last one, or all of it as a text."""
+    sent = run("send", '{"a": 1, "a": 2}')
+    as_text = run("send", "--text", '{"a": 1, "a": 2}')
+
+    assert (sent.exit_code, as_text.exit_code) == (0, 0)
+    assert "Key 'a' is given twice in one object: only the last one is sent" in sent.stderr
+    assert as_text.stderr == ""
+    assert json.loads(stack.queues.sent[0][1]) == {"message": {"a": 2}}
 
 
 def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -> None:
