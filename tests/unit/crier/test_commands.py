@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from broadcasting.counts import Counts
 from crier import account_views, cli, dead_letter_commands, options
 from crier.errors import CrierError
-from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary
+from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary, rejected
 
 WELL = Counts(targeted=5, delivered=3, gone=1, expired=1)
 ILL = Counts(targeted=5, delivered=3, failed=2)
@@ -243,9 +243,9 @@ def letters(stack: FakeStack) -> FakeStack:
     """A stack with a dead letter of each kind, whose ledger knows the open broadcast `news`."""
     stack.table.open(a_summary())
     add = stack.queues.add
-    add("dead broadcasts", "m1", '{"mesage": 1}', reason="unknown [key]\x1b", messageId="m0")
-    add("dead broadcasts", "m2", '{"message": "hear"}', moved="yes")
-    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', moved="yes")
+    add("dead broadcasts", "m1", '{"mesage": 1}', rejected("unknown [key]\x1b"))
+    add("dead broadcasts", "m2", '{"message": "hear"}', is_moved=True)
+    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', is_moved=True)
     return stack
 
 
@@ -304,7 +304,7 @@ def test_redrive_takes_one_message_when_it_is_named(letters: FakeStack, run: Run
 
 def test_redrive_keeps_a_slice_that_names_nothing(letters: FakeStack, run: Run) -> None:
     """A forged message is left where it is, and said so."""
-    letters.queues.add("dead slices", "m4", "{}", reason="not a slice message")
+    letters.queues.add("dead slices", "m4", "{}", rejected("not a slice message"))
 
     done = run("redrive", "m4")
 
