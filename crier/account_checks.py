@@ -26,8 +26,8 @@ def _in_summary(account: Account) -> Iterator[str]:
     if account.status != account.state:
         yield f"its status is {account.status}, its time of settling says {account.state}"
     if counts.targeted != counts.ended:
-        whose = "" if account.is_settled else "its closed slices have "
-        yield f"{whose}{_sums(counts)}"
+        whose = "it has" if account.is_settled else "its closed slices have"
+        yield f"{whose} {_sums(counts)}"
     if account.is_settled and account.open_slices > 0:
         yield f"it is settled, and has {account.open_slices:,} open slices"
     if account.is_stuck:

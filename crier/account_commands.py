@@ -10,6 +10,7 @@ from crier import terminal
 from crier.account import Account, FailedConnection
 from crier.account_rows import UnreadableError, UnreadableRow
 from crier.account_views import (
+    note_contradictions,
     note_doubt,
     note_more,
     now_ms,
@@ -86,6 +87,7 @@ def broadcasts(
         show_accounts(found.shown)
     else:
         terminal.note("There are no broadcasts in the ledger; it keeps them for 7 days.")
+    note_contradictions(found.shown)
     if found.more:
         note_more(limit, found.more, MOST_BROADCASTS)
 

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A row that another version of Crier, or somebody's hand, has written; and what is wrong."""
+    """A row that cannot be read, by its key, and what is wrong with it."""
 
     pk: str
     sk: str

@@ -50,6 +50,13 @@ def show_unreadable(broadcast_id: str, row: UnreadableRow) -> None:
     _show_table({"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": _unreadable(row)})
 
 
+def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
+    """Say on stderr which accounts of a list contradict themselves."""
+    ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
+    if ids:
+        terminal.note(f"These contradict themselves, `crier status ID` tells how: {', '.join(ids)}")
+
+
 def note_doubt() -> None:
     """Say on stderr what to do about an account that cannot be relied on."""
     terminal.note(

@@ -149,7 +149,7 @@ def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int
 def _decide_opened(account: Account, *, digest: str) -> Decision:
     """Decide on a broadcast that the ledger knows: it goes on by its first slice.
 
-    In the slice queue the function knows it for redriven; to the other one anybody may send that.
+    In the slice queue, which no producer sends to, the function trusts the mark of a redrive.
     """
     if account.digest != digest:
         return Decision(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from broadcasting import breaker, trouble
+from broadcasting.attributes import GAVE_UP, KIND, REDRIVEN
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.retry import MAX_ROUNDS
-from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN
 from stacks.parts.work_queue import MAX_RECEIVES
 from stacks.settings import Settings
 from storage.ledger_lease import MAX_HOPS

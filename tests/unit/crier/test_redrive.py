@@ -338,7 +338,7 @@ def open_news(sqs: FakeQueues, origin: Origin = Origin.BROADCASTS) -> list[Redri
 def test_redrive_puts_a_producers_attributes_back_with_the_message() -> None:
     """They are as they were; ours, by today's and by earlier names, are left out."""
     sqs = FakeQueues()
-    theirs = {"tenant": TENANT, "price": PRICE, "seal": SEAL}
+    theirs: dict[str, Any] = {"tenant": TENANT, "price": PRICE, "seal": SEAL}
     sqs.add("dead", "m1", HEAR, rejected("not supported yet", **theirs))
     sqs.add("dead", "m2", HEAR, {"reason": "not yet", "messageId": "m0", **theirs})
     sqs.add("dead", "m3", HEAR, {"reason": "theirs", "crier.reason": "forged"}, is_moved=True)
