@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from broadcasting import breaker, trouble
+from broadcasting.attributes import GAVE_UP, KIND, REDRIVEN
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.nesting import MOST_LEVELS
 from broadcasting.retry import MAX_ROUNDS
-from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN
 from crier.message_source import MOST_BYTES
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
