@@ -58,7 +58,9 @@ class LedgerTable:
         return self._epoch_ms() // 1000
 
     def _is_expired(self, item: Item) -> bool:
-        return "expiresAt" in item and int(item["expiresAt"]["N"]) <= self._now_seconds()
+        """Tell whether an item has expired: as for DynamoDB, without a number it never does."""
+        expires_at = item.get("expiresAt", {}).get("N")
+        return expires_at is not None and float(expires_at) <= self._now_seconds()
 
     def _put(self, row: Row, writer: str) -> Any:
         """Return the conditional put of a row's next version."""

@@ -1,6 +1,7 @@
 """The broadcasts table's calls, with faults where the wire would be."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import (
@@ -211,16 +212,24 @@ def test_table_says_what_was_not_read(
         table.get(summary_key("b"))
 
 
-@pytest.mark.parametrize(("seconds", "is_there"), [(0, False), (1, True)])
+@pytest.mark.parametrize(
+    ("expires_at", "is_there"),
+    [
+        ({"N": str(NOW_MS // 1000)}, False),
+        ({"N": f"{NOW_MS // 1000}.5"}, True),
+        ({"N": str(NOW_MS // 1000 + 1)}, True),
+        ({"S": "yesterday"}, True),
+        ({"NULL": True}, True),
+    ],
+)
 def test_table_has_no_row_that_has_expired(
     client: LedgerDynamo,
     table: LedgerTable,
-    seconds: int,
+    expires_at: dict[str, Any],
     is_there: bool,  # noqa: FBT001
 ) -> None:
-    """DynamoDB deletes it days later: until then it is read, to the second."""
+    """DynamoDB deletes it days later: until then it is read. What is no number never expires."""
     table.write(PIECE)
-    expires_at = {"N": str(NOW_MS // 1000 + seconds)}
     client.items["broadcast#b", "slice#0"]["expiresAt"] = expires_at
 
     assert (table.get(("broadcast#b", "slice#0")) is not None) is is_there
