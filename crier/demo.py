@@ -111,7 +111,8 @@ async def add_ghosts(
     connected_at = int((time.time() - age_seconds) * 1000)
     ghosts = {f"ghost-{secrets.token_hex(8)}" for _ in range(count)}
     for ghost in ghosts:
-        event = {"requestContext": {"connectionId": ghost, "connectedAt": connected_at}}
+        context = {"eventType": "CONNECT", "connectionId": ghost, "connectedAt": connected_at}
+        event = {"requestContext": context}
         answer = await asyncio.to_thread(
             client.invoke, FunctionName=function, Payload=json.dumps(event)
         )

@@ -17,7 +17,7 @@ from metrics import publish_lease, publish_rejected
 from observability import logger
 from report import report_carried
 from storage.ledger import Lease, Opening, Refusal
-from wiring import BroadcastWiring, broadcast_wiring
+from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
 from worker import SWEEP_SECONDS
 
 if TYPE_CHECKING:
@@ -31,14 +31,16 @@ LEASE_GRACE_MS = 5_000
 
 
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Carry what a batch of messages asks for; name those that SQS shall deliver again."""
+    """Carry what a batch of messages asks for; name those that SQS shall deliver again.
+
+    Raises EventError, and touches nothing, when the event is not of SQS.
+    """
+    records = records_of(event)
     wired = broadcast_wiring()
     remaining_ms = context.get_remaining_time_in_millis()
     deadline = wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS
     until_ms = wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS
-    failed = [
-        record for record in records_of(event) if not _settle(record, wired, deadline, until_ms)
-    ]
+    failed = [record for record in records if not _settle(record, wired, deadline, until_ms)]
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in failed]}
 
 
@@ -143,3 +145,6 @@ def _report_lease(held: Lease) -> None:
         slice_id=piece.id,
     )
     publish_lease(is_opened=is_opened, is_resumed=is_resumed)
+
+
+build_in_lambda(broadcast_wiring)

@@ -3,16 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from broadcasting.subprotocol import choose
 from events import EventError, parse_connect
 from observability import logger
 from storage.errors import WriteError
-from wiring import connections_table
+from wiring import build_in_lambda, connections_table
 
 
-def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
-    """Answer 200 once the row is there, else refuse the client: 400, or 500 without a row."""
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Answer 200 once the row is there, else refuse the client: 400, or 500 without a row.
+
+    The sub-protocol that is chosen goes with the answer; a client that offers none hears of none.
+    """
     try:
-        connection = parse_connect(event)
+        connection, offered = parse_connect(event)
         connections_table().add(connection)
     except EventError as error:
         logger.error("refused a connection", reason=str(error))
@@ -21,4 +25,8 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
         logger.error("refused a connection", reason=str(error))
         return {"statusCode": 500}
     logger.info("connected", connection_id=connection.id)
-    return {"statusCode": 200}
+    chosen = choose(offered)
+    return {"statusCode": 200} | ({"headers": {"Sec-WebSocket-Protocol": chosen}} if chosen else {})
+
+
+build_in_lambda(connections_table)

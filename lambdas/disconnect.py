@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from events import EventError, connection_id_of
+from events import DISCONNECT, EventError, connection_id_of
 from observability import logger
 from storage.errors import WriteError
-from wiring import connections_table
+from wiring import build_in_lambda, connections_table
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
@@ -15,7 +15,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
     A row that stays is no harm: the next broadcast finds its connection gone and deletes it.
     """
     try:
-        connection_id = connection_id_of(event)
+        connection_id = connection_id_of(event, DISCONNECT)
         connections_table().remove(connection_id)
     except EventError as error:
         logger.error("ignored a disconnect", reason=str(error))
@@ -25,3 +25,6 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
         return {"statusCode": 500}
     logger.info("disconnected", connection_id=connection_id)
     return {"statusCode": 200}
+
+
+build_in_lambda(connections_table)

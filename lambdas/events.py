@@ -5,32 +5,57 @@ from typing import Any, NamedTuple
 
 from broadcasting.audience import Connection
 from broadcasting.slice_message import REDRIVEN
+from broadcasting.subprotocol import split_header
+
+CONNECT, DISCONNECT, MESSAGE = "CONNECT", "DISCONNECT", "MESSAGE"
+"""What `requestContext.eventType` says of an event of a WebSocket API.
+
+A client chooses a route by a frame's content, `{"action": "$disconnect"}` too: the route's name
+says nothing about what has happened.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+"""
 
 
 class EventError(Exception):
-    """An event lacks what it must have: the function was not invoked by what it is made for."""
+    """An event is not what the function is made for, or lacks what it must have."""
 
     def __init__(self, found: object, expected: str) -> None:
         super().__init__(
-            f"the event has {found!r}, expected {expected}; only a WebSocket API's routes "
-            "invoke this function"
+            f"the event has {found!r:.200}, expected {expected}; this function serves one route of "
+            "the WebSocket API, or the queues, and nothing else"
         )
 
 
-def parse_connect(event: Mapping[str, Any]) -> Connection:
-    """Return the connection that a `$connect` event announces. Raises EventError."""
-    connection_id = connection_id_of(event)
+class Arrival(NamedTuple):
+    """A client that connects: its connection, and the sub-protocols that it offers, in order."""
+
+    connection: Connection
+    subprotocols: list[str]
+
+
+def parse_connect(event: Mapping[str, Any]) -> Arrival:
+    """Return what a `$connect` event announces. Raises EventError."""
+    connection_id = connection_id_of(event, CONNECT)
     connected_at: Any = _request_context(event).get("connectedAt")
     try:
-        return Connection(connection_id, connected_at)
+        connection = Connection(connection_id, connected_at)
     except ValueError as error:
         expected = "requestContext.connectedAt in epoch milliseconds"
         raise EventError({"connectedAt": connected_at}, expected) from error
+    return Arrival(connection, split_header(_header_values(event, "sec-websocket-protocol")))
 
 
-def connection_id_of(event: Mapping[str, Any]) -> str:
-    """Return the connection that an event of a WebSocket API is about. Raises EventError."""
-    connection_id = _request_context(event).get("connectionId")
+def connection_id_of(event: Mapping[str, Any], event_type: str) -> str:
+    """Return the connection that an event of a WebSocket API is about.
+
+    Raises EventError when the event is of another type than `event_type`, too.
+    """
+    context = _request_context(event)
+    if context.get("eventType") != event_type:
+        raise EventError(
+            {"eventType": context.get("eventType")}, f"requestContext.eventType {event_type}"
+        )
+    connection_id = context.get("connectionId")
     if not isinstance(connection_id, str) or not connection_id:
         raise EventError({"connectionId": connection_id}, "requestContext.connectionId, a string")
     return connection_id
@@ -41,6 +66,24 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(context, dict):
         raise EventError({"requestContext": context}, "requestContext, an object")
     return context
+
+
+def _header_values(event: Mapping[str, Any], name: str) -> list[str]:
+    """Return the values of a header, whatever the case of its name.
+
+    `multiValueHeaders` has each value of a repeated header, `headers` the last one only. What is
+    of another shape says nothing, and is no reason to refuse a client.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+    return _named(event.get("multiValueHeaders"), name) or _named(event.get("headers"), name)
+
+
+def _named(headers: object, name: str) -> list[str]:
+    if not isinstance(headers, dict):
+        return []
+    values = [value for key, value in headers.items() if key.lower() == name]
+    lists = [value if isinstance(value, list) else [value] for value in values]
+    return [one for values in lists for one in values if isinstance(one, str)]
 
 
 class Record(NamedTuple):
@@ -58,7 +101,10 @@ class Record(NamedTuple):
 
 
 def records_of(event: Mapping[str, Any]) -> list[Record]:
-    """Return the messages of an SQS event."""
+    """Return the messages of an SQS event. Raises EventError when it is none."""
+    records = event.get("Records")
+    if not isinstance(records, list) or any(_source_of(one) != "aws:sqs" for one in records):
+        raise EventError({"Records": records}, "Records of SQS queues")
     return [
         Record(
             record["messageId"],
@@ -67,5 +113,9 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
             int(record["attributes"]["SentTimestamp"]),
             REDRIVEN in record.get("messageAttributes", {}),
         )
-        for record in event["Records"]
+        for record in records
     ]
+
+
+def _source_of(record: object) -> object:
+    return record.get("eventSource") if isinstance(record, dict) else None

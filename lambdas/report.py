@@ -1,4 +1,7 @@
-"""Tells what one invocation did for a slice: log lines and metrics."""
+"""Tells what one invocation did for a slice: log lines and metrics.
+
+The account is logged at every level; what stopped the work is an error.
+"""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,13 +9,13 @@ from typing import Any
 from broadcasting.ledger import LeaseLostError, Summary
 from carried import Carried
 from metrics import publish_carried
-from observability import logger
+from observability import log_receipt, logger
 
 
 def report_carried(carried: Carried) -> None:
     """Log and publish what was done, as far as it was written down."""
     _log_trouble(carried)
-    logger.info(
+    log_receipt(
         "carried" if carried.is_closed else "broken off" if carried.failure else "handed over",
         broadcast_id=carried.summary.id,
         slice_id=carried.slice_id,
@@ -44,7 +47,7 @@ def _log_trouble(carried: Carried) -> None:
 
 
 def _log_settled(summary: Summary) -> None:
-    logger.info(
+    log_receipt(
         "settled",
         broadcast_id=summary.id,
         seq=summary.seq,

@@ -1,9 +1,13 @@
-"""Where the floors meet: builds what a handler needs on its first call, never at import."""
+"""Where the floors meet: builds what a handler needs on its first call.
+
+In Lambda that call is made while the handler's module is loaded: see `build_in_lambda`.
+"""
 
 import gc
 import os
 import random
 import time
+from collections.abc import Callable
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -100,6 +104,21 @@ def broadcast_wiring() -> BroadcastWiring:
     )
     gc.freeze()  # else each full collection walks over botocore's models, for some 60 ms
     return wired
+
+
+def build_in_lambda(build: Callable[[], object]) -> None:
+    """Call a builder, if this is Lambda: a function has a whole vCPU while its module is loaded.
+
+    Elsewhere nothing is built at import. What fails is logged, and built again for the first
+    event, which raises it if it still fails: a function that cannot be loaded tells less.
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return
+    try:
+        build()
+    except Exception:  # noqa: BLE001 - whatever it is, the first event is to meet it
+        logger.exception("not wired yet")
 
 
 def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:

@@ -11,6 +11,8 @@ from stacks.parts.broadcasts_table import BroadcastsTable
 from stacks.parts.connections_table import ConnectionsTable
 from stacks.parts.dependencies import Dependencies
 from stacks.parts.function import Function
+from stacks.parts.keep_alive import KeepAlive
+from stacks.parts.pace import Pace
 from stacks.parts.web_socket import WebSocket
 from stacks.parts.work_queue import WorkQueue
 from stacks.settings import Settings
@@ -23,7 +25,7 @@ class BroadcastStack(Stack):
         super().__init__(scope, id_, description="Crier: broadcasts to WebSocket connections")
         self._settings = settings
         self._dependencies = Dependencies(self, "Dependencies")
-        self._connections = ConnectionsTable(self, "Connections")
+        self._connections = ConnectionsTable(self, "Connections", keep=settings.is_prod)
         self._ledger = BroadcastsTable(self, "Ledger", keep=settings.is_prod)
         timeout = Duration.seconds(settings.broadcast_timeout_seconds)
         self._broadcasts = WorkQueue(
@@ -32,6 +34,13 @@ class BroadcastStack(Stack):
         self._slices = WorkQueue(self, "Slices", function_timeout=timeout, keep=settings.is_prod)
         self._web_socket = self._make_web_socket()
         self._broadcast = self._make_broadcast(timeout)
+        if settings.keep_alive_minutes:
+            KeepAlive(
+                self,
+                "KeepAlive",
+                queue=self._broadcasts.queue,
+                every_minutes=settings.keep_alive_minutes,
+            )
         self._put_out()
 
     def _make_web_socket(self) -> WebSocket:
@@ -66,6 +75,7 @@ class BroadcastStack(Stack):
 
     def _make_broadcast(self, timeout: Duration) -> Function:
         table, slices = self._connections.table, self._slices
+        pace = Pace(self, "Pace", settings=self._settings)
         function = Function(
             self,
             "Broadcast",
@@ -82,8 +92,8 @@ class BroadcastStack(Stack):
                 "SLICE_QUEUE_ARN": slices.queue.queue_arn,
                 "SLICE_DEAD_LETTER_QUEUE_URL": slices.dead_letters.queue_url,
                 "POSTS_IN_FLIGHT": str(self._settings.posts_in_flight),
-                "POSTS_PER_SECOND": str(self._settings.posts_per_second),
-                "POST_BURST": str(self._settings.post_burst),
+                "POSTS_PER_SECOND": pace.posts_per_second,
+                "POST_BURST": pace.post_burst,
                 "OUTAGE_SECONDS": str(self._settings.outage_seconds),
                 "MAXIMUM_CONCURRENCY": str(self._settings.maximum_concurrency),
             },

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 STAGES = ("dev", "prod")
 
+LOG_LEVELS = ("INFO", "WARNING", "ERROR")
+
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
 """What CloudWatch Logs takes, up to a year.
 
@@ -39,12 +41,21 @@ def _is_loopback(url: str) -> bool:
     return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 
+def _unless_absent(
+    rule: tuple[str, Callable[[Any], bool]],
+) -> tuple[str, Callable[[Any], bool]]:
+    allowed, is_allowed = rule
+    return allowed, lambda value: value is None or is_allowed(value)
+
+
 _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "stage": (" or ".join(STAGES), lambda value: value in STAGES),
     "access_logs": ("true or false", lambda _: True),
     "connect_burst": _within(1, 100_000),
     "connect_rate": _within(1, 100_000),
     "function_memory_mb": _within(128, 10_240),
+    "keep_alive_minutes": _within(0, 9),
+    "log_level": ("INFO, WARNING or ERROR", lambda value: value in LOG_LEVELS),
     "log_retention_days": (
         f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}",
         lambda value: value in LOG_RETENTION_DAYS,
@@ -53,8 +64,8 @@ _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "broadcast_timeout_seconds": _within(LEAST_TIMEOUT_SECONDS, 900),
     "outage_seconds": _within(60, 43_200),
     "posts_in_flight": _within(1, 768),
-    "posts_per_second": _within(1, 1_000_000),
-    "post_burst": _within(1, 1_000_000),
+    "posts_per_second": _unless_absent(_within(1, 1_000_000)),
+    "post_burst": _unless_absent(_within(1, 1_000_000)),
     "local_callback_base": (
         "an http URL of this machine, such as http://127.0.0.1:4566/_aws/execute-api",
         lambda value: not value or _is_loopback(value),
@@ -73,9 +84,11 @@ class Settings:
                                the policy AmazonAPIGatewayPushToCloudWatchLogs, and pass it to
                                `aws apigateway update-account --patch-operations
                                op=replace,path=/cloudwatchRoleArn,value=ARN`
-    connect_rate               requests per second to the WebSocket routes, 1-100,000
+    connect_rate               connects per second, and as many frames of clients, 1-100,000
     connect_burst              how many of them at once, 1-100,000
     function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
+    keep_alive_minutes         how often everyone is sent a keep-alive, 1-9; 0 for never
+    log_level                  INFO, WARNING or ERROR; the account of a broadcast is always logged
     log_retention_days         of all logs
     maximum_concurrency        broadcast functions at once per queue, 2-1,000. There are two
                                queues
@@ -84,11 +97,10 @@ class Settings:
                                the slice is a dead letter
     posts_in_flight            posts at once in one broadcast function, 1-768; each takes one of
                                the 1,024 file descriptors that a function has
-    posts_per_second           how fast all broadcast functions together post, 1-1,000,000. The
-                               account's quota is 10,000 in most Regions, shared with its other
-                               APIs
-    post_burst                 how many posts go at once after a rest, 1-1,000,000. The quota's
-                               is 5,000 in most Regions
+    posts_per_second           how fast all broadcast functions together post, 1-1,000,000; None
+                               for 80 % of the Region's quota, which all APIs of the account share
+    post_burst                 how many posts go at once after a rest, 1-1,000,000; None for 80 %
+                               of the Region's quota
     local_callback_base        only for the local run, which is dev: where its `@connections` are
     """
 
@@ -97,13 +109,15 @@ class Settings:
     connect_burst: int = 1_000
     connect_rate: int = 500
     function_memory_mb: int = 1_769
+    keep_alive_minutes: int = 0
+    log_level: str = "INFO"
     log_retention_days: int = 7
     maximum_concurrency: int = 5
     broadcast_timeout_seconds: int = 60
     outage_seconds: int = 3_600
     posts_in_flight: int = 512
-    posts_per_second: int = 8_000
-    post_burst: int = 4_000
+    posts_per_second: int | None = None
+    post_burst: int | None = None
     local_callback_base: str = ""
 
     def __post_init__(self) -> None:
@@ -155,7 +169,7 @@ def _convert(name: str, value: object) -> Any:
     wanted, text = _TYPES[name], str(value)
     if wanted is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if wanted is int and re.fullmatch("[0-9]{1,9}", text):
+    if wanted in (int, int | None) and re.fullmatch("[0-9]{1,9}", text):
         return int(text)
     if wanted is str and isinstance(value, str):
         return value

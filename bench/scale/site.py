@@ -130,6 +130,7 @@ class Site:
                     "receiptHandle": message["ReceiptHandle"],
                     "body": message["Body"],
                     "attributes": message["Attributes"],
+                    "eventSource": "aws:sqs",
                     "eventSourceARN": arn,
                     "queueUrl": url,
                 }

@@ -6,7 +6,10 @@ from constructs import Construct
 
 
 class BroadcastsTable(Construct):
-    """The account of every broadcast, on demand, expired by TTL after a week."""
+    """The account of every broadcast, on demand, expired by TTL after a week.
+
+    With `keep` it outlives the stack and cannot be deleted until its protection is taken off.
+    """
 
     def __init__(self, scope: Construct, id_: str, *, keep: bool) -> None:
         super().__init__(scope, id_)
@@ -17,5 +20,6 @@ class BroadcastsTable(Construct):
             sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             time_to_live_attribute="expiresAt",
+            deletion_protection=keep or None,
             removal_policy=RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY,
         )

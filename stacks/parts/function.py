@@ -18,7 +18,9 @@ _LAMBDAS = str(Path(__file__).parents[2] / "lambdas")
 class Function(lambda_.Function):
     """A handler of `lambdas/` on Python 3.13 and arm64, with a log group that does not grow.
 
-    `recursive_loop`: whether the function may cause its own invocation more than 16 times.
+    `recursive_loop`: whether the function may cause its own invocation more than 16 times. Left
+    out it is not set: to terminate is Lambda's own default, and setting it is a call of its own,
+    which a restricted role may lack.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class Function(lambda_.Function):
         environment: Mapping[str, str],
         memory_mb: int = 512,
         timeout: Duration | None = None,
-        recursive_loop: lambda_.RecursiveLoop = lambda_.RecursiveLoop.TERMINATE,
+        recursive_loop: lambda_.RecursiveLoop | None = None,
     ) -> None:
         log_group = LogGroup(scope, f"{id_}Logs", settings=settings)
         role = iam.Role(
@@ -47,7 +49,7 @@ class Function(lambda_.Function):
             code=lambda_.Code.from_asset(_LAMBDAS, exclude=["**/__pycache__", "**/*.pyc"]),
             description=description,
             environment={
-                "POWERTOOLS_LOG_LEVEL": "INFO",
+                "POWERTOOLS_LOG_LEVEL": settings.log_level,
                 "POWERTOOLS_SERVICE_NAME": Stack.of(scope).stack_name,
                 **environment,
             },

@@ -1,6 +1,7 @@
 """The WebSocket API that clients connect to, and its one stage."""
 
 import json
+from typing import cast
 
 import jsii
 from aws_cdk import Stack
@@ -51,11 +52,12 @@ class WebSocket(Construct):
             access_log_settings=self._access_logs(settings) if settings.access_logs else None,
             auto_deploy=True,
             stage_name=settings.stage,
-            throttle=apigateway.ThrottleSettings(
-                burst_limit=settings.connect_burst, rate_limit=settings.connect_rate
-            ),
             web_socket_api=api,
         )
+        _throttle(stage, settings)
+        # Else the automatic deployment may come before a route, or before the route response:
+        # clients' frames would meet silence. https://github.com/serverless/serverless/issues/7857
+        stage.node.add_dependency(api)
         self._connections_arn = Stack.of(self).format_arn(
             service="execute-api",
             resource=api.api_id,
@@ -99,6 +101,20 @@ class _AccessLogs:
     def format(self) -> AccessLogFormat:
         fields = {name: f"$context.{name}" for name in _LOGGED}
         return AccessLogFormat.custom(json.dumps(fields))
+
+
+def _throttle(stage: apigateway.WebSocketStage, settings: Settings) -> None:
+    """Bound what clients ask for, route by route.
+
+    A throttle of the stage might hold for `@connections`, too, and one of `$disconnect` would
+    leave rows behind. A route's settings have both numbers, because 0 refuses everyone.
+    """
+    made = cast("apigateway.CfnStage", stage.node.default_child)
+    throttle = {
+        "ThrottlingBurstLimit": settings.connect_burst,
+        "ThrottlingRateLimit": settings.connect_rate,
+    }
+    made.route_settings = {"$connect": throttle, "$default": throttle}
 
 
 def _route(

@@ -90,7 +90,8 @@ class Doors:
 
     def _answer(self, door: str, name: str) -> int:
         at = int(time.time() * 1000)
-        event = {"requestContext": {"connectionId": name, "connectedAt": at}}
+        context = {"eventType": door.upper(), "connectionId": name, "connectedAt": at}
+        event = {"requestContext": context}
         return int(self._handlers[door](event, None)["statusCode"])
 
 

@@ -133,6 +133,7 @@ class EventSource:
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],
             "body": message["Body"],
+            "eventSource": "aws:sqs",
             "eventSourceARN": queue.arn,
             "attributes": message["Attributes"] | {"SentTimestamp": str(sent_ms)},
             "messageAttributes": {

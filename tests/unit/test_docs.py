@@ -1,6 +1,8 @@
 """What the documents say of the code is true."""
 
+import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from broadcasting import breaker, trouble
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN
+from stacks.parts.keep_alive import BROADCAST
+from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.parts.work_queue import MAX_RECEIVES
 from stacks.settings import Settings
 from storage.ledger_lease import MAX_HOPS
@@ -61,7 +65,7 @@ def test_readme_names_every_metric() -> None:
 def test_readme_names_every_log_line() -> None:
     """Each message that a function logs is told."""
     lambdas = (ROOT / "lambdas").glob("*.py")
-    names = _named_in(r'logger\.\w+\(\s*"([^"]+)"', *lambdas)
+    names = _named_in(r'(?:logger\.\w+|log_receipt)\(\s*"([^"]+)"', *lambdas)
     names |= {"opened", "resumed", "taken up", "carried", "handed over", "broken off", "lease lost"}
 
     missing = sorted(name for name in names if f"`{name}`" not in README)
@@ -94,6 +98,37 @@ def test_rule_in_the_documents_has_the_pauses_of_the_code() -> None:
     assert rests == [5, 10, 20, 40, 80, 160, 300, 300]
     assert breaker.PROBES_AT_SECONDS == (0, 0.1, 0.3, 0.7, 1.5, 3.1)
     assert (breaker.PROBES_AT_ONCE, trouble.OWN_ONE_IN, MAX_ROUNDS) == (4, 50, 4)
+
+
+def test_readme_lists_every_setting() -> None:
+    """With the bounds that are checked, or the names that are allowed."""
+    table = README.split("## Settings\n")[1].split("\n## ")[0]
+
+    for field in fields(Settings):
+        first, *others = field.name.split("_")
+        name = first + "".join(word.capitalize() for word in others)
+        assert f"| `{name}` |" in table
+
+
+def test_readme_names_the_regions_of_low_quota() -> None:
+    """All of them, and what the default is there."""
+    low = REGIONS_OF_LOW_QUOTA
+
+    assert f"{', '.join(low[:-1])} and {low[-1]}" in README
+    assert len(low) == 13
+
+
+def test_operations_tell_the_tables_by_their_logical_ids_and_the_keep_alive_as_it_is() -> None:
+    """What an operator types, and what an application compares with."""
+    mapping, *_ = (
+        json.loads(block)
+        for block in re.findall(r"```json\n(.*?)```", OPERATIONS, re.DOTALL)
+        if "TableName" in block
+    )
+    ids = (ROOT / "tests/unit/stacks/test_stack_resources.py").read_text()
+
+    assert all(f'"{id_}"' in ids for id_ in mapping)
+    assert f"```json\n{json.dumps(BROADCAST)}\n```" in OPERATIONS
 
 
 def test_readme_states_the_limits_of_the_code() -> None:

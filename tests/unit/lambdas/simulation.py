@@ -238,6 +238,7 @@ class Invocation:
         record = {
             "messageId": message.id,
             "body": message.body,
+            "eventSource": "aws:sqs",
             "eventSourceARN": message.arn,
             "attributes": {"SentTimestamp": str(message.sent_ms)},
             "messageAttributes": {REDRIVEN: {}} if message.is_redriven else {},

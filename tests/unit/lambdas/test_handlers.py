@@ -18,6 +18,7 @@ from broadcasting.message import parse_broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
+from observability import logger
 from settings import BroadcastSettings, SettingsError
 from storage.ledger import Ledger, Opening, Refusal
 from storage.queues import DeadLetters, SliceQueue
@@ -58,10 +59,14 @@ SETTINGS = BroadcastSettings(
 )
 
 
+_EVENT_TYPES = {"$connect": "CONNECT", "$disconnect": "DISCONNECT", "$default": "MESSAGE"}
+
+
 def _web_socket_event(route: str, **context: object) -> dict[str, Any]:
     return {
         "requestContext": {
             "routeKey": route,
+            "eventType": _EVENT_TYPES[route],
             "connectionId": "abc=",
             "connectedAt": NOW_MS,
             "stage": "prod",
@@ -104,7 +109,7 @@ class _Floor:
         return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
-        answer = broadcast.handler({"Records": records}, cast("LambdaContext", _Context()))
+        answer = broadcast.handler({"Records": list(records)}, cast("LambdaContext", _Context()))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def release(self, work: Work) -> None:
@@ -450,6 +455,25 @@ def test_broadcast_goes_on_with_a_slice_with_the_frame_of_its_broadcast(
     settled = json.loads(log.getvalue().splitlines()[-1])
     assert (settled["message"], settled["broadcast_id"], settled["seq"]) == ("settled", "b", 1)
     assert settled["receipt"] == asdict(Counts(1, gone=1))
+
+
+@pytest.mark.parametrize("level", ["WARNING", "ERROR"])
+def test_handlers_log_the_account_and_no_coming_and_going_when_the_level_is_high(
+    floor: _Floor, dynamo: FakeDynamo, log: io.StringIO, level: str
+) -> None:
+    """A million connects cost no line; what became of a broadcast, or of a client, is told."""
+    logger.setLevel(level)
+    try:
+        connect.handler(_web_socket_event("$connect"), None)
+        disconnect.handler(_web_socket_event("$disconnect"), None)
+        dynamo.write_errors = [aws_error(500)]
+        connect.handler(_web_socket_event("$connect"), None)
+        floor.handle(_sqs_record("m1", '{"message": 1}'))
+        floor.handle(_sqs_record("m2", "nonsense"))
+    finally:
+        logger.setLevel("INFO")
+
+    assert _messages(log) == ["refused a connection", "carried", "settled", "rejected"]
 
 
 def test_broadcast_forgets_a_message_that_comes_again_after_the_end(floor: _Floor) -> None:

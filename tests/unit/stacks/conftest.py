@@ -61,8 +61,8 @@ def local(synthesize: Synthesize) -> Template:
 
 
 @pytest.fixture(scope="session")
-def dev_with_access_logs(synthesize: Synthesize) -> Template:
-    """Return the template of dev with access logs, and every number other than its default."""
+def dev_with_all_set(synthesize: Synthesize) -> Template:
+    """Return the template of dev with access logs, a keep-alive, and no default."""
     return synthesize(
         Settings.from_context(
             {
@@ -71,10 +71,14 @@ def dev_with_access_logs(synthesize: Synthesize) -> Template:
                 "connectBurst": "20",
                 "connectRate": "10",
                 "functionMemoryMb": "256",
+                "keepAliveMinutes": "9",
+                "logLevel": "WARNING",
                 "logRetentionDays": "14",
                 "maximumConcurrency": "7",
                 "outageSeconds": "7200",
+                "postBurst": "1234",
                 "postsInFlight": "8",
+                "postsPerSecond": "4321",
             }
         )
     )

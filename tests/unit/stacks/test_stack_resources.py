@@ -61,6 +61,40 @@ def test_tables_are_on_demand_and_expire_rows(prod: Template) -> None:
     )
 
 
+def test_dead_letter_queue_is_that_of_its_queue_alone(prod: Template) -> None:
+    """No other queue of the account may name ours: foreign letters would be put back as ours."""
+    queues = prod.find_resources("AWS::SQS::Queue")
+
+    found = {id_: queue["Properties"] for id_, queue in queues.items()}
+
+    for id_ in QUEUES:
+        dead = found[id_]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        name = found[id_]["QueueName"]["Fn::Join"][1]
+        arn = found[dead]["RedriveAllowPolicy"]["sourceQueueArns"][0]["Fn::Join"][1]
+        assert name == [
+            f"crier-prod-{id_.partition('Queue')[0].lower()}-",
+            {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]},
+        ]
+        assert arn[:-1] == [
+            "arn:",
+            {"Ref": "AWS::Partition"},
+            ":sqs:",
+            {"Ref": "AWS::Region"},
+            ":",
+            {"Ref": "AWS::AccountId"},
+            f":{name[0]}",
+        ]
+        assert arn[-1] == name[1]
+        assert found[dead]["RedriveAllowPolicy"]["redrivePermission"] == "byQueue"
+        assert len(found[dead]["RedriveAllowPolicy"]["sourceQueueArns"]) == 1
+        assert found[id_]["RedriveAllowPolicy"] == {"redrivePermission": "denyAll"}
+
+
+def test_queues_take_what_sqs_takes(prod: Template) -> None:
+    """The functions and the command line count on messages of up to 1 MiB."""
+    prod.all_resources_properties("AWS::SQS::Queue", {"MaximumMessageSize": 1024 * 1024})
+
+
 def test_queues_are_encrypted_and_talk_tls_only(prod: Template) -> None:
     """Each queue is encrypted at rest and denies whatever comes without TLS."""
     policies = prod.find_resources("AWS::SQS::QueuePolicy").values()
@@ -80,20 +114,28 @@ def test_queues_are_encrypted_and_talk_tls_only(prod: Template) -> None:
     prod.all_resources_properties("AWS::SQS::Queue", {"SqsManagedSseEnabled": True})
 
 
-@pytest.mark.parametrize(("fixture", "policy"), [("prod", "Retain"), ("dev", "Delete")])
-def test_ledger_outlives_the_stack_in_prod(
-    request: pytest.FixtureRequest, fixture: str, policy: str
+@pytest.mark.parametrize(
+    ("fixture", "policy", "protection"),
+    [("prod", "Retain", True), ("dev", "Delete", Match.absent())],
+)
+def test_tables_outlive_the_stack_in_prod(
+    request: pytest.FixtureRequest, fixture: str, policy: str, protection: object
 ) -> None:
-    """Connections end with their API, accounts do not."""
+    """In prod both are left by a deleted stack, and none is deleted by mistake; in dev both go."""
     template: Template = request.getfixturevalue(fixture)
 
-    tables = template.find_resources("AWS::DynamoDB::Table")
+    template.resource_count_is("AWS::DynamoDB::Table", 2)
+    template.all_resources(
+        "AWS::DynamoDB::Table",
+        {
+            "DeletionPolicy": policy,
+            "UpdateReplacePolicy": policy,
+            "Properties": Match.object_like({"DeletionProtectionEnabled": protection}),
+        },
+    )
 
-    assert tables["LedgerTable9343E4AA"]["DeletionPolicy"] == policy
-    assert tables["ConnectionsTable916FDB22"]["DeletionPolicy"] == "Delete"
 
-
-@pytest.mark.parametrize(("fixture", "timeout"), [("prod", 60), ("dev_with_access_logs", 90)])
+@pytest.mark.parametrize(("fixture", "timeout"), [("prod", 60), ("dev_with_all_set", 90)])
 def test_queues_wait_for_the_function_and_redrive(
     request: pytest.FixtureRequest, fixture: str, timeout: int
 ) -> None:
@@ -118,7 +160,7 @@ def test_queues_keep_messages_as_long_as_sqs_can(prod: Template) -> None:
     prod.all_resources_properties("AWS::SQS::Queue", {"MessageRetentionPeriod": 14 * 24 * 60 * 60})
 
 
-@pytest.mark.parametrize(("fixture", "most"), [("prod", 50), ("dev_with_access_logs", 7)])
+@pytest.mark.parametrize(("fixture", "most"), [("prod", 50), ("dev_with_all_set", 7)])
 def test_event_sources_report_single_failures(
     request: pytest.FixtureRequest, fixture: str, most: int
 ) -> None:
@@ -147,9 +189,9 @@ def test_functions_run_python_on_arm64(prod: Template) -> None:
     prod.all_resources_properties("AWS::Lambda::Function", house)
 
 
-def test_broadcast_function_has_its_settings(dev_with_access_logs: Template) -> None:
+def test_broadcast_function_has_its_settings(dev_with_all_set: Template) -> None:
     """The broadcast function has the memory, time and pace that the settings say."""
-    dev_with_access_logs.has_resource_properties(
+    dev_with_all_set.has_resource_properties(
         "AWS::Lambda::Function",
         {
             "Handler": "broadcast.handler",
@@ -162,8 +204,8 @@ def test_broadcast_function_has_its_settings(dev_with_access_logs: Template) -> 
                         "MAXIMUM_CONCURRENCY": "7",
                         "OUTAGE_SECONDS": "7200",
                         "POSTS_IN_FLIGHT": "8",
-                        "POSTS_PER_SECOND": "8000",
-                        "POST_BURST": "4000",
+                        "POSTS_PER_SECOND": "4321",
+                        "POST_BURST": "1234",
                     }
                 )
             },
@@ -171,27 +213,83 @@ def test_broadcast_function_has_its_settings(dev_with_access_logs: Template) -> 
     )
 
 
-def test_stage_deploys_by_itself_and_throttles_without_access_logs(prod: Template) -> None:
-    """The stage deploys changes, bounds requests, and does not need an account's logging role."""
-    prod.has_resource_properties(
-        "AWS::ApiGatewayV2::Stage",
+def test_no_other_function_sets_its_recursive_loop(prod: Template) -> None:
+    """To set the default is a call that a restricted role may lack."""
+    functions = prod.find_resources("AWS::Lambda::Function").values()
+
+    set_by = {
+        one["Properties"]["Handler"]: one["Properties"]["RecursiveLoop"]
+        for one in functions
+        if "RecursiveLoop" in one["Properties"]
+    }
+
+    assert set_by == {"broadcast.handler": "Allow"}
+
+
+@pytest.mark.parametrize(("fixture", "level"), [("prod", "INFO"), ("dev_with_all_set", "WARNING")])
+def test_functions_log_at_the_level_that_is_set(
+    request: pytest.FixtureRequest, fixture: str, level: str
+) -> None:
+    """All functions have it, and Lambda filters nothing by itself."""
+    template: Template = request.getfixturevalue(fixture)
+
+    template.all_resources_properties(
+        "AWS::Lambda::Function",
         {
-            "AutoDeploy": True,
-            "DefaultRouteSettings": {"ThrottlingBurstLimit": 1000, "ThrottlingRateLimit": 500},
-            "AccessLogSettings": Match.absent(),
+            "Environment": {"Variables": Match.object_like({"POWERTOOLS_LOG_LEVEL": level})},
+            "LoggingConfig": {
+                "ApplicationLogLevel": Match.absent(),
+                "LogFormat": Match.absent(),
+            },
         },
     )
 
 
-def test_stage_logs_accesses_when_set(dev_with_access_logs: Template) -> None:
+def test_stage_deploys_by_itself_without_access_logs(prod: Template) -> None:
+    """The stage deploys changes, and does not need an account's logging role."""
+    prod.has_resource_properties(
+        "AWS::ApiGatewayV2::Stage",
+        {"AutoDeploy": True, "AccessLogSettings": Match.absent()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("fixture", "rate", "burst"), [("prod", 500, 1_000), ("dev_with_all_set", 10, 20)]
+)
+def test_stage_throttles_what_clients_ask_for_and_nothing_else(
+    request: pytest.FixtureRequest, fixture: str, rate: int, burst: int
+) -> None:
+    """A throttle of the stage might hold for posts; one of 0 would refuse everyone."""
+    template: Template = request.getfixturevalue(fixture)
+
+    (stage,) = template.find_resources("AWS::ApiGatewayV2::Stage").values()
+
+    throttle = {"ThrottlingBurstLimit": burst, "ThrottlingRateLimit": rate}
+    assert stage["Properties"]["RouteSettings"] == {"$connect": throttle, "$default": throttle}
+    assert "DefaultRouteSettings" not in stage["Properties"]
+
+
+def test_stage_comes_after_its_routes_and_all_that_is_theirs(prod: Template) -> None:
+    """What comes after the automatic deployment would not be deployed."""
+    of_routes = ("Route", "RouteResponse", "Integration")
+
+    (stage,) = prod.find_resources("AWS::ApiGatewayV2::Stage").values()
+
+    before = {
+        id_ for kind in of_routes for id_ in prod.find_resources(f"AWS::ApiGatewayV2::{kind}")
+    }
+    assert len(before) == 7
+    assert before <= set(stage["DependsOn"])
+
+
+def test_stage_logs_accesses_when_set(dev_with_all_set: Template) -> None:
     """With the setting, each request is a line of JSON in a log group of its own."""
     written = Match.serialized_json(Match.object_like({"connectionId": "$context.connectionId"}))
     target = {"Fn::GetAtt": ["WebSocketAccessLogs9551558C", "Arn"]}
 
-    dev_with_access_logs.has_resource_properties(
+    dev_with_all_set.has_resource_properties(
         "AWS::ApiGatewayV2::Stage",
         {
-            "DefaultRouteSettings": {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 10},
             "AccessLogSettings": {"DestinationArn": target, "Format": written},
         },
     )
@@ -224,6 +322,9 @@ def test_local_run_changes_callback_urls_only(dev: Template, local: Template) ->
         "CALLBACK_URL"
     ]
     del real["Resources"]["WebSocketApidefaultRouteResponse91C6B80C"]
+    real["Resources"]["WebSocketStageE8999091"]["DependsOn"].remove(
+        "WebSocketApidefaultRouteResponse91C6B80C"
+    )
     route = real["Resources"]["WebSocketApidefaultRoute650FC9FB"]["Properties"]
     assert route.pop("RouteResponseSelectionExpression") == "$default"
     assert here == real
@@ -265,7 +366,7 @@ def test_assets_are_the_same_when_synthesized_twice(prod: Template, prod_again: 
 
 @pytest.mark.parametrize(
     ("fixture", "count", "days", "policy"),
-    [("prod", 4, 30, "Retain"), ("dev_with_access_logs", 5, 14, "Delete")],
+    [("prod", 4, 30, "Retain"), ("dev_with_all_set", 5, 14, "Delete")],
 )
 def test_logs_are_kept_as_long_as_set(
     request: pytest.FixtureRequest, fixture: str, count: int, days: int, policy: str
