@@ -53,6 +53,20 @@ def test_documents_link_to_files_that_exist() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def _anchors(document: Path) -> set[str]:
+    """Return what links to a document's headings end in."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_documents_link_to_headings_that_exist() -> None:
+    """Within a document, and from one to another."""
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", document.read_text()):
+            place = document.parent / target if target else document
+            assert anchor in _anchors(place), f"{document.name}: {target}#{anchor}"
+
+
 def test_readme_names_every_metric() -> None:
     """Each metric that is published is in its list, and operators are told what they cost."""
     names = _named_in(r'"([A-Z][A-Za-z]+)"(?:: |,\s+unit)', ROOT / "lambdas" / "metrics.py")
