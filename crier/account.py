@@ -5,12 +5,20 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from broadcasting.counts import Counts
-from crier.account_rows import EXPIRY, Item, counts_of, number, readable, text
-from crier.account_slices import GivenUp, OpenSlices, Resting, resting_as_json
+from crier.account_rows import (
+    Item,
+    UnreadableRow,
+    count,
+    counts_of,
+    number,
+    read_row,
+    text,
+)
+from crier.account_slices import GivenUp, Resting, Slices, resting_as_json
 
 SUMMARY = (
-    *("id", "digest", "channel", "seq", "opened_ms", "expires_ms", "settled_ms"),
-    *("counts", "open_slices", "slices", "version", EXPIRY),
+    *("id", "digest", "channel", "seq", "opened_ms", "expires_ms", "settled_ms", "status"),
+    *("counts", "open_slices", "slices", "version"),
 )
 """What is read of a summary; the frame is in a row of its own, which is never read here."""
 
@@ -22,6 +30,7 @@ class Account:
     `counts` are the sums so far: connections that were met and have not ended are in `targeted`
     only. `unread_shards` may hold more. `version` tells whether slices were split or closed.
     Slices that rest because of an outage, or were given up, are those of an open broadcast.
+    `unreadable` rows are not in the sums; `contradictions` say what cannot be right in the rows.
     """
 
     id: str
@@ -31,6 +40,7 @@ class Account:
     opened_ms: int
     expires_ms: int
     settled_ms: int
+    status: str
     counts: Counts
     open_slices: int
     slices: int
@@ -38,6 +48,8 @@ class Account:
     unread_shards: int = 0
     resting: Resting | None = None
     given_up: tuple[GivenUp, ...] = ()
+    unreadable: tuple[UnreadableRow, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -45,11 +57,16 @@ class Account:
         return self.settled_ms > 0
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether nothing can settle it any more: no slice is open, and it is not settled."""
+        return not self.is_settled and self.open_slices <= 0
+
+    @property
     def state(self) -> str:
         """Open or settled."""
         return "settled" if self.is_settled else "open"
 
-    def with_open(self, slices: OpenSlices) -> "Account":
+    def with_open(self, slices: Slices) -> "Account":
         """Return the account with what its open slices add."""
         return replace(
             self,
@@ -57,6 +74,7 @@ class Account:
             unread_shards=slices.unread_shards,
             resting=slices.resting,
             given_up=slices.given_up,
+            unreadable=slices.unreadable,
         )
 
     def seconds(self, now_ms: int) -> float:
@@ -86,6 +104,8 @@ class Account:
             "unread_shards": self.unread_shards,
             "resting": resting_as_json(self.resting),
             "given_up": [{"slice": one.slice_id, "reason": one.reason} for one in self.given_up],
+            "unreadable": [one.as_json() for one in self.unreadable],
+            "contradictions": list(self.contradictions),
         }
 
 
@@ -97,29 +117,40 @@ class FailedConnection:
     reason: str
 
 
-def account_of(item: Item) -> Account:
-    """Read a summary. Raises CrierError."""
-    with readable("a summary"):
-        return _account_of(item)
+def account_of(item: Item) -> Account | UnreadableRow:
+    """Read a summary."""
+    return read_row(item, _account_of)
+
+
+def failed_of(item: Item) -> list[FailedConnection] | UnreadableRow:
+    """Read a row of connections that have failed."""
+    return read_row(item, _failed_of)
 
 
 def _account_of(item: Item) -> Account:
+    broadcast_id, status = text(item, "id"), text(item, "status")
+    if text(item, "pk") != f"broadcast#{broadcast_id}":
+        raise ValueError(f"its id is {broadcast_id}, expected that of its key")
+    if status not in ("open", "settled"):
+        raise ValueError(f"its status is {status}, expected open or settled")
     return Account(
-        id=text(item, "id"),
+        id=broadcast_id,
         digest=text(item, "digest"),
         channel=text(item, "channel"),
         seq=number(item, "seq"),
         opened_ms=number(item, "opened_ms"),
         expires_ms=number(item, "expires_ms"),
         settled_ms=number(item, "settled_ms"),
+        status=status,
         counts=counts_of(item),
-        open_slices=number(item, "open_slices"),
-        slices=number(item, "slices"),
+        open_slices=count(item, "open_slices"),
+        slices=count(item, "slices"),
         version=number(item, "version"),
     )
 
 
-def failed_of(item: Item) -> list[FailedConnection]:
-    """Read a row of connections that have failed."""
-    with readable("a row of failed connections"):
-        return [FailedConnection(*one) for one in json.loads(text(item, "failed"))]
+def _failed_of(item: Item) -> list[FailedConnection]:
+    found = [FailedConnection(*one) for one in json.loads(text(item, "failed"))]
+    if not all(isinstance(one.id, str) and isinstance(one.reason, str) for one in found):
+        raise ValueError("failed holds something else than pairs of a connection and a reason")
+    return found

@@ -1,10 +1,9 @@
-"""Single attributes of the ledger's rows, as DynamoDB gives them."""
+"""Single rows and attributes of the ledger, as DynamoDB gives them: some cannot be read."""
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import astuple
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from typing import Any, TypeVar
 
 from broadcasting.audience import LATEST_MS
 from broadcasting.counts import Counts
@@ -13,33 +12,66 @@ from crier.errors import CrierError
 Item = dict[str, Any]
 """A row as DynamoDB gives it."""
 
+KEY = ("pk", "sk")
+
 EXPIRY = "expiresAt"
 """Epoch seconds; a row that has none, the counter of a channel, is kept for ever."""
 
+_T = TypeVar("_T")
 
-@contextmanager
-def readable(name: str) -> Iterator[None]:
-    """Turn what reading a row may raise into a CrierError."""
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row that cannot be read, by its key, and what is wrong with it."""
+
+    pk: str
+    sk: str
+    why: str
+
+    @property
+    def key(self) -> str:
+        """The row's key, as people look for it."""
+        return f"{self.pk} / {self.sk}"
+
+    def as_json(self) -> dict[str, str]:
+        """Return what a script wants to know."""
+        return {"pk": self.pk, "sk": self.sk, "reason": self.why}
+
+
+class UnreadableError(CrierError):
+    """The one row that was asked for cannot be read."""
+
+    def __init__(self, row: UnreadableRow) -> None:
+        super().__init__(
+            f"the row {row.key} of the ledger cannot be read: {row.why}; was it written by "
+            "another version of Crier?"
+        )
+        self.row = row
+
+
+def read_row(item: Item, read: Callable[[Item], _T]) -> _T | UnreadableRow:
+    """Read a row; one that cannot be read hides no other."""
     try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CrierError(
-            f"{name} in the ledger cannot be read ({error!r}): was it written by another version "
-            "of Crier?"
-        ) from error
+        _expiry(item)
+        return read(item)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        what = f"{error}" if type(error) is ValueError else f"{error!r}"
+        return UnreadableRow(item["pk"]["S"], item["sk"]["S"], what)
 
 
 def unexpired(items: Iterable[Item], now_seconds: float) -> Iterator[Item]:
     """Yield the rows that have not expired: DynamoDB deletes those that have days later."""
     for item in items:
-        with readable("the expiry of a row"):
-            is_expired = EXPIRY in item and int(item[EXPIRY]["N"]) <= now_seconds
+        try:
+            is_expired = _expiry(item) <= now_seconds
+        except (KeyError, TypeError, ValueError):  # `read_row` tells
+            is_expired = False
         if not is_expired:
             yield item
 
 
 def text(item: Item, name: str) -> str:
-    """Return a text of a row. Raises CrierError when it has none of that name."""
+    """Return a text of a row. Raises ValueError when it has none of that name."""
     return str(value(item, name, "S"))
 
 
@@ -54,7 +86,7 @@ def counts_of(item: Item) -> Counts:
 def number(item: Item, name: str, *, default: str | None = None) -> int:
     """Return a number of a row that is no less than 0 and no later than a time can be.
 
-    Without a `default` it has to be there. Raises ValueError, and CrierError when it is missing.
+    Without a `default` it has to be there. Raises ValueError.
     """
     found = value(item, name, "N") if default is None else optional(item, name, "N", default)
     whole = int(found)
@@ -63,16 +95,27 @@ def number(item: Item, name: str, *, default: str | None = None) -> int:
     return whole
 
 
+def count(item: Item, name: str) -> int:
+    """Return a number of a row that counts something, also one that is wrongly below 0."""
+    whole = int(value(item, name, "N"))
+    if abs(whole) > LATEST_MS:
+        raise ValueError(f"{name} is {whole}, expected a count")
+    return whole
+
+
 def optional(item: Item, name: str, kind: str, default: str) -> Any:
     """Return an attribute that rows of an earlier release lack."""
-    return item[name][kind] if name in item else default
+    return value(item, name, kind) if name in item else default
 
 
 def value(item: Item, name: str, kind: str) -> Any:
-    """Return an attribute. Raises CrierError when there is none of that name and kind."""
-    try:
-        return item[name][kind]
-    except KeyError as error:
-        raise CrierError(
-            f"a row of the ledger has no {name}: was it written by another version of Crier?"
-        ) from error
+    """Return an attribute. Raises ValueError when there is none of that name and type."""
+    if name not in item:
+        raise ValueError(f"it has no {name}")
+    if kind not in item[name]:
+        raise ValueError(f"{name} is of the type {', '.join(item[name])}, expected {kind}")
+    return item[name][kind]
+
+
+def _expiry(item: Item) -> float:
+    return int(value(item, EXPIRY, "N")) if EXPIRY in item else float("inf")

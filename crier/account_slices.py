@@ -1,4 +1,4 @@
-"""The open slices of a broadcast: what they add to its account, and which of them do not go on."""
+"""The slices of a broadcast: what they add to its account, and which of them do not go on."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,13 +6,21 @@ from typing import Any
 
 from broadcasting.counts import Counts
 from broadcasting.work import parse_work
-from crier.account_rows import Item, counts_of, number, optional, readable, value
+from crier.account_rows import (
+    Item,
+    UnreadableRow,
+    counts_of,
+    number,
+    optional,
+    read_row,
+    value,
+)
 
 SLICE = (
     *("id", "counts", "work", "is_closed", "owner", "leased_until_ms"),
     *("outage_since_ms", "outage_rounds", "given_up"),
 )
-"""What is read of a slice; rows of an earlier release lack the last three."""
+"""What is read of a slice; rows of an earlier release know nothing of outages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +44,14 @@ class GivenUp:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSlices:
-    """The sums of slices that are not closed, and what holds some of them up."""
+class Slice:
+    """One slice, as its row has it. `pending` are connections that were met and have not ended."""
 
-    counts: Counts
-    unread_shards: int = 0
-    resting: Resting | None = None
-    given_up: tuple[GivenUp, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Slice:
     id: str
     counts: Counts
     unread_shards: int
+    pending: int
+    is_closed: bool
     owner: str
     leased_until_ms: int
     outage_since_ms: int
@@ -58,41 +60,51 @@ class _Slice:
 
     @property
     def is_resting(self) -> bool:
+        """Whether it rests because of an outage."""
         return self.outage_rounds > 0 and not self.owner and not self.given_up
 
 
-def open_slices_of(items: Iterable[Item]) -> OpenSlices:
-    """Read the slices of a broadcast; what closed ones have counted is in its summary.
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The slices of a broadcast, and the rows of slices that cannot be read."""
 
-    Raises CrierError when one cannot be read.
-    """
-    with readable("a slice"):
-        slices = [_slice_of(item) for item in items if not number(item, "is_closed")]
-    return OpenSlices(
-        counts=sum((one.counts for one in slices), Counts()),
-        unread_shards=sum(one.unread_shards for one in slices),
-        resting=_resting([one for one in slices if one.is_resting]),
-        given_up=tuple(GivenUp(one.id, one.given_up) for one in slices if one.given_up),
-    )
+    open: tuple[Slice, ...] = ()
+    closed: tuple[Slice, ...] = ()
+    unreadable: tuple[UnreadableRow, ...] = ()
+
+    @property
+    def counts(self) -> Counts:
+        """The sums of the open ones; those of closed ones are in the summary."""
+        return sum((one.counts for one in self.open), Counts())
+
+    @property
+    def unread_shards(self) -> int:
+        """How many shards are not read to their end."""
+        return sum(one.unread_shards for one in self.open)
+
+    @property
+    def resting(self) -> Resting | None:
+        """Those that rest because of an outage, None when there are none."""
+        resting = [one for one in self.open if one.is_resting]
+        if not resting:
+            return None
+        since_ms = min(one.outage_since_ms for one in resting)
+        return Resting(len(resting), since_ms, min(one.leased_until_ms for one in resting))
+
+    @property
+    def given_up(self) -> tuple[GivenUp, ...]:
+        """Those whose messages are in the dead-letter queue."""
+        return tuple(GivenUp(one.id, one.given_up) for one in self.open if one.given_up)
 
 
-def _resting(slices: list[_Slice]) -> Resting | None:
-    if not slices:
-        return None
-    since_ms = min(one.outage_since_ms for one in slices)
-    return Resting(len(slices), since_ms, min(one.leased_until_ms for one in slices))
-
-
-def _slice_of(item: Item) -> _Slice:
-    return _Slice(
-        id=str(value(item, "id", "S")),
-        counts=counts_of(item),
-        unread_shards=len(parse_work(value(item, "work", "B")).shards),
-        owner=str(value(item, "owner", "S")),
-        leased_until_ms=number(item, "leased_until_ms"),
-        outage_since_ms=number(item, "outage_since_ms", default="0"),
-        outage_rounds=number(item, "outage_rounds", default="0"),
-        given_up=str(optional(item, "given_up", "S", "")),
+def slices_of(items: Iterable[Item]) -> Slices:
+    """Read the slices of a broadcast."""
+    rows = [read_row(item, _slice_of) for item in items]
+    slices = [one for one in rows if isinstance(one, Slice)]
+    return Slices(
+        open=tuple(one for one in slices if not one.is_closed),
+        closed=tuple(one for one in slices if one.is_closed),
+        unreadable=tuple(one for one in rows if isinstance(one, UnreadableRow)),
     )
 
 
@@ -101,3 +113,19 @@ def resting_as_json(resting: Resting | None) -> dict[str, Any] | None:
     if resting is None:
         return None
     return {"slices": resting.slices, "since_ms": resting.since_ms, "until_ms": resting.until_ms}
+
+
+def _slice_of(item: Item) -> Slice:
+    work = parse_work(value(item, "work", "B"))
+    return Slice(
+        id=str(value(item, "id", "S")),
+        counts=counts_of(item),
+        unread_shards=len(work.shards),
+        pending=len(work.connections),
+        is_closed=bool(number(item, "is_closed")),
+        owner=str(value(item, "owner", "S")),
+        leased_until_ms=number(item, "leased_until_ms"),
+        outage_since_ms=number(item, "outage_since_ms", default="0"),
+        outage_rounds=number(item, "outage_rounds", default="0"),
+        given_up=str(optional(item, "given_up", "S", "")),
+    )

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from crier import terminal
 from crier.account import Account, FailedConnection
+from crier.account_rows import UnreadableRow
 from crier.account_slices import GivenUp, Resting
 
 _TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
@@ -39,34 +40,56 @@ def settling() -> Iterator[Callable[[Account], None]]:
         yield show
 
 
-def show_account(account: Account, failed: Iterable[FailedConnection] | None) -> None:
-    """Show one account, and who failed where that was asked for."""
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, value in _rows(account, now_ms()).items():
-        table.add_row(name, terminal.plain(value))
-    terminal.out.print(table)
-    if failed is not None:
-        show_failed(failed)
+def show_account(account: Account) -> None:
+    """Show one account."""
+    _show_table(_rows(account, now_ms()))
 
 
-def show_failed(failed: Iterable[FailedConnection]) -> None:
-    """Show who failed and why, a line each."""
+def show_unreadable(broadcast_id: str, row: UnreadableRow) -> None:
+    """Show that the summary of a broadcast cannot be read."""
+    _show_table({"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": _unreadable(row)})
+
+
+def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
+    """Say on stderr which accounts of a list contradict themselves."""
+    ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
+    if ids:
+        terminal.note(f"These contradict themselves, `crier status ID` tells how: {', '.join(ids)}")
+
+
+def note_doubt() -> None:
+    """Say on stderr what to do about an account that cannot be relied on."""
+    terminal.note(
+        "What contradicts itself, or cannot be read, was written by another version of Crier, by "
+        "hand or by a fault: do not rely on these sums. The function's log has what each "
+        "invocation counted (`carried`, `settled`), docs/operations.md what to do."
+    )
+
+
+def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
+    """Show which connections failed and why, a line each; rows that cannot be read likewise."""
     for one in failed:
-        terminal.out.print(terminal.plain(f"{one.id}  {one.reason}"), soft_wrap=True)
+        if isinstance(one, UnreadableRow):
+            line = f"unreadable: {_unreadable(one)}"
+        else:
+            line = f"{one.id}  {one.reason}"
+        terminal.out.print(terminal.plain(line), soft_wrap=True)
 
 
-def show_accounts(accounts: Sequence[Account]) -> None:
+def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
     """Show the accounts of several broadcasts, a line each; the ids, which may be long, last."""
     terminal.out.print(_LINE.format(*_TITLES), style="bold", soft_wrap=True, highlight=False)
     now = now_ms()
     for one in accounts:
-        counts = one.counts
-        sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
-        seconds = f"{one.seconds(now):.1f}"
-        line = _LINE.format(when(one.opened_ms), one.state, *sums, seconds, one.id)
+        line = _unreadable_line(one) if isinstance(one, UnreadableRow) else _line(one, now)
         terminal.out.print(terminal.plain(line), soft_wrap=True)
+
+
+def note_more(shown: int, more: int, most: int) -> None:
+    """Say on stderr how many broadcasts are not shown."""
+    wanted = shown + more
+    cure = f"--limit {wanted} shows them" if wanted <= most else f"--limit goes to {most:,}"
+    terminal.note(f"The last {shown:,} are shown, {more:,} more are in the ledger; {cure}")
 
 
 def show_end(account: Account) -> None:
@@ -81,6 +104,29 @@ def show_end(account: Account) -> None:
 def when(epoch_ms: int) -> str:
     """Return a time as people read it, in UTC."""
     return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _show_table(rows: Mapping[str, str]) -> None:
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, terminal.plain(value))
+    terminal.out.print(table)
+
+
+def _line(account: Account, now: int) -> str:
+    counts, seconds = account.counts, f"{account.seconds(now):.1f}"
+    sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
+    return _LINE.format(when(account.opened_ms), account.state, *sums, seconds, account.id)
+
+
+def _unreadable_line(row: UnreadableRow) -> str:
+    return f"{'unreadable':<20}  {_unreadable(row)}"
+
+
+def _unreadable(row: UnreadableRow) -> str:
+    return f"{row.key}: {row.why}"
 
 
 def _rows(account: Account, now: int) -> dict[str, str]:
@@ -109,6 +155,16 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
         **({"Resting": _resting(account.resting)} if account.resting else {}),
         **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
+        **_lines("Unreadable", map(_unreadable, account.unreadable)),
+        **_lines("Contradiction", account.contradictions),
+    }
+
+
+def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
+    """Return lines of a table; the second one's title has a number, as titles must differ."""
+    return {
+        title if number == 1 else f"{title} {number}": value
+        for number, value in enumerate(values, start=1)
     }
 
 

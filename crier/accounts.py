@@ -1,24 +1,30 @@
 """The accounts of broadcasts, read from the ledger: how far each is, and how it ended."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from broadcasting.message import EVERYONE
 from crier.account import SUMMARY, Account, FailedConnection, account_of, failed_of
-from crier.account_rows import EXPIRY, Item, text, unexpired
-from crier.account_slices import SLICE, OpenSlices, open_slices_of
+from crier.account_checks import examined
+from crier.account_rows import Item, UnreadableError, UnreadableRow, read_row, text
+from crier.account_slices import SLICE, Slices, slices_of
 from crier.deployment import Deployment
-from crier.errors import explained
+from crier.ledger_reader import Key, LedgerReader
 
 _READS = 5
 """How often an account is read anew because slices were closed meanwhile."""
 
-_BATCH = 100
-"""As many rows as DynamoDB reads at once.
+_RECENT = (f"channel#{EVERYONE}", "seq#")
+"""Where the numbers of everyone's broadcasts are."""
 
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
-"""
+
+class Recent(NamedTuple):
+    """The last broadcasts, the newest first, and how many more the ledger has."""
+
+    shown: list[Account | UnreadableRow]
+    more: int
 
 
 class Accounts:
@@ -30,9 +36,7 @@ class Accounts:
     def __init__(
         self, client: Any, table_name: str, *, epoch_seconds: Callable[[], float] = time.time
     ) -> None:
-        self._client = client
-        self._table_name = table_name
-        self._epoch_seconds = epoch_seconds
+        self._rows = LedgerReader(client, table_name, epoch_seconds=epoch_seconds)
 
     @classmethod
     def of(cls, deployment: Deployment) -> "Accounts":
@@ -44,82 +48,75 @@ class Accounts:
 
         The sums of closed slices are in the summary, those of open ones in their own rows. When
         one is closed between two reads it would be counted twice, or not at all: then all is read
-        again, a few times.
+        again, a few times; so it is when rows contradict each other, as a transaction shows its
+        rows one by one. Raises UnreadableError when the summary cannot be read.
         """
-        account = self._summary(broadcast_id)
+        account, found = self._summary(broadcast_id), None
         for _ in range(_READS):
             if account is None or account.is_settled:
                 return account
-            slices = self._open_slices(broadcast_id)
-            found, account = account, self._summary(broadcast_id)
-            if account is not None and account.version == found.version:
+            slices = self._slices(broadcast_id)
+            before, account = account, self._summary(broadcast_id)
+            if account is None or account.is_settled:
+                return account
+            is_same = account.version == before.version
+            found = (examined(account, slices) if is_same else account).with_open(slices)
+            if is_same and not found.contradictions:
                 break
-        if account is None or account.is_settled:
+        return found
+
+    def examine(self, account: Account) -> Account:
+        """Return an account with what its slices' rows contradict, if it is settled.
+
+        An open one has been examined when it was found.
+        """
+        if not account.is_settled:
             return account
-        return account.with_open(slices)
+        slices = self._slices(account.id)
+        return replace(examined(account, slices), unreadable=slices.unreadable)
 
-    def recent(self, limit: int) -> list[Account]:
-        """Return the accounts of the last broadcasts, the newest first."""
-        rows = self._query(f"channel#{EVERYONE}", "seq#", ("broadcast_id",), limit=limit)
-        ids = list(dict.fromkeys(text(row, "broadcast_id") for row in rows))
-        summaries = {account.id: account for account in self._summaries(ids)}
-        found = (summaries.get(one) for one in ids)
-        now = (one if one is None or one.is_settled else self.find(one.id) for one in found)
-        return [one for one in now if one is not None]
+    def recent(self, limit: int) -> Recent:
+        """Return the accounts of the last broadcasts."""
+        rows = self._rows.query(*_RECENT, ("broadcast_id",), limit=limit)
+        named = [read_row(row, _broadcast_id_of) for row in rows]
+        ids = list(dict.fromkeys(one for one in named if isinstance(one, str)))
+        summaries = dict(self._summaries(ids))
+        shown = [
+            one if isinstance(one, UnreadableRow) else self._as_of_now(summaries.get(one))
+            for one in dict.fromkeys(named)
+        ]
+        more = self._rows.count(*_RECENT) - limit if len(named) == limit else 0
+        return Recent([one for one in shown if one is not None], max(0, more))
 
-    def failed(self, broadcast_id: str) -> Iterator[FailedConnection]:
-        """Yield the connections that have failed so far."""
-        for row in self._query(f"broadcast#{broadcast_id}", "failed#", ("failed",)):
-            yield from failed_of(row)
+    def failed(self, broadcast_id: str) -> Iterator[FailedConnection | UnreadableRow]:
+        """Yield the connections that have failed so far, and the rows that cannot be read."""
+        for row in self._rows.query(_partition(broadcast_id), "failed#", ("failed",)):
+            found = failed_of(row)
+            yield from [found] if isinstance(found, UnreadableRow) else found
+
+    def _as_of_now(self, found: Account | UnreadableRow | None) -> Account | UnreadableRow | None:
+        """Return the account of an open broadcast with its slices."""
+        if not isinstance(found, Account) or found.is_settled:
+            return found
+        try:
+            return self.find(found.id)
+        except UnreadableError as error:
+            return error.row
 
     def _summary(self, broadcast_id: str) -> Account | None:
-        with explained(f"broadcast {broadcast_id} was not read"):
-            answer = self._client.get_item(
-                TableName=self._table_name,
-                Key=_summary_key(broadcast_id),
-                ConsistentRead=True,
-                **_only(SUMMARY),
-            )
-        items = [answer["Item"]] if "Item" in answer else []
-        return next(map(account_of, self._unexpired(items)), None)
+        item = self._rows.get(_summary_key(broadcast_id), SUMMARY)
+        found = None if item is None else account_of(item)
+        if isinstance(found, UnreadableRow):
+            raise UnreadableError(found)
+        return found and examined(found)
 
-    def _summaries(self, ids: Sequence[str]) -> Iterator[Account]:
-        for start in range(0, len(ids), _BATCH):
-            keys = [_summary_key(one) for one in ids[start : start + _BATCH]]
-            wanted = {self._table_name: {"Keys": keys, "ConsistentRead": True, **_only(SUMMARY)}}
-            while wanted:
-                with explained("the broadcasts were not read"):
-                    answer = self._client.batch_get_item(RequestItems=wanted)
-                found = answer["Responses"].get(self._table_name, [])
-                yield from map(account_of, self._unexpired(found))
-                wanted = answer["UnprocessedKeys"]
-                time.sleep(0.1 if wanted else 0)
+    def _summaries(self, ids: Sequence[str]) -> Iterator[tuple[str, Account | UnreadableRow]]:
+        for item in self._rows.get_all([_summary_key(one) for one in ids], SUMMARY):
+            found = account_of(item)
+            yield _id_of(item), examined(found) if isinstance(found, Account) else found
 
-    def _open_slices(self, broadcast_id: str) -> OpenSlices:
-        """Return what the slices add that are not closed."""
-        return open_slices_of(self._query(f"broadcast#{broadcast_id}", "slice#", SLICE))
-
-    def _unexpired(self, items: Iterable[Item]) -> Iterator[Item]:
-        return unexpired(items, self._epoch_seconds())
-
-    def _query(
-        self, pk: str, prefix: str, names: Sequence[str], *, limit: int | None = None
-    ) -> Iterable[Item]:
-        """Yield the rows whose sort keys begin so: all of them, or the last ones."""
-        only = _only((*names, EXPIRY))
-        only["ExpressionAttributeNames"] |= {"#pk": "pk", "#sk": "sk"}
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table_name,
-            KeyConditionExpression="#pk = :pk AND begins_with(#sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": pk}, ":prefix": {"S": prefix}},
-            ScanIndexForward=limit is None,
-            ConsistentRead=True,
-            PaginationConfig={"MaxItems": limit, "PageSize": limit},
-            **only,
-        )
-        with explained(f"the rows of {pk} were not read"):
-            for page in pages:
-                yield from self._unexpired(page["Items"])
+    def _slices(self, broadcast_id: str) -> Slices:
+        return slices_of(self._rows.query(_partition(broadcast_id), "slice#", SLICE))
 
 
 def watch(
@@ -131,7 +128,7 @@ def watch(
 ) -> Account | None:
     """Read an account again and again until it is settled or `until`, in monotonic seconds.
 
-    Returns the last one, None when the broadcast was not opened.
+    Returns the last one, also one that nothing can settle; None when the broadcast was not opened.
     """
     pause_seconds = 0.1
     while True:
@@ -139,17 +136,23 @@ def watch(
         if account is not None:
             on_account(account)
         left_seconds = until - time.monotonic()
-        if (account is not None and account.is_settled) or left_seconds <= 0:
+        if (account and (account.is_settled or account.is_stuck)) or left_seconds <= 0:
             return account
         time.sleep(min(pause_seconds, left_seconds))
         pause_seconds = min(1.0, pause_seconds * 1.2)
 
 
-def _summary_key(broadcast_id: str) -> Item:
-    return {"pk": {"S": f"broadcast#{broadcast_id}"}, "sk": {"S": "summary"}}
+def _partition(broadcast_id: str) -> str:
+    return f"broadcast#{broadcast_id}"
 
 
-def _only(names: Sequence[str]) -> dict[str, Any]:
-    """Ask for some attributes; each under another name, as some are reserved words."""
-    others = {f"#{number}": name for number, name in enumerate(names)}
-    return {"ProjectionExpression": ", ".join(others), "ExpressionAttributeNames": others}
+def _summary_key(broadcast_id: str) -> Key:
+    return _partition(broadcast_id), "summary"
+
+
+def _id_of(summary: Item) -> str:
+    return str(summary["pk"]["S"]).removeprefix(_partition(""))
+
+
+def _broadcast_id_of(row: Item) -> str:
+    return text(row, "broadcast_id")

@@ -1,50 +1,48 @@
-"""The commands about broadcasts: send, status, broadcasts."""
+"""The command that enqueues a broadcast: send."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from broadcasting.errors import RejectedError
 from crier import terminal
 from crier.account import Account
-from crier.account_views import (
-    now_ms,
-    settling,
-    show_account,
-    show_accounts,
-    show_end,
-)
+from crier.account_views import settling, show_end
 from crier.accounts import Accounts, watch
 from crier.demo import enqueue
-from crier.errors import CrierError, explained
+from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError, explained
+from crier.message_source import read_message
 from crier.options import (
-    AsJson,
     Profile,
     Region,
     Stack,
     find_deployment,
     refuse_lone_options,
 )
-from crier.request import checked, request_of
+from crier.request import checked, repeated_key, request_of
 
-SOME_FAILED = 3
-NOT_SETTLED = 4
 _TIMEOUT_SECONDS = 300
-_OPENING_SECONDS = 10.0
-"""How long --watch waits for a broadcast that the ledger does not know yet."""
 
 
 def send(
     message: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="MESSAGE",
-            help="JSON; anything else is sent as a text. One that begins with a dash comes "
-            "after --, as in: send -- -5",
+            help="JSON; anything else is sent as a text, unless it begins like JSON. - reads "
+            "standard input. One that begins with a dash comes after --, as in: send -- -5",
         ),
-    ],
+    ] = None,
     *,
+    file: Annotated[
+        str | None,
+        typer.Option(help="Read the message from this file: UTF-8, at most 1 MiB."),
+    ] = None,
+    as_text: Annotated[
+        bool,
+        typer.Option("--text", help="Send it as a text, also if it is JSON, is none, or is empty."),
+    ] = False,
     id_: Annotated[
         str | None,
         typer.Option("--id", help="The broadcast's id; else it is that of the SQS message."),
@@ -70,10 +68,7 @@ def send(
     refuse_lone_options(stack, profile, region)
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait")
-    try:
-        request = request_of(message, id_, ttl_seconds)
-    except RejectedError as error:
-        raise typer.BadParameter(error.reason) from error
+    request = _request(read_message(message, file), id_, ttl_seconds, as_text=as_text)
     deployment = find_deployment(stack, profile, region)
     known = Accounts.of(deployment).find(id_) if wait and id_ else None
     with explained("the broadcast was not enqueued"):
@@ -87,66 +82,17 @@ def send(
         _wait(Accounts.of(deployment), broadcast_id, digest, timeout or _TIMEOUT_SECONDS)
 
 
-def status(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The broadcast's id.")],
-    *,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="List the connections that failed, and why.")
-    ] = False,
-    live: Annotated[
-        bool, typer.Option("--watch", help="Show how it goes on, until it is settled.")
-    ] = False,
-    as_json: AsJson = False,
-    stack: Stack = None,
-    profile: Profile = None,
-    region: Region = None,
-) -> None:
-    """Show a broadcast: state, counts, rate, duration.
-
-    Exit codes: 0 shown; 1 an error, as a broadcast that the ledger does not know; 2 wrong use;
-    3 some connections failed, with --watch.
-    """
-    accounts = Accounts.of(find_deployment(stack, profile, region))
-    account = _watched(accounts, id_) if live else accounts.find(id_)
-    if account is None:
-        raise CrierError(_unknown(id_))
-    found = accounts.failed(id_) if failed else None
-    if as_json:
-        shown = account.as_json(now_ms())
-        if found is not None:
-            shown["failed"] = [{"connection": one.id, "reason": one.reason} for one in found]
-        terminal.show_json(shown)
-    else:
-        show_account(account, found)
-    if live and account.counts.failed:
-        raise typer.Exit(SOME_FAILED)
-
-
-def broadcasts(
-    *,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 20,
-    as_json: AsJson = False,
-    stack: Stack = None,
-    profile: Profile = None,
-    region: Region = None,
-) -> None:
-    """List the last broadcasts, the newest first."""
-    found = Accounts.of(find_deployment(stack, profile, region)).recent(limit)
-    if as_json:
-        terminal.show_json([one.as_json(now_ms()) for one in found])
-    elif found:
-        show_accounts(found)
-    else:
-        terminal.note("There are no broadcasts in the ledger; it keeps them for 7 days.")
-
-
-def _watched(accounts: Accounts, broadcast_id: str) -> Account | None:
-    """Return an account when it is settled, None when the broadcast is not opened soon."""
-    with settling() as show:
-        until = time.monotonic() + _OPENING_SECONDS
-        if accounts.find(broadcast_id) or watch(accounts, broadcast_id, until=until):
-            return watch(accounts, broadcast_id, until=float("inf"), on_account=show)
-    return None
+def _request(
+    text: str, id_: str | None, ttl_seconds: int | None, *, as_text: bool
+) -> dict[str, Any]:
+    """Return the body to enqueue. Raises typer.BadParameter when it would be rejected."""
+    try:
+        request = request_of(text, id_, ttl_seconds, as_text=as_text)
+    except RejectedError as error:
+        raise typer.BadParameter(error.reason) from error
+    if not as_text and (key := repeated_key(text)):
+        terminal.note(f"Key {key!r} is given twice in one object: only the last one is sent.")
+    return request
 
 
 def _wait(accounts: Accounts, broadcast_id: str, digest: str, seconds: int) -> None:
@@ -167,8 +113,9 @@ def _wait(accounts: Accounts, broadcast_id: str, digest: str, seconds: int) -> N
         until = time.monotonic() + seconds
         account = watch(accounts, broadcast_id, until=until, on_account=look)
     if account is None or not account.is_settled:
+        in_time = f"Not {'settled' if account else 'opened'} within {seconds} s"
         terminal.note(
-            f"Not {'settled' if account else 'opened'} within {seconds} s; see "
+            f"{'Nothing can settle it' if account and account.is_stuck else in_time}; see "
             f"`python -m crier status {broadcast_id}` and `python -m crier dead-letters`"
         )
         raise typer.Exit(NOT_SETTLED)
@@ -176,11 +123,3 @@ def _wait(accounts: Accounts, broadcast_id: str, digest: str, seconds: int) -> N
     if account.counts.failed:
         terminal.note(f"Who failed, and why: `python -m crier status {broadcast_id} --failed`")
         raise typer.Exit(SOME_FAILED)
-
-
-def _unknown(broadcast_id: str) -> str:
-    return (
-        f"the ledger does not know broadcast {broadcast_id}: it is not opened yet, was rejected "
-        "(`python -m crier dead-letters` tells), or was opened more than 7 days ago; "
-        "`python -m crier broadcasts` lists those it knows"
-    )

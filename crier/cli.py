@@ -13,7 +13,8 @@ import typer
 from rich.progress import Progress as Bars
 
 from crier import terminal
-from crier.broadcast_commands import broadcasts, send, status
+from crier.account_commands import broadcasts, status
+from crier.broadcast_commands import send
 from crier.dead_letter_commands import dead_letters, redrive
 from crier.demo import Progress, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally

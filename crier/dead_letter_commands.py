@@ -8,18 +8,22 @@ import typer
 from crier import terminal
 from crier.account_views import now_ms
 from crier.accounts import Accounts
-from crier.dead_letter_views import note_hidden, show_letters, show_redriven
-from crier.dead_letters import DeadLetter, dead_letter_queues
+from crier.dead_letter_views import note_hidden, note_left_out, show_letters, show_redriven
+from crier.dead_letters import DeadLetterQueue, dead_letter_queues
 from crier.errors import CrierError
+from crier.letter import DeadLetter
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 from crier.redrive import Deed, Redriven
 from crier.redrive import redrive as redrive_queue
+
+MOST_LETTERS = 10_000
+"""How many letters of each queue one list has at most: they are hidden while it is made."""
 
 
 def dead_letters(
     *,
     limit: Annotated[
-        int, typer.Option(min=1, max=10_000, help="How many at most, of each queue.")
+        int, typer.Option(min=1, max=MOST_LETTERS, help="How many at most, of each queue.")
     ] = 100,
     as_json: AsJson = False,
     stack: Stack = None,
@@ -33,16 +37,24 @@ def dead_letters(
     """
     queues = dead_letter_queues(find_deployment(stack, profile, region))
     note_hidden(queues)
-    found: list[DeadLetter] = []
-    for queue in queues:
-        with queue.held() as letters:
-            found += islice(letters, limit)
+    found = [letter for queue in queues for letter in _first(queue, limit)]
     if as_json:
         terminal.show_json([letter.as_json() for letter in found])
     elif found:
         show_letters(found)
     else:
         terminal.note("There are no dead letters.")
+
+
+def _first(queue: DeadLetterQueue, limit: int) -> list[DeadLetter]:
+    """Return the first letters of a queue; say so when there are more."""
+    visible = queue.waiting().visible
+    with queue.held() as letters:
+        found = list(islice(letters, limit))
+        is_all = next(letters, None) is None
+    if not is_all:
+        note_left_out(queue.origin, shown=len(found), visible=visible, most=MOST_LETTERS)
+    return found
 
 
 def redrive(

@@ -7,7 +7,8 @@ from rich.text import Text
 from broadcasting.strict_json import cut
 from crier import terminal
 from crier.account_views import when
-from crier.dead_letters import DeadLetter, DeadLetterQueue, Origin
+from crier.dead_letters import DeadLetterQueue
+from crier.letter import DeadLetter, Origin
 from crier.redrive import Deed, Redriven
 
 _BODY_CHARACTERS = 200
@@ -35,24 +36,36 @@ def show_redriven(redriven: Redriven) -> None:
 def note_hidden(queues: Iterable[DeadLetterQueue]) -> None:
     """Say on stderr how many messages cannot be read, as others look at them."""
     for queue in queues:
-        if hidden := queue.hidden():
+        if hidden := queue.waiting().hidden:
             terminal.note(
                 f"{queue.origin.value}: about {hidden} more are hidden for a while, as somebody "
                 "else has received them"
             )
 
 
+def note_left_out(origin: Origin, *, shown: int, visible: int, most: int) -> None:
+    """Say on stderr how many messages of a queue are not shown, as far as SQS counts them."""
+    more = max(1, visible - shown)
+    wanted = min(shown + more, most)
+    more_can_be = shown < most
+    cure = f"--limit {wanted} shows them" if more_can_be else f"{most:,} are the most of a list"
+    terminal.note(f"{origin.value}: {shown:,} are shown, about {more:,} more are there; {cure}")
+
+
 def _rows(letter: DeadLetter) -> dict[str, str]:
     """Return what is shown of a dead letter, under its title."""
-    first = {} if letter.first_id == letter.message_id else {"first id": letter.first_id}
-    return {
+    broadcast = letter.broadcast_id or f"unreadable: {letter.unreadable}"
+    is_known = letter.first_id == letter.message_id
+    shown = {
         "why": letter.why,
-        **({"broadcast": letter.broadcast_id} if letter.broadcast_id else {}),
-        **({"slice": letter.slice_key[1]} if letter.slice_key[1] else {}),
-        **first,
-        "sent": when(letter.sent_ms),
+        "broadcast": broadcast,
+        "slice": letter.slice_key[1] if letter.origin is Origin.SLICES else "",
+        "first id": "" if is_known else letter.first_id,
+        "sent": when(letter.sent_ms) if letter.sent_ms else "unknown",
+        "attributes": ", ".join(letter.attributes),
         "body": cut(letter.body, _BODY_CHARACTERS),
     }
+    return {title: value for title, value in shown.items() if value}
 
 
 def _about(letter: DeadLetter) -> str:

@@ -2,15 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from broadcasting.errors import RejectedError
-from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN, parse_slice_message
-from broadcasting.strict_json import read_json
+from broadcasting.attributes import (
+    MOST,
+    MOST_BYTES,
+    REDRIVEN,
+    Attribute,
+    Attributes,
+    LeftOut,
+    fit,
+    size_bytes,
+)
 from crier.deployment import Deployment
 from crier.errors import explained
+from crier.letter import DeadLetter, Origin, dead_letter_of
 
 _HELD_SECONDS = 120
 """For how long a message that is being looked at is hidden from others, at most."""
@@ -19,93 +26,26 @@ _BATCH = 10
 """The most that SQS receives, or makes visible again, at once."""
 
 
-class Origin(Enum):
-    """Which queue a dead letter comes from."""
+class Waiting(NamedTuple):
+    """How many messages of a queue can be received, and how many others look at just now."""
 
-    BROADCASTS = "broadcasts"
-    SLICES = "slices"
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that was given up.
-
-    `first_id` is the id that the message had in its own queue, `reason` why a function rejected
-    it or gave it up; one that SQS moved, after too many receives, has none. `sent_ms` is in epoch
-    milliseconds.
-    """
-
-    origin: Origin
-    message_id: str
-    first_id: str
-    body: str
-    reason: str
-    is_moved: bool
-    is_given_up: bool
-    sent_ms: int
-    receipt: str = field(repr=False)
-
-    @property
-    def is_rejected(self) -> bool:
-        """Whether a function rejected it: it broke its contract."""
-        return bool(self.reason) and not self.is_given_up
-
-    @property
-    def why(self) -> str:
-        """Why it is here, in words."""
-        if self.reason:
-            return self.reason
-        if self.is_moved:
-            return (
-                "SQS moved it here after too many receives: the function's log says why, where "
-                f'"message goes back to the queue" has message_id {self.first_id}'
-            )
-        return "it has no reason: neither the function nor SQS put it here"
-
-    @property
-    def broadcast_id(self) -> str:
-        """The broadcast that it is about, empty when it does not tell."""
-        if self.origin is Origin.SLICES:
-            return self.slice_key[0]
-        try:
-            request = read_json(self.body)
-        except (ValueError, RejectedError):
-            return ""
-        named = request.get("id", self.first_id) if isinstance(request, dict) else ""
-        return named if isinstance(named, str) else ""
-
-    @property
-    def slice_key(self) -> tuple[str, str]:
-        """The broadcast and the slice that it names, empty when it names none."""
-        try:
-            return parse_slice_message(self.body)
-        except RejectedError:
-            return "", ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what a script wants to know."""
-        return {
-            "queue": self.origin.value,
-            "message_id": self.message_id,
-            "first_message_id": self.first_id,
-            "broadcast_id": self.broadcast_id or None,
-            "slice_id": (self.slice_key[1] or None) if self.origin is Origin.SLICES else None,
-            "rejected": self.is_rejected,
-            "given_up": self.is_given_up,
-            "reason": self.why,
-            "sent_ms": self.sent_ms,
-            "body": self.body,
-        }
+    visible: int
+    hidden: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
-    """A queue and its dead-letter queue. Each method raises CrierError when SQS refuses."""
+    """A queue and its dead-letter queue. Each method raises CrierError when SQS refuses.
+
+    `source_url` is the queue that its messages come from, `slice_url` the slice queue, which it
+    may be, too.
+    """
 
     client: Any
     origin: Origin
     url: str
     source_url: str
+    slice_url: str
 
     @contextmanager
     def held(self) -> Iterator[Iterator[DeadLetter]]:
@@ -116,23 +56,30 @@ class DeadLetterQueue:
         finally:
             self._let_go(list(receipts.values()))
 
-    def hidden(self) -> int:
-        """Return how many messages others look at just now, about: they cannot be read here."""
-        name = "ApproximateNumberOfMessagesNotVisible"
+    def waiting(self) -> Waiting:
+        """Return how many messages there are, about."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with explained(f"the dead-letter queue of {self.origin.value} was not read"):
-            answer = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+            answer = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        return Waiting(*(int(answer["Attributes"][name]) for name in names))
 
-    def put_back(self, body: str) -> None:
-        """Send a message to the queue that it came from, marked as redriven.
+    def put_back(self, body: str, attributes: Attributes, *, is_slice: bool) -> tuple[LeftOut, ...]:
+        """Send a message to the queue that it came from, or that of a slice to the slice queue.
 
-        The mark has the function begin anew what it has counted against the slice.
+        A slice's message is marked as redriven, which has the function begin anew what it has
+        counted against the slice; in the broadcast queue the mark would say nothing, as producers
+        may send to it. Returns which of the attributes have no place.
         """
-        mark = {REDRIVEN: {"DataType": "String", "StringValue": "1"}}
+        mark = {REDRIVEN: Attribute("String", "1")} if is_slice else {}
+        room_bytes = MOST_BYTES - len(body.encode()) - size_bytes(mark)
+        kept, left_out = fit(attributes, places=MOST - len(mark), room_bytes=room_bytes)
         with explained("it was not put back"):
             self.client.send_message(
-                QueueUrl=self.source_url, MessageBody=body, MessageAttributes=mark
+                QueueUrl=self.slice_url if is_slice else self.source_url,
+                MessageBody=body,
+                MessageAttributes={name: one.as_sqs() for name, one in (mark | kept).items()},
             )
+        return left_out
 
     def delete(self, letter: DeadLetter) -> None:
         """Delete a message that is held."""
@@ -156,7 +103,7 @@ class DeadLetterQueue:
             receipts |= {one["MessageId"]: one["ReceiptHandle"] for one in messages}
             if not new:
                 return
-            yield from (_letter(one, self.origin) for one in new)
+            yield from (dead_letter_of(one, self.origin) for one in new)
 
     def _let_go(self, receipts: list[str]) -> None:
         """Make messages visible again; SQS says of those that were deleted that they are gone."""
@@ -171,34 +118,13 @@ class DeadLetterQueue:
 
 def dead_letter_queues(deployment: Deployment) -> tuple[DeadLetterQueue, DeadLetterQueue]:
     """Return both dead-letter queues of a stack."""
-    client = deployment.client("sqs")
-    return (
-        DeadLetterQueue(
-            client, Origin.BROADCASTS, deployment.dead_letter_queue_url, deployment.queue_url
-        ),
-        DeadLetterQueue(
-            client,
-            Origin.SLICES,
-            deployment.slice_dead_letter_queue_url,
-            deployment.slice_queue_url,
-        ),
-    )
-
-
-def _letter(message: dict[str, Any], origin: Origin) -> DeadLetter:
-    said = {
-        name: value.get("StringValue", "")
-        for name, value in message.get("MessageAttributes", {}).items()
+    client, slice_url = deployment.client("sqs"), deployment.slice_queue_url
+    places = {
+        Origin.BROADCASTS: (deployment.dead_letter_queue_url, deployment.queue_url),
+        Origin.SLICES: (deployment.slice_dead_letter_queue_url, slice_url),
     }
-    known = message.get("Attributes", {})
-    return DeadLetter(
-        origin=origin,
-        message_id=message["MessageId"],
-        first_id=said.get("messageId") or message["MessageId"],
-        body=message["Body"],
-        reason=said.get("reason", ""),
-        is_given_up=said.get(KIND) == GAVE_UP,
-        is_moved="DeadLetterQueueSourceArn" in known,
-        sent_ms=int(known.get("SentTimestamp", 0)),
-        receipt=message["ReceiptHandle"],
+    broadcasts, slices = (
+        DeadLetterQueue(client, origin, url, source_url, slice_url)
+        for origin, (url, source_url) in places.items()
     )
+    return broadcasts, slices

@@ -1,9 +1,18 @@
-"""The one error of the command line: a message for the person who typed the command."""
+"""The one error of the command line: a message for the person who typed the command.
+
+And the exit codes of what is no error.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+SOME_FAILED = 3
+"""The exit code when some connections failed."""
+
+NOT_SETTLED = 4
+"""The exit code when a broadcast is not settled in time, or cannot be."""
 
 
 class CrierError(Exception):

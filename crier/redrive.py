@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from broadcasting.attributes import told
 from broadcasting.errors import RejectedError
+from broadcasting.ledger import ROOT
 from broadcasting.message import Broadcast, identity_of, parse_broadcast
+from broadcasting.slice_message import encode_slice_message
 from broadcasting.strict_json import read_json
 from crier.account import Account
-from crier.dead_letters import DeadLetter, DeadLetterQueue, Origin
+from crier.dead_letters import DeadLetterQueue
 from crier.errors import CrierError
+from crier.letter import DeadLetter, Origin
 from crier.request import checked
 
 _LEDGER_DAYS = 7
@@ -32,11 +36,15 @@ class Deed(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to become of a dead letter, and why; `body` is what is sent when it is put back."""
+    """What is to become of a dead letter, and why.
+
+    `body` is what is sent when it is put back: to the slice queue when it `is_slice`.
+    """
 
     deed: Deed
     why: str
     body: str = ""
+    is_slice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +107,17 @@ def _redriven(
     rejected: bool,
     now_ms: int,
 ) -> Redriven:
+    why = ""
     try:
         decision = decide(letter, find_account, rejected=rejected, now_ms=now_ms)
         if decision.deed is Deed.PUT_BACK:
-            queue.put_back(decision.body)
+            left_out = queue.put_back(decision.body, letter.attributes, is_slice=decision.is_slice)
+            why = told(left_out)
         if decision.deed is not Deed.KEPT:
             queue.delete(letter)
     except CrierError as error:
         return Redriven(letter, Deed.FAILED, str(error))
-    return Redriven(letter, decision.deed, decision.why)
+    return Redriven(letter, decision.deed, decision.why + why)
 
 
 def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
@@ -119,14 +129,14 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
         return Decision(Deed.KEPT, "the ledger does not know its broadcast: too old, or forged")
     if account.is_settled:
         return Decision(Deed.DELETED, "its broadcast is settled")
-    return Decision(Deed.PUT_BACK, f"slice {slice_id} goes on", letter.body)
+    return Decision(Deed.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
 
 
 def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int) -> Decision:
     known = identity_of(letter.body, letter.first_id)
     account = find_account(known[0]) if known else None
     if known and account:  # it goes on, whatever would be rejected today
-        return _decide_opened(letter, account, digest=known[1])
+        return _decide_opened(account, digest=known[1])
     try:
         request: Any = read_json(letter.body)
         broadcast = parse_broadcast(letter.body, letter.first_id)
@@ -136,16 +146,19 @@ def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int
     return _decide_unopened(request, broadcast, letter, now_ms)
 
 
-def _decide_opened(letter: DeadLetter, account: Account, *, digest: str) -> Decision:
-    """Decide on a broadcast that the ledger knows."""
+def _decide_opened(account: Account, *, digest: str) -> Decision:
+    """Decide on a broadcast that the ledger knows: it goes on by its first slice.
+
+    In the slice queue, which no producer sends to, the function trusts the mark of a redrive.
+    """
     if account.digest != digest:
         return Decision(
             Deed.KEPT, f"it would be rejected: id {account.id} belongs to another broadcast"
         )
     if account.is_settled:
         return Decision(Deed.DELETED, "the broadcast is settled")
-    body = _body(json.loads(letter.body), account.id)
-    return Decision(Deed.PUT_BACK, "the broadcast goes on", body)
+    body = encode_slice_message(account.id, ROOT)
+    return Decision(Deed.PUT_BACK, "the broadcast goes on", body, is_slice=True)
 
 
 def _decide_unopened(

@@ -1,27 +1,37 @@
 """What `crier send` enqueues, checked with the very rules of the broadcast function."""
 
 import json
+import re
 import time
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
 from broadcasting.errors import RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.message import Broadcast, parse_broadcast
+from broadcasting.nesting import require_few_levels
 from broadcasting.strict_json import read_json
 
 _LONGEST_SEQ = 10**12
 _SOME_MESSAGE_ID = str(UUID(int=0))
 """As long as the id that SQS will give: it counts towards the size of the frame."""
 
+_BLANK = re.compile(r"[\s\ufeff]*")
+_BEGINNINGS_OF_JSON = ("{", "[", '"')
+"""Of numbers, true, false and null, too many texts begin: `5 o'clock`, `nullify`."""
 
-def request_of(text: str, id_: str | None = None, ttl_seconds: int | None = None) -> dict[str, Any]:
+
+def request_of(
+    text: str, id_: str | None = None, ttl_seconds: int | None = None, *, as_text: bool = False
+) -> dict[str, Any]:
     """Return the body of a broadcast: JSON is sent as such, anything else as a text.
 
-    Raises RejectedError when the broadcast function would.
+    With `as_text` all is a text. Raises RejectedError when the broadcast function would; when the
+    text begins like JSON and is none; and when it is empty.
     """
     options = {"id": id_, "ttlSeconds": ttl_seconds}
-    request = {"message": _json_or_text(text)} | {
+    request = {"message": text if as_text else _json_or_text(text)} | {
         name: value for name, value in options.items() if value is not None
     }
     checked(request)
@@ -33,16 +43,49 @@ def checked(request: Any, message_id: str = _SOME_MESSAGE_ID) -> Broadcast:
 
     Raises RejectedError when the broadcast function would.
     """
-    try:
-        broadcast = parse_broadcast(json.dumps(request), message_id)
-        encode_frame(broadcast, int(time.time() * 1000), _LONGEST_SEQ)
-    except RecursionError as error:
-        raise RejectedError("message is nested too deeply to be written") from error
+    broadcast = parse_broadcast(json.dumps(request), message_id)
+    encode_frame(broadcast, int(time.time() * 1000), _LONGEST_SEQ)
     return broadcast
 
 
-def _json_or_text(text: str) -> Any:
+def repeated_key(text: str) -> str:
+    """Return the first key that JSON gives twice in one object, empty when there is none.
+
+    It is no error: as everywhere, the last one counts.
+    """
+    repeated: list[str] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> None:
+        times = Counter(key for key, _ in pairs)
+        repeated.extend(key for key in times if times[key] > 1)
+
     try:
-        return read_json(text)
-    except ValueError:
-        return text
+        read_json(_without_mark(text), object_pairs_hook=keep)
+    except (ValueError, RejectedError):
+        return ""
+    return next(iter(repeated), "")
+
+
+def _json_or_text(text: str) -> Any:
+    begin = _BLANK.match(text)
+    bare = text[begin.end() :] if begin else text
+    if not bare:
+        raise RejectedError(
+            "the message is empty; a variable that is not set? With --text it is sent as it is"
+        )
+    try:
+        message = read_json(_without_mark(text))
+    except json.JSONDecodeError as error:
+        if not bare.startswith(_BEGINNINGS_OF_JSON):
+            return text
+        raise RejectedError(
+            f"the message begins like JSON and is none: {error.msg} in line {error.lineno}, "
+            f"column {error.colno}; mend it, or send it as a text with --text"
+        ) from error
+    require_few_levels(message)
+    return message
+
+
+def _without_mark(text: str) -> str:
+    """Return a text without the mark that UTF-8 may begin with; JSON's standard forbids it."""
+    return text.removeprefix("\ufeff")

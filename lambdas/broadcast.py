@@ -5,11 +5,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from broadcasting.attributes import REDRIVEN, Attributes, text_of
+from broadcasting.dead_letter import Letter, Note, letter_of
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
-from broadcasting.slice_message import GAVE_UP, encode_slice_message, parse_slice_message
+from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from broadcasting.work import ALL_SHARDS
 from carried import Carried
 from events import Record, records_of
@@ -76,12 +78,9 @@ def _conclude(record: Record, carried: Carried, wired: BroadcastWiring) -> bool:
     if carried.failure:
         raise carried.failure
     if carried.given_up:
-        wired.slice_dead_letters.send(
-            encode_slice_message(carried.summary.id, carried.slice_id),
-            message_id=record.message_id,
-            reason=carried.given_up,
-            kind=GAVE_UP,
-        )
+        note = Note(carried.given_up, record.message_id, is_given_up=True)
+        body = encode_slice_message(carried.summary.id, carried.slice_id)
+        wired.slice_dead_letters.send(_letter(body, note, record, wired))
     # Another worker may be working on this same message: it is not to be deleted then.
     return not isinstance(carried.stopped_by, LeaseLostError)
 
@@ -90,9 +89,9 @@ def _lease(
     record: Record, wired: BroadcastWiring, deadline: float, until_ms: int
 ) -> Lease | Refusal:
     """Open the broadcast of a message, or go on with the slice that it names."""
-    anew = record.is_redriven
-    if record.queue_arn == wired.settings.slice_queue_arn:
+    if _is_of_slices(record, wired):
         broadcast_id, slice_id = parse_slice_message(record.body)
+        anew = bool(text_of(record.attributes, REDRIVEN))  # no producer may send to this queue
         return wired.ledger.lease(
             broadcast_id, slice_id, until_ms=until_ms, deadline=deadline, anew=anew
         )
@@ -102,7 +101,7 @@ def _lease(
         known = identity_of(record.body, record.message_id)
         held = None
         if known:
-            held = wired.ledger.resume(*known, until_ms=until_ms, deadline=deadline, anew=anew)
+            held = wired.ledger.resume(*known, until_ms=until_ms, deadline=deadline)
         if held is None or held is Refusal.CLOSED:
             raise
         return held
@@ -117,7 +116,7 @@ def _lease(
         expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
         work=ALL_SHARDS,
     )
-    return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline, anew=anew)
+    return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline)
 
 
 def _skip(record: Record, refusal: Refusal) -> bool:
@@ -127,12 +126,30 @@ def _skip(record: Record, refusal: Refusal) -> bool:
 
 
 def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> None:
-    is_slice = record.queue_arn == wired.settings.slice_queue_arn
+    is_slice = _is_of_slices(record, wired)
     dead_letters = wired.slice_dead_letters if is_slice else wired.dead_letters
-    kind = GAVE_UP if isinstance(error, GaveUpError) else ""
-    logger.error("rejected", message_id=record.message_id, reason=error.reason)
-    dead_letters.send(record.body, message_id=record.message_id, reason=error.reason, kind=kind)
+    note = Note(error.reason, record.message_id, is_given_up=isinstance(error, GaveUpError))
+    letter = _letter(record.body, note, record, wired)
+    logger.error(
+        "rejected",
+        message_id=record.message_id,
+        reason=error.reason,
+        attributes_left_out=[one.name for one in letter.left_out],
+    )
+    dead_letters.send(letter)
     publish_rejected()
+
+
+def _letter(body: str, note: Note, record: Record, wired: BroadcastWiring) -> Letter:
+    """Return a dead letter with the attributes of the message that led to it."""
+    theirs: Attributes = record.attributes
+    if _is_of_slices(record, wired):  # the mark is ours there, and has done its part
+        theirs = {name: one for name, one in theirs.items() if name != REDRIVEN}
+    return letter_of(body, note, theirs)
+
+
+def _is_of_slices(record: Record, wired: BroadcastWiring) -> bool:
+    return record.queue_arn == wired.settings.slice_queue_arn
 
 
 def _report_lease(held: Lease) -> None:

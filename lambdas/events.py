@@ -1,10 +1,13 @@
 """The events that API Gateway and SQS send, as far as the functions need them."""
 
+import base64
+import binascii
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from broadcasting.attributes import Attribute, Attributes, readable
 from broadcasting.audience import Connection
-from broadcasting.slice_message import REDRIVEN
 from broadcasting.subprotocol import split_header
 
 CONNECT, DISCONNECT, MESSAGE = "CONNECT", "DISCONNECT", "MESSAGE"
@@ -87,17 +90,13 @@ def _named(headers: object, name: str) -> list[str]:
 
 
 class Record(NamedTuple):
-    """One SQS message of a batch; `sent_ms` is when it was sent, in epoch milliseconds.
-
-    `is_redriven` is whether an operator has put it back from a dead-letter queue: then what was
-    counted against its slice begins anew.
-    """
+    """One SQS message of a batch; `sent_ms` is when it was sent, in epoch milliseconds."""
 
     message_id: str
     body: str
     queue_arn: str
     sent_ms: int
-    is_redriven: bool = False
+    attributes: Attributes = MappingProxyType({})
 
 
 def records_of(event: Mapping[str, Any]) -> list[Record]:
@@ -111,7 +110,7 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
             record["body"],
             record["eventSourceARN"],
             int(record["attributes"]["SentTimestamp"]),
-            REDRIVEN in record.get("messageAttributes", {}),
+            _attributes(record.get("messageAttributes") or {}),
         )
         for record in records
     ]
@@ -119,3 +118,22 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
 
 def _source_of(record: object) -> object:
     return record.get("eventSource") if isinstance(record, dict) else None
+
+
+def _attributes(found: Mapping[str, Any]) -> dict[str, Attribute]:
+    """Return the attributes of a message; those that cannot be read are none.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+    """
+    return readable(
+        (name, one.get("dataType"), _bytes(one.get("binaryValue")) or one.get("stringValue"))
+        for name, one in found.items()
+    )
+
+
+def _bytes(encoded: str | None) -> bytes:
+    """Return what a Binary attribute holds: the event has it in base64."""
+    try:
+        return base64.b64decode(encoded or "", validate=True)
+    except binascii.Error:
+        return b""

@@ -13,6 +13,7 @@ from stacks.parts.dependencies import Dependencies
 from stacks.parts.function import Function
 from stacks.parts.keep_alive import KeepAlive
 from stacks.parts.pace import Pace
+from stacks.parts.producers import let_send
 from stacks.parts.web_socket import WebSocket
 from stacks.parts.work_queue import WorkQueue
 from stacks.settings import Settings
@@ -31,6 +32,7 @@ class BroadcastStack(Stack):
         self._broadcasts = WorkQueue(
             self, "Broadcasts", function_timeout=timeout, keep=settings.is_prod
         )
+        let_send(self._broadcasts.queue, settings.producers)
         self._slices = WorkQueue(self, "Slices", function_timeout=timeout, keep=settings.is_prod)
         self._web_socket = self._make_web_socket()
         self._broadcast = self._make_broadcast(timeout)
@@ -126,6 +128,10 @@ class BroadcastStack(Stack):
         outputs = {
             "WebSocketUrl": (self._web_socket.url, "Where clients connect"),
             "QueueUrl": (self._broadcasts.queue.queue_url, "Where broadcasts are enqueued"),
+            "BroadcastQueueArn": (
+                self._broadcasts.queue.queue_arn,
+                "The same queue, for subscriptions of SNS and targets of EventBridge",
+            ),
             "DeadLetterQueueUrl": (
                 self._broadcasts.dead_letters.queue_url,
                 "Where broadcasts go that were rejected, with the reason",

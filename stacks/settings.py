@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from stacks import producers
+
 STAGES = ("dev", "prod")
 
 LOG_LEVELS = ("INFO", "WARNING", "ERROR")
@@ -101,6 +103,8 @@ class Settings:
                                for 80 % of the Region's quota, which all APIs of the account share
     post_burst                 how many posts go at once after a rest, 1-1,000,000; None for 80 %
                                of the Region's quota
+    producers                  ARNs of the SNS topics and EventBridge rules that may send
+                               broadcasts: a list in cdk.json, with commas after -c
     local_callback_base        only for the local run, which is dev: where its `@connections` are
     """
 
@@ -118,6 +122,7 @@ class Settings:
     posts_in_flight: int = 512
     posts_per_second: int | None = None
     post_burst: int | None = None
+    producers: tuple[str, ...] = ()
     local_callback_base: str = ""
 
     def __post_init__(self) -> None:
@@ -126,6 +131,10 @@ class Settings:
             value = getattr(self, name)
             if not is_allowed(value):
                 raise SettingsError(_complaint(name, value, allowed))
+        if trouble := producers.trouble_with(self.producers):
+            raise SettingsError(
+                f"producers {trouble}, expected {producers.EXPECTED} (-c producers=…)"
+            )
         if self.is_prod and self.local_callback_base:
             none = "none with stage prod: only the local run, which is dev, sets it"
             raise SettingsError(_complaint("local_callback_base", self.local_callback_base, none))
@@ -173,7 +182,17 @@ def _convert(name: str, value: object) -> Any:
         return int(text)
     if wanted is str and isinstance(value, str):
         return value
+    if name == "producers":
+        return _producers(value)
     raise SettingsError(_complaint(name, value, _ALLOWED[name][0]))
+
+
+def _producers(value: object) -> tuple[str, ...]:
+    """Read a list; a text is what the command line gives, which has no empty list."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise SettingsError(_complaint("producers", value, producers.EXPECTED))
+    return tuple(found)
 
 
 def _complaint(name: str, value: object, allowed: str) -> str:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from broadcasting.checks import CHANNEL, Check, ids, integer, is_unicode, text
+from broadcasting.envelopes import refuse_envelope
 from broadcasting.errors import RejectedError
+from broadcasting.nesting import (
+    MOST_LEVELS,
+    count_text_levels,
+    is_nested_deeper,
+    require_few_levels,
+)
 from broadcasting.strict_json import cut, read_json
 
 EVERYONE = "*"
@@ -62,6 +69,8 @@ def parse_broadcast(body: str, message_id: str) -> Broadcast:
     Raises RejectedError, saying what was found and what was expected.
     """
     request = _object(body)
+    refuse_envelope(request)
+    _check_nesting(body, request)
     for key, value in request.items():
         _check(key, value)
     if "message" not in request:
@@ -111,6 +120,16 @@ def _object(body: str) -> dict[str, Any]:
         if times > 1:
             raise RejectedError(f"key {_short(key)} is given {times} times, expected once")
     return value
+
+
+def _check_nesting(body: str, request: Mapping[str, Any]) -> None:
+    if not is_nested_deeper(body, MOST_LEVELS + 1):  # the body itself is a level
+        return
+    require_few_levels(request.get("message"))
+    raise RejectedError(
+        f"body is nested too deeply: {count_text_levels(body)} levels, expected at most "
+        f"{MOST_LEVELS}, and these in message"
+    )
 
 
 def _check(key: str, value: object) -> None:

@@ -1,21 +1,9 @@
-"""The message that has a slice taken up: which one; all else is in the ledger.
-
-And the message attributes that say more: names that no producer uses by accident.
-"""
+"""The message that has a slice taken up: which one; all else is in the ledger."""
 
 import json
 
 from broadcasting.audience import require_text
 from broadcasting.errors import RejectedError
-
-REDRIVEN = "crier.redriven"
-"""On a message that `crier redrive` has put back."""
-
-KIND = "crier.kind"
-"""On a dead letter; absent, or `GAVE_UP`."""
-
-GAVE_UP = "gave-up"
-"""The kind of a dead letter that breaks no contract: its slice goes on once it is redriven."""
 
 _LONGEST_ID = 128
 """More than a broadcast's id has, and far more than a slice's; a key of DynamoDB has 1 KB."""

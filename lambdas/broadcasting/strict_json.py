@@ -1,10 +1,15 @@
 """Reads JSON as strictly as its standard: Python takes NaN, and makes infinity of `1e400`."""
 
 import json
+import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from broadcasting.errors import RejectedError
+from broadcasting.nesting import MOST_LEVELS, count_text_levels
+
+_STRING_OR_CONSTANT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)', re.DOTALL)
 
 
 def read_json(
@@ -12,19 +17,22 @@ def read_json(
 ) -> Any:
     """Read a JSON value. `object_pairs_hook` makes the objects, as that of `json.loads` does.
 
-    Raises ValueError when it is not JSON, RejectedError when it is JSON that cannot be carried:
-    nested too deeply, or a number too large.
+    Raises JSONDecodeError, a ValueError, when it is not JSON, RejectedError when it is JSON that
+    cannot be carried: nested too deeply to be read, or a number too large.
     """
     try:
         return json.loads(
             text,
             object_pairs_hook=object_pairs_hook,
-            parse_constant=_refuse_constant,
+            parse_constant=partial(_refuse_constant, text),
             parse_float=_finite,
             parse_int=_readable,
         )
     except RecursionError as error:
-        raise RejectedError("body is nested too deeply to be read") from error
+        raise RejectedError(
+            f"nested too deeply to be read: {count_text_levels(text)} levels, expected at most "
+            f"{MOST_LEVELS} in message"
+        ) from error
 
 
 def cut(text: str, limit: int = 80) -> str:
@@ -32,8 +40,10 @@ def cut(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
-def _refuse_constant(literal: str) -> NoReturn:
-    raise ValueError(f"{literal} is not a JSON number")
+def _refuse_constant(text: str, literal: str) -> NoReturn:
+    """Say where it is: all before it is JSON, so it is the first one outside a string."""
+    constants = (found for found in _STRING_OR_CONSTANT.finditer(text) if found[1])
+    raise json.JSONDecodeError(f"{literal} is not a JSON number", text, next(constants).start())
 
 
 def _finite(literal: str) -> float:

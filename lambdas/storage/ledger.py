@@ -40,15 +40,13 @@ class Ledger:
         self._leasing = Leasing(table, clock)
         self._loop = WriteLoop(clock, sleep)
 
-    def open(
-        self, opening: Opening, *, until_ms: int, deadline: float, anew: bool = False
-    ) -> Lease | Refusal:
+    def open(self, opening: Opening, *, until_ms: int, deadline: float) -> Lease | Refusal:
         """Open a broadcast and lease its first slice; one that is open goes on.
 
         A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs
         to another broadcast.
         """
-        owner = Owner(uuid.uuid4().hex, until_ms, anew)
+        owner = Owner(uuid.uuid4().hex, until_ms)
         opener = Opener(self._table, self._leasing, opening, owner)
         what = f"broadcast {opening.id} not opened"
         return self._loop.run(opener.attempt, what=what, deadline=deadline)
@@ -83,7 +81,6 @@ class Ledger:
         *,
         until_ms: int,
         deadline: float = _AT_ONCE,
-        anew: bool = False,
     ) -> Lease | Refusal | None:
         """Lease the first slice of a broadcast that was opened before, whatever is refused today.
 
@@ -95,7 +92,7 @@ class Ledger:
             summary = self._leasing.find(broadcast_id)
             if summary is None or summary.digest != digest:
                 return None
-            return self._leasing.take_root(summary, owner=owner, until_ms=until_ms, anew=anew)
+            return self._leasing.take_root(summary, owner=owner, until_ms=until_ms)
 
         what = f"broadcast {broadcast_id} not leased"
         return self._loop.run(attempt, what=what, deadline=deadline)

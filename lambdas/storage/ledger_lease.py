@@ -72,14 +72,12 @@ class Leasing:
             raise _unknown(broadcast_id, slice_id)
         return summary, self.find_slice(broadcast_id, slice_id)
 
-    def take_root(
-        self, summary: Summary, *, owner: str, until_ms: int, anew: bool
-    ) -> Lease | Refusal:
+    def take_root(self, summary: Summary, *, owner: str, until_ms: int) -> Lease | Refusal:
         """Lease the first slice of a broadcast as `take` does, unless the broadcast has settled."""
         if summary.is_settled:
             return Refusal.CLOSED
         piece = self.find_slice(summary.id, ROOT)
-        return self.take(summary, piece, owner=owner, until_ms=until_ms, anew=anew)
+        return self.take(summary, piece, owner=owner, until_ms=until_ms, anew=False)
 
     def take(
         self, summary: Summary, piece: SliceRow, *, owner: str, until_ms: int, anew: bool

@@ -39,7 +39,6 @@ class Owner(NamedTuple):
 
     id: str
     until_ms: int
-    anew: bool
 
 
 class Opener:
@@ -64,8 +63,8 @@ class Opener:
         if summary is None:
             return self._open()
         _require_same(summary, self._opening)
-        owner, until_ms, anew = self._owner
-        return self._leasing.take_root(summary, owner=owner, until_ms=until_ms, anew=anew)
+        owner, until_ms = self._owner
+        return self._leasing.take_root(summary, owner=owner, until_ms=until_ms)
 
     def _open(self) -> Lease:
         opening, owner = self._opening, self._owner

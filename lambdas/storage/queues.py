@@ -1,16 +1,15 @@
 """The queues that the broadcast function sends to: slices, and dead letters with a reason."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadcasting.slice_message import KIND, encode_slice_message
+from broadcasting.dead_letter import Letter
+from broadcasting.slice_message import encode_slice_message
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-_REASON_CHARACTERS = 1_000
 
 
 class SliceQueue:
@@ -38,22 +37,15 @@ class DeadLetters:
         self._client = client
         self._url = url
 
-    def send(self, body: str, *, message_id: str, reason: str, kind: str = "") -> None:
-        """Keep a message as it came, its reason, kind and first id as attributes.
+    def send(self, letter: Letter) -> None:
+        """Keep a message as it came, with its attributes.
 
         Raises StorageError, also when body and attributes are more than SQS takes (1 MiB).
         """
-        shown = "".join(character if character.isprintable() else "?" for character in reason)
-        said = {"reason": shown[:_REASON_CHARACTERS], "messageId": message_id, KIND: kind}
+        attributes: dict[str, Any] = {name: one.as_sqs() for name, one in letter.attributes.items()}
         try:
             self._client.send_message(
-                QueueUrl=self._url,
-                MessageBody=body,
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in said.items()
-                    if value
-                },
+                QueueUrl=self._url, MessageBody=letter.body, MessageAttributes=attributes
             )
         except (ClientError, BotoCoreError) as error:
-            raise StorageError(f"dead letter {message_id} not kept: {error}") from error
+            raise StorageError(f"dead letter not kept: {error}") from error

@@ -13,10 +13,11 @@ from threading import Lock
 from typing import Any
 
 from broadcasting.audience import Connection, expires_at, shard_of
-from crier.account import Account
+from crier.account import Account, FailedConnection
 from crier.accounts import Accounts
-from crier.dead_letters import DeadLetterQueue, Origin
+from crier.dead_letters import DeadLetterQueue
 from crier.deployment import local_session
+from crier.letter import Origin
 from crier.local_aws import LocalAws
 from crier.redrive import Redriven, redrive
 from crier.worker_site.wire_faults import WireFault
@@ -143,7 +144,7 @@ class App:
             one
             for origin, queue in queues.items()
             for one in redrive(
-                DeadLetterQueue(sqs, origin, queue.dead_url, queue.url),
+                DeadLetterQueue(sqs, origin, queue.dead_url, queue.url, self.slices.url),
                 self.accounts.find,
                 only=None,
                 rejected=rejected,
@@ -163,7 +164,8 @@ class App:
 
     def reasons(self, broadcast_id: str) -> dict[str, str]:
         """Return why connections have failed, by their ids."""
-        return {one.id: one.reason for one in self.accounts.failed(broadcast_id)}
+        found = self.accounts.failed(broadcast_id)
+        return {one.id: one.reason for one in found if isinstance(one, FailedConnection)}
 
     def receive(self) -> dict[str, Any] | None:
         """Return an event with the next message of any queue, None when all are empty."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from broadcasting.attributes import REASON
 from stacks.parts.work_queue import MAX_RECEIVES
 from tests.faults.clocks import Time
 
@@ -38,7 +39,7 @@ class Letter:
     @property
     def reason(self) -> str:
         """Why it was given up, as far as the function has said so."""
-        return self.attributes.get("reason", "")
+        return self.attributes.get(REASON, "")
 
 
 @dataclass

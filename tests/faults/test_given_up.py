@@ -41,7 +41,7 @@ def test_slice_that_waited_too_long_is_a_dead_letter_with_the_reason(
     (letter,) = app.letters(app.slices)
     assert json.loads(letter.body)["broadcast"] == broadcast_id
     assert letter.attributes["crier.kind"] == "gave-up"
-    assert letter.attributes["messageId"]
+    assert letter.attributes["crier.messageId"]
     said = {"refused": "refused", "broken": "503", "forbidden": "403"}[how]
     assert said in letter.reason
     account = app.account(broadcast_id)

@@ -11,7 +11,7 @@ import pytest
 
 from crier import terminal
 from crier.deployment import Deployment, deploy_locally
-from crier.local_aws import LocalAws
+from crier.local_aws import ACCOUNT, REGION, LocalAws
 from crier.project import ROOT
 from tests.local.function_logs import Logs
 
@@ -25,8 +25,10 @@ def local_aws() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def deployment(local_aws: LocalAws) -> Deployment:
-    """The app, deployed by the real CDK CLI."""
-    return deploy_locally(local_aws, lambda _: None)
+    """The app, deployed by the real CDK CLI; a topic and a rule may send, both called news."""
+    place = f"{REGION}:{ACCOUNT}"
+    producers = f"arn:aws:sns:{place}:news,arn:aws:events:{place}:rule/news"
+    return deploy_locally(local_aws, lambda _: None, producers=producers)
 
 
 @pytest.fixture

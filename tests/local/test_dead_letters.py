@@ -9,35 +9,49 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from broadcasting.attributes import read_sqs
 from broadcasting.clock import Clock
+from broadcasting.dead_letter import Note, letter_of
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS
 from crier import cli, options
 from crier.clients import close_clients, connect_clients
+from crier.dead_letters import DeadLetterQueue
 from crier.deployment import Deployment
+from crier.letter import Origin
+from crier.redrive import Deed, redrive
 from storage.ledger import Ledger, Opening
 from storage.ledger_table import LedgerTable
+from storage.queues import DeadLetters
 from tests.local.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
+Attributes = dict[str, dict[str, Any]]
 Read = Callable[..., Any]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
-def read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Read:
-    """Runs a command and reads the JSON that it prints."""
+def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command, which finds the local AWS of the tests."""
     monkeypatch.setattr(options, "running_endpoint", lambda: deployment.endpoint)
 
-    def run(*arguments: str) -> Any:
-        done = CliRunner().invoke(cli.app, [*arguments, "--json"])
+    def one(*arguments: str) -> Result:
+        done = CliRunner().invoke(cli.app, arguments)
         assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        return done
 
-    return run
+    return one
+
+
+@pytest.fixture
+def read(run: Run) -> Read:
+    """Runs a command and reads the JSON that it prints."""
+    return lambda *arguments: json.loads(run(*arguments, "--json").stdout)
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +61,50 @@ def empty_queues(deployment: Deployment) -> None:
         deployment.client("sqs").purge_queue(QueueUrl=url)
 
 
-def send(deployment: Deployment, url: str, body: str) -> str:
+def text(value: str, data_type: str = "String") -> dict[str, str]:
+    """Return a message attribute."""
+    return {"DataType": data_type, "StringValue": value}
+
+
+SEAL = {"DataType": "Binary.png", "BinaryValue": b"\x00\xff"}
+THEIRS: Attributes = {
+    "traceparent": text("00-4bf92f-00f067-01"),
+    "note": text('{"a": 1}', "String.json"),
+    "price": text("1.50", "Number.eur"),
+    "seal": SEAL,
+}
+"""What a producer may say of a message, of each type."""
+
+OURS = {"crier.reason": text("forged"), "crier.messageId": text("forged")}
+EARLIER = {"reason": text("forged"), "messageId": text("forged")}
+
+
+def send(deployment: Deployment, url: str, body: str, attributes: Attributes | None = None) -> str:
     """Send a message; return its id."""
-    return str(deployment.client("sqs").send_message(QueueUrl=url, MessageBody=body)["MessageId"])
+    sqs = deployment.client("sqs")
+    sent = sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes or {})
+    return str(sent["MessageId"])
 
 
-def give_up(deployment: Deployment, dead_letters_url: str, body: str) -> str:
+def read_queue(deployment: Deployment, url: str) -> list[dict[str, Any]]:
+    """Return the messages of a queue, ten at most, as they are."""
+    answer = deployment.client("sqs").receive_message(
+        QueueUrl=url,
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=0,
+        MessageAttributeNames=["All"],
+        AttributeNames=["All"],
+    )
+    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    return messages
+
+
+def give_up(
+    deployment: Deployment,
+    dead_letters_url: str,
+    body: str,
+    attributes: Attributes | None = None,
+) -> str:
     """Have SQS move a message to a dead-letter queue by itself, as after too many receives."""
     sqs = deployment.client("sqs")
     name = "QueueArn"
@@ -62,7 +114,7 @@ def give_up(deployment: Deployment, dead_letters_url: str, body: str) -> str:
         QueueName=f"tries-{secrets.token_hex(4)}",
         Attributes={"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "0"},
     )["QueueUrl"]
-    message_id = send(deployment, url, body)
+    message_id = send(deployment, url, body, attributes)
     for _ in range(2):
         sqs.receive_message(QueueUrl=url)
     return message_id
@@ -159,13 +211,14 @@ async def test_slice_is_redriven_and_settles_its_broadcast(
     assert left == []
 
 
+@pytest.mark.parametrize("attributes", [{}, THEIRS, EARLIER])
 async def test_broadcast_is_redriven_where_it_was_when_it_was_opened(
-    deployment: Deployment, read: Read
+    deployment: Deployment, read: Read, attributes: Attributes
 ) -> None:
     """The ledger knows it by its id and content: it goes on, and is no second broadcast."""
     body = '{"message": "hear"}'
     broadcast_id = await asyncio.to_thread(
-        give_up, deployment, deployment.dead_letter_queue_url, body
+        give_up, deployment, deployment.dead_letter_queue_url, body, attributes
     )
     await asyncio.to_thread(open_broadcast, deployment, broadcast_id)
 
@@ -175,3 +228,122 @@ async def test_broadcast_is_redriven_where_it_was_when_it_was_opened(
 
     assert redriven["why"] == "the broadcast goes on"
     assert (account["state"], account["seq"]) == ("settled", before["seq"])
+
+
+FORGED = [OURS, EARLIER, {"messageId": text("other")}, {"crier.kind": text("gave-up"), **OURS}]
+"""Attributes of a producer that look like ours."""
+
+
+@pytest.mark.parametrize("forged", FORGED)
+async def test_broadcast_that_sqs_moved_is_not_heard_again_under_another_id(
+    deployment: Deployment, read: Read, forged: Attributes
+) -> None:
+    """It was delivered, and then moved: what its producer says of it is not trusted."""
+    clients = await connect_clients(deployment.web_socket_url, 1)
+    moved = await asyncio.to_thread(
+        give_up, deployment, deployment.dead_letter_queue_url, '{"message": "once"}', forged
+    )
+    send(deployment, deployment.queue_url, json.dumps({"message": "once", "id": moved}))
+    await asyncio.to_thread(read, "status", moved, "--watch")
+
+    (listed,) = await asyncio.to_thread(read, "dead-letters")
+    (redriven,) = await asyncio.to_thread(read, "redrive")
+    left = await asyncio.to_thread(read, "dead-letters")
+    await close_clients(clients)
+
+    assert (listed["message_id"], listed["first_message_id"]) == (moved, moved)
+    assert (listed["rejected"], listed["given_up"]) == (False, False)
+    assert listed["reason"].startswith("SQS moved it here")
+    assert set(listed["attributes"]) == {name for name in forged if not name.startswith("crier.")}
+    assert (redriven["deed"], redriven["broadcast_id"]) == ("deleted", moved)
+    assert [len(one.frames) for one in clients] == [1]
+    assert left == []
+
+
+async def test_rejected_message_keeps_its_producers_attributes(
+    deployment: Deployment, read: Read
+) -> None:
+    """Of each type, byte for byte, beside our reason and its first id; so does its body."""
+    body = ' {"mesage":  "✓"}\n'
+    message_id = send(deployment, deployment.queue_url, body, THEIRS)
+
+    await until(lambda: read("dead-letters"))
+    (kept,) = read_queue(deployment, deployment.dead_letter_queue_url)
+    (listed,) = await asyncio.to_thread(read, "dead-letters")
+
+    attributes = kept["MessageAttributes"]
+    assert kept["Body"] == body
+    assert attributes.pop("crier.reason")["StringValue"].startswith('unknown key "mesage"')
+    assert attributes.pop("crier.messageId") == text(message_id)
+    assert attributes == THEIRS
+    assert listed["attributes"]["seal"] == {"type": "Binary.png", "value": "AP8="}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "left_out"),
+    [
+        ({f"a{number}": text("x") for number in range(10)}, ["a8", "a9"]),
+        ({"big": text("x" * 200_000)}, []),
+        ({"crier.reason": text("theirs"), "tenant": text("acme")}, ["crier.reason"]),
+        ({"crier.kind": text("1", "Number"), "crier.redriven": SEAL}, ["kind", "redriven"]),
+        (EARLIER, []),
+    ],
+)
+async def test_rejected_message_says_which_attributes_it_has_no_place_for(
+    deployment: Deployment, read: Read, attributes: Attributes, left_out: list[str]
+) -> None:
+    """Ten is the most that SQS takes, and ours come first; names of ours are ours."""
+    message_id = send(deployment, deployment.queue_url, "[]", attributes)
+
+    await until(lambda: read("dead-letters"))
+    (kept,) = read_queue(deployment, deployment.dead_letter_queue_url)
+    (listed,) = await asyncio.to_thread(read, "dead-letters")
+
+    assert listed["first_message_id"] == message_id
+    assert listed["rejected"]
+    assert listed["reason"].startswith("body is a JSON array")
+    assert ("attributes left out" in listed["reason"]) is bool(left_out)
+    assert all(name in listed["reason"] for name in left_out)
+    for name, value in attributes.items():
+        if not any(name.endswith(one) for one in left_out):
+            assert kept["MessageAttributes"][name] == value
+
+
+async def test_redrive_puts_a_producers_attributes_back(deployment: Deployment) -> None:
+    """What was rejected by mistake comes to its queue as it was sent, ours left out."""
+    sqs = deployment.client("sqs")
+    dead, source, slices = (
+        sqs.create_queue(QueueName=f"{name}-{secrets.token_hex(4)}")["QueueUrl"]
+        for name in ("dead", "source", "slices")
+    )
+    DeadLetters(sqs, dead).send(
+        letter_of('{"message": 1}', Note("not yet", "m0"), read_sqs(THEIRS))
+    )
+    queue = DeadLetterQueue(sqs, Origin.BROADCASTS, dead, source, slices)
+
+    (done,) = redrive(queue, lambda _: None, only=None, rejected=True, now_ms=0)
+
+    (back,) = read_queue(deployment, source)
+    assert done.deed is Deed.PUT_BACK
+    assert (json.loads(back["Body"]), back["MessageAttributes"]) == (
+        {"message": 1, "id": "m0"},
+        THEIRS,
+    )
+    assert read_queue(deployment, dead) == []
+
+
+async def test_dead_letters_say_how_many_more_there_are(deployment: Deployment, run: Run) -> None:
+    """181 bad bodies: 100 are listed, and stderr says so; stdout is JSON and nothing else."""
+    sqs, url = deployment.client("sqs"), deployment.dead_letter_queue_url
+    for start in range(0, 181, 10):
+        bodies = range(start, min(181, start + 10))
+        entries = [{"Id": str(number), "MessageBody": f"bad {number}"} for number in bodies]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+    shown = await asyncio.to_thread(run, "dead-letters", "--json")
+    all_ = await asyncio.to_thread(run, "dead-letters", "--json", "--limit", "181")
+
+    assert len(json.loads(shown.stdout)) == 100
+    assert "broadcasts: 100 are shown, about 81 more are there; --limit 181" in shown.stderr
+    assert len({one["message_id"] for one in json.loads(all_.stdout)}) == 181
+    assert all_.stderr == ""

@@ -126,7 +126,7 @@ async def test_poison_message_reaches_the_dead_letter_queue_with_its_reason(
     )
 
     assert messages[0]["Body"] == body
-    reason = messages[0]["MessageAttributes"]["reason"]["StringValue"]
+    reason = messages[0]["MessageAttributes"]["crier.reason"]["StringValue"]
     assert reason.startswith('unknown key "mesage": allowed are message, id')
 
 
@@ -200,7 +200,7 @@ async def test_aws_cli_shows_what_was_rejected(
 
     seen = await until(
         lambda: [
-            letter["MessageAttributes"]["reason"]["StringValue"]
+            letter["MessageAttributes"]["crier.reason"]["StringValue"]
             for letter in shell(printed["See what was rejected, and why"]).get("Messages", [])
             if letter["Body"] == '{"message": 1, "user": "u"}'
         ]

@@ -6,6 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -17,6 +18,7 @@ from broadcasting.message import Broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
 from crier import cli, options
+from crier.account import Account
 from crier.accounts import Accounts
 from crier.clients import close_clients, connect_clients
 from crier.demo import add_ghosts
@@ -155,7 +157,8 @@ def test_broadcasts_are_all_listed_when_they_are_many(
 
     found = Accounts.of(deployment).recent(105)
 
-    assert [one.id for one in found] == [f"{name}-{number}" for number in reversed(range(105))]
+    ids = [one.id for one in found.shown if isinstance(one, Account)]
+    assert ids == [f"{name}-{number}" for number in reversed(range(105))]
 
 
 async def test_status_counts_as_expired_who_is_not_sent_it_any_more(
@@ -182,3 +185,85 @@ def test_status_says_what_it_does_not_know(run: Run) -> None:
 
     assert shown.exit_code == 1
     assert "the ledger does not know broadcast nobody-sent-this" in str(shown.exception)
+
+
+def spoil(deployment: Deployment, pk: str, sk: str, **attributes: Any) -> None:
+    """Change attributes of a row by hand."""
+    names = {f"#{number}": name for number, name in enumerate(attributes)}
+    values = {f":{number}": value for number, value in enumerate(attributes.values())}
+    deployment.client("dynamodb").update_item(
+        TableName=deployment.broadcasts_table_name,
+        Key={"pk": {"S": pk}, "sk": {"S": sk}},
+        UpdateExpression="SET " + ", ".join(f"#{one} = :{one}" for one in range(len(names))),
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues=values,
+    )
+
+
+def test_broadcasts_are_listed_though_some_rows_cannot_be_read(
+    deployment: Deployment, ledger: Ledger, run: Run
+) -> None:
+    """A summary of another version, and a number without its broadcast: the others are there."""
+    name = a_name()
+    leases = [open_broadcast(ledger, f"{name}-{number}") for number in range(4)]
+    spoil(deployment, f"broadcast#{name}-1", "summary", counts={"S": "{"}, status={"S": "paused"})
+    seq = f"seq#{leases[2].summary.seq:012d}"
+    spoil(deployment, "channel#*", seq, broadcast_id={"N": "7"})
+
+    shown = run("broadcasts", "--limit", "4")
+    told = run("broadcasts", "--limit", "4", "--json")
+    odd = run("status", f"{name}-1")
+
+    assert (shown.exit_code, told.exit_code, odd.exit_code) == (0, 0, 1)
+    lines = shown.stdout.splitlines()[1:]
+    assert lines[0].endswith(f" {name}-3")
+    assert lines[1].startswith(f"unreadable            channel#* / {seq}: broadcast_id is of the")
+    assert f"broadcast#{name}-1 / summary" in lines[2]
+    assert lines[3].endswith(f" {name}-0")
+    states = [one["state"] for one in json.loads(told.stdout)]
+    assert states == ["open", "unreadable", "unreadable", "open"]
+    assert "its status is paused" in odd.stdout
+
+
+def test_broadcasts_say_how_many_more_there_are(ledger: Ledger, run: Run) -> None:
+    """All that the ledger has; stdout is JSON and nothing else."""
+    name = a_name()
+    for number in range(3):
+        open_broadcast(ledger, f"{name}-{number}")
+
+    everything = run("broadcasts", "--limit", "1000", "--json")
+    shown = run("broadcasts", "--limit", "2", "--json")
+
+    more = len(json.loads(everything.stdout)) - 2
+    assert everything.stderr == ""
+    assert len(json.loads(shown.stdout)) == 2
+    assert f"The last 2 are shown, {more:,} more are in the ledger" in shown.stderr
+
+
+def test_status_tells_what_cannot_be_right(
+    deployment: Deployment, ledger: Ledger, run: Run
+) -> None:
+    """Rows that were changed by hand: a number of slices, a status, sums, a slice's work."""
+    name = a_name()
+    held = open_broadcast(ledger, name)
+    right = json.loads(run("status", name, "--json").stdout)
+
+    spoil(deployment, f"broadcast#{name}", "summary", open_slices={"N": "2"}, slices={"N": "2"})
+    more = json.loads(run("status", name, "--json").stdout)
+    spoil(deployment, f"broadcast#{name}", "summary", open_slices={"N": "0"})
+    stuck = run("status", name, "--watch", "--json")
+    ended = {"settled_ms": {"N": str(now_ms())}, "status": {"S": "settled"}}
+    counts = {"S": json.dumps({"targeted": 3, "delivered": 4, "gone": -2})}
+    spoil(deployment, f"broadcast#{name}", "summary", **ended, counts=counts)
+    wrong = run("status", name, "--json")
+
+    assert held.piece.id == "0"
+    assert (right["contradictions"], right["unreadable"]) == ([], [])
+    assert more["contradictions"] == ["its summary has 2 open slices, the ledger has rows of 1"]
+    assert stuck.exit_code == 4
+    assert "it is not settled, and has no open slice: nothing will settle it" in stuck.stdout
+    told = json.loads(wrong.stdout)["contradictions"]
+    assert told[0] == "gone is -2, less than 0"
+    assert told[1].startswith("it has 3 targeted, and 4 delivered + -2 gone")
+    assert "it is settled, and the rows of these slices are open: 0" in told
+    assert "do not rely on these sums" in wrong.stderr

@@ -5,8 +5,10 @@ import time
 
 import pytest
 
+from broadcasting.attributes import Attribute, read_sqs
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.clock import Clock
+from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.slice_message import parse_slice_message
 from broadcasting.work import ShardCursor
 from crier.deployment import Deployment
@@ -146,7 +148,11 @@ def test_queues_carry_slices_and_reasons(deployment: Deployment) -> None:
     url = sqs.create_queue(QueueName="scratch")["QueueUrl"]
 
     SliceQueue(sqs, url).send("b \uffff ✓", "12", delay_seconds=0)
-    DeadLetters(sqs, url).send("the body", message_id="m1", reason="because \x00")
+    theirs = {
+        "seal": Attribute("Binary.png", b"\x00\xff"),
+        "price": Attribute("Number.eur", "1.50"),
+    }
+    DeadLetters(sqs, url).send(letter_of("the body", Note("because \x00", "m1"), theirs))
     received = [
         message
         for _ in range(2)
@@ -154,6 +160,6 @@ def test_queues_carry_slices_and_reasons(deployment: Deployment) -> None:
     ]
 
     assert parse_slice_message(received[0]["Body"]) == ("b \uffff ✓", "12")
-    attributes = received[-1]["MessageAttributes"]
-    assert attributes["reason"]["StringValue"] == "because ?"
-    assert attributes["messageId"]["StringValue"] == "m1"
+    found = read_sqs(received[-1]["MessageAttributes"])
+    assert received[-1]["Body"] == "the body"
+    assert read_letter(found, is_moved=False) == (Note("because ?", "m1"), theirs)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from broadcasting import breaker, trouble
+from broadcasting.attributes import GAVE_UP, KIND, REDRIVEN
 from broadcasting.frame import MAX_FRAME_BYTES
+from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS
-from broadcasting.slice_message import GAVE_UP, KIND, REDRIVEN
+from crier.message_source import MOST_BYTES
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.parts.work_queue import MAX_RECEIVES
@@ -21,6 +23,7 @@ from storage.ledger_lease import MAX_HOPS
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
+PRODUCERS = (ROOT / "docs" / "producers.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
@@ -146,9 +149,22 @@ def test_operations_tell_the_tables_by_their_logical_ids_and_the_keep_alive_as_i
     assert f"```json\n{json.dumps(BROADCAST)}\n```" in OPERATIONS
 
 
+def test_documents_state_the_reasons_for_envelopes() -> None:
+    """What an operator reads in a dead letter is in the table of cures, by its beginning."""
+    source = (ROOT / "lambdas" / "broadcasting" / "envelopes.py").read_text()
+    reasons = re.findall(r'RejectedError\(\s*"(an? [\w ]+)', source)
+
+    missing = [reason for reason in reasons if f"| `{reason.strip()}" not in PRODUCERS]
+
+    assert len(reasons) == 3
+    assert missing == []
+
+
 def test_readme_states_the_limits_of_the_code() -> None:
-    """The size of a frame, receives, hops, and how long an outage is waited for."""
+    """Sizes, depth, receives, hops, and how long an outage is waited for."""
     limits = (
+        f"nested at most {MOST_LEVELS} levels deep",
+        f"of at most {MOST_BYTES // 1024**2} MiB",
         f"at most {MAX_FRAME_BYTES // 1024} KiB of UTF-8",
         f"after {MAX_RECEIVES} receives",
         f"taken up {MAX_HOPS:,} times in a row",

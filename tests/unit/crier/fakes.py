@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import SliceRow, Summary
 from broadcasting.message import Broadcast
@@ -16,6 +17,7 @@ OPENED_MS = 1_767_225_600_000
 """The first moment of 2026."""
 
 TABLE = "ledger"
+_NUMBERS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
 def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
@@ -32,8 +34,10 @@ def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
 
 
 def a_slice(slice_id: str, counts: Counts, **changes: Any) -> SliceRow:
-    """Return a slice of the broadcast `news`, with nothing left to do unless said otherwise."""
-    return replace(SliceRow("news", slice_id, Work(), counts=counts), **changes)
+    """Return a slice of the broadcast `news`, which has to post to what has not ended."""
+    pending = range(counts.targeted - counts.ended)
+    work = Work(connections=tuple(Connection(f"p{number}", OPENED_MS) for number in pending))
+    return replace(SliceRow("news", slice_id, work, counts=counts), **changes)
 
 
 def refusal(operation: str) -> ClientError:
@@ -57,7 +61,8 @@ class FakeTable:
     def put(self, *rows: Row) -> None:
         """Write rows as the functions do."""
         for row in rows:
-            self.items[key_of(row)] = dict(to_item(row))
+            pk, sk = key_of(row)
+            self.items[pk, sk] = {**to_item(row), "pk": {"S": pk}, "sk": {"S": sk}}
 
     def open(self, *summaries: Summary) -> None:
         """Write summaries, and that they are recent."""
@@ -94,6 +99,10 @@ class FakeTable:
         values = options["ExpressionAttributeValues"]
         pk, prefix = values[":pk"]["S"], values[":prefix"]["S"]
         keys = sorted(key for key in self.items if key[0] == pk and key[1].startswith(prefix))
+        if options.get("Select") == "COUNT":
+            now = int(values[":now"]["N"])
+            yield from ({"Count": 1} for key in keys if self._expiry(key) > now)
+            return
         keys = keys if options["ScanIndexForward"] else keys[::-1]
         keys = keys[: options["PaginationConfig"]["MaxItems"]]
         assert options["ConsistentRead"]
@@ -101,6 +110,9 @@ class FakeTable:
             page = ({"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys[start : start + 2])
             yield {"Items": [self._read("Query", key, options) for key in page]}
         self.after_query()
+
+    def _expiry(self, key: tuple[str, str]) -> float:
+        return float(self.items[key].get("expiresAt", {"N": "inf"})["N"])
 
     def _read(self, operation: str, key: Any, options: Any) -> dict[str, Any] | None:
         if self.refuses:
@@ -124,17 +136,29 @@ class FakeQueues:
     messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     sent: list[tuple[str, str]] = field(default_factory=list)
-    marks: list[set[str]] = field(default_factory=list)
-    """The names of the attributes of what was sent."""
+    attributes: list[dict[str, Any]] = field(default_factory=list)
+    """Those of what was sent."""
     calls: list[str] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
 
-    def add(self, url: str, message_id: str, body: str, **attributes: str) -> None:
-        """Put a message into a queue; `moved` has SQS as the one who put it there."""
-        moved = {"DeadLetterQueueSourceArn": "arn"} if attributes.pop("moved", "") else {}
-        sent_ms = attributes.pop("sent_ms", str(OPENED_MS))
+    def add(
+        self,
+        url: str,
+        message_id: str,
+        body: str,
+        attributes: dict[str, Any] | None = None,
+        *,
+        is_moved: bool = False,
+        sent_ms: str = str(OPENED_MS),
+    ) -> None:
+        """Put a message into a queue; `is_moved` has SQS as the one who put it there.
+
+        Attributes are texts, or as SQS has them.
+        """
+        moved = {"DeadLetterQueueSourceArn": "arn"} if is_moved else {}
         said = {
-            name: {"DataType": "String", "StringValue": one} for name, one in attributes.items()
+            name: {"DataType": "String", "StringValue": one} if isinstance(one, str) else one
+            for name, one in (attributes or {}).items()
         }
         self.messages.setdefault(url, []).append(
             {
@@ -169,10 +193,11 @@ class FakeQueues:
         return {}
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: Any) -> dict[str, Any]:  # noqa: N803
-        """Tell how many messages are hidden."""
-        (name,) = AttributeNames
-        all_ = self.messages.get(QueueUrl, [])
-        return {"Attributes": {name: str(len(all_) - len(self.ids(QueueUrl)))}}
+        """Tell how many messages are visible, and how many are hidden."""
+        visible = len(self.ids(QueueUrl))
+        hidden = len(self.messages.get(QueueUrl, [])) - visible
+        assert AttributeNames == _NUMBERS
+        return {"Attributes": dict(zip(_NUMBERS, (str(visible), str(hidden)), strict=True))}
 
     def send_message(
         self,
@@ -184,7 +209,7 @@ class FakeQueues:
         """Take a message."""
         self._call("send")
         self.sent.append((QueueUrl, MessageBody))
-        self.marks.append(set(MessageAttributes or {}))
+        self.attributes.append(MessageAttributes or {})
         return {"MessageId": f"sent-{len(self.sent)}"}
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
@@ -215,3 +240,8 @@ class FakeStack:
     def client(self, service: str) -> Any:
         """Return the client of a service."""
         return {"dynamodb": self.table, "sqs": self.queues}[service]
+
+
+def rejected(reason: str, message_id: str = "m0", **others: Any) -> dict[str, Any]:
+    """Return the attributes of a letter that our function wrote."""
+    return {"crier.reason": reason, "crier.messageId": message_id, **others}

@@ -2,14 +2,16 @@
 
 import time
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
 from broadcasting.counts import Counts
 from broadcasting.work import ShardCursor, Work
 from crier.account import Account, FailedConnection
+from crier.account_rows import UnreadableError, UnreadableRow
 from crier.account_slices import GivenUp, Resting
-from crier.accounts import Accounts, watch
+from crier.accounts import Accounts, Recent, watch
 from crier.errors import CrierError
 from storage.ledger_items import FrameRow
 from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
@@ -35,6 +37,12 @@ def find(accounts: Accounts, broadcast_id: str = "news") -> Account:
     account = accounts.find(broadcast_id)
     assert account is not None
     return account
+
+
+def accounts_in(recent: Recent) -> list[Account]:
+    """Return the accounts of a list that has nothing else."""
+    assert all(isinstance(one, Account) for one in recent.shown)
+    return [one for one in recent.shown if isinstance(one, Account)]
 
 
 def test_account_is_none_when_the_ledger_does_not_know_it(accounts: Accounts) -> None:
@@ -170,7 +178,11 @@ def test_recent_are_the_last_ones_the_newest_first(accounts: Accounts, table: Fa
 
     recent = accounts.recent(2)
 
-    assert [(one.id, one.counts) for one in recent] == [("news", CLOSED + OPEN), ("middle", CLOSED)]
+    assert [(one.id, one.counts) for one in accounts_in(recent)] == [
+        ("news", CLOSED + OPEN),
+        ("middle", CLOSED),
+    ]
+    assert recent.more == 1
 
 
 def test_recent_leave_out_a_broadcast_that_has_expired(
@@ -183,7 +195,7 @@ def test_recent_leave_out_a_broadcast_that_has_expired(
 
     recent = accounts.recent(20)
 
-    assert [one.id for one in recent] == ["news"]
+    assert [one.id for one in accounts_in(recent)] == ["news"]
 
 
 def test_failed_are_all_of_all_rows(accounts: Accounts, table: FakeTable) -> None:
@@ -203,56 +215,150 @@ def test_accounts_say_what_was_not_read_when_aws_refuses(
     table.open(a_summary())
     table.refuses = True
 
-    with pytest.raises(CrierError, match=r"broadcast news was not read: .*not you"):
+    with pytest.raises(
+        CrierError, match=r"the row broadcast#news / summary was not read: .*not you"
+    ):
         accounts.find("news")
     with pytest.raises(CrierError, match=r"rows of channel#\* were not read: .*not you"):
         accounts.recent(3)
 
 
-def test_accounts_say_what_is_missing_when_a_row_is_of_another_version(
+WRONG = [
+    ({"seq": None}, "it has no seq"),
+    ({"seq": {"S": "1"}}, "seq is of the type S, expected N"),
+    ({"status": {"S": "paused"}}, "its status is paused, expected open or settled"),
+    ({"id": {"S": "other"}}, "its id is other, expected that of its key"),
+    ({"expiresAt": {"S": "never"}}, "expiresAt is of the type S, expected N"),
+    ({"counts": {"S": "[]"}}, ""),
+    ({"counts": {"S": "{"}}, ""),
+    ({"counts": {"S": '{"targeted": "1"}'}}, "expected whole numbers"),
+    ({"counts": {"S": '{"met": 1}'}}, ""),
+    ({"counts": {"S": "[" * 100_000}}, ""),
+    ({"seq": {"N": "1.5"}}, ""),
+    ({"open_slices": {"N": "1" + "0" * 30}}, "expected a count"),
+    ({"opened_ms": {"N": "1" + "0" * 30}}, "expected 0 to"),
+]
+"""What may stand in a summary, and what is said of it; None takes an attribute away."""
+
+
+def spoil(
+    table: FakeTable, sort_key: str, wrong: dict[str, Any], pk: str = "broadcast#news"
+) -> None:
+    """Change attributes of a row by hand."""
+    item = table.items[pk, sort_key] | wrong
+    table.items[pk, sort_key] = {name: value for name, value in item.items() if value}
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG)
+def test_accounts_name_the_row_when_a_summary_cannot_be_read(
+    accounts: Accounts, table: FakeTable, wrong: dict[str, Any], words: str
+) -> None:
+    """Whatever stands in it: its key is told, and what is wrong."""
+    table.open(a_summary())
+    spoil(table, "summary", wrong)
+
+    with pytest.raises(UnreadableError, match="row broadcast#news / summary of the ledger") as told:
+        accounts.find("news")
+
+    assert words in told.value.row.why
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG)
+def test_recent_show_a_summary_that_cannot_be_read_among_the_others(
+    accounts: Accounts, table: FakeTable, wrong: dict[str, Any], words: str
+) -> None:
+    """One odd row hides no other broadcast, and stands in its place."""
+    table.open(a_summary("first", seq=1), a_summary(seq=2), a_summary("last", seq=3))
+    spoil(table, "summary", wrong)
+
+    last, odd, first = accounts.recent(9).shown
+
+    assert isinstance(odd, UnreadableRow)
+    assert (odd.key, words in odd.why) == ("broadcast#news / summary", True)
+    assert [one.id for one in (last, first) if isinstance(one, Account)] == ["last", "first"]
+
+
+def test_recent_show_a_number_that_cannot_be_read(accounts: Accounts, table: FakeTable) -> None:
+    """The row that says which broadcast has a number may be odd itself."""
+    table.open(a_summary("first", seq=1), a_summary(seq=2))
+    spoil(table, "seq#000000000002", {"broadcast_id": None}, "channel#*")
+
+    odd, first = accounts.recent(9).shown
+
+    assert isinstance(odd, UnreadableRow)
+    assert (odd.key, odd.why) == ("channel#* / seq#000000000002", "it has no broadcast_id")
+    assert isinstance(first, Account)
+
+
+def test_recent_show_a_summary_that_is_spoilt_while_they_are_read(
     accounts: Accounts, table: FakeTable
 ) -> None:
-    """A row that lacks an attribute is an error that names it."""
+    """An open one is read again with its slices."""
     table.open(a_summary())
-    del table.items["broadcast#news", "summary"]["seq"]
+    table.put(a_slice("0", OPEN))
 
-    with pytest.raises(CrierError, match="no seq: was it written by another version"):
-        accounts.find("news")
+    def spoil_it() -> None:
+        if ("broadcast#news", "slice#0") in table.keys_read:
+            spoil(table, "summary", {"counts": None})
+
+    table.after_query = spoil_it
+
+    (odd,) = accounts.recent(9).shown
+
+    assert isinstance(odd, UnreadableRow)
+
+
+def test_recent_count_those_that_are_not_shown(table: FakeTable) -> None:
+    """Numbers that have expired are none; when all are shown there are no more."""
+    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    names = [f"b{number}" for number in range(7)]
+    table.open(*(a_summary(name, seq=seq, settled_ms=1) for seq, name in enumerate(names)))
+    expire(table, "seq#000000000000", "seq#000000000001")
+
+    assert [accounts.recent(limit).more for limit in (1, 4, 5, 7)] == [4, 1, 0, 0]
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"counts": {"S": "[]"}},
-        {"counts": {"S": "{"}},
-        {"counts": {"S": '{"targeted": "1"}'}},
-        {"counts": {"S": '{"met": 1}'}},
-        {"seq": {"N": "1.5"}},
-        {"opened_ms": {"N": "1" + "0" * 30}},
+        {"work": {"B": b"rubbish"}},
+        {"work": {"B": b"[1,2]"}},
+        {"work": {"B": b"[[[99,null]],[]]"}},
+        {"work": {"S": "[[],[]]"}},
+        {"given_up": {"N": "1"}},
+        {"is_closed": None},
     ],
 )
-def test_accounts_say_so_when_a_row_cannot_be_read(
-    accounts: Accounts, table: FakeTable, wrong: dict[str, dict[str, str]]
+def test_account_shows_a_slice_that_cannot_be_read_beside_the_others(
+    accounts: Accounts, table: FakeTable, wrong: dict[str, Any]
 ) -> None:
-    """Whatever stands in it: the other commands go on."""
-    table.open(a_summary())
-    table.items["broadcast#news", "summary"] |= wrong
+    """Its sums are not in the account; the others' are."""
+    table.open(a_summary(open_slices=2, slices=2))
+    table.put(a_slice("0", OPEN), a_slice("1", OPEN))
+    spoil(table, "slice#1", wrong)
 
-    with pytest.raises(CrierError, match="a summary in the ledger cannot be read"):
-        accounts.find("news")
+    account = find(accounts)
+
+    assert [one.key for one in account.unreadable] == ["broadcast#news / slice#1"]
+    assert (account.counts, account.contradictions) == (OPEN, ())
+    assert account.as_json(0)["unreadable"][0]["sk"] == "slice#1"
 
 
-@pytest.mark.parametrize("work", [b"rubbish", b"[1,2]", b"[[[99,null]],[]]"])
-def test_accounts_say_so_when_a_slice_cannot_be_read(
-    accounts: Accounts, table: FakeTable, work: bytes
+@pytest.mark.parametrize("failed", ["{", "[1]", '[["c", 1]]', '[["c"]]', '{"c": "r"}', "null"])
+def test_failed_show_a_row_that_cannot_be_read_among_the_others(
+    accounts: Accounts, table: FakeTable, failed: str
 ) -> None:
-    """Its work is what another version wrote, or rubbish."""
-    table.open(a_summary())
-    table.put(a_slice("0", OPEN))
-    table.items["broadcast#news", "slice#0"] |= {"work": {"B": work}}
+    """It hides no connection of another row."""
+    table.fail(("c0", "400"), number=0)
+    table.fail(("c1", "400"), number=1)
+    table.fail(("c2", "400"), number=2)
+    spoil(table, "failed#0#000001", {"failed": {"S": failed}})
 
-    with pytest.raises(CrierError, match="a slice in the ledger cannot be read"):
-        accounts.find("news")
+    first, odd, last = accounts.failed("news")
+
+    assert isinstance(odd, UnreadableRow)
+    assert odd.key == "broadcast#news / failed#0#000001"
+    assert (first, last) == (FailedConnection("c0", "400"), FailedConnection("c2", "400"))
 
 
 def test_watch_shows_each_account_until_it_is_settled(
@@ -369,8 +475,8 @@ def test_accounts_ignore_rows_that_have_expired(table: FakeTable) -> None:
 
     assert accounts.find("old") is None
     assert find(accounts).counts == CLOSED + OPEN
-    assert [one.id for one in accounts.failed("news")] == ["c1"]
-    assert [one.id for one in accounts.recent(9)] == ["news"]
+    assert list(accounts.failed("news")) == [FailedConnection("c1", "400")]
+    assert [one.id for one in accounts_in(accounts.recent(9))] == ["news"]
 
 
 def test_accounts_ignore_a_summary_that_has_expired_before_its_number(table: FakeTable) -> None:
@@ -379,7 +485,7 @@ def test_accounts_ignore_a_summary_that_has_expired_before_its_number(table: Fak
     table.open(a_summary("old", seq=1), a_summary("news", seq=2, settled_ms=OPENED_MS))
     table.items["broadcast#old", "summary"]["expiresAt"] = {"N": str(NOW_SECONDS)}
 
-    assert [one.id for one in accounts.recent(9)] == ["news"]
+    assert [one.id for one in accounts_in(accounts.recent(9))] == ["news"]
 
 
 def test_accounts_show_rows_to_their_last_second(table: FakeTable) -> None:
@@ -389,14 +495,3 @@ def test_accounts_show_rows_to_their_last_second(table: FakeTable) -> None:
     expire(table, "summary", seconds=1)
 
     assert find(accounts).is_settled
-
-
-def test_accounts_say_so_when_an_expiry_cannot_be_read(
-    accounts: Accounts, table: FakeTable
-) -> None:
-    """Whatever stands in it."""
-    table.open(a_summary())
-    table.items["broadcast#news", "summary"]["expiresAt"] = {"S": "never"}
-
-    with pytest.raises(CrierError, match="the expiry of a row in the ledger cannot be read"):
-        accounts.find("news")

@@ -19,7 +19,17 @@ from crier.project import ROOT
         (("local",), ("--port", "Ctrl-C")),
         (
             ("send",),
-            ("MESSAGE", "--id", "--ttl-seconds", "--wait", "--timeout", "Exit codes: 0", "--stack"),
+            (
+                "MESSAGE",
+                "--file",
+                "--text",
+                "--id",
+                "--ttl-seconds",
+                "--wait",
+                "--timeout",
+                "Exit codes: 0",
+                "--stack",
+            ),
         ),
         (("status",), ("ID", "--failed", "--watch", "--json", "Exit codes: 0", "--stack")),
         (("broadcasts",), ("--limit", "--json", "--stack")),
@@ -104,13 +114,28 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (["--profile", "P", "x"], "--profile and --region need --stack"),
         (["--region", "R", "x"], "--profile and --region need --stack"),
         (["-5"], "[OPTIONS] [--]"),
+        ([], "found no message, expected MESSAGE, - for standard input, or --file PATH"),
+        (["--file", "cdk.json", "x"], "found both MESSAGE and --file, expected one of them"),
+        (["--file", "cdk.json", "-"], "found both MESSAGE and --file"),
+        (["--file", "no.json"], "no.json is not there"),
+        (["--file", "."], ". is a folder"),
+        (["--file", "docs/img/pace-floor.png"], "docs/img/pace-floor.png is not UTF-8"),
+        (["--file", "/dev/null"], "the message is empty"),
+        ([""], "the message is empty"),
+        (["-"], "the message is empty"),
+        (['{"title": "News",}'], "begins like JSON and is none"),
+        (["[NaN]"], "NaN is not a JSON number in line 1, column 2"),
+        (["[" * 65 + "]" * 65], "nested too deeply: 65 levels, expected at most 64"),
         (["--ttl-seconds", "0", "x"], "ttlSeconds: expected a whole number from 1 to 86400"),
         (["--wait", "--timeout", "0", "x"], "--timeout"),
         (["--timeout", "5", "x"], "--timeout needs --wait"),
     ],
 )
-def test_send_refuses_what_would_be_rejected(arguments: list[str], words: str) -> None:
+def test_send_refuses_what_would_be_rejected(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
     """What cannot be broadcast is a wrong use, said before any queue is looked for."""
+    monkeypatch.chdir(ROOT)
     runner = CliRunner(env={"COLUMNS": "200"})
 
     result = runner.invoke(cli.app, ["send", *arguments])

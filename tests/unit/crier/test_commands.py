@@ -9,9 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broadcasting.counts import Counts
-from crier import account_views, cli, dead_letter_commands, options
+from crier import account_commands, account_views, cli, dead_letter_commands, options
+from crier.dead_letters import DeadLetterQueue, Waiting
 from crier.errors import CrierError
-from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary
+from crier.project import ROOT
+from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary, rejected
 
 WELL = Counts(targeted=5, delivered=3, gone=1, expired=1)
 ILL = Counts(targeted=5, delivered=3, failed=2)
@@ -36,9 +38,9 @@ def run(stack: FakeStack) -> Run:
     """Runs a command on the stack."""
     assert stack
 
-    def one(*arguments: str) -> Result:
+    def one(*arguments: str, typed: str = "") -> Result:
         runner = CliRunner(env={"COLUMNS": "200"})
-        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]])
+        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]], input=typed)
 
     return one
 
@@ -51,6 +53,49 @@ def test_send_puts_the_time_to_live_into_the_message(stack: FakeStack, run: Run)
     assert [(url, json.loads(body)) for url, body in stack.queues.sent] == [
         ("broadcasts", {"message": "Hear ye!", "ttlSeconds": 60})
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "message"),
+    [
+        (["-"], '{"a": 1}\n', {"a": 1}),
+        (["-"], "Oyez ✓\n", "Oyez ✓"),
+        (["--file", "-"], "[1]", [1]),
+        (["--text", "-"], '{"a": 1}\n', '{"a": 1}'),
+        (["--text", "-"], "", ""),
+        (["--text", ""], "", ""),
+        (["--text", "[1,2"], "", "[1,2"),
+        (["--file", "package.json"], "", json.loads((ROOT / "package.json").read_text())),
+        (["--", "-5"], "", -5),
+        (["--text", "--", "-5"], "", "-5"),
+    ],
+)
+def test_send_takes_the_message_from_where_it_is_said_to_be(  # noqa: PLR0917
+    stack: FakeStack,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    typed: str,
+    message: object,
+) -> None:
+    """An argument, standard input or a file; with `--text` it is sent as it is."""
+    monkeypatch.chdir(ROOT)
+
+    sent = run("send", *arguments, typed=typed)
+
+    assert (sent.exit_code, sent.stdout, sent.stderr) == (0, "sent-1\n", "")
+    assert [json.loads(body) for _, body in stack.queues.sent] == [{"message": message}]
+
+
+def test_send_says_so_when_a_key_is_given_twice(stack: FakeStack, run: Run) -> None:
+    """It sends what the function would take: the last one, or all of it as a text."""
+    sent = run("send", '{"a": 1, "a": 2}')
+    as_text = run("send", "--text", '{"a": 1, "a": 2}')
+
+    assert (sent.exit_code, as_text.exit_code) == (0, 0)
+    assert "Key 'a' is given twice in one object: only the last one is sent" in sent.stderr
+    assert as_text.stderr == ""
+    assert json.loads(stack.queues.sent[0][1]) == {"message": {"a": 2}}
 
 
 def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -> None:
@@ -243,9 +288,9 @@ def letters(stack: FakeStack) -> FakeStack:
     """A stack with a dead letter of each kind, whose ledger knows the open broadcast `news`."""
     stack.table.open(a_summary())
     add = stack.queues.add
-    add("dead broadcasts", "m1", '{"mesage": 1}', reason="unknown [key]\x1b", messageId="m0")
-    add("dead broadcasts", "m2", '{"message": "hear"}', moved="yes")
-    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', moved="yes")
+    add("dead broadcasts", "m1", '{"mesage": 1}', rejected("unknown [key]\x1b"))
+    add("dead broadcasts", "m2", '{"message": "hear"}', is_moved=True)
+    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', is_moved=True)
     return stack
 
 
@@ -283,6 +328,242 @@ def test_dead_letters_say_so_when_somebody_else_looks_at_them(letters: FakeStack
     assert "m3" not in shown.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_dead_letters_say_how_many_more_there_are(
+    stack: FakeStack, run: Run, options: tuple[str, ...]
+) -> None:
+    """On stderr, with what shows them, so that stdout stays what a script reads."""
+    for number in range(181):
+        stack.queues.add("dead broadcasts", f"m{number}", "{", rejected("no JSON"))
+    stack.queues.add("dead slices", "s", "{}", rejected("no slice"))
+
+    shown = run("dead-letters", *options)
+    all_ = run("dead-letters", "--limit", "181", *options)
+
+    note = "broadcasts: 100 are shown, about 81 more are there; --limit 181 shows them\n"
+    assert (shown.exit_code, shown.stderr) == (0, note)
+    assert (all_.exit_code, all_.stderr) == (0, "")
+    if options:
+        assert len(json.loads(shown.stdout)) == 101
+        assert len(json.loads(all_.stdout)) == 182
+    assert len(stack.queues.ids("dead broadcasts")) == 181
+
+
+def test_dead_letters_say_that_there_are_more_when_sqs_counts_too_few(
+    stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its numbers are late by a minute at times: what is there is never denied."""
+    for number in range(3):
+        stack.queues.add("dead broadcasts", f"m{number}", "{")
+    monkeypatch.setattr(DeadLetterQueue, "waiting", lambda _: Waiting(0, 0))
+
+    shown = run("dead-letters", "--limit", "2")
+
+    assert "broadcasts: 2 are shown, about 1 more are there; --limit 3 shows them" in shown.stderr
+
+
+def test_dead_letters_say_what_a_list_has_at_most(
+    stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No --limit shows more than that."""
+    monkeypatch.setattr(dead_letter_commands, "MOST_LETTERS", 2)
+    for number in range(3):
+        stack.queues.add("dead broadcasts", f"m{number}", "{")
+
+    shown = run("dead-letters", "--limit", "2")
+
+    assert "2 are shown, about 1 more are there; 2 are the most of a list" in shown.stderr
+
+
+def test_dead_letters_that_cannot_be_read_hide_no_other(stack: FakeStack, run: Run) -> None:
+    """Each is shown with its id and what it lacks, whatever a producer has put into it."""
+    odd = {"DataType": "Binary", "BinaryValue": b"\xff\xfe"}
+    ours = {"DataType": "Number", "StringValue": "7"}
+    add = stack.queues.add
+    add("dead broadcasts", "m1", "\ufffd\x1b", {"crier.reason": odd, "crier.messageId": ours})
+    add("dead broadcasts", "m2", '{"id": 5}', {"empty": {"DataType": "String"}}, sent_ms="never")
+    add("dead broadcasts", "m3", "[" * 100_000, {"reason": ours}, sent_ms="9" * 30)
+    add("dead slices", "m4", '{"broadcast": ["news"], "slice": "4"}', is_moved=True)
+    add("dead slices", "m5", '{"broadcast": "news", "slice": "4"}', rejected("its row is wrong"))
+
+    shown = run("dead-letters")
+    told = json.loads(run("dead-letters", "--json").stdout)
+    done = json.loads(run("redrive", "--rejected", "--json").stdout)
+
+    assert shown.exit_code == 0
+    assert shown.stdout.count("broadcast  unreadable: ") == 4
+    assert "unreadable: its id is no string" in shown.stdout
+    assert "slice      4" in shown.stdout
+    assert [one["unreadable"] is None for one in told] == [False] * 4 + [True]
+    assert [one["sent_ms"] for one in told] == [OPENED_MS, 0, 0, OPENED_MS, OPENED_MS]
+    assert [one["rejected"] for one in told] == [False] * 4 + [True]
+    assert [one["deed"] for one in done] == ["kept"] * 5
+
+
+def test_dead_letters_show_a_producers_attributes(stack: FakeStack, run: Run) -> None:
+    """Their names in the list, their values in the JSON, bytes in base64; ours are not theirs."""
+    seal = {"DataType": "Binary.png", "BinaryValue": b"\x00\xff"}
+    stack.queues.add("dead broadcasts", "m1", "{", rejected("r", tenant="acme", seal=seal))
+
+    shown = run("dead-letters").stdout
+    (told,) = json.loads(run("dead-letters", "--json").stdout)
+
+    assert "  attributes tenant, seal\n" in shown
+    assert told["attributes"] == {
+        "tenant": {"type": "String", "value": "acme"},
+        "seal": {"type": "Binary.png", "value": "AP8="},
+    }
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_broadcasts_say_how_many_more_there_are(
+    stack: FakeStack, run: Run, options: tuple[str, ...]
+) -> None:
+    """On stderr, with what shows them."""
+    names = [f"b{number}" for number in range(25)]
+    stack.table.open(*(replace(SETTLED, id=name, seq=seq) for seq, name in enumerate(names)))
+
+    shown = run("broadcasts", *options)
+    all_ = run("broadcasts", "--limit", "25", *options)
+
+    note = "The last 20 are shown, 5 more are in the ledger; --limit 25 shows them\n"
+    assert (shown.exit_code, shown.stderr) == (0, note)
+    assert all_.stderr == ""
+    if options:
+        assert len(json.loads(shown.stdout)) == 20
+
+
+def test_broadcasts_say_what_a_list_has_at_most(
+    stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No --limit shows more than that."""
+    monkeypatch.setattr(account_commands, "MOST_BROADCASTS", 1)
+    stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
+
+    shown = run("broadcasts", "--limit", "1")
+
+    assert "The last 1 are shown, 1 more are in the ledger; --limit goes to 1" in shown.stderr
+
+
+def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
+    stack: FakeStack, run: Run
+) -> None:
+    """With its key, and what is wrong; the exit code is that of a list."""
+    stack.table.open(replace(SETTLED, id="first", seq=1), replace(SETTLED, seq=2))
+    stack.table.open(replace(SETTLED, id="last", seq=3))
+    stack.table.items["broadcast#news", "summary"] |= {"counts": {"S": "{\x1b"}}
+    del stack.table.items["channel#*", "seq#000000000001"]["broadcast_id"]
+
+    shown = run("broadcasts")
+    told = json.loads(run("broadcasts", "--json").stdout)
+
+    assert shown.exit_code == 0
+    titles, last, odd, first = shown.stdout.splitlines()
+    assert (titles.split()[0], last.split()[-1]) == ("opened", "last")
+    assert odd.startswith("unreadable            broadcast#news / summary: JSONDecodeError(")
+    assert first == "unreadable            channel#* / seq#000000000001: it has no broadcast_id"
+    assert [(one["id"], one["state"]) for one in told] == [
+        ("last", "settled"),
+        ("news", "unreadable"),
+        (None, "unreadable"),
+    ]
+    assert told[1]["unreadable"][0]["pk"] == "broadcast#news"
+
+
+def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) -> None:
+    """In a list there is no room to tell how."""
+    stack.table.open(replace(SETTLED, id="good", seq=1), replace(SETTLED, counts=Counts(9), seq=2))
+
+    shown = run("broadcasts")
+
+    assert shown.stderr == "These contradict themselves, `crier status ID` tells how: news\n"
+
+
+@pytest.mark.parametrize("options", [("status", "news"), ("status", "news", "--watch")])
+def test_status_shows_a_summary_that_cannot_be_read(
+    stack: FakeStack, run: Run, options: tuple[str, ...]
+) -> None:
+    """With its key and what to do; who failed is listed all the same. It exits with 1."""
+    stack.table.open(SETTLED)
+    stack.table.fail(("c1", "400"))
+    del stack.table.items["broadcast#news", "summary"]["digest"]
+
+    shown = run(*options, "--failed")
+    told = run(*options, "--failed", "--json")
+
+    words = " ".join(shown.stdout.replace("│", " ").split())
+    assert (shown.exit_code, told.exit_code) == (1, 1)
+    assert "Unreadable broadcast#news / summary: it has no digest" in words
+    assert shown.stdout.splitlines()[-1] == "c1  400"
+    assert "docs/operations.md" in shown.stderr
+    assert json.loads(told.stdout) == {
+        "id": "news",
+        "state": "unreadable",
+        "unreadable": [{"pk": "broadcast#news", "sk": "summary", "reason": "it has no digest"}],
+        "failed": [{"connection": "c1", "reason": "400"}],
+    }
+
+
+def test_status_shows_rows_that_cannot_be_read_beside_the_others(
+    stack: FakeStack, run: Run
+) -> None:
+    """Slices and connections that failed; the account is shown, and what to do."""
+    stack.table.open(a_summary(open_slices=3, slices=3))
+    stack.table.put(*(a_slice(str(number), WELL) for number in range(3)))
+    stack.table.fail(("c0", "400"), number=0)
+    stack.table.fail(("c1", "400"), number=1)
+    for key in ("slice#1", "slice#2"):
+        stack.table.items["broadcast#news", key] |= {"work": {"B": b"rubbish"}}
+    stack.table.items["broadcast#news", "failed#0#000000"] |= {"failed": {"S": "{"}}
+
+    shown = run("status", "news", "--failed")
+    told = json.loads(run("status", "news", "--failed", "--json").stdout)
+
+    assert shown.exit_code == 0
+    assert "broadcast#news / slice#1: " in shown.stdout
+    assert "Unreadable 2" in shown.stdout
+    odd, good = shown.stdout.splitlines()[-2:]
+    assert odd.startswith("unreadable: broadcast#news / failed#0#000000: ")
+    assert good == "c1  400"
+    assert "docs/operations.md" in shown.stderr
+    assert [one["sk"] for one in told["unreadable"]] == ["slice#1", "slice#2", "failed#0#000000"]
+    assert told["failed"] == [{"connection": "c1", "reason": "400"}]
+
+
+def test_status_tells_contradictions_and_what_to_do(stack: FakeStack, run: Run) -> None:
+    """A line each; a script reads the same."""
+    stack.table.open(replace(SETTLED, counts=replace(WELL, targeted=9), open_slices=1))
+
+    shown = run("status", "news")
+    told = json.loads(run("status", "news", "--json").stdout)
+
+    assert shown.exit_code == 0
+    assert "Contradiction" in shown.stdout
+    assert "it is settled, and has 1" in shown.stdout
+    assert "do not rely on these sums" in shown.stderr
+    assert told["contradictions"][0].startswith("it has 9 targeted, and 3 delivered")
+
+
+def test_status_does_not_watch_what_nothing_can_settle(stack: FakeStack, run: Run) -> None:
+    """It exits with 4: not settled."""
+    stack.table.open(a_summary(open_slices=0))
+
+    shown = run("status", "news", "--watch")
+
+    assert shown.exit_code == 4
+    assert "nothing will settle it" in " ".join(shown.stdout.replace("│", " ").split())
+
+
+def test_send_does_not_wait_for_what_nothing_can_settle(stack: FakeStack, run: Run) -> None:
+    """It says so at once, and exits with 4."""
+    stack.table.open(a_summary(open_slices=0))
+
+    sent = run("send", "--wait", "--id", "news", "hear")
+
+    assert sent.exit_code == 4
+    assert "Nothing can settle it; see `python -m crier status news`" in sent.stderr
+
+
 def test_redrive_says_what_became_of_each(letters: FakeStack, run: Run) -> None:
     """One stays as it was rejected, two go back to where they came from."""
     done = run("redrive")
@@ -304,7 +585,7 @@ def test_redrive_takes_one_message_when_it_is_named(letters: FakeStack, run: Run
 
 def test_redrive_keeps_a_slice_that_names_nothing(letters: FakeStack, run: Run) -> None:
     """A forged message is left where it is, and said so."""
-    letters.queues.add("dead slices", "m4", "{}", reason="not a slice message")
+    letters.queues.add("dead slices", "m4", "{}", rejected("not a slice message"))
 
     done = run("redrive", "m4")
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from crier.dead_letters import DeadLetter, DeadLetterQueue, Origin
+from crier.dead_letters import DeadLetterQueue
 from crier.errors import CrierError
-from tests.unit.crier.fakes import OPENED_MS, FakeQueues
+from crier.letter import DeadLetter, Origin
+from tests.unit.crier.fakes import OPENED_MS, FakeQueues, rejected
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def sqs() -> FakeQueues:
 @pytest.fixture
 def queue(sqs: FakeQueues) -> DeadLetterQueue:
     """The dead-letter queue of broadcasts."""
-    return DeadLetterQueue(sqs, Origin.BROADCASTS, "dead", "source")
+    return DeadLetterQueue(sqs, Origin.BROADCASTS, "dead", "source", "slices")
 
 
 def letter(body: str, origin: Origin = Origin.BROADCASTS) -> DeadLetter:
@@ -52,7 +53,7 @@ def test_dead_letters_are_all_there_after_they_were_read(
 
     assert found == ids
     assert sqs.ids("dead") == ids
-    assert queue.hidden() == 0
+    assert queue.waiting().hidden == 0
 
 
 def test_dead_letters_are_visible_again_when_reading_is_cut_short(
@@ -65,13 +66,13 @@ def test_dead_letters_are_visible_again_when_reading_is_cut_short(
     def interrupt() -> None:
         with queue.held() as letters:
             next(letters)
-            assert queue.hidden() > 0
+            assert queue.waiting().hidden > 0
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupt()
 
-    assert queue.hidden() == 0
+    assert queue.waiting().hidden == 0
 
 
 def test_dead_letters_are_read_once_when_their_time_to_be_hidden_is_over(
@@ -86,14 +87,14 @@ def test_dead_letters_are_read_once_when_their_time_to_be_hidden_is_over(
         rest = list(letters)
 
     assert (first.message_id, rest) == ("m1", [])
-    assert queue.hidden() == 0
+    assert queue.waiting().hidden == 0
 
 
 def test_dead_letter_has_the_reason_of_the_function(
     queue: DeadLetterQueue, sqs: FakeQueues
 ) -> None:
     """A rejected message says why, and which id it had in its own queue."""
-    sqs.add("dead", "m1", '{"mesage": 1}', reason="unknown key", messageId="m0")
+    sqs.add("dead", "m1", '{"mesage": 1}', rejected("unknown key"))
 
     (found,) = read(queue)
 
@@ -103,7 +104,7 @@ def test_dead_letter_has_the_reason_of_the_function(
 
 def test_dead_letter_says_so_when_sqs_moved_it(queue: DeadLetterQueue, sqs: FakeQueues) -> None:
     """A message that was received too often leads to the log of the function."""
-    sqs.add("dead", "m1", '{"message": 1}', moved="yes")
+    sqs.add("dead", "m1", '{"message": 1}', is_moved=True)
 
     (found,) = read(queue)
 

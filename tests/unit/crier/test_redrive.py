@@ -7,11 +7,20 @@ import pytest
 
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.message import Broadcast, parse_broadcast
+from broadcasting.slice_message import parse_slice_message
 from crier.account import Account
 from crier.accounts import Accounts
-from crier.dead_letters import DeadLetter, DeadLetterQueue, Origin
+from crier.dead_letters import DeadLetterQueue
+from crier.letter import DeadLetter, Origin
 from crier.redrive import Deed, Redriven, decide, redrive
-from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeQueues, FakeTable, a_summary
+from tests.unit.crier.fakes import (
+    OPENED_MS,
+    TABLE,
+    FakeQueues,
+    FakeTable,
+    a_summary,
+    rejected,
+)
 
 NOW_MS = OPENED_MS + 60_000
 HEAR = '{"message": "hear"}'
@@ -51,24 +60,22 @@ def nothing(_broadcast_id: str) -> Account | None:
     return None
 
 
-def test_broadcast_keeps_its_id_when_it_is_put_back() -> None:
-    """SQS gives the new message another id: the body names the old one, so nobody hears twice."""
+def test_broadcast_that_is_open_goes_on_by_its_first_slice() -> None:
+    """In the slice queue the function knows that it is redriven; SQS gives the message any id."""
     decision = decide(letter(HEAR), ledger().find, rejected=False, now_ms=NOW_MS)
 
-    again = parse_broadcast(decision.body, "another")
-    assert decision.deed is Deed.PUT_BACK
-    assert again == Broadcast("news", "hear")
-    assert again.digest == a_summary().digest
+    assert (decision.deed, decision.is_slice) == (Deed.PUT_BACK, True)
+    assert parse_slice_message(decision.body) == ("news", "0")
 
 
-def test_broadcast_is_put_back_when_it_is_open_though_it_would_be_rejected_today() -> None:
+def test_broadcast_goes_on_when_it_is_open_though_it_would_be_rejected_today() -> None:
     """A later release takes less than the one that opened it: it goes on all the same."""
     body = '{"message": "hear", "retired": 1}'
 
     decision = decide(letter(body), ledger().find, rejected=False, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.PUT_BACK
-    assert json.loads(decision.body) == {"message": "hear", "retired": 1, "id": "news"}
+    assert (decision.deed, decision.why) == (Deed.PUT_BACK, "the broadcast goes on")
+    assert decision.is_slice
 
 
 def test_slice_is_put_back_when_it_was_given_up() -> None:
@@ -100,9 +107,11 @@ def test_broadcast_is_the_same_when_it_is_put_back(message: object) -> None:
 
 
 def test_broadcast_begins_when_the_ledger_does_not_know_it() -> None:
-    """What was never opened is put back with its id."""
+    """What was never opened is put back with its id: SQS gives the new message another one."""
     decision = decide(letter(HEAR), nothing, rejected=False, now_ms=NOW_MS)
 
+    assert not decision.is_slice
+    assert parse_broadcast(decision.body, "another") == Broadcast("news", "hear")
     assert (decision.deed, decision.why) == (Deed.PUT_BACK, "the broadcast begins")
     assert json.loads(decision.body) == {"message": "hear", "id": "news"}
 
@@ -169,15 +178,14 @@ def test_broadcast_stays_when_it_is_older_than_the_ledger_remembers() -> None:
     assert "more than 7 days ago" in old.why
 
 
-def test_broadcast_is_put_back_as_it_was_when_it_is_open_and_has_a_time_to_live() -> None:
-    """The ledger has the end of its time; another ttlSeconds would make it another broadcast."""
+def test_broadcast_that_is_open_goes_on_when_its_time_to_live_is_over() -> None:
+    """The ledger has the end of its time: what is left of it is counted as expired."""
     body = '{"message": "hear", "ttlSeconds": 60}'
     digest = Broadcast("news", "hear", 60).digest
 
     decision = decide(letter(body), ledger(digest=digest).find, rejected=False, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.PUT_BACK
-    assert parse_broadcast(decision.body, "another").digest == digest
+    assert (decision.deed, decision.is_slice) == (Deed.PUT_BACK, True)
 
 
 @pytest.mark.parametrize(
@@ -254,15 +262,15 @@ def test_rejected_slice_stays_when_nothing_else_is_asked_for() -> None:
 def sqs() -> FakeQueues:
     """Three dead letters: one to be put back, one that was rejected, one that is settled."""
     queues = FakeQueues()
-    queues.add("dead", "m1", HEAR, moved="yes")
-    queues.add("dead", "m2", '{"mesage": 1}', reason="unknown key", messageId="m0")
-    queues.add("dead", "m3", '{"message": "hear", "id": "news"}', moved="yes")
+    queues.add("dead", "m1", HEAR, is_moved=True)
+    queues.add("dead", "m2", '{"mesage": 1}', rejected("unknown key"))
+    queues.add("dead", "m3", '{"message": "hear", "id": "news"}', is_moved=True)
     return queues
 
 
 def run(sqs: FakeQueues, only: str | None = None) -> list[Redriven]:
     """Redrive a queue whose ledger knows the settled broadcast `news`."""
-    queue = DeadLetterQueue(sqs, Origin.BROADCASTS, "dead", "source")
+    queue = DeadLetterQueue(sqs, Origin.BROADCASTS, "dead", "source", "slices")
     find = ledger(settled_ms=OPENED_MS + 1).find
     return list(redrive(queue, find, only=only, rejected=False, now_ms=NOW_MS))
 
@@ -277,7 +285,7 @@ def test_redrive_does_what_is_decided_and_leaves_the_rest_visible(sqs: FakeQueue
         ("m3", Deed.DELETED),
     ]
     assert [(url, json.loads(body)["id"]) for url, body in sqs.sent] == [("source", "m1")]
-    assert sqs.marks == [{"crier.redriven"}]
+    assert sqs.attributes == [{}]
     assert sqs.ids("dead") == ["m2"]
     assert sqs.calls.index("send") < sqs.calls.index("delete")
 
@@ -314,3 +322,90 @@ def test_redrive_touches_one_letter_when_it_is_named(
     assert [one.letter.message_id for one in done] == [message_id]
     assert sqs.sent == []
     assert "m1" in sqs.ids("dead")
+
+
+TENANT = {"DataType": "String", "StringValue": "acme"}
+PRICE = {"DataType": "Number.price", "StringValue": "1.50"}
+SEAL = {"DataType": "Binary", "BinaryValue": b"\x00\xff"}
+
+
+def open_news(sqs: FakeQueues, origin: Origin = Origin.BROADCASTS) -> list[Redriven]:
+    """Redrive a queue whose ledger knows the open broadcast `news`, rejected ones, too."""
+    queue = DeadLetterQueue(sqs, origin, "dead", "source", "slices")
+    return list(redrive(queue, ledger().find, only=None, rejected=True, now_ms=NOW_MS))
+
+
+def test_redrive_puts_a_producers_attributes_back_with_the_message() -> None:
+    """They are as they were; ours, by today's and by earlier names, are left out."""
+    sqs = FakeQueues()
+    theirs: dict[str, Any] = {"tenant": TENANT, "price": PRICE, "seal": SEAL}
+    sqs.add("dead", "m1", HEAR, rejected("not supported yet", **theirs))
+    sqs.add("dead", "m2", HEAR, {"reason": "not yet", "messageId": "m0", **theirs})
+    sqs.add("dead", "m3", HEAR, {"reason": "theirs", "crier.reason": "forged"}, is_moved=True)
+
+    done = open_news(sqs)
+
+    assert [one.deed for one in done] == [Deed.PUT_BACK] * 3
+    assert sqs.attributes == [theirs, theirs, {"reason": {**TENANT, "StringValue": "theirs"}}]
+    assert [json.loads(body)["id"] for _, body in sqs.sent] == ["m0", "m0", "m3"]
+
+
+def test_redrive_marks_what_goes_to_the_slice_queue_only() -> None:
+    """The mark needs the place of one attribute: which one is left out is said."""
+    sqs = FakeQueues()
+    ten = {f"a{number}": TENANT for number in range(10)}
+    sqs.add("dead", "m1", '{"message": "hear", "id": "news"}', ten, is_moved=True)
+    sqs.add("dead", "m2", HEAR, ten, is_moved=True)
+
+    goes_on, begins = open_news(sqs)
+
+    assert (
+        goes_on.why == "the broadcast goes on; attributes left out: a9 (a message has 10 at most)"
+    )
+    assert begins.why == "the broadcast begins"
+    assert [url for url, _ in sqs.sent] == ["slices", "source"]
+    mark = {"DataType": "String", "StringValue": "1"}
+    assert sqs.attributes[0] == {f"a{number}": TENANT for number in range(9)} | {
+        "crier.redriven": mark
+    }
+    assert sqs.attributes[1] == ten
+
+
+def test_redrive_of_a_slice_is_marked() -> None:
+    """What was counted against it begins anew."""
+    sqs = FakeQueues()
+    sqs.add("dead", "m1", SLICE, rejected("an hour", **{"crier.kind": "gave-up"}))
+
+    open_news(sqs, Origin.SLICES)
+
+    assert sqs.sent == [("slices", SLICE)]
+    assert set(sqs.attributes[0]) == {"crier.redriven"}
+
+
+def test_redrive_trusts_no_attribute_of_a_letter_that_sqs_moved() -> None:
+    """A producer's `messageId` would have everyone hear the broadcast again, under that id."""
+    sqs = FakeQueues()
+    forged = {"reason": "r", "messageId": "other", **rejected("r", "other")}
+    sqs.add("dead", "news", HEAR, forged, is_moved=True)
+
+    (done,) = open_news(sqs)
+
+    assert (done.why, done.letter.first_id) == ("the broadcast goes on", "news")
+    assert [parse_slice_message(body) for _, body in sqs.sent] == [("news", "0")]
+
+
+def test_redrive_goes_on_when_a_summary_cannot_be_read() -> None:
+    """That letter stays and is reported; the others are put back."""
+    sqs, table = FakeQueues(), FakeTable()
+    table.open(a_summary("odd"), a_summary("news", seq=8))
+    del table.items["broadcast#odd", "summary"]["counts"]
+    sqs.add("dead", "odd", HEAR, is_moved=True)
+    sqs.add("dead", "news", HEAR, is_moved=True)
+    queue = DeadLetterQueue(sqs, Origin.BROADCASTS, "dead", "source", "slices")
+    accounts = Accounts(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
+
+    done = list(redrive(queue, accounts.find, only=None, rejected=False, now_ms=NOW_MS))
+
+    assert [one.deed for one in done] == [Deed.FAILED, Deed.PUT_BACK]
+    assert "the row broadcast#odd / summary of the ledger cannot be read" in done[0].why
+    assert sqs.ids("dead") == ["odd"]

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zlib import crc32
 
 import broadcast
+from broadcasting.attributes import KIND, REASON, REDRIVEN
 from broadcasting.audience import Connection
 from broadcasting.breaker import Heard
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
-from broadcasting.slice_message import KIND, REDRIVEN
 from broadcasting.trouble import Answers, RecentAnswers
 from delivery.port import Watch
 from settings import BroadcastSettings
@@ -235,13 +235,14 @@ class Invocation:
 
     def _handle(self) -> None:
         message, messages = self.message, self.world.messages
+        mark = {"dataType": "String", "stringValue": "1"}
         record = {
             "messageId": message.id,
             "body": message.body,
             "eventSource": "aws:sqs",
             "eventSourceARN": message.arn,
             "attributes": {"SentTimestamp": str(message.sent_ms)},
-            "messageAttributes": {REDRIVEN: {}} if message.is_redriven else {},
+            "messageAttributes": {REDRIVEN: mark} if message.is_redriven else {},
         }
         answer = broadcast.handler({"Records": [record]}, cast("LambdaContext", self))
         if answer["batchItemFailures"]:
@@ -305,7 +306,7 @@ class _Sqs:
             world.send(request["MessageBody"], SLICES, delay_seconds=request["DelaySeconds"])
         else:
             said = request["MessageAttributes"]
-            world.rejected.append(said["reason"]["StringValue"])
+            world.rejected.append(said[REASON]["StringValue"])
             if KIND in said:
                 world.given_up.append(request["MessageBody"])
 

@@ -14,7 +14,7 @@ import report
 import unknown_frame
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
-from broadcasting.message import parse_broadcast
+from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
@@ -91,6 +91,15 @@ def _sqs_record(message_id: str, body: str, arn: str = BROADCASTS) -> dict[str, 
     }
 
 
+def _text(value: str, data_type: str = "String") -> dict[str, Any]:
+    """Return an attribute as Lambda's events have it."""
+    return {"stringValue": value, "dataType": data_type, "binaryListValues": []}
+
+
+REDRIVEN = {"crier.redriven": _text("1")}
+"""On what `crier redrive` has put back."""
+
+
 class _Context:
     def get_remaining_time_in_millis(self) -> int:
         return 60_000
@@ -121,7 +130,7 @@ class _Floor:
 
     def reasons(self, queue: str) -> list[str]:
         sent = self.sqs.to(queue)
-        return [one["MessageAttributes"]["reason"]["StringValue"] for one in sent]
+        return [one["MessageAttributes"]["crier.reason"]["StringValue"] for one in sent]
 
 
 @pytest.fixture
@@ -316,7 +325,7 @@ def test_broadcast_never_lets_one_bad_record_hold_up_another(floor: _Floor) -> N
     assert floor.reasons("slice-dead")[0].startswith("not a slice message")
     assert floor.sqs.to("dead")[0]["MessageBody"] == "nonsense"
     attributes = floor.sqs.to("dead")[0]["MessageAttributes"]
-    assert attributes["messageId"]["StringValue"] == "bad1"
+    assert attributes["crier.messageId"]["StringValue"] == "bad1"
 
 
 def test_broadcast_returns_the_record_when_its_dead_letter_cannot_be_kept(floor: _Floor) -> None:
@@ -356,8 +365,8 @@ def test_broadcast_that_was_waited_for_in_vain_is_a_dead_letter(
     said = {name: one["StringValue"] for name, one in letter["MessageAttributes"].items()}
     assert failed == []
     assert letter["MessageBody"] == encode_slice_message("m1", "0")
-    assert said["reason"].startswith("@connections refused us: 403 Forbidden: injected; ")
-    assert (said["crier.kind"], said["messageId"]) == ("gave-up", "s1")
+    assert said["crier.reason"].startswith("@connections refused us: 403 Forbidden: injected; ")
+    assert (said["crier.kind"], said["crier.messageId"]) == ("gave-up", "s1")
     assert not floor.rows.summary("m1").is_settled
     assert capsys.readouterr().out.count('"RoundsLost":[1.0]') == 2
 
@@ -385,7 +394,7 @@ def test_broadcast_that_is_redriven_is_waited_for_anew(floor: _Floor) -> None:
     record = _sqs_record("s1", encode_slice_message("m1", "0"), SLICES)
     floor.handle(record)
 
-    floor.handle(record | {"messageAttributes": {"crier.redriven": {}}})
+    floor.handle(record | {"messageAttributes": REDRIVEN})
     floor.time.run(100)
     floor.fan_out.most, floor.fan_out.forbidden = 9, False
     floor.handle(_sqs_record("s2", encode_slice_message("m1", "0"), SLICES))
@@ -394,16 +403,19 @@ def test_broadcast_that_is_redriven_is_waited_for_anew(floor: _Floor) -> None:
     assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
 
 
-def test_broadcast_that_is_open_goes_on_though_it_would_be_rejected_today(floor: _Floor) -> None:
+@pytest.mark.parametrize(("message", "more"), [("1", ', "unknown": 2'), ("[" * 65 + "]" * 65, "")])
+def test_broadcast_that_is_open_goes_on_though_it_would_be_rejected_today(
+    floor: _Floor, message: str, more: str
+) -> None:
     """A later release may take less: what it has accepted it finishes."""
-    body = '{"id": "m1", "message": 1, "unknown": 2}'
-    digest = parse_broadcast('{"message": 1}', "m1").digest
+    body = f'{{"id": "m1", "message": {message}{more}}}'
+    digest = Broadcast("m1", json.loads(message)).digest
     opening = Opening("m1", digest, "*", lambda _: '{"id": "m1"}', NOW_MS, 0, ALL_SHARDS)
     held = floor.ledger.open(opening, until_ms=NOW_MS, deadline=FAR)
     assert not isinstance(held, Refusal)
 
     assert floor.handle(_sqs_record("m9", body)) == []
-    assert floor.handle(_sqs_record("m8", '{"id": "m2", "message": 1, "unknown": 2}')) == []
+    assert floor.handle(_sqs_record("m8", body.replace("m1", "m2"))) == []
 
     assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
     assert len(floor.reasons("dead")) == 1
@@ -580,11 +592,87 @@ def test_broadcast_rejects_when_the_frame_is_too_large(floor: _Floor) -> None:
     assert "expected at most 130048 (127 KiB)" in floor.reasons("dead")[0]
 
 
-def test_dead_letter_reason_is_cleaned_and_cut() -> None:
-    """SQS refuses control characters and takes only so much."""
-    sqs = FakeSqs()
+def test_broadcast_keeps_a_producers_attributes_on_a_rejected_message(
+    floor: _Floor, log: io.StringIO
+) -> None:
+    """Texts, numbers and bytes, of custom types, too; one that Lambda garbles is none."""
+    record = _sqs_record("m1", '{"mesage": 1}')
+    record["messageAttributes"] = {
+        "traceparent": _text("00-4bf9-00f0-01"),
+        "note": _text("{}", "String.json"),
+        "price": _text("1.50", "Number.price"),
+        "seal": {"binaryValue": "AP8=", "dataType": "Binary.png", "stringListValues": []},
+        "garbled": {"binaryValue": "?", "dataType": "Binary"},
+    }
 
-    DeadLetters(sqs.client, "dead").send("b", message_id="m", reason="\x00" + "r" * 2_000)
+    assert floor.handle(record) == []
 
-    reason = sqs.sent[0]["MessageAttributes"]["reason"]["StringValue"]
-    assert reason == "?" + "r" * 999
+    (letter,) = floor.sqs.to("dead")
+    attributes = letter["MessageAttributes"]
+    assert letter["MessageBody"] == '{"mesage": 1}'
+    assert attributes.pop("crier.reason")["StringValue"].startswith('unknown key "mesage"')
+    assert attributes.pop("crier.messageId")["StringValue"] == "m1"
+    assert attributes == {
+        "traceparent": {"DataType": "String", "StringValue": "00-4bf9-00f0-01"},
+        "note": {"DataType": "String.json", "StringValue": "{}"},
+        "price": {"DataType": "Number.price", "StringValue": "1.50"},
+        "seal": {"DataType": "Binary.png", "BinaryValue": b"\x00\xff"},
+    }
+    assert json.loads(log.getvalue())["attributes_left_out"] == []
+
+
+def test_broadcast_says_which_attributes_a_dead_letter_has_no_place_for(
+    floor: _Floor, log: io.StringIO
+) -> None:
+    """Ours come first; names of ours are not kept from a producer. Reason and log say which."""
+    record = _sqs_record("m1", "[]")
+    names = [*(f"a{number}" for number in range(9)), "crier.reason"]
+    record["messageAttributes"] = {name: _text("x") for name in names}
+
+    assert floor.handle(record) == []
+
+    attributes = floor.sqs.to("dead")[0]["MessageAttributes"]
+    assert len(attributes) == 10
+    assert floor.reasons("dead")[0].endswith(
+        "; attributes left out: crier.reason (the name is Crier's), a8 (a message has 10 at most)"
+    )
+    assert json.loads(log.getvalue())["attributes_left_out"] == ["crier.reason", "a8"]
+
+
+def test_broadcast_takes_no_producer_for_an_operator(floor: _Floor) -> None:
+    """The mark of a redriven message says nothing in the queue that producers send to."""
+    floor.fan_out.most, floor.fan_out.forbidden = 0, True
+    record = _sqs_record("m1", '{"message": 1}') | {"messageAttributes": REDRIVEN}
+    floor.handle(record)
+    floor.time.run(3_600)
+
+    floor.handle(record)
+
+    assert len(floor.sqs.to("slice-dead")) == 1
+    assert floor.reasons("slice-dead")[0].startswith("@connections refused us")
+
+
+def test_slice_that_is_rejected_keeps_no_mark_of_a_redrive(floor: _Floor, log: io.StringIO) -> None:
+    """The mark has done its part; what came with it is kept, and nothing is said of it."""
+    record = _sqs_record("s1", "{}", SLICES)
+
+    floor.handle(record | {"messageAttributes": REDRIVEN | {"tenant": _text("acme")}})
+
+    attributes = floor.sqs.to("slice-dead")[0]["MessageAttributes"]
+    assert set(attributes) == {"crier.reason", "crier.messageId", "tenant"}
+    assert json.loads(log.getvalue())["attributes_left_out"] == []
+
+
+@pytest.mark.parametrize("wrong", [{}, {"dataType": "Number", "stringValue": "1"}])
+def test_slice_is_not_begun_anew_by_a_mark_of_another_type(
+    floor: _Floor, wrong: dict[str, str]
+) -> None:
+    """Ours is a text."""
+    floor.fan_out.most, floor.fan_out.forbidden = 0, True
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+    floor.time.run(3_600)
+    record = _sqs_record("s1", encode_slice_message("m1", "0"), SLICES)
+
+    floor.handle(record | {"messageAttributes": {"crier.redriven": wrong}})
+
+    assert len(floor.sqs.to("slice-dead")) == 1

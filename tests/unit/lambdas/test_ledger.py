@@ -388,17 +388,6 @@ def test_resume_is_none_when_the_ledger_does_not_know_it(
     assert floor.ledger.resume(id_, digest, until_ms=UNTIL_MS) is None
 
 
-def test_resume_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) -> None:
-    """As a lease does."""
-    held = floor.opened()
-    floor.put(replace(held.piece, owner="", leased_until_ms=0, hops=MAX_HOPS))
-
-    again = floor.ledger.resume("b", "d", until_ms=UNTIL_MS, anew=True)
-
-    assert isinstance(again, Lease)
-    assert again.piece.hops == 1
-
-
 def test_lease_raises_when_its_write_is_busy(floor: _Floor) -> None:
     """The message comes again."""
     floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)

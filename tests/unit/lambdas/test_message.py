@@ -78,6 +78,7 @@ def test_digest_tells_contents_apart_and_nothing_else() -> None:
         ("\ufeff{}", "not JSON"),
         ('{"message": NaN}', "NaN is not a JSON number"),
         ('{"message": -Infinity}', "-Infinity is not a JSON number"),
+        ('{"message": ["NaN\\\\",\n NaN]}', r"NaN is not a JSON number: line 2 column 2 \(char"),
         ('{"message": 1e999}', "^number 1e999 is too large"),
         ('{"message": -1e999}', "^number -1e999 is too large"),
         ('{"message": ' + "9" * 5000 + "}", r"^number 9+… \(5000 characters\) is too large"),

@@ -1,9 +1,12 @@
 """What each function may do: exactly this, and no more."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
+
+from stacks.settings import Settings
 
 TABLE = {"Fn::GetAtt": ["ConnectionsTable916FDB22", "Arn"]}
 LEDGER = {"Fn::GetAtt": ["LedgerTable9343E4AA", "Arn"]}
@@ -112,3 +115,35 @@ def test_nothing_allows_every_resource(prod: Template) -> None:
 
     assert allowing
     assert [part for part in parts if "*" in (part if isinstance(part, list) else [part])] == []
+
+
+def test_producers_of_the_setting_may_send_broadcasts_and_no_others(
+    synthesize: Callable[[Settings], Template], dev: Template
+) -> None:
+    """The broadcast queue's policy names each topic and rule; nothing else changes."""
+    topics = [f"arn:aws:sns:eu-central-1:123456789012:{name}" for name in ("a", "b.fifo")]
+    rule = "arn:aws:events:eu-central-1:123456789012:rule/bus/news"
+    changed = synthesize(Settings.from_context({"producers": [topics[1], rule, topics[0]]}))
+    allowed = {"Action": "sqs:SendMessage", "Effect": "Allow", "Resource": BROADCASTS}
+
+    queue = {"Properties": {"Queues": [{"Ref": BROADCASTS["Fn::GetAtt"][0]}]}}
+    ((id_, policy),) = changed.find_resources("AWS::SQS::QueuePolicy", queue).items()
+    statements = policy["Properties"]["PolicyDocument"]["Statement"]
+
+    assert statements[0]["Effect"] == "Deny"
+    assert statements[1:] == [
+        allowed
+        | {
+            "Condition": {"ArnEquals": {"aws:SourceArn": topics}},
+            "Principal": {"Service": "sns.amazonaws.com"},
+        },
+        allowed
+        | {
+            "Condition": {"ArnEquals": {"aws:SourceArn": [rule]}},
+            "Principal": {"Service": "events.amazonaws.com"},
+        },
+    ]
+    del statements[1:]
+    whole = changed.to_json()
+    whole["Resources"][id_] = policy
+    assert whole == dev.to_json()

@@ -339,6 +339,7 @@ def test_outputs_say_where_things_are(prod: Template) -> None:
     assert outputs == {
         "WebSocketUrl": {"Fn::Join": ["", ["wss://", *host]]},
         "QueueUrl": {"Ref": "BroadcastsQueueA9C09604"},
+        "BroadcastQueueArn": {"Fn::GetAtt": ["BroadcastsQueueA9C09604", "Arn"]},
         "DeadLetterQueueUrl": {"Ref": "BroadcastsDeadLettersBCC44E30"},
         "SliceQueueUrl": {"Ref": "SlicesQueue3E684816"},
         "SliceDeadLetterQueueUrl": {"Ref": "SlicesDeadLettersAAF284B4"},

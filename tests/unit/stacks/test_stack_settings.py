@@ -55,6 +55,76 @@ def test_settings_name_the_value_when_it_is_wrong(name: str, value: object, allo
     assert str(caught.value).endswith(f"(-c {name}=…)")
 
 
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:news"
+RULE = "arn:aws:events:eu-central-1:123456789012:rule/news"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("news", "names 'news', which is no ARN"),
+        ("", "names '', which is no ARN"),
+        (f"{TOPIC},", "names '', which is no ARN"),
+        (f'["{TOPIC}"]', "names '[\"arn:"),
+        ([TOPIC, "arn:aws:s3:::bucket"], "names 'arn:aws:s3:::bucket', which is of s3"),
+        ("arn:aws:sqs:eu-central-1:123456789012:q", "which is of sqs"),
+        ("arn:aws:scheduler:eu-central-1:123456789012:schedule/default/a", "which is of scheduler"),
+        (f"{TOPIC}, {RULE}", f"names ' {RULE}', which has whitespace"),
+        ([f"{TOPIC}\n"], f"names '{TOPIC}\\n', which has whitespace"),
+        ([TOPIC, RULE, TOPIC], f"names {TOPIC} 2 times"),
+        ("arn:aws:sns:eu-central-1:123456789012:*", "which has a wildcard"),
+        ("arn:aws:sns:*:123456789012:news", "which has a wildcard"),
+        ("arn:aws:events:eu-central-1:123456789012:rule/new?", "which has a wildcard"),
+        (f"{TOPIC}:0f1e2d3c-4b5a-6978", "which is not the ARN of a topic"),
+        ("arn:aws:sns:eu-central-1:1234:news", "which is not the ARN of a topic"),
+        ("arn:aws:sns::123456789012:news", "which is not the ARN of a topic"),
+        ("arn:aws:events:eu-central-1:123456789012:event-bus/a", "not the ARN of a rule"),
+        ("arn:aws:events:eu-central-1:123456789012:rule/", "not the ARN of a rule"),
+        ("arn:aws:events:eu-central-1:123456789012:rule//news", "not the ARN of a rule"),
+        ([f"{TOPIC}{number:0200}" for number in range(40)], "names 40 ARNs, more than the 7,000"),
+        (TOPIC.replace("aws", "AWS", 1), "which is not the ARN of a topic"),
+    ],
+)
+def test_settings_name_the_producer_that_is_wrong(value: object, found: str) -> None:
+    """Each is the whole ARN of one topic or of one rule, given once."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_context({"producers": value})
+
+    assert str(caught.value).startswith("producers ")
+    assert found in str(caught.value)
+    assert ", expected ARNs of SNS topics and EventBridge rules, such as arn:aws:sns:" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("value", [1, True, None, {"a": 1}, [1], [TOPIC, None], [[TOPIC]]])
+def test_settings_refuse_producers_that_are_no_list(value: object) -> None:
+    """Not even JSON of another kind becomes an ARN by accident."""
+    with pytest.raises(SettingsError, match=r"^producers is .*, expected ARNs of SNS topics"):
+        Settings.from_context({"producers": value})
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        TOPIC,
+        f"{TOPIC}.fifo",
+        RULE,
+        "arn:aws:events:eu-central-1:123456789012:rule/my.bus/news_1",
+        "arn:aws:events:us-east-1:123456789012:rule/aws.partner/example.com/acme/news",
+        "arn:aws-cn:sns:cn-north-1:123456789012:news",
+        "arn:aws-us-gov:events:us-gov-west-1:123456789012:rule/news",
+    ],
+)
+def test_settings_take_producers_as_a_list_or_with_commas(arn: str) -> None:
+    """A list in cdk.json, a text on the command line."""
+    other = "arn:aws:sns:us-east-1:000000000000:x"
+
+    assert Settings.from_context({"producers": [arn, other]}).producers == (arn, other)
+    assert Settings.from_context({"producers": f"{arn},{other}"}).producers == (arn, other)
+    assert Settings.from_context({"producers": []}).producers == ()
+
+
 def test_settings_refuse_a_local_url_when_the_stage_is_prod() -> None:
     """Prod never posts to a machine of its deployer: only the local run, dev, has such a URL."""
     context = {"stage": "prod", "localCallbackBase": "http://127.0.0.1:4566/_aws/execute-api"}

@@ -1,0 +1,92 @@
+"""A dead letter: the message as it came, our note, and as many of its attributes as SQS takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from broadcasting.attributes import (
+    GAVE_UP,
+    KIND,
+    MESSAGE_ID,
+    MOST,
+    MOST_BYTES,
+    OURS,
+    REASON,
+    Attribute,
+    Attributes,
+    LeftOut,
+    fit,
+    size_bytes,
+    text_of,
+    told,
+)
+
+_REASON_CHARACTERS = 1_000
+_NAMES: Final = ((REASON, MESSAGE_ID), ("reason", "messageId"))
+"""What our note is told by: today's names, and those of earlier releases."""
+
+_LONGEST_WHY_BYTES = 64
+"""More than `fit` says of one attribute, its name aside."""
+
+
+class Note(NamedTuple):
+    """What our function writes on a dead letter.
+
+    `message_id` is the id that the message had in its own queue. One that was given up breaks no
+    contract: it goes on once it is redriven.
+    """
+
+    reason: str
+    message_id: str
+    is_given_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to be kept in a dead-letter queue, and which of its attributes are left out."""
+
+    body: str
+    attributes: Attributes
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
+    """Return a message as it is kept. What is left out of a producer's attributes is in the reason.
+
+    Body and note are never shortened for attributes: it is the attributes that are left out.
+    """
+    ours = _written(note)
+    places = MOST - len(ours)
+    room_bytes = MOST_BYTES - len(body.encode(errors="surrogatepass")) - size_bytes(ours)
+    kept, left_out = fit(theirs, places=places, room_bytes=room_bytes)
+    if left_out:  # which has to be said, and takes room, too
+        room_bytes -= sum(len(name.encode()) + _LONGEST_WHY_BYTES for name in theirs)
+        kept, left_out = fit(theirs, places=places, room_bytes=room_bytes)
+        ours = _written(note, left_out)
+    return Letter(body, ours | kept, left_out)
+
+
+def read_letter(attributes: Attributes, *, is_moved: bool) -> tuple[Note | None, Attributes]:
+    """Return our note on a dead letter, and its producer's attributes.
+
+    One that SQS has moved has none of ours, whatever its attributes say: a producer set them.
+    """
+    names: set[str] = set()
+    note = None
+    for reason, message_id in () if is_moved else _NAMES:
+        said = text_of(attributes, reason), text_of(attributes, message_id)
+        if all(said):
+            note = Note(*said, is_given_up=text_of(attributes, KIND) == GAVE_UP)
+            names = {reason, message_id}
+            break
+    return note, {name: one for name, one in attributes.items() if name not in OURS | names}
+
+
+def _written(note: Note, left_out: Sequence[LeftOut] = ()) -> dict[str, Attribute]:
+    """Return our note as attributes; SQS refuses control characters, and what is empty."""
+    shown = "".join(one if one.isprintable() else "?" for one in note.reason)
+    reason = (shown[:_REASON_CHARACTERS] or "no reason was given") + told(left_out)
+    said = {REASON: reason, MESSAGE_ID: note.message_id}
+    if note.is_given_up:
+        said[KIND] = GAVE_UP
+    return {name: Attribute("String", value) for name, value in said.items()}
