@@ -11,6 +11,7 @@ from broadcasting import breaker, trouble
 from broadcasting.attributes import GAVE_UP, KIND, REDRIVEN
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.nesting import MOST_LEVELS
+from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS
 from crier.message_source import MOST_BYTES
 from stacks.parts.keep_alive import BROADCAST
@@ -53,6 +54,20 @@ def test_documents_link_to_files_that_exist() -> None:
     for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return what links to a document's headings end in."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_documents_link_to_headings_that_exist() -> None:
+    """Within a document, and from one to another."""
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", document.read_text()):
+            place = document.parent / target if target else document
+            assert anchor in _anchors(place), f"{document.name}: {target}#{anchor}"
 
 
 def test_readme_names_every_metric() -> None:
@@ -159,3 +174,48 @@ def test_readme_states_the_limits_of_the_code() -> None:
     missing = [words for words in limits if words not in README]
 
     assert missing == []
+
+
+_WORDS = {
+    Verdict.DELIVERED: "delivered",
+    Verdict.GONE: "gone",
+    Verdict.THROTTLED: "tried again",
+    Verdict.LOST: "tried again",
+    Verdict.FORBIDDEN: "tried again",
+    Verdict.REFUSED: "failed",
+}
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 408, 410, 413, 429, 500, 503])
+def test_readme_has_the_outcome_of_each_status(status: int) -> None:
+    """The table of outcomes says what the code makes of an answer of `@connections`."""
+    table = README.split("### Outcomes\n\n")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines()[2:]]
+
+    named = "5xx" if status >= 500 else str(status)
+    (outcome,) = (outcome for answer, outcome in rows if named in answer)
+
+    assert outcome.startswith(_WORDS[verdict_of(status, young=False)])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "lost its network counts as delivered",
+        "hears and says nothing for 10 minutes",
+        "binary frame is closed with code 1003",
+        "as one WebSocket frame, where API Gateway has frames of 32 KB",
+        "do not use `HTTPS_PROXY`",
+        "VPC without a way out",
+        "A new account allows 10 Lambda functions at once",
+        "takes 4,000 writes and 12,000 reads a second",
+        "| 14 days from when the message was first sent |",
+        "how many requests it takes on one",
+        "posts that are answered 410 or 429 are billed",
+    ],
+)
+def test_limit_is_told_once(words: str) -> None:
+    """What users have to know of AWS stands in one place of the documents."""
+    documents = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+
+    assert sum(text.count(words) for text in documents) == 1
