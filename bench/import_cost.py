@@ -8,7 +8,7 @@ from statistics import median
 from bench.child import clean_environment
 from bench.strategies.registry import ROOT
 
-_HANDLER = "import broadcast"
+_HANDLER = "import handlers.broadcast"
 _ALONE = "import boto3; from aws_lambda_powertools import Logger, Metrics"
 _PROGRAM = "import time; begun = time.process_time(); {}; print(time.process_time() - begun)"
 

@@ -69,7 +69,7 @@ class Site:
         self.meter = RequestMeter()
         self._rows: GeneratedRows | None = None
         boto3.Session = self._session()  # type: ignore[misc]
-        self._handler: Any = import_module("broadcast").handler
+        self._handler: Any = import_module("handlers.broadcast").handler
 
     def simulate(self, rows: GeneratedRows) -> None:
         """Have the function read these rows from its next broadcast on."""

@@ -53,7 +53,7 @@ class Function(lambda_.Function):
                 "POWERTOOLS_SERVICE_NAME": Stack.of(scope).stack_name,
                 **environment,
             },
-            handler=f"{module}.handler",
+            handler=f"handlers.{module}.handler",
             layers=[dependencies.layer],
             log_group=log_group,
             memory_size=memory_mb,

@@ -47,7 +47,7 @@ class Function:
         self._wiring = app.resources.enter_context(_load("wiring"))
         self._wiring.__dict__["time"] = Clock(app.time, skew_seconds)
         self._wiring.__dict__["boto3"] = _Boto3(self.faults, app)
-        self._broadcast = app.resources.enter_context(_load("broadcast"))
+        self._broadcast = app.resources.enter_context(_load("handlers.broadcast"))
         self._broadcast.__dict__["broadcast_wiring"] = self._wiring.broadcast_wiring
         app.resources.callback(self._close)
 
@@ -76,7 +76,7 @@ class Doors:
         wiring.__dict__["boto3"] = _Boto3(_faults(app, 1), app)
         self._handlers = {}
         for name in ("connect", "disconnect"):
-            door = app.resources.enter_context(_load(name))
+            door = app.resources.enter_context(_load(f"handlers.{name}"))
             door.__dict__["connections_table"] = wiring.connections_table
             self._handlers[name] = door.handler
 
@@ -130,7 +130,9 @@ def _faults(app: "App", seed: int) -> WireFaults:
 def _load(module: str) -> Iterator[ModuleType]:
     """Load a module of the function anew: every environment has its own."""
     name = f"{module}_{secrets.token_hex(4)}"
-    spec = importlib.util.spec_from_file_location(name, LAMBDAS / f"{module}.py")
+    spec = importlib.util.spec_from_file_location(
+        name, LAMBDAS.joinpath(*module.split(".")).with_suffix(".py")
+    )
     assert spec is not None
     assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)

@@ -25,7 +25,6 @@ from hypothesis.stateful import (
 )
 
 import bookkeeping
-import broadcast
 import report
 import worker
 from broadcasting import breaker, trouble
@@ -36,6 +35,7 @@ from broadcasting.outcome import Outcome, Verdict
 from broadcasting.trouble import Evidence
 from broadcasting.work import ShardCursor, Work
 from carried import Carried
+from handlers import broadcast
 from storage import audience_reader, sweeper
 from storage.errors import StorageError
 from storage.ledger_items import LIFE_SECONDS, slice_of

@@ -18,7 +18,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zlib import crc32
 
-import broadcast
 from broadcasting.attributes import KIND, REASON, REDRIVEN
 from broadcasting.audience import Connection
 from broadcasting.breaker import Heard
@@ -26,6 +25,7 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers, RecentAnswers
 from delivery.port import Watch
+from handlers import broadcast
 from settings import BroadcastSettings
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger

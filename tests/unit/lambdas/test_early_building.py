@@ -47,7 +47,7 @@ def test_function_is_wired_when_lambda_loads_it(
     function: str, builder: str, place: dict[str, str], built: str
 ) -> None:
     """The first event does not wait for it, and no test and no tool pays for it."""
-    program = f"import {function}, wiring; print(wiring.{builder}.cache_info().currsize)"
+    program = f"import handlers.{function}, wiring; print(wiring.{builder}.cache_info().currsize)"
 
     run = _run(program, SETTINGS | place)
 
@@ -57,7 +57,7 @@ def test_function_is_wired_when_lambda_loads_it(
 @pytest.mark.parametrize(("function", "builder"), FUNCTIONS)
 def test_function_is_loaded_though_it_cannot_be_wired(function: str, builder: str) -> None:
     """The log says why; the first event raises it."""
-    program = f"import {function}, wiring; print('loaded'); wiring.{builder}()"
+    program = f"import handlers.{function}, wiring; print('loaded'); wiring.{builder}()"
 
     run = _run(program, IN_LAMBDA)
 

@@ -5,11 +5,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-import broadcast
-import connect
-import disconnect
-import unknown_frame
-from events import EventError
+from handlers import broadcast, connect, disconnect, unknown_frame
+from handlers.events import EventError
 from tests.unit.lambdas.fakes import NOW_MS, FakeDynamo
 
 if TYPE_CHECKING:

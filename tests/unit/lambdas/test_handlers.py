@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-import broadcast
-import connect
-import disconnect
 import report
-import unknown_frame
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
+from handlers import broadcast, connect, disconnect, unknown_frame
 from observability import logger
 from settings import BroadcastSettings, SettingsError
 from storage.ledger import Ledger, Opening, Refusal

@@ -13,7 +13,7 @@ LAMBDAS = Path(__file__).parents[3] / "lambdas"
 @pytest.mark.parametrize("function", ["connect", "disconnect", "unknown_frame"])
 def test_function_imports_no_metrics_nor_batch(function: str) -> None:
     """Each connection waits for these imports."""
-    program = f"import sys, {function}; print(*sys.modules)"
+    program = f"import sys, handlers.{function}; print(*sys.modules)"
 
     run = subprocess.run(
         [sys.executable, "-c", program],
@@ -24,5 +24,5 @@ def test_function_imports_no_metrics_nor_batch(function: str) -> None:
     )
 
     # Powertools' own metrics come with its Logger; ours, and what only broadcasting needs, do not.
-    banned = {"metrics", "broadcast", "aws_lambda_powertools.utilities.batch"}
+    banned = {"metrics", "handlers.broadcast", "aws_lambda_powertools.utilities.batch"}
     assert banned.isdisjoint(run.stdout.split())

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-import connect
 from broadcasting.subprotocol import choose, split_header
+from handlers import connect
 from tests.unit.lambdas.fakes import NOW_MS, FakeDynamo
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_8"

@@ -68,7 +68,7 @@ STATEMENTS = {
 @pytest.mark.parametrize("module", STATEMENTS)
 def test_function_may_do_exactly_what_it_needs(prod: Template, module: str) -> None:
     """A function's role has these statements, in one policy, and no others."""
-    handler = {"Properties": {"Handler": f"{module}.handler"}}
+    handler = {"Properties": {"Handler": f"handlers.{module}.handler"}}
     (function,) = prod.find_resources("AWS::Lambda::Function", handler).values()
     role = function["Properties"]["Role"]["Fn::GetAtt"][0]
 

@@ -194,7 +194,7 @@ def test_broadcast_function_has_its_settings(dev_with_all_set: Template) -> None
     dev_with_all_set.has_resource_properties(
         "AWS::Lambda::Function",
         {
-            "Handler": "broadcast.handler",
+            "Handler": "handlers.broadcast.handler",
             "MemorySize": 256,
             "Timeout": 90,
             "RecursiveLoop": "Allow",

@@ -14,7 +14,7 @@ from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from broadcasting.work import ALL_SHARDS
 from carried import Carried
-from events import Record, records_of
+from handlers.events import Record, records_of
 from metrics import publish_lease, publish_rejected
 from observability import logger
 from report import report_carried

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from events import MESSAGE, EventError, connection_id_of
+from handlers.events import MESSAGE, EventError, connection_id_of
 from observability import logger
 
 _SHOWN_CHARACTERS = 80

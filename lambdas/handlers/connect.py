@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broadcasting.subprotocol import choose
-from events import EventError, parse_connect
+from handlers.events import EventError, parse_connect
 from observability import logger
 from storage.errors import WriteError
 from wiring import build_in_lambda, connections_table

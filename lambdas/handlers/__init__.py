@@ -1,0 +1,1 @@
+"""The doors: each parses an event, calls what is behind it, and translates the answer."""
