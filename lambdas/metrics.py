@@ -4,7 +4,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from broadcasting.ledger import LeaseLostError
-from carried import Carried
+from slices.report import Carried
 
 _metrics = Metrics(namespace="Crier")
 

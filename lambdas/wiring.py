@@ -23,6 +23,7 @@ from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from observability import logger
 from settings import BroadcastSettings, ConnectionSettings
+from slices.worker import Worker
 from storage.budget import PostBudget
 from storage.connections import ConnectionsTable
 from storage.idle_connections import close_when_idle
@@ -30,7 +31,6 @@ from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
-from worker import Worker
 
 _STORAGE_CONFIG = Config(
     connect_timeout=2,

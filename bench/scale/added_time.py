@@ -8,7 +8,7 @@ from typing import Any
 from bench.scale.site import POST_BURST, POSTS_PER_SECOND, Site
 from broadcasting.ledger import ROOT, SliceRow
 from broadcasting.work import ALL_SHARDS
-from journey import Journey
+from slices.progress import Journey
 from storage.audience_reader import AudienceReader
 
 CONNECTIONS = 3_000

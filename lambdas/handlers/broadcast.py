@@ -13,14 +13,14 @@ from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from broadcasting.work import ALL_SHARDS
-from carried import Carried
+from handlers.broadcast_log import report_carried
 from handlers.events import Record, records_of
 from metrics import publish_lease, publish_rejected
 from observability import logger
-from report import report_carried
+from slices.report import Carried
+from slices.worker import SWEEP_SECONDS
 from storage.ledger import Lease, Opening, Refusal
 from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
-from worker import SWEEP_SECONDS
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

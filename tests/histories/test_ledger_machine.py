@@ -24,9 +24,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import bookkeeping
-import report
-import worker
 from broadcasting import breaker, trouble
 from broadcasting.audience import shard_of
 from broadcasting.counts import Counts
@@ -34,8 +31,10 @@ from broadcasting.ledger import LeaseLostError
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.trouble import Evidence
 from broadcasting.work import ShardCursor, Work
-from carried import Carried
 from handlers import broadcast
+from handlers import broadcast_log as report
+from slices import bookkeeping, worker
+from slices.report import Carried
 from storage import audience_reader, sweeper
 from storage.errors import StorageError
 from storage.ledger_items import LIFE_SECONDS, slice_of

@@ -27,13 +27,13 @@ from broadcasting.trouble import Answers, RecentAnswers
 from delivery.port import Watch
 from handlers import broadcast
 from settings import BroadcastSettings
+from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
 from storage.ledger_items import Item, Row
 from storage.queues import DeadLetters, SliceQueue
 from tests.unit.lambdas.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
 from wiring import BroadcastWiring
-from worker import Worker
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

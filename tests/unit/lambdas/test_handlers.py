@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-import report
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.message import Broadcast
@@ -15,8 +14,10 @@ from broadcasting.outcome import Outcome
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
 from handlers import broadcast, connect, disconnect, unknown_frame
+from handlers import broadcast_log as report
 from observability import logger
 from settings import BroadcastSettings, SettingsError
+from slices.worker import Worker
 from storage.ledger import Ledger, Opening, Refusal
 from storage.queues import DeadLetters, SliceQueue
 from tests.unit.lambdas.fakes import (
@@ -33,7 +34,6 @@ from tests.unit.lambdas.fakes import (
     plan,
 )
 from wiring import BroadcastWiring
-from worker import Worker
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

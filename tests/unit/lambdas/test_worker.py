@@ -6,8 +6,6 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-import bookkeeping
-import worker
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.counts import Counts
 from broadcasting.ledger import LeaseLostError, Outage, SliceRow
@@ -15,7 +13,9 @@ from broadcasting.outcome import Outcome, Verdict
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.trouble import RecentAnswers, Trouble
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
-from carried import Carried
+from slices import bookkeeping, worker
+from slices.report import Carried
+from slices.worker import STOPPED_DELAY_SECONDS, Worker
 from storage.errors import ReadError, StorageError, WriteError
 from storage.ledger import Lease, Ledger, Opening, Refusal
 from storage.ledger_items import FailedRow, slice_key, slice_of
@@ -33,7 +33,6 @@ from tests.unit.lambdas.fakes import (
     left,
     plan,
 )
-from worker import STOPPED_DELAY_SECONDS, Worker
 
 LEASE_MS = 65_000
 

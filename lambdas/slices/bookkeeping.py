@@ -10,7 +10,7 @@ from broadcasting.counts import Counts
 from broadcasting.ledger import Outage, announced
 from broadcasting.retry import Backoff, next_round_seconds
 from broadcasting.work import Work
-from journey import Journey
+from slices.progress import Journey
 from storage.connections import PAGE_ROWS
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Lease, Ledger

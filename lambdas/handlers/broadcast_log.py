@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from broadcasting.ledger import LeaseLostError, Summary
-from carried import Carried
 from metrics import publish_carried
 from observability import log_receipt, logger
+from slices.report import Carried
 
 
 def report_carried(carried: Carried) -> None:

@@ -13,7 +13,7 @@ from broadcasting.ledger import SliceRow
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.work import ShardCursor, Work
-from journey import Journey, end_round
+from slices.progress import Journey, end_round
 from storage.audience_reader import AudienceReader
 from tests.unit.lambdas.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 

@@ -4,16 +4,16 @@ import math
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
-from bookkeeping import Bookkeeper
 from broadcasting.clock import Clock
 from broadcasting.ledger import LeaseLostError, Outage
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
 from broadcasting.work import Work
-from carried import Carried
 from delivery.port import FanOut, Watch
-from journey import Journey
-from rounds import Round
+from slices.bookkeeping import Bookkeeper
+from slices.progress import Journey
+from slices.report import Carried
+from slices.rounds import Round
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
 from storage.errors import ReadError, StorageError

@@ -5,7 +5,7 @@ from broadcasting.clock import Clock
 from broadcasting.ledger import Outage
 from broadcasting.trouble import Evidence, Left, RecentAnswers, Trouble, explain, judge
 from broadcasting.work import Work
-from journey import Journey
+from slices.progress import Journey
 from storage.ledger import Lease
 
 LONG_REST_SECONDS = 60
