@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
 from broadcasting.clock import Clock
-from broadcasting.pacer import Pace
+from broadcasting.pacing.pacer import Pace
 from delivery.connector import tls_context
 from delivery.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut

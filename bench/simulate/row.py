@@ -1,6 +1,6 @@
 """The budget's row in virtual time: one number, and writes that are conditional on it."""
 
-from broadcasting.budget import Write
+from broadcasting.pacing.budget import Write
 
 
 class Row:

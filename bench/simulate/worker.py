@@ -16,9 +16,9 @@ from bench.simulate.scenario import (
     WORKER_POSTS_PER_SECOND,
     Scenario,
 )
-from broadcasting.allowance import Allowance
-from broadcasting.budget import Belief, BudgetError, Reservation
-from broadcasting.pacer import Pacer
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.budget import Belief, BudgetError, Reservation
+from broadcasting.pacing.pacer import Pacer
 from broadcasting.retry import Backoff
 
 _KNOWN = 4_096

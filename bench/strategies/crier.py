@@ -14,7 +14,7 @@ from bench.measurement import Outcome as End
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
-from broadcasting.pacer import Pace
+from broadcasting.pacing.pacer import Pace
 from delivery.connector import tls_context
 from delivery.endpoint import parse_endpoint
 from delivery.selector_fan_out import THREADS, SelectorFanOut

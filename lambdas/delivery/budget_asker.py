@@ -5,9 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Condition, Thread
 
-from broadcasting.allowance import Allowance
-from broadcasting.budget import Budget, Grant
-from broadcasting.pacer import Pacer
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.budget import Budget, Grant
+from broadcasting.pacing.pacer import Pacer
 from delivery.lasting_time import LastingTime
 
 FLUSH_SECONDS = 0.5

@@ -7,10 +7,10 @@ from operator import length_hint
 from threading import Lock
 
 from broadcasting.audience import Connection
-from broadcasting.budget import Budget
 from broadcasting.clock import Clock
 from broadcasting.outcome import Settlement
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Budget
+from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from delivery.connector import Connector
 from delivery.endpoint import Endpoint

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from threading import Condition
 
-from broadcasting.allowance import Allowance
-from broadcasting.budget import Budget
 from broadcasting.clock import Clock
-from broadcasting.pacer import Pace, Pacer
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.budget import Budget
+from broadcasting.pacing.pacer import Pace, Pacer
 from delivery.budget_asker import BudgetAsker
 from delivery.lasting_time import LastingTime
 

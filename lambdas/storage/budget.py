@@ -11,8 +11,8 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from broadcasting.budget import Ask, Belief, BudgetError, Grant, Reservation, Write
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Ask, Belief, BudgetError, Grant, Reservation, Write
+from broadcasting.pacing.pacer import Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

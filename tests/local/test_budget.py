@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.config import Config
 
-from broadcasting.budget import Ask, BudgetError, Grant
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Ask, BudgetError, Grant
+from broadcasting.pacing.pacer import Pace
 from crier.deployment import Deployment
 from storage.budget import KEY, PostBudget
 

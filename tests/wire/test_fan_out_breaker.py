@@ -24,8 +24,8 @@ from broadcasting.breaker import (
     WINDOW_POSTS,
     Breaker,
 )
-from broadcasting.budget import Ask, Grant
 from broadcasting.outcome import Outcome, Verdict
+from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.connector import Connector

@@ -29,10 +29,10 @@ from bench.stand_in.reaction import (
 from bench.stand_in.server import StandIn
 from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
-from broadcasting.budget import Ask, Grant
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Verdict
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Ask, Grant
+from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery import post_loop

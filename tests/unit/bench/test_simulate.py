@@ -18,7 +18,7 @@ from bench.simulate.row import Row
 from bench.simulate.scenario import ANSWER_SECONDS, SHOWN, Scenario, scenarios
 from bench.simulate.simulation import Simulation
 from bench.simulate.targets import judge
-from broadcasting.budget import Write
+from broadcasting.pacing.budget import Write
 
 A_RUN = Run(
     workers=4,

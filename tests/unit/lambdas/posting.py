@@ -14,10 +14,10 @@ from botocore.config import Config
 
 from bench.stand_in.reaction import Answer
 from broadcasting.audience import Connection
-from broadcasting.budget import Budget
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Budget
+from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from delivery.boto3_fan_out import Boto3FanOut
 from delivery.connector import tls_context

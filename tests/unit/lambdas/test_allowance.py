@@ -4,16 +4,16 @@ import math
 
 import pytest
 
-from broadcasting.allowance import (
+from broadcasting.pacing.allowance import (
     LEAD_SECONDS,
     LINGER_SECONDS,
     LOCAL_SECONDS,
     LOCAL_SHARE,
     Allowance,
 )
-from broadcasting.budget import Ask
-from broadcasting.held_grant import FRESH_SECONDS
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Ask
+from broadcasting.pacing.held_grant import FRESH_SECONDS
+from broadcasting.pacing.pacer import Pace
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 HEAD_START = 62

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcasting.budget import (
+from broadcasting.pacing.budget import (
     HALVING_MS,
     KEPT_SHARE,
     ROW_WRITES_PER_SECOND,
@@ -18,7 +18,7 @@ from broadcasting.budget import (
     Write,
     small_posts,
 )
-from broadcasting.pacer import Pace
+from broadcasting.pacing.pacer import Pace
 
 ENOUGH = settings(max_examples=200, deadline=None)
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)

@@ -10,10 +10,10 @@ from threading import Condition, Thread
 
 import pytest
 
-from broadcasting.allowance import Allowance
-from broadcasting.budget import Ask, BudgetError, Grant
 from broadcasting.clock import Clock
-from broadcasting.pacer import Pace, Pacer
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.budget import Ask, BudgetError, Grant
+from broadcasting.pacing.pacer import Pace, Pacer
 from delivery.budget_asker import BudgetAsker
 from delivery.lasting_time import LastingTime
 from delivery.shared_pacer import SharedPacer

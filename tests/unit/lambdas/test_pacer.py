@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcasting.allowance import Allowance
-from broadcasting.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pace, Pacer
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pace, Pacer
 
 ENOUGH = settings(max_examples=200, deadline=None)
 PACE = Pace(posts_per_second=1000.0, burst=50.0)

@@ -5,8 +5,8 @@ from threading import Semaphore
 
 import pytest
 
-from broadcasting.budget import Ask, BudgetError, Grant
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Ask, BudgetError, Grant
+from broadcasting.pacing.pacer import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
 from tests.unit.lambdas.fakes import FakeTime
 

@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
-from broadcasting.pacer import Pace, Pacer
+from broadcasting.pacing.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
 from delivery.endpoint import parse_endpoint
 from delivery.lasting_time import LastingTime

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from broadcasting.allowance import Allowance
+    from broadcasting.pacing.allowance import Allowance
 
 WINDOW_SECONDS = 0.1
 """How long answers are gathered before they are judged: longer than a post is under way."""

@@ -3,9 +3,9 @@
 import math
 from collections import deque
 
-from broadcasting.budget import Ask, small_posts
-from broadcasting.held_grant import FRESH_SECONDS, NOTHING, HeldGrant
-from broadcasting.pacer import Pace
+from broadcasting.pacing.budget import Ask, small_posts
+from broadcasting.pacing.held_grant import FRESH_SECONDS, NOTHING, HeldGrant
+from broadcasting.pacing.pacer import Pace
 
 LEAD_SECONDS = 0.03
 """How long before the last granted post goes more are asked for."""
