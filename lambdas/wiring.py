@@ -17,8 +17,8 @@ from botocore.httpsession import get_cert_path
 
 from broadcasting.clock import Clock
 from broadcasting.pacing.pacer import Pace
-from delivery.connector import tls_context
-from delivery.endpoint import parse_endpoint
+from delivery.http.connector import tls_context
+from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from observability import logger

@@ -15,8 +15,8 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.pacer import Pace
-from delivery.connector import tls_context
-from delivery.endpoint import parse_endpoint
+from delivery.http.connector import tls_context
+from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import THREADS, SelectorFanOut
 from delivery.signing import Credentials
 

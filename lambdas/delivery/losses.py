@@ -1,7 +1,7 @@
 """Why a post has no answer: the HTTP connection was lost, or had been closed before the post."""
 
-from delivery.http_answer import Answer
-from delivery.http_connection import HttpConnection
+from delivery.http.http1_connection import HttpConnection
+from delivery.http.http1_response import Answer
 from delivery.post import Post
 
 Ending = tuple[Post, Answer | Exception]

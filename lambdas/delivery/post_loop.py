@@ -4,8 +4,8 @@ import time
 
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
-from delivery.http_answer import Answer
-from delivery.http_pool import HttpPool
+from delivery.http.http1_response import Answer
+from delivery.http.pool import HttpPool
 from delivery.losses import Ending, IdleClosedError
 from delivery.port import ForbiddenError
 from delivery.post import Post

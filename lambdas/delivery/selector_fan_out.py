@@ -12,10 +12,10 @@ from broadcasting.outcome import Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
-from delivery.connector import Connector
-from delivery.endpoint import Endpoint
 from delivery.feeder import Feeder
-from delivery.http_pool import HttpPool, Timeouts
+from delivery.http.connector import Connector
+from delivery.http.endpoint import Endpoint
+from delivery.http.pool import HttpPool, Timeouts
 from delivery.port import Watch
 from delivery.post_loop import PostLoop
 from delivery.run import Run

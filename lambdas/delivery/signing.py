@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from delivery.endpoint import Endpoint
+from delivery.http.endpoint import Endpoint
 from delivery.port import ForbiddenError
 
 SERVICE = "execute-api"

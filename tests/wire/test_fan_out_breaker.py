@@ -28,9 +28,9 @@ from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
-from delivery.connector import Connector
-from delivery.http_connection import HttpConnection
-from delivery.http_pool import Timeouts
+from delivery.http.connector import Connector
+from delivery.http.http1_connection import HttpConnection
+from delivery.http.pool import Timeouts
 from delivery.port import Watch
 from delivery.selector_fan_out import SelectorFanOut
 from tests.unit.lambdas.loopback import Loopback, reset, silent_port, unused_port

@@ -20,9 +20,9 @@ from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from delivery.boto3_fan_out import Boto3FanOut
-from delivery.connector import tls_context
-from delivery.endpoint import parse_endpoint
-from delivery.http_pool import Timeouts
+from delivery.http.connector import tls_context
+from delivery.http.endpoint import parse_endpoint
+from delivery.http.pool import Timeouts
 from delivery.port import FanOut, Watch
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials

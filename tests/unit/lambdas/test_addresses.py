@@ -2,7 +2,7 @@
 
 import socket
 
-from delivery.addresses import Address, Addresses, Route
+from delivery.http.addresses import Address, Addresses, Route
 
 A: Address = (socket.AF_INET, ("192.0.2.1", 443))
 B: Address = (socket.AF_INET, ("192.0.2.2", 443))

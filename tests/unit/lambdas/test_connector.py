@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from delivery.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
-from delivery.endpoint import parse_endpoint
-from delivery.http_answer import Answer
-from delivery.http_connection import READ, HttpConnection
-from delivery.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
+from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
+from delivery.http.endpoint import parse_endpoint
+from delivery.http.http1_connection import READ, HttpConnection
+from delivery.http.http1_response import Answer
+from delivery.http.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
 from tests.unit.lambdas.fakes import FakeTime
 from tests.unit.lambdas.loopback import (
     OK,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.endpoint import Endpoint, parse_endpoint
+from delivery.http.endpoint import Endpoint, parse_endpoint
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from delivery.http_answer import (
+from delivery.http.http1_head import Head, MalformedAnswerError, parse_head
+from delivery.http.http1_response import (
     MAX_ANSWER_BYTES,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
     Answer,
     AnswerParser,
 )
-from delivery.http_head import Head, MalformedAnswerError, parse_head
 
 ENOUGH = settings(max_examples=200, deadline=None)
 PIECE_BYTES = 4096

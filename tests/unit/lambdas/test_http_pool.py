@@ -15,16 +15,16 @@ import pytest
 
 from bench.stand_in.certificate import ServerCertificate, issue_certificate
 from broadcasting.audience import Connection
-from delivery.connector import Connector, tls_context
-from delivery.endpoint import parse_endpoint
-from delivery.http_answer import Answer
-from delivery.http_connection import ClosedError
-from delivery.http_head import MalformedAnswerError
-from delivery.http_pool import HttpPool, Timeouts
+from delivery.http.connector import Connector, tls_context
+from delivery.http.endpoint import parse_endpoint
+from delivery.http.http1_connection import ClosedError
+from delivery.http.http1_head import MalformedAnswerError
+from delivery.http.http1_response import Answer
+from delivery.http.openings import OPENING_AT_ONCE
+from delivery.http.pool import HttpPool, Timeouts
+from delivery.http.waker import Waker
 from delivery.losses import Ending, IdleClosedError
-from delivery.openings import OPENING_AT_ONCE
 from delivery.post import Post
-from delivery.waker import Waker
 from tests.unit.lambdas.fakes import NOW_MS, FakeTime
 from tests.unit.lambdas.loopback import (
     GONE,

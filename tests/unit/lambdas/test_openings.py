@@ -9,11 +9,11 @@ import pytest
 
 from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from broadcasting.audience import Connection
-from delivery.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
-from delivery.endpoint import parse_endpoint
-from delivery.http_pool import HttpPool, Timeouts
+from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
+from delivery.http.endpoint import parse_endpoint
+from delivery.http.openings import OPENING_AT_ONCE
+from delivery.http.pool import HttpPool, Timeouts
 from delivery.losses import IdleClosedError
-from delivery.openings import OPENING_AT_ONCE
 from delivery.post import Post
 from tests.unit.lambdas.fakes import NOW_MS, FakeTime
 from tests.unit.lambdas.loopback import (

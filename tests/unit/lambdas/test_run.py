@@ -15,7 +15,7 @@ from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.answers import Batch
-from delivery.endpoint import parse_endpoint
+from delivery.http.endpoint import parse_endpoint
 from delivery.port import LAST_ANSWERS_SECONDS, ForbiddenError, Watch
 from delivery.post import Post
 from delivery.run import TEMPLATE_SECONDS, Run

@@ -20,7 +20,7 @@ from urllib3 import HTTPResponse
 
 from broadcasting.pacing.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
-from delivery.endpoint import parse_endpoint
+from delivery.http.endpoint import parse_endpoint
 from delivery.lasting_time import LastingTime
 from delivery.port import ForbiddenError, Watch
 from delivery.run import TEMPLATE_SECONDS, Run

@@ -4,8 +4,8 @@ from itertools import takewhile
 from selectors import BaseSelector
 
 from broadcasting.clock import Clock
-from delivery.connector import ATTEMPT_DELAY_SECONDS, Connector
-from delivery.http_connection import HttpConnection
+from delivery.http.connector import ATTEMPT_DELAY_SECONDS, Connector
+from delivery.http.http1_connection import HttpConnection
 
 OPENING_AT_ONCE = 8
 """How many connections are being opened at a time."""

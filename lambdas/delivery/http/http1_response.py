@@ -7,7 +7,7 @@ is ever taken for another's.
 import re
 from typing import Final, NamedTuple
 
-from delivery.http_head import Head, MalformedAnswerError, parse_head
+from delivery.http.http1_head import Head, MalformedAnswerError, parse_head
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024

@@ -4,8 +4,8 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from delivery.addresses import Address
-from delivery.endpoint import Endpoint
+from delivery.http.addresses import Address
+from delivery.http.endpoint import Endpoint
 
 RESOLVED_SECONDS = 60.0
 """How long an address is good for: the service's names are resolved anew every minute."""

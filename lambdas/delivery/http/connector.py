@@ -8,10 +8,10 @@ from concurrent.futures import wait
 from threading import Lock
 
 from broadcasting.clock import Clock
-from delivery.addresses import Addresses, Route
-from delivery.endpoint import Endpoint
-from delivery.http_connection import HttpConnection
-from delivery.resolver import Resolver
+from delivery.http.addresses import Addresses, Route
+from delivery.http.endpoint import Endpoint
+from delivery.http.http1_connection import HttpConnection
+from delivery.http.resolver import Resolver
 
 ATTEMPT_DELAY_SECONDS = 0.25
 """How long an attempt is waited for before another one races it: RFC 8305, 5."""

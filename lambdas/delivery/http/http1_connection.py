@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from delivery.http_answer import Answer, AnswerParser
-from delivery.http_head import MalformedAnswerError
+from delivery.http.http1_head import MalformedAnswerError
+from delivery.http.http1_response import Answer, AnswerParser
 
 if TYPE_CHECKING:
     from delivery.post import Post

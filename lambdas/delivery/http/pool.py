@@ -6,14 +6,14 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from broadcasting.clock import Clock
-from delivery.connector import Connector
-from delivery.http_answer import Answer
-from delivery.http_connection import HttpConnection
-from delivery.http_head import MalformedAnswerError
+from delivery.http.connector import Connector
+from delivery.http.http1_connection import HttpConnection
+from delivery.http.http1_head import MalformedAnswerError
+from delivery.http.http1_response import Answer
+from delivery.http.openings import Openings, watch
+from delivery.http.waker import Waker
 from delivery.losses import Ending, loss
-from delivery.openings import Openings, watch
 from delivery.post import Post
-from delivery.waker import Waker
 
 
 class Timeouts(NamedTuple):
