@@ -7,8 +7,7 @@ from typing import NamedTuple, TypeVar
 from broadcasting.clock import Clock
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import ROOT, LedgerError, SliceRow, Summary, lease
-from storage.errors import ConflictError
-from storage.ledger_items import (
+from broadcasting.ledger_items import (
     LIFE_SECONDS,
     Item,
     frame_key,
@@ -18,6 +17,7 @@ from storage.ledger_items import (
     summary_key,
     summary_of,
 )
+from storage.errors import ConflictError
 from storage.ledger_rows import next_version
 from storage.ledger_table import LedgerTable
 

@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from broadcasting.errors import RejectedError
 from broadcasting.ledger import ROOT, SliceRow, Summary
-from broadcasting.work import Work
-from storage.errors import ConflictError
-from storage.ledger_items import (
+from broadcasting.ledger_items import (
     FrameRow,
     Recent,
     Sequence,
@@ -17,6 +15,8 @@ from storage.ledger_items import (
     sequence_key,
     sequence_of,
 )
+from broadcasting.work import Work
+from storage.errors import ConflictError
 from storage.ledger_lease import Lease, Leasing, Refusal
 from storage.ledger_rows import next_version, over_leftover
 from storage.ledger_table import LedgerTable

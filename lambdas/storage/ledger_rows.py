@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from broadcasting.ledger import SliceRow, Summary
-from storage.ledger_items import FailedRow, key_of
+from broadcasting.ledger_items import FailedRow, key_of
 from storage.ledger_table import LedgerTable
 
 _Versioned = TypeVar("_Versioned", Summary, SliceRow)

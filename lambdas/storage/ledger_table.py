@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from broadcasting.ledger_items import LIFE_SECONDS, Item, Row, key_of, to_item
+from broadcasting.ledger_items import Sequence as Counter
 from storage.errors import ReadError
-from storage.ledger_items import LIFE_SECONDS, Item, Row, key_of, to_item
-from storage.ledger_items import Sequence as Counter
 from storage.ledger_refusals import refusal_of
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from broadcasting import breaker, trouble
 from broadcasting.audience import shard_of
 from broadcasting.counts import Counts
 from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_items import LIFE_SECONDS, slice_of
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.trouble import Evidence
 from broadcasting.work import ShardCursor, Work
@@ -37,7 +38,6 @@ from slices import bookkeeping, worker
 from slices.report import Carried
 from storage import audience_reader, sweeper
 from storage.errors import StorageError
-from storage.ledger_items import LIFE_SECONDS, slice_of
 from tests.unit.lambdas.fakes import OLD_MS
 from tests.unit.lambdas.simulation import (
     SLICES,

@@ -18,11 +18,7 @@ from broadcasting.counts import Counts
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import ROOT, LeaseLostError
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
-from crier.deployment import Deployment
-from storage.errors import WriteError
-from storage.ledger import Lease, Ledger, Opening, Refusal
-from storage.ledger_items import (
+from broadcasting.ledger_items import (
     frame_key,
     frame_row_of,
     slice_key,
@@ -30,6 +26,10 @@ from storage.ledger_items import (
     summary_key,
     summary_of,
 )
+from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from crier.deployment import Deployment
+from storage.errors import WriteError
+from storage.ledger import Lease, Ledger, Opening, Refusal
 from storage.ledger_table import LedgerTable
 
 if TYPE_CHECKING:

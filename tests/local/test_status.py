@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.counts import Counts
+from broadcasting.ledger_items import FailedRow
 from broadcasting.message import Broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
@@ -24,7 +25,6 @@ from crier.clients import close_clients, connect_clients
 from crier.demo import add_ghosts
 from crier.deployment import Deployment
 from storage.ledger import Lease, Ledger, Opening
-from storage.ledger_items import FailedRow
 from storage.ledger_table import LedgerTable
 
 pytestmark = pytest.mark.timeout(120)

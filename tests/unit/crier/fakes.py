@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import SliceRow, Summary
+from broadcasting.ledger_items import FailedRow, Recent, Row, key_of, to_item
 from broadcasting.message import Broadcast
 from broadcasting.work import Work
-from storage.ledger_items import FailedRow, Recent, Row, key_of, to_item
 
 OPENED_MS = 1_767_225_600_000
 """The first moment of 2026."""

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from broadcasting.counts import Counts
+from broadcasting.ledger_items import FrameRow
 from broadcasting.work import ShardCursor, Work
 from crier.account import Account, FailedConnection
 from crier.account_rows import UnreadableError, UnreadableRow
 from crier.account_slices import GivenUp, Resting
 from crier.accounts import Accounts, Recent, watch
 from crier.errors import CrierError
-from storage.ledger_items import FrameRow
 from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
 CLOSED = Counts(targeted=5, delivered=4, gone=1)

@@ -12,12 +12,7 @@ from botocore.exceptions import ClientError
 from broadcasting.audience import Connection, shard_of
 from broadcasting.breaker import Heard
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement, Verdict
-from broadcasting.trouble import Answers
-from delivery.port import Watch
-from storage.connections import ConnectionsTable
-from storage.errors import BusyError, ConflictError, ReadError, WriteError
-from storage.ledger_items import (
+from broadcasting.ledger_items import (
     LIFE_SECONDS,
     Item,
     Row,
@@ -27,6 +22,11 @@ from storage.ledger_items import (
     summary_of,
     to_item,
 )
+from broadcasting.outcome import Outcome, Settlement, Verdict
+from broadcasting.trouble import Answers
+from delivery.port import Watch
+from storage.connections import ConnectionsTable
+from storage.errors import BusyError, ConflictError, ReadError, WriteError
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient

@@ -22,6 +22,7 @@ from broadcasting.attributes import KIND, REASON, REDRIVEN
 from broadcasting.audience import Connection
 from broadcasting.breaker import Heard
 from broadcasting.clock import Clock
+from broadcasting.ledger_items import Item, Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers, RecentAnswers
 from delivery.port import Watch
@@ -30,7 +31,6 @@ from settings import BroadcastSettings
 from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
-from storage.ledger_items import Item, Row
 from storage.queues import DeadLetters, SliceQueue
 from tests.unit.lambdas.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
 from wiring import BroadcastWiring

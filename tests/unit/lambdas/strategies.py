@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import SliceRow, Summary
+from broadcasting.ledger_items import FailedRow, FrameRow, Recent, Sequence
 from broadcasting.work import ShardCursor, Work
-from storage.ledger_items import FailedRow, FrameRow, Recent, Sequence
 
 TEXT = st.text(min_size=1)
 NUMBERS = st.integers(0, LATEST_MS)

@@ -11,10 +11,7 @@ from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, Outage, SliceRow
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
-from storage.errors import BusyError, StorageError, WriteError
-from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening, Refusal
-from storage.ledger_items import (
+from broadcasting.ledger_items import (
     frame_key,
     key_of,
     sequence_key,
@@ -23,6 +20,9 @@ from storage.ledger_items import (
     summary_key,
     to_item,
 )
+from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from storage.errors import BusyError, StorageError, WriteError
+from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening, Refusal
 from tests.unit.lambdas.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
 
 UNTIL_MS = NOW_MS + 65_000

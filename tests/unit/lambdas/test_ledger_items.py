@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 
 from broadcasting.ledger import SliceRow, Summary
-from broadcasting.work import Work
-from storage.ledger_items import (
+from broadcasting.ledger_items import (
     FailedRow,
     FrameRow,
     Item,
@@ -25,6 +24,7 @@ from storage.ledger_items import (
     summary_of,
     to_item,
 )
+from broadcasting.work import Work
 from tests.unit.lambdas.strategies import (
     FAILED_ROWS,
     FRAME_ROWS,

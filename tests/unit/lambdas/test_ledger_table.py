@@ -13,10 +13,10 @@ from botocore.exceptions import (
 )
 
 from broadcasting.ledger import ROOT, SliceRow, Summary
+from broadcasting.ledger_items import LIFE_SECONDS, Row, slice_of, summary_key, to_item
+from broadcasting.ledger_items import Sequence as Counter
 from broadcasting.work import ALL_SHARDS
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
-from storage.ledger_items import LIFE_SECONDS, Row, slice_of, summary_key, to_item
-from storage.ledger_items import Sequence as Counter
 from storage.ledger_table import LedgerTable
 from tests.unit.lambdas.fakes import NOW_MS
 from tests.unit.lambdas.ledger_dynamo import LedgerDynamo, canceled, refusal

@@ -7,9 +7,9 @@ import pytest
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from storage.ledger import Lease, Ledger, Opening, Refusal
-from storage.ledger_items import LIFE_SECONDS
 from tests.unit.lambdas.fakes import FAR, NOW_MS, FakeTime
 from tests.unit.lambdas.ledger_dynamo import LedgerDynamo
 

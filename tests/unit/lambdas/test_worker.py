@@ -9,6 +9,7 @@ import pytest
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.counts import Counts
 from broadcasting.ledger import LeaseLostError, Outage, SliceRow
+from broadcasting.ledger_items import FailedRow, slice_key, slice_of
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.trouble import RecentAnswers, Trouble
@@ -18,7 +19,6 @@ from slices.report import Carried
 from slices.worker import STOPPED_DELAY_SECONDS, Worker
 from storage.errors import ReadError, StorageError, WriteError
 from storage.ledger import Lease, Ledger, Opening, Refusal
-from storage.ledger_items import FailedRow, slice_key, slice_of
 from storage.queues import SliceQueue
 from tests.unit.lambdas.fakes import (
     FAR,
