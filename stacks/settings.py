@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from stacks.context_files import origin
+
 STAGES = ("dev", "prod")
 
 LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
@@ -168,8 +170,11 @@ def _complaint(name: str, value: object, allowed: str) -> str:
 
 def _unknown(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, 1)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return f"there is no setting {name!r}{meant} Settings are: {', '.join(sorted(known))}"
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return (
+        f"there is no setting {name!r}{meant} {origin(name)} Settings are: "
+        f"{', '.join(sorted(known))}."
+    )
 
 
 def _camel(name: str) -> str:
