@@ -12,6 +12,7 @@ with explained():
     import aws_cdk as cdk
 
     from stacks.broadcast_stack import BroadcastStack
+    from stacks.parts.dependencies import DependencyError
     from stacks.settings import Settings, SettingsError
 
     # The CDK CLI reads the cdk.json of the folder that it runs in: let the stack be the same in all
@@ -19,7 +20,7 @@ with explained():
     app = cdk.App(context=project["context"], analytics_reporting=project["versionReporting"])
     try:
         settings = Settings.from_context(app.node.get_all_context())
-    except SettingsError as error:
+        BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
+    except (SettingsError, DependencyError) as error:
         sys.exit(f"Error: {error}")
-    BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
     app.synth()
