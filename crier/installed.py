@@ -39,6 +39,13 @@ def explained() -> "Iterator[None]":
         sys.exit(f"Error: {missing_library(name, APP)}")
 
 
+def refuse_missing_libraries(*names: str) -> None:
+    """End the process with a sentence, and exit code 1, if the local AWS lacks a library."""
+    for name in names:
+        if find_spec(name) is None:
+            sys.exit(f"Error: {missing_library(name, LOCAL)}")
+
+
 def refuse_missing_node() -> None:
     """End the process with a sentence, and exit code 1, if the CDK will not find Node."""
     node = os.environ.get("JSII_NODE", "node")

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from crier import installed
-from crier.installed import explained, missing_library, refuse_missing_node
+from crier.installed import (
+    explained,
+    missing_library,
+    refuse_missing_libraries,
+    refuse_missing_node,
+)
 from crier.project import ROOT
 
 
@@ -89,3 +94,12 @@ def test_missing_node_is_named(
     assert str(ended.value.code).startswith(
         f"Error: {looked_for} is not on the PATH, expected Node 22 or newer"
     )
+
+
+def test_library_of_the_local_aws_is_named_with_what_installs_it() -> None:
+    """It is in another file of requirements than what the other commands need."""
+    with pytest.raises(SystemExit) as ended:
+        refuse_missing_libraries("sys", "no_such_library")
+
+    assert str(ended.value.code).startswith("Error: no_such_library is not installed in ")
+    assert str(ended.value.code).endswith(f" -r {ROOT}/requirements-dev.txt`")
