@@ -21,6 +21,7 @@ from typing import Any
 _PREFIX = "crier-"
 _RUN = "run.lock"
 _GROUP = "group-"
+_KILL = signal.SIGKILL
 _DEATH_SECONDS = 10.0
 
 
@@ -78,7 +79,7 @@ def _is_ended(group: Path) -> bool:
         if time.monotonic() > give_up:
             return False
         with suppress(ProcessLookupError, PermissionError):  # the last one has just ended
-            os.killpg(int(group.name.removeprefix(_GROUP)), signal.SIGKILL)
+            os.killpg(int(group.name.removeprefix(_GROUP)), _KILL)
         time.sleep(0.01)
     return True
 
