@@ -21,4 +21,5 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
 for stream in (sys.stdout, sys.stderr):
     stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
-main()
+with explained():
+    main()
