@@ -65,7 +65,9 @@ def test_deployment_says_what_to_type_when_the_cdk_is_missing(aws: LocalAws, roo
     with pytest.raises(CrierError) as caught:
         deploy_locally(aws, ignore)
 
-    assert str(caught.value) == "the CDK CLI is not there; `make setup` installs it, or `npm install`"
+    assert (
+        str(caught.value) == "the CDK CLI is not there; `make setup` installs it, or `npm install`"
+    )
 
 
 def test_deployment_shows_the_last_lines_when_the_cdk_fails(aws: LocalAws, root: Path) -> None:
