@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from stacks import producers
+from stacks.context_files import origin
 
 STAGES = ("dev", "prod")
 
@@ -201,8 +202,11 @@ def _complaint(name: str, value: object, allowed: str) -> str:
 
 def _unknown(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, 1)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return f"there is no setting {name!r}{meant} Settings are: {', '.join(sorted(known))}"
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return (
+        f"there is no setting {name!r}{meant} {origin(name)} Settings are: "
+        f"{', '.join(sorted(known))}."
+    )
 
 
 def _camel(name: str) -> str:
