@@ -10,11 +10,7 @@ _PROJECT = Path(__file__).parents[1] / "cdk.json"
 
 
 def origin(name: str) -> str:
-    """Return a sentence that says where a name comes from: which file, when one has it.
-
-    The files are those that the CDK CLI reads, in its order:
-    https://docs.aws.amazon.com/cdk/v2/guide/context.html
-    """
+    """Return a sentence that says where a name comes from: which file, when one has it."""
     for path, context in _contexts():
         if name in context:
             return f"It comes from {path}: take it out there."
@@ -24,8 +20,18 @@ def origin(name: str) -> str:
     )
 
 
+def place_of(name: str, value: object) -> str:
+    """Return where a setting was given a value: in a file, or on the command line."""
+    given = (path for path, context in _contexts() if name in context and context[name] == value)
+    path = next(given, None)
+    return f"in {path}" if path else f"-c {name}=…"
+
+
 def _contexts() -> Iterator[tuple[Path, Any]]:
-    """Yield the files with their contexts, which are objects."""
+    """Yield the files that the CDK CLI reads, in its order, with their contexts.
+
+    https://docs.aws.amazon.com/cdk/v2/guide/context.html
+    """
     here = Path.cwd()
     for path in (here / "cdk.json", here / "cdk.context.json", _PROJECT, _at_home()):
         content = _content(path)

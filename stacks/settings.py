@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from stacks import producers
-from stacks.context_files import origin
+from stacks.context_files import origin, place_of
 
 STAGES = ("dev", "prod")
 
@@ -197,7 +197,8 @@ def _producers(value: object) -> tuple[str, ...]:
 
 
 def _complaint(name: str, value: object, allowed: str) -> str:
-    return f"{_camel(name)} is {value!r}, expected {allowed} (-c {_camel(name)}=…)"
+    place = place_of(_camel(name), value)
+    return f"{_camel(name)} is {value!r}, expected {allowed} ({place})"
 
 
 def _unknown(name: str, known: list[str]) -> str:

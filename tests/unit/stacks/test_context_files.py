@@ -96,3 +96,18 @@ def test_name_comes_from_the_command_line_when_no_file_has_it(
         "It comes from the command line (-c): the context of cdk.json and ~/.cdk.json, and "
         "cdk.context.json, do not have it."
     )
+
+
+@pytest.mark.usefixtures("here", "project")
+def test_wrong_value_is_traced_to_the_file_that_has_it(home: Path) -> None:
+    """The command line wins over the files, so a value that they do not have is from there."""
+    path = home / ".cdk.json"
+    path.write_text('{"context": {"stage": "test"}}')
+
+    with pytest.raises(SettingsError) as of_file:
+        Settings.from_context({"stage": "test"})
+    with pytest.raises(SettingsError) as of_command_line:
+        Settings.from_context({"stage": "beta"})
+
+    assert str(of_file.value) == f"stage is 'test', expected dev or prod (in {path})"
+    assert str(of_command_line.value) == "stage is 'beta', expected dev or prod (-c stage=…)"
