@@ -1,16 +1,26 @@
 """The CDK app: context in, a checked stack out."""
 
+import json
 import sys
+from pathlib import Path
 
-import aws_cdk as cdk
+from crier.installed import explained, refuse_missing_node
 
-from stacks.broadcast_stack import BroadcastStack
-from stacks.settings import Settings, SettingsError
+with explained():
+    refuse_missing_node()
 
-app = cdk.App()
-try:
-    settings = Settings.from_context(app.node.get_all_context())
-except SettingsError as error:
-    sys.exit(f"Error: {error}")
-BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
-app.synth()
+    import aws_cdk as cdk
+
+    from stacks.broadcast_stack import BroadcastStack
+    from stacks.parts.dependencies import DependencyError
+    from stacks.settings import Settings, SettingsError
+
+    # The CDK CLI reads the cdk.json of the folder that it runs in: let the stack be the same in all
+    project = json.loads(Path(__file__).with_name("cdk.json").read_text())
+    app = cdk.App(context=project["context"], analytics_reporting=project["versionReporting"])
+    try:
+        settings = Settings.from_context(app.node.get_all_context())
+        BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
+    except (SettingsError, DependencyError) as error:
+        sys.exit(f"Error: {error}")
+    app.synth()

@@ -20,11 +20,13 @@ from crier.demo import Progress, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally
 from crier.errors import CrierError
 from crier.files import make_place_for
+from crier.installed import refuse_missing_libraries
 from crier.interrupts import interrupts
 from crier.limits import allow_clients, raise_file_limit
 from crier.local_aws import LocalAws, stay_local
 from crier.logs import LogFollower
 from crier.project import BUILD
+from crier.run_folder import end_what_is_left
 from crier.session import announced, refuse_second_run
 
 app = typer.Typer(
@@ -53,6 +55,8 @@ def main() -> None:
 @app.command()
 def local(port: Port = 0) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
+    refuse_missing_libraries("ministack")
+    end_what_is_left()  # what a killed run has left may look like a run
     refuse_second_run()
     if (files := raise_file_limit(_MANY_FILES)) < _MANY_FILES:
         terminal.show_few_files(files, _MANY_FILES)
@@ -82,6 +86,7 @@ def demo(
     ] = BUILD / "demo.json",
 ) -> None:
     """Deploy locally, connect clients, broadcast once and prove that everyone received it."""
+    refuse_missing_libraries("ministack", "websockets")
     allow_clients(connections)
     make_place_for(figures)
     with _orderly(), terminal.progress() as bars, _deployed(bars, port) as (_, deployment):

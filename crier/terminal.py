@@ -1,8 +1,11 @@
 """What people see: progress on stderr, data on stdout."""
 
 import json
+import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.panel import Panel
@@ -11,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from crier.deployment import Deployment
-from crier.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from crier.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, clean_environment
 from crier.logs import LogLine
+from crier.project import PYTHON, ROOT
 from crier.proof import Proof
 
 out = Console()
@@ -76,14 +80,16 @@ def _invitation(deployment: Deployment) -> Mapping[str, str]:
         f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
         f".venv-aws-cli/bin/aws --region {REGION} --endpoint-url {endpoint} sqs"
     )
+    python = _shown(PYTHON)
+    node = shutil.which("node", path=clean_environment()["PATH"]) or "node"
     return {
         "WebSocket URL": deployment.web_socket_url,
         "Queue URL": deployment.queue_url,
         "Dead-letter queue URL": deployment.dead_letter_queue_url,
-        "Connect": f".venv/bin/node node_modules/.bin/wscat -c {deployment.web_socket_url}",
-        "Broadcast": ".venv/bin/python -m crier send --wait 'Hear ye!'",
-        "List the broadcasts": ".venv/bin/python -m crier broadcasts",
-        "List what was rejected or given up": ".venv/bin/python -m crier dead-letters",
+        "Connect": f"{_shown(node)} node_modules/.bin/wscat -c {deployment.web_socket_url}",
+        "Broadcast": f"{python} -m crier send --wait 'Hear ye!'",
+        "List the broadcasts": f"{python} -m crier broadcasts",
+        "List what was rejected or given up": f"{python} -m crier dead-letters",
         "Broadcast with the AWS CLI (`make aws-cli` installs it)": (
             f"{sqs} send-message --queue-url {deployment.queue_url} "
             """--message-body '{"message": "Hear ye!"}'"""
@@ -93,6 +99,12 @@ def _invitation(deployment: Deployment) -> Mapping[str, str]:
             "--message-attribute-names All"
         ),
     }
+
+
+def _shown(program: str) -> str:
+    """Return a program as a word for the shell, from the project's folder if it is in it."""
+    path = Path(program)
+    return shlex.quote(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))
 
 
 def show_log_line(line: LogLine) -> None:

@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from stacks import producers
+from stacks.context_files import origin, place_of
 
 STAGES = ("dev", "prod")
 
@@ -196,13 +197,17 @@ def _producers(value: object) -> tuple[str, ...]:
 
 
 def _complaint(name: str, value: object, allowed: str) -> str:
-    return f"{_camel(name)} is {value!r}, expected {allowed} (-c {_camel(name)}=…)"
+    place = place_of(_camel(name), value)
+    return f"{_camel(name)} is {value!r}, expected {allowed} ({place})"
 
 
 def _unknown(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, 1)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return f"there is no setting {name!r}{meant} Settings are: {', '.join(sorted(known))}"
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return (
+        f"there is no setting {name!r}{meant} {origin(name)} Settings are: "
+        f"{', '.join(sorted(known))}."
+    )
 
 
 def _camel(name: str) -> str:

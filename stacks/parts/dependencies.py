@@ -19,6 +19,10 @@ ROOTS = ("aws-lambda-powertools",)
 _STAGED = Path(__file__).parents[2] / "build" / "dependencies"
 
 
+class DependencyError(Exception):
+    """An installed package cannot be a part of the layer; the message says why."""
+
+
 class Dependencies(Construct):
     """A layer with the functions' libraries. They are pure Python, so any machine can stage it."""
 
@@ -38,8 +42,8 @@ def stage(folder: Path) -> Path:
     """Return a folder inside `folder` with the packages as a layer has them, below `python/`.
 
     It is named after the versions in it, and made once: its content is reproducible, and two
-    synths at a time do not disturb each other. Raises ValueError for a package with compiled
-    code, which would not run on Lambda's arm64.
+    synths at a time do not disturb each other. Raises DependencyError for a package with compiled
+    code, which would not run on Lambda's arm64, and for one whose files are not known.
     """
     packages = _needed(ROOTS)
     target = folder / "-".join(f"{package.name}-{package.version}" for package in packages)
@@ -79,9 +83,17 @@ def _needed(names: tuple[str, ...]) -> list[Distribution]:
 
 
 def _sources(package: Distribution) -> Iterator[PackagePath]:
-    for file in package.files or ():
+    if not package.files:  # so it is in what a Linux distribution packages
+        raise DependencyError(
+            f"{package.name} has no list of its files (RECORD) in {package.locate_file('')}: "
+            "install requirements.txt with pip or uv in a virtual environment, and activate that"
+        )
+    for file in package.files:
         if file.suffix in (".so", ".pyd"):
-            raise ValueError(f"{file} is compiled; the layer takes packages in pure Python only")
+            raise DependencyError(
+                f"{file} is compiled, and the layer takes packages in pure Python only: install "
+                f"{package.name} without compiled code"
+            )
         is_generated = "__pycache__" in file.parts or ".." in file.parts
         is_metadata = file.parts[0].endswith(".dist-info")
         if not is_generated and not is_metadata:

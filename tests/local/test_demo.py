@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from crier.local_aws import LocalAws
 from crier.project import BUILD, ROOT
 
 pytestmark = pytest.mark.timeout(180)
@@ -131,6 +134,78 @@ def test_local_run_leaves_nothing_when_it_is_ended_during_the_deploy(
     assert local.returncode == 130
     assert "everything that was started is gone" in said
     time.sleep(2)  # the CDK made its folder again when it lived on
+    assert list(tmp_path.iterdir()) == []
+
+
+def _processes(folder: Path) -> set[int]:
+    """Return the processes that a run has started: each has the folder in its environment."""
+    return {
+        int(process.name)
+        for process in Path("/proc").iterdir()
+        if process.name.isdecimal() and os.fsencode(folder) in _environment(process)
+    }
+
+
+def _environment(process: Path) -> bytes:
+    with suppress(OSError):  # it has ended, or is another user's
+        return (process / "environ").read_bytes()
+    return b""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Return what starts a command whose folders are in `tmp_path`, and kills it at the end."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(command: str) -> subprocess.Popen[bytes]:
+        one = subprocess.Popen(
+            [sys.executable, "-m", "crier", *command.split()],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        one.kill()
+        one.wait()
+    (BUILD / "local.json").unlink(missing_ok=True)  # a killed run's counts for none
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux tells so much")
+@pytest.mark.parametrize(
+    ("command", "moment"),
+    [("demo --connections 20", "crier-*/jsii-kernel-*"), ("local", "crier-*/logs/*")],
+    ids=["a demo during its deploy", "a local run with workers"],
+)
+def test_killed_run_is_ended_by_the_next_one(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: Callable[[str], subprocess.Popen[bytes]],
+    command: str,
+    moment: str,
+) -> None:
+    """After `kill -9` the local AWS, its workers, the CDK and the folder go at the next start."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = start(command)
+    if command == "local":
+        _wait_for((BUILD / "local.json").exists, 90)
+        send = [sys.executable, "-m", "crier", "send", "--wait", "Hear ye!"]
+        subprocess.run(send, check=True, cwd=ROOT, stdout=subprocess.DEVNULL, timeout=60)
+    _wait_for(lambda: any(tmp_path.glob(moment)), 60)
+    (folder,) = tmp_path.glob("crier-*")
+    run.kill()
+    run.wait()
+    assert len(_processes(folder)) >= 2
+
+    with LocalAws() as aws:
+        assert list(tmp_path.iterdir()) == [aws.folder]
+        assert _processes(folder) == set()
+        assert aws.is_running
+
     assert list(tmp_path.iterdir()) == []
 
 

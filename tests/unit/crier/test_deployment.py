@@ -25,7 +25,6 @@ def aws() -> Iterator[LocalAws]:
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project's folder with nothing in it, and no programs on the path."""
     monkeypatch.setattr(deployment, "ROOT", tmp_path)
-    monkeypatch.setattr(deployment, "PROGRAMS", tmp_path / "bin")
     monkeypatch.setattr(local_aws, "PROGRAMS", tmp_path / "bin")
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     return tmp_path
@@ -66,7 +65,9 @@ def test_deployment_says_what_to_type_when_the_cdk_is_missing(aws: LocalAws, roo
     with pytest.raises(CrierError) as caught:
         deploy_locally(aws, ignore)
 
-    assert str(caught.value) == "the CDK CLI is not there; `make setup` installs it (npm ci)"
+    assert (
+        str(caught.value) == "the CDK CLI is not there; `make setup` installs it, or `npm install`"
+    )
 
 
 def test_deployment_shows_the_last_lines_when_the_cdk_fails(aws: LocalAws, root: Path) -> None:
@@ -128,12 +129,12 @@ def test_deployment_finds_the_app_when_its_path_has_a_space(
     """The app's command is one for a shell, which is to see one program."""
     install_node(root, 'echo "$@"; exit 1')
     install_cdk(root)
-    monkeypatch.setattr(deployment, "PROGRAMS", root / "a b")
+    monkeypatch.setattr(deployment, "PYTHON", f"{root}/a b/python3")
 
     with pytest.raises(CrierError) as caught:
         deploy_locally(aws, ignore)
 
-    assert f"--app='{root}/a b/python' app.py " in str(caught.value)
+    assert f"--app='{root}/a b/python3' app.py " in str(caught.value)
 
 
 @pytest.fixture

@@ -34,10 +34,10 @@ def taken_port() -> Iterator[int]:
 
 def install_ministack(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Let the local AWS be a shell script."""
-    program = folder / "ministack"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o700)
-    monkeypatch.setattr(local_aws, "PROGRAMS", folder)
+    python = folder / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(local_aws, "PYTHON", str(python))
 
 
 def test_local_aws_names_the_port_when_it_is_taken(temporary: Path, taken_port: int) -> None:

