@@ -15,10 +15,10 @@ from bench.machine import machine_facts
 from bench.result import LATEST, PARTIAL, Result, Run
 from bench.runner import Runner, Sample, in_rounds, run_all
 from bench.runs import FULL_REPEATS, QUICK_REPEATS, PlannedRun, full, only, quick
-from bench.stand_in.process import StandInError, StandInProcess
 from bench.strategies.registry import require, shown
 from bench.targets import PROBES, judge
 from bench.whole_path_cost import whole_path_microseconds
+from testbed.stand_in.process import StandInError, StandInProcess
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 _INTERRUPTED = 130

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from bench.job import Job
 from bench.measurement import Measurement
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.report import Report
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.report import Report
 
 
 def complaints(

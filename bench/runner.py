@@ -11,10 +11,10 @@ from bench.cores import Cores
 from bench.job import Job
 from bench.measurement import Measurement
 from bench.runs import PlannedRun
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInProcess
-from bench.stand_in.report import Report
 from bench.strategies.registry import STRATEGIES
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInProcess
+from testbed.stand_in.report import Report
 
 LIMIT_SECONDS = 300.0
 FRAME = json.dumps(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bench.errors import BenchError
 from bench.job import Pace
-from bench.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour import Behaviour
 
 USUAL = Behaviour()
 FULL_REPEATS = 5

@@ -15,8 +15,8 @@ sys.path.append(str(LAMBDAS))  # the rules of broadcasting, as `python -m crier`
 from crier import terminal
 from crier.deployment import deploy_locally
 from crier.local_aws import LocalAws
-from crier.soak import Soak, Soaked
-from crier.worker_site.wire_faults import FaultFile
+from testbed.soak import Soak, Soaked
+from testbed.wire_faults import STARTUP, FaultFile
 
 TIMEOUT_SECONDS = 15
 
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     options = parser.parse_args(arguments)
-    with terminal.progress() as bars, LocalAws(has_faults=True) as aws:
+    with terminal.progress() as bars, LocalAws(startup=STARTUP) as aws:
         task = bars.add_task("", total=None)
         deployment = deploy_locally(
             aws,
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         soak = Soak(
             deployment,
-            FaultFile(aws.faults),
+            FaultFile(aws.startup_folder),
             seed=options.seed,
             on_step=lambda step: bars.update(task, description=step),
         )

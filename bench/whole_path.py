@@ -16,14 +16,14 @@ import boto3
 
 from bench.cores import Cores, pinned
 from bench.errors import BenchError
-from bench.function_site import fill_table, function_environment, make_tables
 from bench.runner import FRAME
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInProcess
 from broadcasting.message import EVERYONE
 from broadcasting.work import ALL_SHARDS
 from crier.local_aws import LocalAws
 from storage.ledger import Lease, Opening
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInProcess
+from testbed.tables import fill_table, function_environment, make_tables
 from wiring import broadcast_wiring
 
 if TYPE_CHECKING:

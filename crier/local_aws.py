@@ -60,17 +60,18 @@ class LocalAws:
     """A running local AWS. A context manager: leaving it ends the process and all it started.
 
     `port` 0 takes a free one. `logs` is the folder where the functions' output is kept, one
-    file per function. With `has_faults` the broadcast function suffers those of the file `faults`.
+    file per function. `startup` is a Python file whose `start` each process of a function calls
+    before it loads the handler; it finds the folder `startup_folder` in the environment.
     Raises CrierError when the port is taken or the start fails.
     """
 
-    def __init__(self, port: int = 0, *, has_faults: bool = False) -> None:
+    def __init__(self, port: int = 0, *, startup: Path | None = None) -> None:
         self.port = port or _free_port()
         self.endpoint = Endpoint(f"http://{_HOST}:{self.port}")
         self.run = RunFolder()
         self.logs = self.folder / "logs"
-        self.faults = self.folder / "faults" / "faults.json"
-        self._has_faults = has_faults
+        self.startup_folder = self.folder / "startup"
+        self._startup = startup
         self._output = self.folder / "local-aws.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -114,7 +115,7 @@ class LocalAws:
         end_what_is_left()
         self._refuse_taken_port()
         self.logs.mkdir()
-        self.faults.parent.mkdir()
+        self.startup_folder.mkdir()
         with self._output.open("wb") as output:
             self._process = self.run.start(  # in a group, so that Ctrl-C reaches us first
                 [PYTHON, "-m", "ministack"],
@@ -135,7 +136,8 @@ class LocalAws:
             "PYTHONPATH": str(_WORKER_SITE),
             "CRIER_LOCAL_LOGS": str(self.logs),
             "TMPDIR": str(self.folder),
-            **({"CRIER_LOCAL_FAULTS": str(self.faults)} if self._has_faults else {}),
+            "CRIER_LOCAL_STARTUP": str(self._startup or ""),
+            "CRIER_LOCAL_STARTUP_FOLDER": str(self.startup_folder),
         }
 
     def _refuse_taken_port(self) -> None:

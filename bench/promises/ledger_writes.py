@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.promises.result import Figure
 from bench.promises.site import Outage, Site
-from crier.worker_site.wire_faults import WireFault
+from testbed.wire_faults import WireFault
 
 THROTTLED_SECONDS = (0.2, 0.5, 1.0, 2.0, 10.0)
 _NEVER = Outage(how="reset", seconds=1, after_posts=1_000_000)

@@ -8,8 +8,8 @@ from time import perf_counter, sleep
 from bench.promises.repeats import ratio
 from bench.promises.result import Figure
 from bench.promises.site import Bench, Function, Site
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInProcess
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInProcess
 
 _CONNECTIONS = 3_000
 _REFUSED = (1, 3, 30)

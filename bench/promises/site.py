@@ -13,13 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
 
-from bench.stand_in.reaction import Answer
 from crier.local_aws import LocalAws
 from observability import logger
-from tests.faults.app import App, Function, make_app
-from tests.faults.hostile import Hostile, Outage
-from tests.faults.names import Names
-from tests.faults.proxy import Proxy
+from testbed.function.app import App, Function, make_app
+from testbed.function.hostile import Hostile, Outage
+from testbed.function.names import Names
+from testbed.function.proxy import Proxy
+from testbed.stand_in.reaction import Answer
 
 __all__ = ["App", "Function", "Outage", "Site", "open_site"]
 

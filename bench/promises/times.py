@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from bench.promises.repeats import ratio
 from bench.promises.result import Figure
 from bench.promises.site import Bench, Function, Site
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInProcess
-from tests.faults.names import Place
+from testbed.function.names import Place
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInProcess
 
 _CONNECTIONS = 3_000
 _PAUSE_SECONDS = 1_200.0

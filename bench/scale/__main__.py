@@ -16,7 +16,6 @@ import typer
 from bench import terminal
 from bench.cores import Cores, pinned
 from bench.errors import BenchError
-from bench.function_site import fill_table, make_tables
 from bench.measure import peak_memory_bytes
 from bench.scale.added_time import CONNECTIONS as ADDED_AT
 from bench.scale.added_time import added_seconds
@@ -24,11 +23,12 @@ from bench.scale.generated_rows import GeneratedRows, usual_ids
 from bench.scale.prices import cost_of
 from bench.scale.result import RESULT, Added, Broadcast, judge, show, to_json
 from bench.scale.site import Site
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInError, StandInProcess
 from bench.strategies.registry import shown
 from crier.errors import CrierError
 from crier.local_aws import LocalAws
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInError, StandInProcess
+from testbed.tables import fill_table, make_tables
 
 SIZES = (3_000, 30_000, 1_000_000)
 MOST_IN_TABLE = 30_000

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from bench.function_site import SHARDS
+from testbed.tables import SHARDS
 
 _PLACE_BYTES, _NOISE_BYTES = 4, 7
 _AGE_MS = 600_000

@@ -13,13 +13,13 @@ from typing import Any
 import boto3
 
 from bench.errors import BenchError
-from bench.function_site import function_environment
 from bench.scale.generated_rows import GeneratedRows
 from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
-from bench.stand_in.process import StandInProcess
 from crier.account import Account
 from crier.accounts import Accounts
+from testbed.stand_in.process import StandInProcess
+from testbed.tables import function_environment
 
 MEMORY_GB = 1_769 / 1024
 """The function's memory, as it is deployed by default."""

@@ -1,11 +1,12 @@
 """Keeps what the functions print, as the local AWS throws away the output of WebSocket routes.
 
-Where a test or the soak asks for faults, it puts them on the wire of the broadcast function.
+Where a test has named a file to start with, it calls that: `LocalAws` says how.
 
 Python imports a module of this name at start. The local run puts this folder on the path of
 the local AWS, whose Lambda workers inherit it; in any other process this does nothing.
 """
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -37,9 +38,11 @@ if _folder and _function:
     # The worker makes stdout the same as stderr before it imports a handler.
     sys.stderr = _Tee(sys.stderr, Path(_folder, f"{_function}.log"))
 
-_faults = os.environ.get("CRIER_LOCAL_FAULTS")
-if _faults and _function and "Broadcast" in _function:
-    import wire_faults  # type: ignore[import-not-found] # on the worker's path, beside this
-
-    wire_faults.install(Path(_faults))
-    Path(_faults).with_name(f"worker-{os.getpid()}").touch()
+_startup = os.environ.get("CRIER_LOCAL_STARTUP")
+if _startup and _function:
+    _spec = importlib.util.spec_from_file_location("crier_startup", _startup)
+    if _spec is None or _spec.loader is None:
+        raise ImportError(f"CRIER_LOCAL_STARTUP is {_startup}, expected a Python file")
+    _module = sys.modules["crier_startup"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(_module)
+    _module.start(_function, Path(os.environ["CRIER_LOCAL_STARTUP_FOLDER"]))

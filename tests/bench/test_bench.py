@@ -8,9 +8,9 @@ from bench.cores import Cores
 from bench.result import Run
 from bench.runner import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, Runner
 from bench.runs import PlannedRun
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInProcess
 from bench.strategies.registry import STRATEGIES
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInProcess
 
 STRICT = Behaviour(
     latency_median_seconds=0.001,

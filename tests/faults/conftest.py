@@ -10,19 +10,19 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.reaction import Script
-from bench.stand_in.server import StandIn
 from broadcasting import breaker
 from broadcasting.retry import Backoff
 from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import LocalAws
-from crier.worker_site.wire_faults import FaultFile
 from delivery import selector_fan_out
-from tests.faults.app import App, make_app
-from tests.faults.hostile import Hostile, Outage
-from tests.faults.names import Names
-from tests.faults.proxy import Proxy
+from testbed.function.app import App, make_app
+from testbed.function.hostile import Hostile, Outage
+from testbed.function.names import Names
+from testbed.function.proxy import Proxy
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.reaction import Script
+from testbed.stand_in.server import StandIn
+from testbed.wire_faults import STARTUP, FaultFile
 from tests.local.function_logs import Logs
 
 TIMEOUT_SECONDS = 15
@@ -36,7 +36,7 @@ Suffer = Callable[..., Hostile]
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[LocalAws]:
     """A running local AWS, whose broadcast function suffers the faults that a test asks for."""
-    with LocalAws(has_faults=True) as aws:
+    with LocalAws(startup=STARTUP) as aws:
         yield aws
 
 
@@ -61,7 +61,7 @@ def logs(local_aws: LocalAws) -> Logs:
 @pytest.fixture
 def faults(local_aws: LocalAws) -> Iterator[FaultFile]:
     """The faults of the deployed function; none after the test."""
-    file = FaultFile(local_aws.faults)
+    file = FaultFile(local_aws.startup_folder)
     yield file
     file.set()
 

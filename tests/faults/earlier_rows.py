@@ -5,7 +5,7 @@ from typing import Any
 
 from broadcasting.message import parse_broadcast
 from broadcasting.work import ALL_SHARDS, encode_work
-from tests.faults.app import App
+from testbed.function.app import App
 
 _LIFE_SECONDS = 7 * 24 * 3600
 _NO_COUNTS = json.dumps(

@@ -1,9 +1,9 @@
 """The promises, checked from outside: the ledger's sums against what was received."""
 
-from bench.stand_in.report import Report
 from broadcasting.counts import Counts
 from crier.account import Account
-from tests.faults.app import App
+from testbed.function.app import App
+from testbed.stand_in.report import Report
 
 
 def expect_kept(

@@ -4,14 +4,14 @@ import threading
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Answer, Post, Reaction
-from crier.worker_site.wire_faults import WireFault
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.function.hostile import Outage
+from testbed.function.observed import metric_sums
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Answer, Post, Reaction
+from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave, Suffer
-from tests.faults.hostile import Outage
-from tests.faults.observed import metric_sums
 from tests.faults.promises import expect_exact, expect_kept
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_aws_tries")]

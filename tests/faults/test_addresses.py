@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.reaction import Answer, Post, Reaction
-from tests.faults.app import App
+from testbed.function.app import App
+from testbed.function.names import Names, Place, place_of
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave
-from tests.faults.names import Names, Place, place_of
 from tests.faults.promises import expect_kept
 
 pytestmark = pytest.mark.timeout(120)

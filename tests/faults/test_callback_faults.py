@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Answer, Post, Reaction, Reset
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Answer, Post, Reaction, Reset
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from crier.worker_site.wire_faults import WireFault
-from tests.faults.app import App
+from testbed.function.app import App
+from testbed.stand_in.behaviour import Behaviour
+from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_kept
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.slice_message import encode_slice_message
 from crier.redrive import Deed
-from crier.worker_site.wire_faults import WireFault
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.stand_in.behaviour import Behaviour
+from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bench.stand_in.reaction import Answer, Post, Reaction
 from broadcasting.slice_message import encode_slice_message
-from tests.faults.app import RESERVED_MS, App
+from testbed.function.app import RESERVED_MS, App
+from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave
 from tests.faults.earlier_rows import open_as_before
 from tests.faults.promises import expect_kept

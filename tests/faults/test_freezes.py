@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.function.hostile import Outage
+from testbed.function.names import Names, place_of
+from testbed.function.proxy import Proxy
+from testbed.stand_in.behaviour import Behaviour
 from tests.faults.conftest import Behave, Suffer
-from tests.faults.hostile import Outage
-from tests.faults.names import Names, place_of
 from tests.faults.promises import expect_kept
-from tests.faults.proxy import Proxy
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Answer, Post, Reaction
 from broadcasting.slice_message import encode_slice_message
 from crier.redrive import Deed
-from tests.faults.app import App
+from testbed.function.app import App
+from testbed.function.hostile import Hostile, How, Outage
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave, Suffer
-from tests.faults.hostile import Hostile, How, Outage
 from tests.faults.promises import expect_exact, expect_kept
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]

@@ -16,7 +16,7 @@ from crier.clients import Client, close_clients, connect_clients
 from crier.demo import enqueue
 from crier.deployment import Deployment
 from crier.local_aws import LocalAws
-from crier.worker_site.wire_faults import FaultFile, WireFault
+from testbed.wire_faults import FaultFile, WireFault
 from tests.faults.conftest import TIMEOUT_SECONDS
 from tests.faults.promises import expect_exact
 from tests.local.waiting import until
@@ -68,7 +68,7 @@ def _received(clients: list[Client], broadcast_id: str) -> list[int]:
 
 def _workers(local_aws: LocalAws) -> list[int]:
     """Return the processes of the broadcast function that are alive."""
-    found = [int(mark.name.split("-")[1]) for mark in local_aws.faults.parent.glob("worker-*")]
+    found = [int(mark.name.split("-")[1]) for mark in local_aws.startup_folder.glob("worker-*")]
     alive: list[int] = []
     for pid in found:
         with suppress(ProcessLookupError):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.report import Report
-from crier.worker_site.wire_faults import WireFault
-from tests.faults.app import RESERVED_MS, App
+from testbed.function.app import RESERVED_MS, App
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.report import Report
+from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_kept
 

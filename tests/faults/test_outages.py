@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.stand_in.certificate import issue_certificate
-from bench.stand_in.reaction import Answer, Reset
-from tests.faults.app import RESERVED_MS, App
+from testbed.function.app import RESERVED_MS, App
+from testbed.function.hostile import Hostile, How, Outage
+from testbed.function.names import Names, place_of
+from testbed.stand_in.certificate import issue_certificate
+from testbed.stand_in.reaction import Answer, Reset
 from tests.faults.conftest import Suffer
-from tests.faults.hostile import Hostile, How, Outage
-from tests.faults.names import Names, place_of
 from tests.faults.promises import expect_kept
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
 from broadcasting.slice_message import encode_slice_message
-from crier.worker_site.wire_faults import WireFault
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.stand_in.behaviour import Behaviour
+from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
 from tests.faults.promises import expect_exact, expect_kept
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Answer, Post, Reaction
-from bench.stand_in.report import Report
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.function.hostile import Outage
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Answer, Post, Reaction
+from testbed.stand_in.report import Report
 from tests.faults.conftest import Behave, Suffer
-from tests.faults.hostile import Outage
 from tests.faults.promises import expect_exact, expect_kept
 
 pytestmark = [

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.faults.app import App, Function
+from testbed.function.app import App, Function
+from testbed.function.hostile import How, Outage
 from tests.faults.conftest import Suffer
-from tests.faults.hostile import How, Outage
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes")]
 

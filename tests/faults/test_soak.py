@@ -7,8 +7,8 @@ import pytest
 from bench.soak import TIMEOUT_SECONDS
 from crier.deployment import deploy_locally
 from crier.local_aws import LocalAws
-from crier.soak import Soak
-from crier.worker_site.wire_faults import FaultFile
+from testbed.soak import Soak
+from testbed.wire_faults import STARTUP, FaultFile
 
 SECONDS = 60.0
 
@@ -18,9 +18,9 @@ SECONDS = 60.0
 async def test_soak_breaks_no_promise() -> None:
     """Clients churn, broadcasts of random sizes run, faults are on: every promise is kept."""
     seed = secrets.randbelow(1_000_000)
-    with LocalAws(has_faults=True) as aws:
+    with LocalAws(startup=STARTUP) as aws:
         deployment = deploy_locally(aws, lambda _: None, broadcastTimeoutSeconds=TIMEOUT_SECONDS)
-        soak = Soak(deployment, FaultFile(aws.faults), seed=seed, on_step=lambda _: None)
+        soak = Soak(deployment, FaultFile(aws.startup_folder), seed=seed, on_step=lambda _: None)
         soaked = await soak.run(SECONDS)
 
     assert not soaked.complaints, f"seed {seed}: {soaked.complaints}"

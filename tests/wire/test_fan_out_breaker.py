@@ -13,9 +13,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from bench.stand_in.reaction import Answer, Garbage, Post, Reaction, Reset, Script, Silence
-from bench.stand_in.server import StandIn
 from broadcasting.audience import Connection
 from broadcasting.breaker import (
     PROBES_AT_ONCE,
@@ -33,6 +30,9 @@ from delivery.http.http1_connection import HttpConnection
 from delivery.http.pool import Timeouts
 from delivery.port import Watch
 from delivery.selector_fan_out import SelectorFanOut
+from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
+from testbed.stand_in.reaction import Answer, Garbage, Post, Reaction, Reset, Script, Silence
+from testbed.stand_in.server import StandIn
 from tests.unit.lambdas.loopback import Loopback, reset, silent_port, unused_port
 from tests.unit.lambdas.posting import (
     CLOCK,

@@ -13,9 +13,6 @@ from threading import Event
 
 import pytest
 
-from bench.stand_in.certificate import ServerCertificate, issue_certificate
-from bench.stand_in.reaction import Answer, Post, Reaction, Script
-from bench.stand_in.server import StandIn
 from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
 from broadcasting.frame import MAX_FRAME_BYTES
@@ -23,6 +20,9 @@ from broadcasting.outcome import Outcome
 from broadcasting.trouble import Trouble
 from delivery.port import FanOut
 from delivery.selector_fan_out import FRESH
+from testbed.stand_in.certificate import ServerCertificate, issue_certificate
+from testbed.stand_in.reaction import Answer, Post, Reaction, Script
+from testbed.stand_in.server import StandIn
 from tests.unit.lambdas.loopback import PATIENCE_SECONDS
 from tests.unit.lambdas.posting import (
     CLOCK,

@@ -13,20 +13,6 @@ from typing import Any
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from bench.stand_in.reaction import (
-    Answer,
-    Garbage,
-    HalfAnswer,
-    Post,
-    Raw,
-    Reaction,
-    Reset,
-    Script,
-    Silence,
-)
-from bench.stand_in.server import StandIn
 from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
 from broadcasting.clock import Clock
@@ -44,6 +30,20 @@ from delivery.port import Watch
 from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
+from testbed.stand_in.reaction import (
+    Answer,
+    Garbage,
+    HalfAnswer,
+    Post,
+    Raw,
+    Reaction,
+    Reset,
+    Script,
+    Silence,
+)
+from testbed.stand_in.server import StandIn
 from tests.unit.lambdas.fakes import FAR, FakeTime
 from tests.unit.lambdas.loopback import (
     GONE,

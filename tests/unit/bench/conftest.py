@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.stand_in.certificate import ServerCertificate, issue_certificate
+from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Any
 from bench.job import Job
 from bench.measurement import Measurement
 from bench.result import Run
-from bench.stand_in.report import Report
+from testbed.stand_in.report import Report
 
 
 def a_job(**changes: Any) -> Job:

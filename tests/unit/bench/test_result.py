@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.result import Result, Run, Target
 from bench.runner import Sample
 from bench.runs import PlannedRun
-from bench.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour import Behaviour
 from tests.unit.bench.figures import a_job, a_measurement, a_report, a_run
 
 WELL = Behaviour()

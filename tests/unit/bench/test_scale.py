@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.function_site import SHARDS
 from bench.result import Target
 from bench.scale import result
 from bench.scale.generated_rows import GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of
 from bench.scale.request_meter import ROW_BYTES, RequestMeter
 from bench.scale.result import Added, Broadcast, judge, read_broadcasts, show, to_json
+from testbed.tables import SHARDS
 
 USE = Use(
     invocations=2,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.behaviour_script import BehaviourScript
-from bench.stand_in.reaction import Answer, Post, Reaction
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour_script import BehaviourScript
+from testbed.stand_in.reaction import Answer, Post, Reaction
 
 IDS = [f"conn-{number:08d}=" for number in range(10_000)]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.process import StandInError, StandInProcess
-from bench.stand_in.report import Report
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.process import StandInError, StandInProcess
+from testbed.stand_in.report import Report
 from tests.unit.bench.wire_client import Client
 
 ROOT = Path(__file__).parents[3]
@@ -19,7 +19,7 @@ QUICK = Behaviour(latency_median_seconds=0.0)
 
 def _run(*arguments: str, lines: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bench.stand_in", *arguments],
+        [sys.executable, "-m", "testbed.stand_in", *arguments],
         cwd=ROOT,
         input=lines,
         capture_output=True,

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from bench.stand_in.certificate import ServerCertificate
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import (
+from testbed.stand_in.certificate import ServerCertificate
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import (
     Answer,
     Garbage,
     HalfAnswer,
@@ -15,7 +15,7 @@ from bench.stand_in.reaction import (
     Reset,
     Silence,
 )
-from bench.stand_in.server import StandIn
+from testbed.stand_in.server import StandIn
 from tests.unit.bench.wire_client import Client, always, first_then_ok, post_bytes
 
 SHORT_SECONDS = 0.2

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.stand_in.request import MAX_HEAD_BYTES, Request, RequestReader
-from bench.stand_in.request_head import MalformedError
+from testbed.stand_in.request import MAX_HEAD_BYTES, Request, RequestReader
+from testbed.stand_in.request_head import MalformedError
 from tests.unit.bench.wire_client import HEADERS, post_bytes
 
 AUTHORIZATION = HEADERS["Authorization"]

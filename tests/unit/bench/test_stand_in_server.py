@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from bench.stand_in.reaction import Answer, Post, Silence
-from bench.stand_in.server import StandIn
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
+from testbed.stand_in.reaction import Answer, Post, Silence
+from testbed.stand_in.server import StandIn
 from tests.unit.bench.wire_client import (
     TIMEOUT_SECONDS,
     Client,

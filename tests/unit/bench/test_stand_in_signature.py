@@ -8,8 +8,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.server import StandIn
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.server import StandIn
 from tests.unit.bench.wire_client import Client, post_bytes
 
 PATH = "/prod/@connections/one%3D"

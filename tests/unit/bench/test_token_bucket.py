@@ -1,6 +1,6 @@
 """The account's token bucket, with a time of its own."""
 
-from bench.stand_in.token_bucket import TokenBucket
+from testbed.stand_in.token_bucket import TokenBucket
 
 
 def _taken(bucket: TokenBucket, tries: int, now: float) -> int:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
-from bench.stand_in.reaction import Answer, Post, Reaction
+from testbed.stand_in.reaction import Answer, Post, Reaction
 
 TIMEOUT_SECONDS = 10.0
 DATE = "20260102T030405Z"

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from crier.worker_site.wire_faults import FaultFile, WireFault, WireFaults
+from testbed.wire_faults import FaultFile, WireFault, WireFaults
 
 PUT = {"TableName": "t", "Item": {"pk": {"S": "p"}}}
 CANCEL = WireFault(
@@ -73,7 +73,7 @@ def test_fault_without_times_is_always_on() -> None:
 
 def test_fault_file_gives_back_what_was_set(tmp_path: Path) -> None:
     """Reasons and times, too: JSON has lists where a fault has a tuple."""
-    file = FaultFile(tmp_path / "faults.json")
+    file = FaultFile(tmp_path)
 
     file.set(CANCEL)
 
@@ -85,7 +85,7 @@ def test_fault_file_reads_what_an_earlier_version_wrote(tmp_path: Path) -> None:
     path = tmp_path / "faults.json"
     path.write_text(json.dumps([{"operation": "PutItem", "kind": "break"}]))
 
-    assert FaultFile(path).read() == [WireFault(operation="PutItem", kind="break")]
+    assert FaultFile(tmp_path).read() == [WireFault(operation="PutItem", kind="break")]
 
 
 def test_fault_file_begins_a_fault_after_its_first_request(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_fault_file_begins_a_fault_after_its_first_request(tmp_path: Path) -> No
     late = WireFault(operation="PutItem", kind="break", after_seconds=3_600)
     soon = WireFault(operation="PutItem", kind="break", for_seconds=3_600)
 
-    first, second = FaultFile(tmp_path / "faults.json"), FaultFile(tmp_path / "faults.json")
+    first, second = FaultFile(tmp_path), FaultFile(tmp_path)
 
     assert not first.may_happen(late)
     assert not second.may_happen(late)

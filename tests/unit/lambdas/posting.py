@@ -12,20 +12,20 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from bench.stand_in.reaction import Answer
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
-from delivery.boto3_fan_out import Boto3FanOut
 from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import Timeouts
 from delivery.port import FanOut, Watch
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
+from testbed.boto3_fan_out import Boto3FanOut
+from testbed.stand_in.reaction import Answer
 
 REGION = "eu-central-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret")

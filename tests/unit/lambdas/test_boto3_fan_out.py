@@ -19,9 +19,9 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
-from delivery import boto3_fan_out
-from delivery.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
 from delivery.port import Watch
+from testbed import boto3_fan_out
+from testbed.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
 from tests.unit.lambdas.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error
 
 AT_ONCE = Backoff(tries=3, base_seconds=0.0, cap_seconds=0.0)

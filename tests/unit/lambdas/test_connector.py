@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import READ, HttpConnection
 from delivery.http.http1_response import Answer
 from delivery.http.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
+from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from tests.unit.lambdas.fakes import FakeTime
 from tests.unit.lambdas.loopback import (
     OK,

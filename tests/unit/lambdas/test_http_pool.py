@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from bench.stand_in.certificate import ServerCertificate, issue_certificate
 from broadcasting.audience import Connection
 from delivery.http.connector import Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
@@ -25,6 +24,7 @@ from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.waker import Waker
 from delivery.losses import Ending, IdleClosedError
 from delivery.post import Post
+from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from tests.unit.lambdas.fakes import NOW_MS, FakeTime
 from tests.unit.lambdas.loopback import (
     GONE,

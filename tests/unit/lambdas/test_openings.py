@@ -7,7 +7,6 @@ from threading import Event
 
 import pytest
 
-from bench.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from broadcasting.audience import Connection
 from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
@@ -15,6 +14,7 @@ from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.losses import IdleClosedError
 from delivery.post import Post
+from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from tests.unit.lambdas.fakes import NOW_MS, FakeTime
 from tests.unit.lambdas.loopback import (
     OK,

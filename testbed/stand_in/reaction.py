@@ -41,7 +41,7 @@ class Answer(_Delayed):
     @property
     def delivers(self) -> bool:
         """Whether the message reached its connection."""
-        return self.status == 200  # noqa: PLR2004 - the one status that says so
+        return self.status == 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Raw(_Delayed):
     @property
     def delivers(self) -> bool:
         """Whether the message reached its connection."""
-        return self.status == 200  # noqa: PLR2004 - the one status that says so
+        return self.status == 200
 
 
 Reaction = Answer | Reset | HalfAnswer | Silence | Garbage | Raw

@@ -5,7 +5,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
 
-from bench.stand_in.reaction import Answer
+from testbed.stand_in.reaction import Answer
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _Kind = tuple[int, bytes, tuple[tuple[str, str], ...], bool, bool]

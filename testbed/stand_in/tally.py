@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 
-from bench.stand_in.report import Report
+from testbed.stand_in.report import Report
 
 
 class Tally:

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-from bench.stand_in.wire import RECEIVE_BYTES, Wire
+from testbed.stand_in.wire import RECEIVE_BYTES, Wire
 
 
 class TlsWire(Wire):

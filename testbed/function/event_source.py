@@ -12,7 +12,7 @@ from typing import Any
 
 from broadcasting.attributes import REASON
 from stacks.parts.work_queue import MAX_RECEIVES
-from tests.faults.clocks import Time
+from testbed.function.clocks import Time
 
 AGAIN_SECONDS = 90
 """How long a message that was given back rests: longer than any lease of a test."""

@@ -7,13 +7,13 @@ from functools import partial
 from selectors import EVENT_READ
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.stand_in.certificate import ServerCertificate
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Answer, Post, Reaction, Reset, Silence
-from bench.stand_in.server import StandIn
-from bench.stand_in.wire import Wire
-from tests.faults.clocks import Time
-from tests.faults.names import Place
+from testbed.function.clocks import Time
+from testbed.function.names import Place
+from testbed.stand_in.certificate import ServerCertificate
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Answer, Post, Reaction, Reset, Silence
+from testbed.stand_in.server import StandIn
+from testbed.stand_in.wire import Wire
 
 if TYPE_CHECKING:
     import ssl

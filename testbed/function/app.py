@@ -20,12 +20,12 @@ from crier.deployment import local_session
 from crier.letter import Origin
 from crier.local_aws import LocalAws
 from crier.redrive import Redriven, redrive
-from crier.worker_site.wire_faults import WireFault
-from tests.faults.clocks import Time
-from tests.faults.environments import Crash, Doors, Function
-from tests.faults.event_source import EventSource, Letter, Queue, make_queue
-from tests.faults.ledger_rows import LedgerRows
-from tests.faults.observed import Log, Wire
+from testbed.function.clocks import Time
+from testbed.function.environments import Crash, Doors, Function
+from testbed.function.event_source import EventSource, Letter, Queue, make_queue
+from testbed.function.ledger_rows import LedgerRows
+from testbed.function.observed import Log, Wire
+from testbed.wire_faults import WireFault
 
 __all__ = ["RESERVED_MS", "App", "Crash", "Doors", "Function", "Queue", "make_app"]
 

@@ -4,12 +4,12 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import assert_never
 
-from bench.stand_in.errors import error_answer
-from bench.stand_in.house import House
-from bench.stand_in.post_stream import PostStream
-from bench.stand_in.reaction import Answer, Garbage, HalfAnswer, Raw, Reaction, Reset, Silence
-from bench.stand_in.request_head import MalformedError
-from bench.stand_in.wire import Wire
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.house import House
+from testbed.stand_in.post_stream import PostStream
+from testbed.stand_in.reaction import Answer, Garbage, HalfAnswer, Raw, Reaction, Reset, Silence
+from testbed.stand_in.request_head import MalformedError
+from testbed.stand_in.wire import Wire
 
 _LINGER_SECONDS = 1.0
 _NO_STATUS = 0

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from selectors import BaseSelector
 
-from bench.stand_in.desk import Desk
-from bench.stand_in.request import RequestReader
-from bench.stand_in.response import ResponseWriter
-from bench.stand_in.timers import Timers
+from testbed.stand_in.desk import Desk
+from testbed.stand_in.request import RequestReader
+from testbed.stand_in.response import ResponseWriter
+from testbed.stand_in.timers import Timers
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from math import isfinite
 from typing import Any, Self
 
-from bench.stand_in.behaviour_script import BehaviourScript
+from testbed.stand_in.behaviour_script import BehaviourScript
 
 _SHARES = (
     *("gone_share", "full_buffer_share", "forbidden_share"),

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from crier.project import LAMBDAS
-from crier.worker_site.wire_faults import WireFaults
-from tests.faults.clocks import Clock
+from testbed.function.clocks import Clock
+from testbed.wire_faults import WireFaults
 
 if TYPE_CHECKING:
-    from tests.faults.app import App
+    from testbed.function.app import App
 
 
 class Crash(BaseException):

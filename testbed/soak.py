@@ -15,7 +15,7 @@ from crier.clients import Client, close_clients, connect_clients
 from crier.dead_letters import dead_letter_queues
 from crier.demo import enqueue
 from crier.deployment import Deployment
-from crier.worker_site.wire_faults import FaultFile, WireFault
+from testbed.wire_faults import FaultFile, WireFault
 
 SETTLE_SECONDS = 240.0
 """How long a broadcast may take: a minute until a young client that left is old, and deaths."""
@@ -128,14 +128,14 @@ class Soak:
         self._gone.update(leaving)
         self._soaked.left += count
         for client in leaving:
-            await (client.close() if self._random.random() < 0.5 else client.vanish())  # noqa: PLR2004
+            await (client.close() if self._random.random() < 0.5 else client.vanish())
 
     async def _broadcast(self) -> None:
         broadcast_id = f"soak-{secrets.token_hex(6)}"
         text = "x" * int(_LARGEST_CHARACTERS ** self._random.random())
         present = frozenset(self._clients)
         body = {"id": broadcast_id, "message": text}
-        for _ in range(2 if self._random.random() < 0.1 else 1):  # noqa: PLR2004 - a producer that retries
+        for _ in range(2 if self._random.random() < 0.1 else 1):
             await asyncio.to_thread(enqueue, self._deployment, body)
         self._open.append(Broadcast(broadcast_id, present, time.monotonic()))
         self._soaked.broadcasts += 1

@@ -6,12 +6,12 @@ from itertools import cycle
 from random import Random
 from typing import TYPE_CHECKING
 
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Answer, Post, Reaction, Reset
-from bench.stand_in.token_bucket import TokenBucket
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Answer, Post, Reaction, Reset
+from testbed.stand_in.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    from bench.stand_in.behaviour import Behaviour
+    from testbed.stand_in.behaviour import Behaviour
 
 _LATENCIES = 4096
 """So many latencies are drawn once, and then used in turn: drawing costs more than posting."""

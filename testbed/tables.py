@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.stand_in.process import StandInProcess
+from testbed.stand_in.process import StandInProcess
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambdas"))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.report import Report
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.report import Report
 
 _ROOT = Path(__file__).parents[2]
 _EXIT_SECONDS = 5.0
@@ -47,7 +47,7 @@ class StandInProcess:
             [
                 sys.executable,
                 "-m",
-                "bench.stand_in",
+                "testbed.stand_in",
                 self._behaviour.to_json(),
                 *self._options,
             ],

@@ -1,10 +1,10 @@
 """The desk that every post comes to: it decides, and it counts."""
 
-from bench.stand_in.errors import error_answer
-from bench.stand_in.reaction import Post, Reaction, Script
-from bench.stand_in.request import Request
-from bench.stand_in.signature import SignatureVerifier
-from bench.stand_in.tally import Tally
+from testbed.stand_in.errors import error_answer
+from testbed.stand_in.reaction import Post, Reaction, Script
+from testbed.stand_in.request import Request
+from testbed.stand_in.signature import SignatureVerifier
+from testbed.stand_in.tally import Tally
 
 PAYLOAD_LIMIT_BYTES = 128 * 1024
 """The service's: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""

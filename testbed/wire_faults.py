@@ -1,7 +1,8 @@
 """Faults at botocore's wire: throttling, unprocessed items, dropped answers, refusals, death.
 
-`WireFaults` is put on boto3 clients by tests, and by `install` on those of the local functions,
-whose faults are in a file that can change while they run.
+`WireFaults` is put on boto3 clients by tests, and by `start` on those of the local broadcast
+function, whose faults are in a file that can change while it runs. The functions' processes load
+this file alone: it imports nothing of ours.
 """
 
 import hashlib
@@ -23,8 +24,8 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-FILE = "CRIER_LOCAL_FAULTS"
-"""The environment variable that names the file of faults."""
+STARTUP = Path(__file__)
+"""What a `LocalAws` starts the functions' processes with, so that they suffer faults."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +181,10 @@ def to_json(faults: list[WireFault]) -> str:
 
 
 class FaultFile:
-    """The file of faults, as all processes share it; what has happened is kept beside it."""
+    """The file of faults in a folder that all processes share; what has happened is beside it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "faults.json"
 
     def set(self, *faults: WireFault) -> None:
         """Have these faults happen from now on, and no other."""
@@ -249,9 +250,15 @@ def _name(fault: WireFault) -> str:
     return hashlib.sha256(to_json([fault]).encode()).hexdigest()[:16]
 
 
-def install(path: Path) -> None:
+def start(function: str, folder: Path) -> None:
+    """Begin a process of a local function: see `LocalAws.startup`."""
+    if "Broadcast" in function:
+        _install(FaultFile(folder))
+        (folder / f"worker-{os.getpid()}").touch()
+
+
+def _install(file: FaultFile) -> None:
     """Have the clients that this process makes from now on suffer the faults of a file."""
-    file = FaultFile(path)
     faults = WireFaults(file.read, may_happen=file.may_happen)
     make = boto3.Session.client
 

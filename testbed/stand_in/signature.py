@@ -9,9 +9,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.request import Request
-from bench.stand_in.request_head import RequestHead
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.request import Request
+from testbed.stand_in.request_head import RequestHead
 
 _SERVICE = "execute-api"
 _TOLERANCE_SECONDS = 300

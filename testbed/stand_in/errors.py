@@ -2,7 +2,7 @@
 
 import json
 
-from bench.stand_in.reaction import Answer
+from testbed.stand_in.reaction import Answer
 
 _ERRORS = {
     400: ("BadRequestException", "Bad Request"),

@@ -1,7 +1,7 @@
 """The posts in one client's bytes, however these are split."""
 
-from bench.stand_in.request import MAX_HEAD_BYTES, Request, RequestReader
-from bench.stand_in.request_head import MAX_BODY_BYTES
+from testbed.stand_in.request import MAX_HEAD_BYTES, Request, RequestReader
+from testbed.stand_in.request_head import MAX_BODY_BYTES
 
 MAX_WAITING_BYTES = MAX_HEAD_BYTES + MAX_BODY_BYTES
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.certificate import issue_certificate
-from bench.stand_in.server import StandIn
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.certificate import issue_certificate
+from testbed.stand_in.server import StandIn
 
 _WRONG_USE = 2
 _GC_THRESHOLD = 100_000
@@ -73,7 +73,7 @@ def _say(facts: dict[str, Any]) -> None:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.stand_in", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m testbed.stand_in", description=__doc__)
     parser.add_argument("behaviour", nargs="?", default="{}", help="JSON; {} for the usual one")
     parser.add_argument("--no-tls", action="store_true", help="serve http instead of https")
     parser.add_argument("--cpu", type=int, help="the core to run on, where the system allows")

@@ -11,19 +11,19 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from bench.stand_in.behaviour import Behaviour
-from bench.stand_in.certificate import ServerCertificate
-from bench.stand_in.desk import Desk
-from bench.stand_in.house import House
-from bench.stand_in.http_connection import HttpConnection
-from bench.stand_in.reaction import Script
-from bench.stand_in.report import Report
-from bench.stand_in.request import RequestReader
-from bench.stand_in.response import ResponseWriter
-from bench.stand_in.signature import SignatureVerifier
-from bench.stand_in.timers import Timers
-from bench.stand_in.tls_wire import TlsWire
-from bench.stand_in.wire import Wire
+from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.certificate import ServerCertificate
+from testbed.stand_in.desk import Desk
+from testbed.stand_in.house import House
+from testbed.stand_in.http_connection import HttpConnection
+from testbed.stand_in.reaction import Script
+from testbed.stand_in.report import Report
+from testbed.stand_in.request import RequestReader
+from testbed.stand_in.response import ResponseWriter
+from testbed.stand_in.signature import SignatureVerifier
+from testbed.stand_in.timers import Timers
+from testbed.stand_in.tls_wire import TlsWire
+from testbed.stand_in.wire import Wire
 
 _BACKLOG = 1024
 _JOIN_SECONDS = 10.0

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from bench.stand_in.request_head import MalformedError, RequestHead
+from testbed.stand_in.request_head import MalformedError, RequestHead
 
 MAX_HEAD_BYTES = 16 * 1024
 _HEADS_KEPT = 1024

@@ -1,0 +1,1 @@
+"""The broadcast function in this process, on the local AWS, with faults."""
