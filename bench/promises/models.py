@@ -6,7 +6,7 @@ from bench.promises.result import Figure
 from bench.promises.site import Site
 from broadcasting.frame import MAX_FRAME_BYTES
 from storage.ledger import Lease
-from tests.unit.lambdas.ledger_scenes import (
+from testbed.model.ledger_scenes import (
     closing,
     contended,
     leases_of,

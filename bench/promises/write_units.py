@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from bench.promises.result import Figure
 from bench.promises.site import Outage, Site
 from bench.promises.unit_meter import UnitMeter
-from bench.scale.request_meter import _write_units as units_of
-from tests.unit.lambdas.ledger_scenes import as_before, requests_of_a_split_broadcast
+from testbed.model.ledger_scenes import as_before, requests_of_a_split_broadcast
+from testbed.units import write_units as units_of
 
 BEFORE_UNITS_PER_SLICE = 247
 """What it cost while each split and closing wrote the frame anew: 2,716 units for 11 slices,

@@ -23,7 +23,7 @@ from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.reaction import Script
 from testbed.stand_in.server import StandIn
 from testbed.wire_faults import STARTUP, FaultFile
-from tests.local.function_logs import Logs
+from tests.support.function_logs import Logs
 
 TIMEOUT_SECONDS = 15
 """Of the deployed function: four seconds to post, and a lease that runs out soon."""

@@ -11,7 +11,7 @@ from testbed.function.names import Names, Place, place_of
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave
-from tests.faults.promises import expect_kept
+from tests.support.promises import expect_kept
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -6,7 +6,7 @@ from testbed.function.app import App, Doors, Function
 from testbed.stand_in.behaviour import Behaviour
 from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
-from tests.faults.promises import expect_exact, expect_kept
+from tests.support.promises import expect_exact, expect_kept
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_aws_tries")]
 

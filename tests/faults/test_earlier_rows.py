@@ -8,8 +8,8 @@ from broadcasting.slice_message import encode_slice_message
 from testbed.function.app import RESERVED_MS, App
 from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave
-from tests.faults.earlier_rows import open_as_before
-from tests.faults.promises import expect_kept
+from tests.support.earlier_rows import open_as_before
+from tests.support.promises import expect_kept
 
 pytestmark = pytest.mark.timeout(120)
 

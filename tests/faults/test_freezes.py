@@ -10,7 +10,7 @@ from testbed.function.names import Names, place_of
 from testbed.function.proxy import Proxy
 from testbed.stand_in.behaviour import Behaviour
 from tests.faults.conftest import Behave, Suffer
-from tests.faults.promises import expect_kept
+from tests.support.promises import expect_kept
 
 pytestmark = pytest.mark.timeout(120)
 

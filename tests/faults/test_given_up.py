@@ -11,7 +11,7 @@ from testbed.function.hostile import Hostile, How, Outage
 from testbed.stand_in.errors import error_answer
 from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave, Suffer
-from tests.faults.promises import expect_exact, expect_kept
+from tests.support.promises import expect_exact, expect_kept
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 

@@ -18,8 +18,8 @@ from crier.deployment import Deployment
 from crier.local_aws import LocalAws
 from testbed.wire_faults import FaultFile, WireFault
 from tests.faults.conftest import TIMEOUT_SECONDS
-from tests.faults.promises import expect_exact
-from tests.local.waiting import until
+from tests.support.promises import expect_exact
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 

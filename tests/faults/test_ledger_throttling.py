@@ -7,7 +7,7 @@ from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.report import Report
 from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
-from tests.faults.promises import expect_kept
+from tests.support.promises import expect_kept
 
 pytestmark = pytest.mark.timeout(120)
 

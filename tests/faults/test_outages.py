@@ -11,7 +11,7 @@ from testbed.function.names import Names, place_of
 from testbed.stand_in.certificate import issue_certificate
 from testbed.stand_in.reaction import Answer, Reset
 from tests.faults.conftest import Suffer
-from tests.faults.promises import expect_kept
+from tests.support.promises import expect_kept
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 

@@ -10,7 +10,7 @@ from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.errors import error_answer
 from testbed.stand_in.reaction import Answer, Post, Reaction
 from tests.faults.conftest import Behave
-from tests.faults.promises import expect_exact, expect_kept
+from tests.support.promises import expect_exact, expect_kept
 
 pytestmark = pytest.mark.timeout(120)
 

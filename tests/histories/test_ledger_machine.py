@@ -38,8 +38,8 @@ from slices import bookkeeping, worker
 from slices.report import Carried
 from storage import audience_reader, sweeper
 from storage.errors import StorageError
-from tests.unit.lambdas.fakes import OLD_MS
-from tests.unit.lambdas.simulation import (
+from testbed.model.fakes import OLD_MS
+from tests.support.simulation import (
     SLICES,
     VISIBILITY_MS,
     WIRED,

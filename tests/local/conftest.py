@@ -13,7 +13,7 @@ from crier import terminal
 from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import ACCOUNT, REGION, LocalAws
 from crier.project import ROOT
-from tests.local.function_logs import Logs
+from tests.support.function_logs import Logs
 
 
 @pytest.fixture(scope="session")

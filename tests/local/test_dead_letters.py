@@ -26,7 +26,7 @@ from crier.redrive import Deed, redrive
 from storage.ledger import Ledger, Opening
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters
-from tests.local.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

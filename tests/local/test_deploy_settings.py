@@ -9,8 +9,8 @@ import pytest
 from crier.clients import close_clients, connect_clients
 from crier.deployment import Deployment, deploy_locally
 from crier.local_aws import LocalAws
-from tests.local.function_logs import Logs
-from tests.local.waiting import until
+from tests.support.function_logs import Logs
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 KEEP_ALIVE = {"type": "keep-alive"}

@@ -19,8 +19,8 @@ from crier.clients import Client, close_clients, connect_clients
 from crier.demo import add_ghosts, connection_ids, enqueue
 from crier.deployment import Deployment
 from crier.project import ROOT
-from tests.local.function_logs import Logs
-from tests.local.waiting import until
+from tests.support.function_logs import Logs
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -17,7 +17,7 @@ from crier.clients import Client, close_clients, connect_clients
 from crier.deployment import Deployment
 from crier.local_aws import ACCESS_KEY_ID, ACCOUNT, REGION, SECRET_ACCESS_KEY, LocalAws
 from crier.project import ROOT
-from tests.local.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -15,12 +15,12 @@ from broadcasting.outcome import Outcome
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery.selector_fan_out import SelectorFanOut
+from testbed.model.fakes import FakeTime
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Post, Reaction
 from testbed.stand_in.server import StandIn
-from tests.unit.lambdas.fakes import FakeTime
-from tests.unit.lambdas.loopback import found, swallowing_port, unused_port
-from tests.unit.lambdas.posting import CLOCK, connections, deliver, once, selector_fan_out
+from tests.support.loopback import found, swallowing_port, unused_port
+from tests.support.posting import CLOCK, connections, deliver, once, selector_fan_out
 
 ONE_TRY = Backoff(tries=1)
 _HOSTS = ("refusing", "swallowing", "no IPv6")

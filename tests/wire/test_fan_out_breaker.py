@@ -33,8 +33,8 @@ from delivery.selector_fan_out import SelectorFanOut
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Garbage, Post, Reaction, Reset, Script, Silence
 from testbed.stand_in.server import StandIn
-from tests.unit.lambdas.loopback import Loopback, reset, silent_port, unused_port
-from tests.unit.lambdas.posting import (
+from tests.support.loopback import Loopback, reset, silent_port, unused_port
+from tests.support.posting import (
     CLOCK,
     FRAME,
     IN_FLIGHT,

@@ -23,8 +23,8 @@ from delivery.selector_fan_out import FRESH
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Post, Reaction, Script
 from testbed.stand_in.server import StandIn
-from tests.unit.lambdas.loopback import PATIENCE_SECONDS
-from tests.unit.lambdas.posting import (
+from tests.support.loopback import PATIENCE_SECONDS
+from tests.support.posting import (
     CLOCK,
     FRAME,
     LONG_SECONDS,

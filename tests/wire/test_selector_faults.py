@@ -30,6 +30,7 @@ from delivery.port import Watch
 from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
+from testbed.model.fakes import FAR, FakeTime
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import (
@@ -44,8 +45,7 @@ from testbed.stand_in.reaction import (
     Silence,
 )
 from testbed.stand_in.server import StandIn
-from tests.unit.lambdas.fakes import FAR, FakeTime
-from tests.unit.lambdas.loopback import (
+from tests.support.loopback import (
     GONE,
     OK,
     PATIENCE_SECONDS,
@@ -54,7 +54,7 @@ from tests.unit.lambdas.loopback import (
     silent_port,
     unused_port,
 )
-from tests.unit.lambdas.posting import (
+from tests.support.posting import (
     CLOCK,
     CREDENTIALS,
     FRAME,

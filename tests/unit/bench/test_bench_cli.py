@@ -12,7 +12,7 @@ from bench import __main__ as command
 from bench.errors import BenchError
 from bench.runner import Sample
 from bench.runs import PlannedRun
-from tests.unit.bench.figures import a_measurement, a_report
+from tests.support.figures import a_measurement, a_report
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from bench.child import Child, clean_environment
 from bench.cores import Cores, pinned
 from bench.errors import BenchError
-from tests.unit.bench.figures import a_measurement
+from tests.support.figures import a_measurement
 
 WARM = "print('{\"warm\": true}', flush=True); import sys; sys.stdin.readline();"
 

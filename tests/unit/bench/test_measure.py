@@ -9,7 +9,7 @@ from bench.job import Job, Pace
 from bench.latencies import CURVE_POINTS, Latencies
 from bench.measure import Meter, peak_memory_bytes
 from bench.measurement import Measurement
-from tests.unit.bench.figures import a_job, a_measurement
+from tests.support.figures import a_job, a_measurement
 
 
 def test_latencies_give_percentiles_within_a_tenth_of_a_percent() -> None:

@@ -8,7 +8,7 @@ from bench.errors import BenchError
 from bench.plots.__main__ import PLOTS, make_plots
 from bench.result import Result
 from bench.runs import CRIER_SIZES, SWEEP
-from tests.unit.bench.figures import a_run
+from tests.support.figures import a_run
 
 RESULT = Result(
     {},

@@ -12,7 +12,7 @@ from bench.result import Result, Run, Target
 from bench.runner import Sample
 from bench.runs import PlannedRun
 from testbed.stand_in.behaviour import Behaviour
-from tests.unit.bench.figures import a_job, a_measurement, a_report, a_run
+from tests.support.figures import a_job, a_measurement, a_report, a_run
 
 WELL = Behaviour()
 PLANNED = PlannedRun(name="crier-paced", strategy="crier", connections=3, in_flight=64)

@@ -16,9 +16,10 @@ from bench.result import Target
 from bench.scale import result
 from bench.scale.generated_rows import GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of
-from bench.scale.request_meter import ROW_BYTES, RequestMeter
+from bench.scale.request_meter import RequestMeter
 from bench.scale.result import Added, Broadcast, judge, read_broadcasts, show, to_json
 from testbed.tables import SHARDS
+from testbed.units import ROW_BYTES
 
 USE = Use(
     invocations=2,

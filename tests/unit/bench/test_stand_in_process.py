@@ -11,7 +11,7 @@ import pytest
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInError, StandInProcess
 from testbed.stand_in.report import Report
-from tests.unit.bench.wire_client import Client
+from tests.support.wire_client import Client
 
 ROOT = Path(__file__).parents[3]
 QUICK = Behaviour(latency_median_seconds=0.0)

@@ -16,7 +16,7 @@ from testbed.stand_in.reaction import (
     Silence,
 )
 from testbed.stand_in.server import StandIn
-from tests.unit.bench.wire_client import Client, always, first_then_ok, post_bytes
+from tests.support.wire_client import Client, always, first_then_ok, post_bytes
 
 SHORT_SECONDS = 0.2
 

@@ -4,7 +4,7 @@ import pytest
 
 from testbed.stand_in.request import MAX_HEAD_BYTES, Request, RequestReader
 from testbed.stand_in.request_head import MalformedError
-from tests.unit.bench.wire_client import HEADERS, post_bytes
+from tests.support.wire_client import HEADERS, post_bytes
 
 AUTHORIZATION = HEADERS["Authorization"]
 LINE = b"POST /prod/@connections/one%3D HTTP/1.1"

@@ -14,7 +14,7 @@ from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Post, Silence
 from testbed.stand_in.server import StandIn
-from tests.unit.bench.wire_client import (
+from tests.support.wire_client import (
     TIMEOUT_SECONDS,
     Client,
     always,

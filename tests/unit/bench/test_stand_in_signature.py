@@ -10,7 +10,7 @@ from botocore.credentials import Credentials
 
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.server import StandIn
-from tests.unit.bench.wire_client import Client, post_bytes
+from tests.support.wire_client import Client, post_bytes
 
 PATH = "/prod/@connections/one%3D"
 BEHAVIOUR = Behaviour(

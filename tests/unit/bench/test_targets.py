@@ -4,7 +4,7 @@ import pytest
 
 from bench.result import Run, Target
 from bench.targets import judge
-from tests.unit.bench.figures import a_run
+from tests.support.figures import a_run
 
 RUNS = (
     a_run("boto3-sequential", connections=300, in_flight=1, wall_seconds=7.5),

@@ -8,7 +8,7 @@ from broadcasting.counts import Counts
 from broadcasting.work import ShardCursor, Work
 from crier.account import Account
 from crier.accounts import Accounts, watch
-from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
+from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
 DONE = Counts(targeted=5, delivered=3, gone=1, expired=1)
 SHORT = Counts(targeted=5, delivered=3, gone=1)

@@ -14,7 +14,7 @@ from crier.account_rows import UnreadableError, UnreadableRow
 from crier.account_slices import GivenUp, Resting
 from crier.accounts import Accounts, Recent, watch
 from crier.errors import CrierError
-from tests.unit.crier.fakes import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
+from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
 CLOSED = Counts(targeted=5, delivered=4, gone=1)
 OPEN = Counts(targeted=9, delivered=2, failed=1)

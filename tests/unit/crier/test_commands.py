@@ -13,7 +13,7 @@ from crier import account_commands, account_views, cli, dead_letter_commands, op
 from crier.dead_letters import DeadLetterQueue, Waiting
 from crier.errors import CrierError
 from crier.project import ROOT
-from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_slice, a_summary, rejected
+from tests.support.fake_stack import OPENED_MS, FakeStack, a_slice, a_summary, rejected
 
 WELL = Counts(targeted=5, delivered=3, gone=1, expired=1)
 ILL = Counts(targeted=5, delivered=3, failed=2)

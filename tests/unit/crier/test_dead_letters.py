@@ -5,7 +5,7 @@ import pytest
 from crier.dead_letters import DeadLetterQueue
 from crier.errors import CrierError
 from crier.letter import DeadLetter, Origin
-from tests.unit.crier.fakes import OPENED_MS, FakeQueues, rejected
+from tests.support.fake_stack import OPENED_MS, FakeQueues, rejected
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from broadcasting.counts import Counts
 from crier import demo
 from crier.errors import CrierError
-from tests.unit.crier.fakes import OPENED_MS, FakeStack, a_summary
+from tests.support.fake_stack import OPENED_MS, FakeStack, a_summary
 
 if TYPE_CHECKING:
     from crier.deployment import Deployment

@@ -13,7 +13,7 @@ from crier.accounts import Accounts
 from crier.dead_letters import DeadLetterQueue
 from crier.letter import DeadLetter, Origin
 from crier.redrive import Deed, Redriven, decide, redrive
-from tests.unit.crier.fakes import (
+from tests.support.fake_stack import (
     OPENED_MS,
     TABLE,
     FakeQueues,

@@ -9,7 +9,7 @@ from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers
 from delivery.answers import Batch
 from delivery.post import Post
-from tests.unit.lambdas.fakes import OLD_MS
+from testbed.model.fakes import OLD_MS
 
 ANSWERED = [Verdict.DELIVERED, Verdict.GONE, Verdict.REFUSED, Verdict.YOUNG]
 IN_VAIN = [Verdict.FORBIDDEN, Verdict.LOST]

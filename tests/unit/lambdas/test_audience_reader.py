@@ -10,7 +10,7 @@ from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.work import ShardCursor
 from storage import audience_reader
 from storage.audience_reader import READS_AT_ONCE, AudienceReader
-from tests.unit.lambdas.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
+from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
 ALL = tuple(ShardCursor(shard) for shard in range(SHARDS))
 

@@ -22,7 +22,7 @@ from broadcasting.trouble import Trouble
 from delivery.port import Watch
 from testbed import boto3_fan_out
 from testbed.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
-from tests.unit.lambdas.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error
+from testbed.model.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error
 
 AT_ONCE = Backoff(tries=3, base_seconds=0.0, cap_seconds=0.0)
 NEVER_AGAIN = Backoff(tries=3, base_seconds=10_000.0, cap_seconds=10_000.0)

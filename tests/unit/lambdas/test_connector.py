@@ -16,9 +16,9 @@ from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import READ, HttpConnection
 from delivery.http.http1_response import Answer
 from delivery.http.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
+from testbed.model.fakes import FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from tests.unit.lambdas.fakes import FakeTime
-from tests.unit.lambdas.loopback import (
+from tests.support.loopback import (
     OK,
     PATIENCE_SECONDS,
     Loopback,

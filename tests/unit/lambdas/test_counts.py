@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts, Tally
 from broadcasting.outcome import Outcome, Settlement
-from tests.unit.lambdas.strategies import COUNTS
+from tests.support.strategies import COUNTS
 
 ONE = Connection("a", 0)
 

@@ -7,7 +7,7 @@ import pytest
 
 from handlers import broadcast, connect, disconnect, unknown_frame
 from handlers.events import EventError
-from tests.unit.lambdas.fakes import NOW_MS, FakeDynamo
+from testbed.model.fakes import NOW_MS, FakeDynamo
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

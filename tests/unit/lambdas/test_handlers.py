@@ -20,7 +20,7 @@ from settings import BroadcastSettings, SettingsError
 from slices.worker import Worker
 from storage.ledger import Ledger, Opening, Refusal
 from storage.queues import DeadLetters, SliceQueue
-from tests.unit.lambdas.fakes import (
+from testbed.model.fakes import (
     FAR,
     NOW_MS,
     OLD_MS,

@@ -13,7 +13,7 @@ from delivery.http.http1_connection import READ, WRITE, ClosedError, HttpConnect
 from delivery.http.http1_head import MalformedAnswerError
 from delivery.http.http1_response import MAX_ANSWER_BYTES, Answer
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
-from tests.unit.lambdas.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset, unused_port
+from tests.support.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset, unused_port
 
 POST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
 LARGE_POST = b"x" * (128 * 1024)

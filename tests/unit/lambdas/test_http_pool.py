@@ -24,9 +24,9 @@ from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.waker import Waker
 from delivery.losses import Ending, IdleClosedError
 from delivery.post import Post
+from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
-from tests.unit.lambdas.fakes import NOW_MS, FakeTime
-from tests.unit.lambdas.loopback import (
+from tests.support.loopback import (
     GONE,
     OK,
     PATIENCE_SECONDS,

@@ -7,8 +7,8 @@ import pytest
 
 import wiring
 from storage.idle_connections import close_when_idle
-from tests.unit.lambdas.fakes import FakeTime
-from tests.unit.lambdas.forgetful_dynamo import ForgetfulDynamo
+from testbed.model.fakes import FakeTime
+from tests.support.forgetful_dynamo import ForgetfulDynamo
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

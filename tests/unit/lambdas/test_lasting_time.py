@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.lasting_time import LastingTime
-from tests.unit.lambdas.fakes import FakeTime
+from testbed.model.fakes import FakeTime
 
 DAY_SECONDS = 86_400.0
 

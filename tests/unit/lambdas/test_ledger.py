@@ -23,7 +23,7 @@ from broadcasting.ledger_items import (
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening, Refusal
-from tests.unit.lambdas.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
+from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Counts(3, delivered=2, failed=1)

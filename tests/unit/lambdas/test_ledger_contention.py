@@ -9,7 +9,7 @@ from broadcasting.ledger import ROOT
 from broadcasting.work import Work
 from storage.errors import BusyError
 from storage.ledger import Lease
-from tests.unit.lambdas.ledger_scenes import (
+from testbed.model.ledger_scenes import (
     closing,
     contended,
     leases_of,

@@ -25,7 +25,7 @@ from broadcasting.ledger_items import (
     to_item,
 )
 from broadcasting.work import Work
-from tests.unit.lambdas.strategies import (
+from tests.support.strategies import (
     FAILED_ROWS,
     FRAME_ROWS,
     RECENTS,

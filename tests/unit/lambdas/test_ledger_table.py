@@ -18,8 +18,8 @@ from broadcasting.ledger_items import Sequence as Counter
 from broadcasting.work import ALL_SHARDS
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_table import LedgerTable
-from tests.unit.lambdas.fakes import NOW_MS
-from tests.unit.lambdas.ledger_dynamo import LedgerDynamo, canceled, refusal
+from testbed.model.fakes import NOW_MS
+from testbed.model.ledger_dynamo import LedgerDynamo, canceled, refusal
 
 SUMMARY = Summary("b", "d", "*", 1, opened_ms=1)
 PIECE = SliceRow("b", ROOT, ALL_SHARDS)

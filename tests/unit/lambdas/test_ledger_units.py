@@ -1,7 +1,7 @@
 """What the ledger's writes cost: the frame is paid for once."""
 
-from bench.scale.request_meter import _write_units as write_units
-from tests.unit.lambdas.ledger_scenes import as_before, requests_of_a_split_broadcast
+from testbed.model.ledger_scenes import as_before, requests_of_a_split_broadcast
+from testbed.units import write_units
 
 
 def test_split_broadcast_costs_a_fifth_of_what_it_did_when_its_frame_is_large() -> None:

@@ -14,9 +14,9 @@ from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.losses import IdleClosedError
 from delivery.post import Post
+from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from tests.unit.lambdas.fakes import NOW_MS, FakeTime
-from tests.unit.lambdas.loopback import (
+from tests.support.loopback import (
     OK,
     PATIENCE_SECONDS,
     Loopback,

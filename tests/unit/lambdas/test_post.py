@@ -6,7 +6,7 @@ from broadcasting.audience import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 from delivery.post import NOT_ANSWERED, Post
-from tests.unit.lambdas.fakes import OLD_MS
+from testbed.model.fakes import OLD_MS
 
 TWO_TRIES = Backoff(tries=2)
 WHO = Connection("a", OLD_MS)

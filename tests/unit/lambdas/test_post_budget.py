@@ -19,8 +19,8 @@ from broadcasting.pacing.pacer import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
 from storage.budget import PostBudget
 from storage.idle_connections import close_when_idle
-from tests.unit.lambdas.fakes import FakeTime, aws_error
-from tests.unit.lambdas.forgetful_dynamo import ForgetfulDynamo
+from testbed.model.fakes import FakeTime, aws_error
+from tests.support.forgetful_dynamo import ForgetfulDynamo
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,7 +15,7 @@ from broadcasting.retry import MAX_ROUNDS
 from broadcasting.work import ShardCursor, Work
 from slices.progress import Journey, end_round
 from storage.audience_reader import AudienceReader
-from tests.unit.lambdas.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
+from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
 NAMED = (Connection("x", OLD_MS, 1), Connection("y", OLD_MS, 2))
 ALL = tuple(ShardCursor(shard) for shard in range(SHARDS))

@@ -4,7 +4,7 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.retry import Backoff, next_round_seconds
-from tests.unit.lambdas.fakes import NOW_MS, OLD_MS
+from testbed.model.fakes import NOW_MS, OLD_MS
 
 
 @pytest.mark.parametrize(("tries", "longest"), [(1, 0.2), (2, 0.4), (3, 0.8), (5, 2.0), (50, 2.0)])

@@ -10,8 +10,8 @@ from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from storage.ledger import Lease, Ledger, Opening, Refusal
-from tests.unit.lambdas.fakes import FAR, NOW_MS, FakeTime
-from tests.unit.lambdas.ledger_dynamo import LedgerDynamo
+from testbed.model.fakes import FAR, NOW_MS, FakeTime
+from testbed.model.ledger_dynamo import LedgerDynamo
 
 FAILED = (("c", "413"),)
 STRAGGLERS = Work(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))

@@ -21,7 +21,7 @@ from delivery.post import Post
 from delivery.run import TEMPLATE_SECONDS, Run
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, Signer
-from tests.unit.lambdas.fakes import OLD_MS, FakeTime
+from testbed.model.fakes import OLD_MS, FakeTime
 
 DEADLINE = 100.0
 FEWEST_FRESH = 2

@@ -8,7 +8,7 @@ import pytest
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pacer import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
-from tests.unit.lambdas.fakes import FakeTime
+from testbed.model.fakes import FakeTime
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 SOON = 5.0

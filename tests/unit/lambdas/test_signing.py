@@ -26,7 +26,7 @@ from delivery.port import ForbiddenError, Watch
 from delivery.run import TEMPLATE_SECONDS, Run
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id
-from tests.unit.lambdas.fakes import FAR, FakeTime
+from testbed.model.fakes import FAR, FakeTime
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/prod"
 ENDPOINT = parse_endpoint(URL)

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 
 from broadcasting.errors import RejectedError
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
-from tests.unit.lambdas.strategies import TEXT
+from tests.support.strategies import TEXT
 
 
 @given(TEXT, TEXT)

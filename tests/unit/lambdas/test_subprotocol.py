@@ -7,7 +7,7 @@ import pytest
 
 from broadcasting.subprotocol import choose, split_header
 from handlers import connect
-from tests.unit.lambdas.fakes import NOW_MS, FakeDynamo
+from testbed.model.fakes import NOW_MS, FakeDynamo
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_8"
 

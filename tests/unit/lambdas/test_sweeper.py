@@ -10,7 +10,7 @@ from broadcasting.retry import Backoff
 from storage import sweeper
 from storage.connections import ConnectionsTable
 from storage.sweeper import StaleSweeper
-from tests.unit.lambdas.fakes import FakeDynamo, aws_error
+from testbed.model.fakes import FakeDynamo, aws_error
 
 PATIENCE_SECONDS = 10.0
 

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work, encode_work, parse_work
-from tests.unit.lambdas.strategies import WORKS
+from tests.support.strategies import WORKS
 
 A = Connection("a", 1)
 

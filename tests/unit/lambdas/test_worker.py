@@ -20,7 +20,7 @@ from slices.worker import STOPPED_DELAY_SECONDS, Worker
 from storage.errors import ReadError, StorageError, WriteError
 from storage.ledger import Lease, Ledger, Opening, Refusal
 from storage.queues import SliceQueue
-from tests.unit.lambdas.fakes import (
+from testbed.model.fakes import (
     FAR,
     NOW_MS,
     OLD_MS,

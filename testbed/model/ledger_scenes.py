@@ -9,9 +9,9 @@ from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.work import ALL_SHARDS, Work
 from storage.ledger import Lease, Ledger, Opening
-from tests.unit.lambdas.contention import ContendedDynamo, VirtualTime
-from tests.unit.lambdas.fakes import FAR, NOW_MS, FakeTime
-from tests.unit.lambdas.ledger_dynamo import LedgerDynamo, Request
+from testbed.model.contention import ContendedDynamo, VirtualTime
+from testbed.model.fakes import FAR, NOW_MS, FakeTime
+from testbed.model.ledger_dynamo import LedgerDynamo, Request
 
 UNTIL_MS = NOW_MS + 65_000
 DEADLINE = 49.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from tests.unit.lambdas.fakes import FakeTime
-from tests.unit.lambdas.loopback import Loopback, read_post, reset
+from testbed.model.fakes import FakeTime
+from tests.support.loopback import Loopback, read_post, reset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar
 
-from bench.scale.request_meter import _write_units as write_units
 from broadcasting.clock import Clock
 from storage.ledger import Ledger
-from tests.unit.lambdas.fakes import NOW_MS
-from tests.unit.lambdas.ledger_dynamo import Key, LedgerDynamo, canceled, refusal
+from testbed.model.fakes import NOW_MS
+from testbed.model.ledger_dynamo import Key, LedgerDynamo, canceled, refusal
+from testbed.units import write_units
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from storage.ledger_table import LedgerTable
-from tests.unit.lambdas.fakes import NOW_MS
+from testbed.model.fakes import NOW_MS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

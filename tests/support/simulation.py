@@ -32,7 +32,7 @@ from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
-from tests.unit.lambdas.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
+from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
 from wiring import BroadcastWiring
 
 if TYPE_CHECKING:

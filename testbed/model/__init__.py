@@ -1,0 +1,1 @@
+"""Models of DynamoDB and of time, for tests and for simulated measurements."""
