@@ -49,7 +49,7 @@ def _is_true(condition: dict[str, Any], region: str) -> bool:
 def _pace(template: Template, region: str) -> tuple[str, str]:
     """Return posts per second and burst as the function has them in a Region."""
     conditions = template.to_json().get("Conditions", {})
-    handler = {"Properties": {"Handler": "broadcast.handler"}}
+    handler = {"Properties": {"Handler": "handlers.broadcast.handler"}}
     (function,) = template.find_resources("AWS::Lambda::Function", handler).values()
     variables = function["Properties"]["Environment"]["Variables"]
 

@@ -223,7 +223,7 @@ def test_no_other_function_sets_its_recursive_loop(prod: Template) -> None:
         if "RecursiveLoop" in one["Properties"]
     }
 
-    assert set_by == {"broadcast.handler": "Allow"}
+    assert set_by == {"handlers.broadcast.handler": "Allow"}
 
 
 @pytest.mark.parametrize(("fixture", "level"), [("prod", "INFO"), ("dev_with_all_set", "WARNING")])

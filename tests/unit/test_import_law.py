@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 LAMBDAS = ROOT / "lambdas"
 OURS = {path.stem for path in LAMBDAS.iterdir()} | {"stacks", "crier", "lambdas"}
 
