@@ -38,11 +38,11 @@ check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(CDK) synth --quiet -c stage=prod
 
 bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.compare
 	@$(BIN)/python -m bench.plots
 
 bench-quick: bench-setup ## A short benchmark (under 2 minutes)
-	@$(BIN)/python -m bench --quick
+	@$(BIN)/python -m bench.compare --quick
 
 bench-plots: setup ## Draw the plots of the latest benchmark
 	@$(BIN)/python -m bench.plots

@@ -1,4 +1,4 @@
-// Runs one Node strategy: the job and the measurement are those of bench/job.py and bench/measurement.py.
+// Runs one Node strategy: the job and the measurement are those of bench/compare/job.py and bench/compare/measurement.py.
 import { readFileSync, readSync, writeSync } from "node:fs";
 import { Agent } from "node:https";
 

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
+from bench.compare.result import Result
 from bench.errors import BenchError
 from bench.plots import completion_curve, cost_against_size, rate_against_in_flight, time_to_3000
 from bench.plots.style import save
-from bench.result import Result
 from bench.strategies.registry import ROOT
 
 FOLDER = ROOT / "docs" / "img"

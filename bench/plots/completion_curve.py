@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from bench.compare.result import Run
 from bench.plots.style import ACCENT, CONCURRENT_PEERS, DASHES, GREYS, LABELS, best, legend, title
-from bench.result import Run
 
 SIZE = (8.6, 4.4)
 _AUDIENCE = 3_000

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from bench.compare.result import Run
 from bench.plots.style import ACCENT, DASHES, GREYS, legend, title
-from bench.result import Run
 from bench.scale.prices import AS_OF
 from bench.scale.result import Broadcast, read_broadcasts
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from bench.compare.result import Run
+from bench.compare.runs import CRIER_IN_FLIGHT, QUOTA, SWEEP
 from bench.plots.style import (
     ACCENT,
     CONCURRENT_PEERS,
@@ -16,8 +18,6 @@ from bench.plots.style import (
     title,
     warm,
 )
-from bench.result import Run
-from bench.runs import CRIER_IN_FLIGHT, QUOTA, SWEEP
 
 SIZE = (8.6, 4.8)
 _SUSTAINED = 30_000

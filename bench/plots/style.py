@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
+from bench.compare.result import Run
 from bench.errors import BenchError
-from bench.result import Run
 
 ACCENT = "#c2410c"
 INK = "#1f2328"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from bench.compare.terminal import err, out, progress
 from bench.promises.result import Figure
-from bench.terminal import err, out, progress
 
 __all__ = ["err", "progress", "show"]
 

@@ -13,10 +13,10 @@ from typing import Annotated
 import boto3
 import typer
 
-from bench import terminal
-from bench.cores import Cores, pinned
+from bench.compare import terminal
+from bench.compare.cores import Cores, pinned
+from bench.compare.measure import peak_memory_bytes
 from bench.errors import BenchError
-from bench.measure import peak_memory_bytes
 from bench.scale.added_time import CONNECTIONS as ADDED_AT
 from bench.scale.added_time import added_seconds
 from bench.scale.generated_rows import GeneratedRows, usual_ids

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bench import terminal
+from bench.compare import terminal
+from bench.compare.result import Target
 from bench.errors import BenchError
-from bench.result import Target
 from bench.scale.prices import AS_OF, Cost, Use
 from bench.strategies.registry import ROOT
 

@@ -10,9 +10,9 @@ from aiobotocore.config import AioConfig  # type: ignore[import-not-found]  # se
 from aiobotocore.session import get_session  # type: ignore[import-not-found]
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.job import Job
-from bench.measure import Meter
-from bench.measurement import Outcome
+from bench.compare.job import Job
+from bench.compare.measure import Meter
+from bench.compare.measurement import Outcome
 
 _BY_STATUS: dict[int, Outcome] = {410: "gone", 429: "throttled"}
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from bench.job import Job
-from bench.measure import Meter
+from bench.compare.job import Job
+from bench.compare.measure import Meter
 from bench.strategies.boto3_posts import make_poster
 
 

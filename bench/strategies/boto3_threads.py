@@ -4,9 +4,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.job import Job
-from bench.measure import Meter
-from bench.measurement import Outcome
+from bench.compare.job import Job
+from bench.compare.measure import Meter
+from bench.compare.measurement import Outcome
 from bench.strategies.boto3_posts import make_poster
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
 
-from bench.job import Job
-from bench.measure import Meter
-from bench.measurement import Outcome as End
+from bench.compare.job import Job
+from bench.compare.measure import Meter
+from bench.compare.measurement import Outcome as End
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement

@@ -1,4 +1,4 @@
-"""The stand-in as a process: `python -m bench.stand_in '<Behaviour as JSON>'`.
+"""The stand-in as a process: `python -m testbed.stand_in '<Behaviour as JSON>'`.
 
 Prints one line of JSON once it listens: `url`, `ca` (a path, or null) and `pid`. Then it obeys
 lines of JSON on standard input, each answered with one line, and ends when the input does:

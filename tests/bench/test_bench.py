@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.cores import Cores
-from bench.result import Run
-from bench.runner import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, Runner
-from bench.runs import PlannedRun
+from bench.compare.cores import Cores
+from bench.compare.result import Run
+from bench.compare.runner import ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, Runner
+from bench.compare.runs import PlannedRun
 from bench.strategies.registry import STRATEGIES
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bench.job import Job
-from bench.measurement import Measurement
-from bench.result import Run
+from bench.compare.job import Job
+from bench.compare.measurement import Measurement
+from bench.compare.result import Run
 from testbed.stand_in.report import Report
 
 

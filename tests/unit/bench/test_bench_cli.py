@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench import __main__ as command
+from bench.compare import __main__ as command
+from bench.compare.runner import Sample
+from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
-from bench.runner import Sample
-from bench.runs import PlannedRun
 from tests.support.figures import a_measurement, a_report
 
 

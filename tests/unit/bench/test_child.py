@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from bench.child import Child, clean_environment
-from bench.cores import Cores, pinned
+from bench.compare.child import Child, clean_environment
+from bench.compare.cores import Cores, pinned
 from bench.errors import BenchError
 from tests.support.figures import a_measurement
 

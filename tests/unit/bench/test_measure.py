@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from bench.job import Job, Pace
-from bench.latencies import CURVE_POINTS, Latencies
-from bench.measure import Meter, peak_memory_bytes
-from bench.measurement import Measurement
+from bench.compare.job import Job, Pace
+from bench.compare.latencies import CURVE_POINTS, Latencies
+from bench.compare.measure import Meter, peak_memory_bytes
+from bench.compare.measurement import Measurement
 from tests.support.figures import a_job, a_measurement
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.compare.result import Result
+from bench.compare.runs import CRIER_SIZES, SWEEP
 from bench.errors import BenchError
 from bench.plots.__main__ import PLOTS, make_plots
-from bench.result import Result
-from bench.runs import CRIER_SIZES, SWEEP
 from tests.support.figures import a_run
 
 RESULT = Result(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bench.account import complaints
+from bench.compare.account import complaints
+from bench.compare.result import Result, Run, Target
+from bench.compare.runner import Sample
+from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
-from bench.result import Result, Run, Target
-from bench.runner import Sample
-from bench.runs import PlannedRun
 from testbed.stand_in.behaviour import Behaviour
 from tests.support.figures import a_job, a_measurement, a_report, a_run
 

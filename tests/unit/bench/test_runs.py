@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.compare.runner import in_rounds
+from bench.compare.runs import CRIER_SIZES, FULL_REPEATS, PlannedRun, full, only, quick
 from bench.errors import BenchError
-from bench.runner import in_rounds
-from bench.runs import CRIER_SIZES, FULL_REPEATS, PlannedRun, full, only, quick
 from bench.strategies import registry
 
 Plan = Callable[[], tuple[PlannedRun, ...]]

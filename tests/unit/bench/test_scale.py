@@ -11,8 +11,8 @@ from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.compare.result import Target
 from bench.errors import BenchError
-from bench.result import Target
 from bench.scale import result
 from bench.scale.generated_rows import GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.result import Run, Target
-from bench.targets import judge
+from bench.compare.result import Run, Target
+from bench.compare.targets import judge
 from tests.support.figures import a_run
 
 RUNS = (

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from bench.cores import Cores, pinned
+from bench.compare.cores import Cores, pinned
+from bench.compare.runner import FRAME
 from bench.errors import BenchError
-from bench.runner import FRAME
 from broadcasting.message import EVERYONE
 from broadcasting.work import ALL_SHARDS
 from crier.local_aws import LocalAws

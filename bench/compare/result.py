@@ -7,10 +7,10 @@ from pathlib import Path
 from statistics import median, median_low
 from typing import Any, Self
 
+from bench.compare.measurement import Curve
+from bench.compare.runner import Sample
+from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
-from bench.measurement import Curve
-from bench.runner import Sample
-from bench.runs import PlannedRun
 from bench.strategies.registry import ROOT
 
 LATEST = ROOT / "bench" / "results" / "latest.json"

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from statistics import median
 
-from bench.child import clean_environment
+from bench.compare.child import clean_environment
 from bench.strategies.registry import ROOT
 
 _HANDLER = "import handlers.broadcast"

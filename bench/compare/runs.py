@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from bench.compare.job import Pace
 from bench.errors import BenchError
-from bench.job import Pace
 from testbed.stand_in.behaviour import Behaviour
 
 USUAL = Behaviour()

@@ -9,9 +9,9 @@ from threading import Timer
 from types import TracebackType
 from typing import Self
 
-from bench.cores import pinned
+from bench.compare.cores import pinned
+from bench.compare.measurement import Measurement
 from bench.errors import BenchError
-from bench.measurement import Measurement
 from bench.strategies.registry import ROOT
 
 _OURS = ("AWS_", "PYTHON", "NODE_")

@@ -1,4 +1,4 @@
-"""What the whole path of one connection costs: read, post, account, by bench/whole_path.py.
+"""What the whole path of one connection costs: read, post, account, by bench/compare/whole_path.py.
 
 That program starts what it needs and prints one line of JSON with
 `cpu_microseconds_per_connection`.
@@ -9,11 +9,11 @@ import os
 import subprocess
 import sys
 
-from bench.child import clean_environment
+from bench.compare.child import clean_environment
 from bench.errors import BenchError
 from bench.strategies.registry import ROOT
 
-_PROGRAM = ROOT / "bench" / "whole_path.py"
+_PROGRAM = ROOT / "bench" / "compare" / "whole_path.py"
 _LIMIT_SECONDS = 120
 
 
@@ -23,7 +23,7 @@ def whole_path_microseconds() -> float | None:
         return None
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "bench.whole_path"],
+            [sys.executable, "-m", "bench.compare.whole_path"],
             cwd=ROOT,
             env=clean_environment(os.environ),
             stdout=subprocess.PIPE,
@@ -33,4 +33,4 @@ def whole_path_microseconds() -> float | None:
         )
         return float(json.loads(run.stdout)["cpu_microseconds_per_connection"])
     except (subprocess.SubprocessError, ValueError, TypeError, KeyError) as error:
-        raise BenchError(f"bench/whole_path.py measured nothing: {error}") from error
+        raise BenchError(f"bench/compare/whole_path.py measured nothing: {error}") from error

@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bench.account import complaints
-from bench.child import Child
-from bench.cores import Cores
-from bench.job import Job
-from bench.measurement import Measurement
-from bench.runs import PlannedRun
+from bench.compare.account import complaints
+from bench.compare.child import Child
+from bench.compare.cores import Cores
+from bench.compare.job import Job
+from bench.compare.measurement import Measurement
+from bench.compare.runs import PlannedRun
 from bench.strategies.registry import STRATEGIES
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.result import Run, Target
+from bench.compare.result import Run, Target
 
 _NARROWEST = 140
 _MANY = 1_000

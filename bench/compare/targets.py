@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.result import Run, Target
-from bench.runs import CRIER_IN_FLIGHT, QUOTA
+from bench.compare.result import Run, Target
+from bench.compare.runs import CRIER_IN_FLIGHT, QUOTA
 
 PROBES = ("import", "whole path")
 """What is measured by programs of their own: their figures are given by these names."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from bench.job import Job
-from bench.measurement import Measurement
+from bench.compare.job import Job
+from bench.compare.measurement import Measurement
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.report import Report
 

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from bench import terminal
-from bench.cores import Cores
+from bench.compare import terminal
+from bench.compare.cores import Cores
+from bench.compare.import_cost import import_ratio
+from bench.compare.machine import machine_facts
+from bench.compare.result import LATEST, PARTIAL, Result, Run
+from bench.compare.runner import Runner, Sample, in_rounds, run_all
+from bench.compare.runs import FULL_REPEATS, QUICK_REPEATS, PlannedRun, full, only, quick
+from bench.compare.targets import PROBES, judge
+from bench.compare.whole_path_cost import whole_path_microseconds
 from bench.errors import BenchError
-from bench.import_cost import import_ratio
-from bench.machine import machine_facts
-from bench.result import LATEST, PARTIAL, Result, Run
-from bench.runner import Runner, Sample, in_rounds, run_all
-from bench.runs import FULL_REPEATS, QUICK_REPEATS, PlannedRun, full, only, quick
 from bench.strategies.registry import require, shown
-from bench.targets import PROBES, judge
-from bench.whole_path_cost import whole_path_microseconds
 from testbed.stand_in.process import StandInError, StandInProcess
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

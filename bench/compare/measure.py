@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from bench.job import Job
-from bench.latencies import Latencies
-from bench.measurement import Measurement, Outcome
+from bench.compare.job import Job
+from bench.compare.latencies import Latencies
+from bench.compare.measurement import Measurement, Outcome
 
 _STATUS = Path("/proc/self/status")
 _KIB = 1024

@@ -1,0 +1,1 @@
+"""Ways of posting, side by side."""
