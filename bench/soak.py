@@ -8,13 +8,13 @@ import asyncio
 import secrets
 import sys
 
-from crier.project import LAMBDAS
+from crier.paths import LAMBDAS
 
 sys.path.append(str(LAMBDAS))  # the rules of broadcasting, as `python -m crier` does
 
 from crier import terminal
-from crier.deployment import deploy_locally
-from crier.local_aws import LocalAws
+from crier.deployed.deployment import deploy_locally
+from crier.local.local_aws import LocalAws
 from testbed.soak import Soak, Soaked
 from testbed.wire_faults import STARTUP, FaultFile
 

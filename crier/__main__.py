@@ -4,7 +4,7 @@ import signal
 import sys
 
 from crier.installed import explained
-from crier.project import LAMBDAS
+from crier.paths import LAMBDAS
 
 sys.path.append(str(LAMBDAS))  # the rules of broadcasting, which the functions find there, too
 

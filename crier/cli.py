@@ -13,21 +13,21 @@ import typer
 from rich.progress import Progress as Bars
 
 from crier import terminal
-from crier.account_commands import broadcasts, status
-from crier.broadcast_commands import send
-from crier.dead_letter_commands import dead_letters, redrive
-from crier.demo import Progress, ghosts_for, run_demo
-from crier.deployment import Deployment, deploy_locally
+from crier.commands.dead_letters import dead_letters, redrive
+from crier.commands.send import send
+from crier.commands.status import broadcasts, status
+from crier.demo.run import Progress, ghosts_for, run_demo
+from crier.deployed.deployment import Deployment, deploy_locally
 from crier.errors import CrierError
 from crier.files import make_place_for
 from crier.installed import refuse_missing_libraries
-from crier.interrupts import interrupts
-from crier.limits import allow_clients, raise_file_limit
-from crier.local_aws import LocalAws, stay_local
-from crier.logs import LogFollower
-from crier.project import BUILD
-from crier.run_folder import end_what_is_left
-from crier.session import announced, refuse_second_run
+from crier.local.file_limit import allow_clients, raise_file_limit
+from crier.local.interrupts import interrupts
+from crier.local.local_aws import LocalAws, stay_local
+from crier.local.logs import LogFollower
+from crier.local.run_folder import end_what_is_left
+from crier.local.session import announced, refuse_second_run
+from crier.paths import BUILD
 
 app = typer.Typer(
     add_completion=False,

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from crier.deployment import Deployment, find_deployed, find_local
-from crier.local_aws import stay_local
-from crier.session import running_endpoint
+from crier.deployed.deployment import Deployment, find_deployed, find_local
+from crier.local.local_aws import stay_local
+from crier.local.session import running_endpoint
 
 Stack = Annotated[
     str | None, typer.Option(help="A deployed stack, such as crier-prod; else the local run.")

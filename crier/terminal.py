@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from crier.deployment import Deployment
-from crier.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, clean_environment
-from crier.logs import LogLine
-from crier.project import PYTHON, ROOT
-from crier.proof import Proof
+from crier.demo.result import Proof
+from crier.deployed.deployment import Deployment
+from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, clean_environment
+from crier.local.logs import LogLine
+from crier.paths import PYTHON, ROOT
 
 out = Console()
 err = Console(stderr=True)

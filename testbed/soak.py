@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from crier.account import Account
-from crier.accounts import Accounts
-from crier.clients import Client, close_clients, connect_clients
-from crier.dead_letters import dead_letter_queues
-from crier.demo import enqueue
-from crier.deployment import Deployment
+from crier.demo.clients import Client, close_clients, connect_clients
+from crier.demo.run import enqueue
+from crier.deployed.account import Account
+from crier.deployed.accounts import Accounts
+from crier.deployed.dead_letters import dead_letter_queues
+from crier.deployed.deployment import Deployment
 from testbed.wire_faults import FaultFile, WireFault
 
 SETTLE_SECONDS = 240.0

@@ -19,7 +19,7 @@ from bench.compare.runner import FRAME
 from bench.errors import BenchError
 from broadcasting.message import EVERYONE
 from broadcasting.work import ALL_SHARDS
-from crier.local_aws import LocalAws
+from crier.local.local_aws import LocalAws
 from storage.ledger import Lease, Opening
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess

@@ -25,7 +25,7 @@ from bench.scale.result import RESULT, Added, Broadcast, judge, show, to_json
 from bench.scale.site import Site
 from bench.strategies.registry import shown
 from crier.errors import CrierError
-from crier.local_aws import LocalAws
+from crier.local.local_aws import LocalAws
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInError, StandInProcess
 from testbed.tables import fill_table, make_tables

@@ -16,8 +16,8 @@ from bench.errors import BenchError
 from bench.scale.generated_rows import GeneratedRows
 from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
-from crier.account import Account
-from crier.accounts import Accounts
+from crier.deployed.account import Account
+from crier.deployed.accounts import Accounts
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import function_environment
 

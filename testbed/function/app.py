@@ -13,13 +13,13 @@ from threading import Lock
 from typing import Any
 
 from broadcasting.audience import Connection, expires_at, shard_of
-from crier.account import Account, FailedConnection
-from crier.accounts import Accounts
-from crier.dead_letters import DeadLetterQueue
-from crier.deployment import local_session
-from crier.letter import Origin
-from crier.local_aws import LocalAws
-from crier.redrive import Redriven, redrive
+from crier.deployed.account import Account, FailedConnection
+from crier.deployed.accounts import Accounts
+from crier.deployed.dead_letters import DeadLetterQueue
+from crier.deployed.deployment import local_session
+from crier.deployed.letter import Origin
+from crier.deployed.redrive import Redriven, redrive
+from crier.local.local_aws import LocalAws
 from testbed.function.clocks import Time
 from testbed.function.environments import Crash, Doors, Function
 from testbed.function.event_source import EventSource, Letter, Queue, make_queue

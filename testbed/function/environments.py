@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from crier.project import LAMBDAS
+from crier.paths import LAMBDAS
 from testbed.function.clocks import Clock
 from testbed.wire_faults import WireFaults
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from crier.account import Account
-from crier.accounts import Accounts
-from crier.clients import Client, close_clients, connect_clients
-from crier.demo import enqueue
-from crier.deployment import Deployment
-from crier.local_aws import LocalAws
+from crier.demo.clients import Client, close_clients, connect_clients
+from crier.demo.run import enqueue
+from crier.deployed.account import Account
+from crier.deployed.accounts import Accounts
+from crier.deployed.deployment import Deployment
+from crier.local.local_aws import LocalAws
 from testbed.wire_faults import FaultFile, WireFault
 from tests.faults.conftest import TIMEOUT_SECONDS
 from tests.support.promises import expect_exact

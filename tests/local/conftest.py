@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from crier import terminal
-from crier.deployment import Deployment, deploy_locally
-from crier.local_aws import ACCOUNT, REGION, LocalAws
-from crier.project import ROOT
+from crier.deployed.deployment import Deployment, deploy_locally
+from crier.local.local_aws import ACCOUNT, REGION, LocalAws
+from crier.paths import ROOT
 from tests.support.function_logs import Logs
 
 

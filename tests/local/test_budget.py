@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pacer import Pace
-from crier.deployment import Deployment
+from crier.deployed.deployment import Deployment
 from storage.budget import KEY, PostBudget
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)

@@ -18,11 +18,11 @@ from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS
 from crier import cli, options
-from crier.clients import close_clients, connect_clients
-from crier.dead_letters import DeadLetterQueue
-from crier.deployment import Deployment
-from crier.letter import Origin
-from crier.redrive import Deed, redrive
+from crier.demo.clients import close_clients, connect_clients
+from crier.deployed.dead_letters import DeadLetterQueue
+from crier.deployed.deployment import Deployment
+from crier.deployed.letter import Origin
+from crier.deployed.redrive import Deed, redrive
 from storage.ledger import Ledger, Opening
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from crier.local_aws import LocalAws
-from crier.project import BUILD, ROOT
+from crier.local.local_aws import LocalAws
+from crier.paths import BUILD, ROOT
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from crier.clients import close_clients, connect_clients
-from crier.deployment import Deployment, deploy_locally
-from crier.local_aws import LocalAws
+from crier.demo.clients import close_clients, connect_clients
+from crier.deployed.deployment import Deployment, deploy_locally
+from crier.local.local_aws import LocalAws
 from tests.support.function_logs import Logs
 from tests.support.waiting import until
 

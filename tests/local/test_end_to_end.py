@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from crier.clients import Client, close_clients, connect_clients
-from crier.demo import add_ghosts, connection_ids, enqueue
-from crier.deployment import Deployment
-from crier.project import ROOT
+from crier.demo.clients import Client, close_clients, connect_clients
+from crier.demo.run import add_ghosts, connection_ids, enqueue
+from crier.deployed.deployment import Deployment
+from crier.paths import ROOT
 from tests.support.function_logs import Logs
 from tests.support.waiting import until
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crier.deployment import Deployment, deploy_locally
-from crier.local_aws import LocalAws, clean_environment
-from crier.process_group import end_group
-from crier.project import PROGRAMS, ROOT
+from crier.deployed.deployment import Deployment, deploy_locally
+from crier.local.local_aws import LocalAws, clean_environment
+from crier.local.process_group import end_group
+from crier.paths import PROGRAMS, ROOT
 from tests.page_blocks import Block, aws_calls, blocks_of
 
 PAGE = ROOT / "docs" / "first-hour.md"

@@ -27,7 +27,7 @@ from broadcasting.ledger_items import (
     summary_of,
 )
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
-from crier.deployment import Deployment
+from crier.deployed.deployment import Deployment
 from storage.errors import WriteError
 from storage.ledger import Lease, Ledger, Opening, Refusal
 from storage.ledger_table import LedgerTable

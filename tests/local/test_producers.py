@@ -13,10 +13,10 @@ import boto3
 import pytest
 import pytest_asyncio
 
-from crier.clients import Client, close_clients, connect_clients
-from crier.deployment import Deployment
-from crier.local_aws import ACCESS_KEY_ID, ACCOUNT, REGION, SECRET_ACCESS_KEY, LocalAws
-from crier.project import ROOT
+from crier.demo.clients import Client, close_clients, connect_clients
+from crier.deployed.deployment import Deployment
+from crier.local.local_aws import ACCESS_KEY_ID, ACCOUNT, REGION, SECRET_ACCESS_KEY, LocalAws
+from crier.paths import ROOT
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)

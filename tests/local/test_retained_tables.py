@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from crier import deployment as deploying
-from crier.deployment import deploy_locally, local_session
-from crier.local_aws import ACCOUNT, REGION, LocalAws
-from crier.project import ROOT
+from crier.deployed import deployment as deploying
+from crier.deployed.deployment import deploy_locally, local_session
+from crier.local.local_aws import ACCOUNT, REGION, LocalAws
+from crier.paths import ROOT
 
 pytestmark = pytest.mark.timeout(180)
 GUIDE = (ROOT / "docs" / "operations.md").read_text().split("## After `make destroy")[1]

@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from broadcasting.frame import MAX_FRAME_BYTES
 from crier import cli, options
-from crier.clients import close_clients, connect_clients
-from crier.deployment import Deployment
+from crier.demo.clients import close_clients, connect_clients
+from crier.deployed.deployment import Deployment
 
 pytestmark = pytest.mark.timeout(120)
 

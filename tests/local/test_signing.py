@@ -20,7 +20,7 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.pacing.pacer import Pace
-from crier.local_aws import ACCOUNT, REGION, LocalAws
+from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials

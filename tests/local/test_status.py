@@ -19,11 +19,11 @@ from broadcasting.message import Broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.work import ALL_SHARDS, Work
 from crier import cli, options
-from crier.account import Account
-from crier.accounts import Accounts
-from crier.clients import close_clients, connect_clients
-from crier.demo import add_ghosts
-from crier.deployment import Deployment
+from crier.demo.clients import close_clients, connect_clients
+from crier.demo.run import add_ghosts
+from crier.deployed.account import Account
+from crier.deployed.accounts import Accounts
+from crier.deployed.deployment import Deployment
 from storage.ledger import Lease, Ledger, Opening
 from storage.ledger_table import LedgerTable
 

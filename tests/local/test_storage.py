@@ -11,7 +11,7 @@ from broadcasting.clock import Clock
 from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.slice_message import parse_slice_message
 from broadcasting.work import ShardCursor
-from crier.deployment import Deployment
+from crier.deployed.deployment import Deployment
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
 from storage.errors import ReadError, WriteError

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crier.logs import LogFollower
+from crier.local.logs import LogFollower
 
 
 @dataclass(frozen=True, slots=True)

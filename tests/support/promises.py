@@ -1,7 +1,7 @@
 """The promises, checked from outside: the ledger's sums against what was received."""
 
 from broadcasting.counts import Counts
-from crier.account import Account
+from crier.deployed.account import Account
 from testbed.function.app import App
 from testbed.stand_in.report import Report
 

@@ -13,7 +13,7 @@ from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS
-from crier.message_source import MOST_BYTES
+from crier.commands.message_source import MOST_BYTES
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.parts.work_queue import MAX_RECEIVES

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crier import broadcast_commands, cli, session, terminal
+from crier import cli, terminal
+from crier.commands import send as broadcast_commands
 from crier.errors import CrierError
-from crier.project import ROOT
+from crier.local import session
+from crier.paths import ROOT
 
 
 @pytest.mark.parametrize(

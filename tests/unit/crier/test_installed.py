@@ -15,7 +15,7 @@ from crier.installed import (
     refuse_missing_libraries,
     refuse_missing_node,
 )
-from crier.project import ROOT
+from crier.paths import ROOT
 
 
 @pytest.mark.parametrize("file", ["app.py", "crier/__main__.py", "crier/installed.py"])

@@ -1,0 +1,186 @@
+"""How accounts of broadcasts are shown: data on stdout, progress on stderr."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.table import Table
+
+from crier import terminal
+from crier.deployed.account import Account, FailedConnection
+from crier.deployed.open_slices import GivenUp, Resting
+from crier.deployed.row_values import UnreadableRow
+
+_TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
+_LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
+
+
+def now_ms() -> int:
+    """Return the time in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def settling() -> Iterator[Callable[[Account], None]]:
+    """Show a progress bar as long as the block lasts: call what is yielded with each account."""
+    with terminal.progress() as bars:
+        task = bars.add_task("Waiting until it is opened", total=None)
+
+        def show(account: Account) -> None:
+            is_known = account.counts.targeted and not account.unread_shards
+            bars.update(
+                task,
+                description="Settled" if account.is_settled else "Delivering",
+                completed=account.counts.ended,
+                total=account.counts.targeted if is_known or account.is_settled else None,
+            )
+
+        yield show
+
+
+def show_account(account: Account) -> None:
+    """Show one account."""
+    _show_table(_rows(account, now_ms()))
+
+
+def show_unreadable(broadcast_id: str, row: UnreadableRow) -> None:
+    """Show that the summary of a broadcast cannot be read."""
+    _show_table({"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": _unreadable(row)})
+
+
+def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
+    """Say on stderr which accounts of a list contradict themselves."""
+    ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
+    if ids:
+        terminal.note(f"These contradict themselves, `crier status ID` tells how: {', '.join(ids)}")
+
+
+def note_doubt() -> None:
+    """Say on stderr what to do about an account that cannot be relied on."""
+    terminal.note(
+        "What contradicts itself, or cannot be read, was written by another version of Crier, by "
+        "hand or by a fault: do not rely on these sums. The function's log has what each "
+        "invocation counted (`carried`, `settled`), docs/operations.md what to do."
+    )
+
+
+def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
+    """Show which connections failed and why, a line each; rows that cannot be read likewise."""
+    for one in failed:
+        if isinstance(one, UnreadableRow):
+            line = f"unreadable: {_unreadable(one)}"
+        else:
+            line = f"{one.id}  {one.reason}"
+        terminal.out.print(terminal.plain(line), soft_wrap=True)
+
+
+def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
+    """Show the accounts of several broadcasts, a line each; the ids, which may be long, last."""
+    terminal.out.print(_LINE.format(*_TITLES), style="bold", soft_wrap=True, highlight=False)
+    now = now_ms()
+    for one in accounts:
+        line = _unreadable_line(one) if isinstance(one, UnreadableRow) else _line(one, now)
+        terminal.out.print(terminal.plain(line), soft_wrap=True)
+
+
+def note_more(shown: int, more: int, most: int) -> None:
+    """Say on stderr how many broadcasts are not shown."""
+    wanted = shown + more
+    cure = f"--limit {wanted} shows them" if wanted <= most else f"--limit goes to {most:,}"
+    terminal.note(f"The last {shown:,} are shown, {more:,} more are in the ledger; {cure}")
+
+
+def show_end(account: Account) -> None:
+    """Say on stderr how a broadcast ended."""
+    counts = account.counts
+    terminal.note(
+        f"{counts.delivered:,} delivered, {counts.gone:,} gone, {counts.failed:,} failed, "
+        f"{counts.expired:,} expired, in {account.seconds(now_ms()):,.1f} s"
+    )
+
+
+def when(epoch_ms: int) -> str:
+    """Return a time as people read it, in UTC."""
+    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _show_table(rows: Mapping[str, str]) -> None:
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, terminal.plain(value))
+    terminal.out.print(table)
+
+
+def _line(account: Account, now: int) -> str:
+    counts, seconds = account.counts, f"{account.seconds(now):.1f}"
+    sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
+    return _LINE.format(when(account.opened_ms), account.state, *sums, seconds, account.id)
+
+
+def _unreadable_line(row: UnreadableRow) -> str:
+    return f"{'unreadable':<20}  {_unreadable(row)}"
+
+
+def _unreadable(row: UnreadableRow) -> str:
+    return f"{row.key}: {row.why}"
+
+
+def _rows(account: Account, now: int) -> dict[str, str]:
+    """Return what is shown of an account, under its title."""
+    counts = account.counts
+    under_way = {
+        "Still to do": f"{counts.targeted - counts.ended:,} connections"
+        + (f", and {account.unread_shards} shards to read on" if account.unread_shards else "")
+    }
+    return {
+        "Broadcast": account.id,
+        "State": account.state,
+        "Channel": f"{account.channel}, number {account.seq}",
+        "Opened": when(account.opened_ms),
+        **({"Settled": when(account.settled_ms)} if account.is_settled else {}),
+        **({"Expires": when(account.expires_ms)} if account.expires_ms else {}),
+        "Duration": f"{account.seconds(now):,.3f} s",
+        "Ended per second": f"{account.ended_per_second(now):,.0f}",
+        "Targeted": f"{counts.targeted:,}",
+        "Delivered": f"{counts.delivered:,}",
+        "Gone": f"{counts.gone:,}",
+        "Failed": f"{counts.failed:,}",
+        "Expired": f"{counts.expired:,}",
+        **({} if account.is_settled else under_way),
+        "Heard 429": f"{counts.throttled:,} times",
+        "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
+        **({"Resting": _resting(account.resting)} if account.resting else {}),
+        **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
+        **_lines("Unreadable", map(_unreadable, account.unreadable)),
+        **_lines("Contradiction", account.contradictions),
+    }
+
+
+def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
+    """Return lines of a table; the second one's title has a number, as titles must differ."""
+    return {
+        title if number == 1 else f"{title} {number}": value
+        for number, value in enumerate(values, start=1)
+    }
+
+
+def _resting(resting: Resting) -> str:
+    return (
+        f"{_slices(resting.slices)}, because of an outage since {when(resting.since_ms)}; the "
+        f"next one is tried at {when(resting.until_ms)}"
+    )
+
+
+def _given_up(given_up: Sequence[GivenUp]) -> str:
+    """Return how many slices were given up for each reason, and what to do."""
+    reasons = Counter(one.reason for one in given_up)
+    shown = "; ".join(f"{_slices(times)}: {reason}" for reason, times in reasons.items())
+    return f"{shown}. Repair the cause, then `python -m crier redrive`"
+
+
+def _slices(number: int) -> str:
+    return f"{number:,} slice" + ("" if number == 1 else "s")

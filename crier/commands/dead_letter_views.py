@@ -1,0 +1,75 @@
+"""How dead letters are shown, and what became of them."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.text import Text
+
+from broadcasting.strict_json import cut
+from crier import terminal
+from crier.commands.account_views import when
+from crier.deployed.dead_letters import DeadLetterQueue
+from crier.deployed.letter import DeadLetter, Origin
+from crier.deployed.redrive import Deed, Redriven
+
+_BODY_CHARACTERS = 200
+_STYLES = {Deed.PUT_BACK: "green", Deed.DELETED: "green", Deed.KEPT: "yellow", Deed.FAILED: "red"}
+
+
+def show_letters(letters: Sequence[DeadLetter]) -> None:
+    """Show dead letters, a few lines each."""
+    for one in letters:
+        terminal.out.print(Text(f"{one.origin.value}  {one.message_id}", style="bold"))
+        for name, value in _rows(one).items():
+            terminal.out.print(terminal.plain(f"  {name:<10} {value}"), soft_wrap=True)
+
+
+def show_redriven(redriven: Redriven) -> None:
+    """Say what became of one dead letter."""
+    letter = redriven.letter
+    text = Text(f"{redriven.deed.value:<9} ", style=_STYLES[redriven.deed])
+    text.append(f"{letter.origin.value}  {letter.message_id}  ", style="none")
+    text.append_text(terminal.plain(_about(letter), style="none"))
+    text.append_text(terminal.plain(redriven.why, style="none"))
+    terminal.out.print(text, soft_wrap=True)
+
+
+def note_hidden(queues: Iterable[DeadLetterQueue]) -> None:
+    """Say on stderr how many messages cannot be read, as others look at them."""
+    for queue in queues:
+        if hidden := queue.waiting().hidden:
+            terminal.note(
+                f"{queue.origin.value}: about {hidden} more are hidden for a while, as somebody "
+                "else has received them"
+            )
+
+
+def note_left_out(origin: Origin, *, shown: int, visible: int, most: int) -> None:
+    """Say on stderr how many messages of a queue are not shown, as far as SQS counts them."""
+    more = max(1, visible - shown)
+    wanted = min(shown + more, most)
+    more_can_be = shown < most
+    cure = f"--limit {wanted} shows them" if more_can_be else f"{most:,} are the most of a list"
+    terminal.note(f"{origin.value}: {shown:,} are shown, about {more:,} more are there; {cure}")
+
+
+def _rows(letter: DeadLetter) -> dict[str, str]:
+    """Return what is shown of a dead letter, under its title."""
+    broadcast = letter.broadcast_id or f"unreadable: {letter.unreadable}"
+    is_known = letter.first_id == letter.message_id
+    shown = {
+        "why": letter.why,
+        "broadcast": broadcast,
+        "slice": letter.slice_key[1] if letter.origin is Origin.SLICES else "",
+        "first id": "" if is_known else letter.first_id,
+        "sent": when(letter.sent_ms) if letter.sent_ms else "unknown",
+        "attributes": ", ".join(letter.attributes),
+        "body": cut(letter.body, _BODY_CHARACTERS),
+    }
+    return {title: value for title, value in shown.items() if value}
+
+
+def _about(letter: DeadLetter) -> str:
+    if not letter.broadcast_id:
+        return ""
+    slice_id = letter.slice_key[1] if letter.origin is Origin.SLICES else ""
+    return f"broadcast {letter.broadcast_id}{f' slice {slice_id}' if slice_id else ''}: "

@@ -1,0 +1,1 @@
+"""A deployed stack, as an operator reads it."""

@@ -1,0 +1,102 @@
+"""Reads rows of the ledger's table as they are: one, several, those of a key, or their number."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from crier.deployed.row_values import EXPIRY, KEY, Item, unexpired
+from crier.errors import explained
+
+_BATCH = 100
+"""As many rows as DynamoDB reads at once.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+"""
+
+Key = tuple[str, str]
+"""The partition and the sort key of a row."""
+
+
+class LedgerReader:
+    """The rows of a table that have not expired; `epoch_seconds` is the time.
+
+    Each row has its key, its expiry and the attributes that are named. Each method raises
+    CrierError when DynamoDB refuses.
+    """
+
+    def __init__(self, client: Any, table_name: str, *, epoch_seconds: Callable[[], float]) -> None:
+        self._client = client
+        self._table_name = table_name
+        self._epoch_seconds = epoch_seconds
+
+    def get(self, key: Key, names: Sequence[str]) -> Item | None:
+        """Return one row, None when there is none."""
+        with explained(f"the row {' / '.join(key)} was not read"):
+            answer = self._client.get_item(
+                TableName=self._table_name,
+                Key=_attributes(key),
+                ConsistentRead=True,
+                **_only(names),
+            )
+        return next(self._unexpired([answer["Item"]] if "Item" in answer else []), None)
+
+    def get_all(self, keys: Sequence[Key], names: Sequence[str]) -> Iterator[Item]:
+        """Yield the rows that there are of some keys, in any order."""
+        for start in range(0, len(keys), _BATCH):
+            some = [_attributes(key) for key in keys[start : start + _BATCH]]
+            wanted = {self._table_name: {"Keys": some, "ConsistentRead": True, **_only(names)}}
+            while wanted:
+                with explained("the broadcasts were not read"):
+                    answer = self._client.batch_get_item(RequestItems=wanted)
+                yield from self._unexpired(answer["Responses"].get(self._table_name, []))
+                wanted = answer["UnprocessedKeys"]
+                time.sleep(0.1 if wanted else 0)
+
+    def query(
+        self, pk: str, prefix: str, names: Sequence[str], *, limit: int | None = None
+    ) -> Iterator[Item]:
+        """Yield the rows whose sort keys begin so: all of them, or the last, the newest first."""
+        options = {
+            "ScanIndexForward": limit is None,
+            "PaginationConfig": {"MaxItems": limit, "PageSize": limit},
+            **_only(names),
+        }
+        for page in self._pages(pk, prefix, options):
+            yield from self._unexpired(page["Items"])
+
+    def count(self, pk: str, prefix: str) -> int:
+        """Return how many rows there are whose sort keys begin so."""
+        options: dict[str, Any] = {
+            "Select": "COUNT",
+            "FilterExpression": "attribute_not_exists(#expiry) OR #expiry > :now",
+            "ExpressionAttributeNames": {"#expiry": EXPIRY},
+            "ExpressionAttributeValues": {":now": {"N": str(int(self._epoch_seconds()))}},
+        }
+        return sum(page["Count"] for page in self._pages(pk, prefix, options))
+
+    def _pages(self, pk: str, prefix: str, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        names = options.pop("ExpressionAttributeNames") | {"#p": KEY[0], "#s": KEY[1]}
+        values = {":pk": {"S": pk}, ":prefix": {"S": prefix}}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="#p = :pk AND begins_with(#s, :prefix)",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values | options.pop("ExpressionAttributeValues", {}),
+            ConsistentRead=True,
+            **options,
+        )
+        with explained(f"the rows of {pk} were not read"):
+            yield from pages
+
+    def _unexpired(self, items: Iterable[Item]) -> Iterator[Item]:
+        return unexpired(items, self._epoch_seconds())
+
+
+def _attributes(key: Key) -> Item:
+    return {name: {"S": one} for name, one in zip(KEY, key, strict=True)}
+
+
+def _only(names: Sequence[str]) -> dict[str, Any]:
+    """Ask for some attributes; each under another name, as some are reserved words."""
+    others = {f"#{number}": name for number, name in enumerate((*names, *KEY, EXPIRY))}
+    return {"ProjectionExpression": ", ".join(others), "ExpressionAttributeNames": others}

@@ -1,0 +1,77 @@
+"""Where a running local AWS is, kept in a file so that `crier send` finds it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from crier.errors import CrierError
+from crier.files import make_place_for
+from crier.local.local_aws import Endpoint
+from crier.paths import BUILD
+
+_FILE = BUILD / "local.json"
+
+
+@contextmanager
+def announced(endpoint: Endpoint) -> Iterator[None]:
+    """Let other commands find a local run as long as the block lasts.
+
+    Raises CrierError when there is one already.
+    """
+    refuse_second_run()
+    _FILE.write_text(json.dumps({"url": endpoint.url, "pid": os.getpid()}) + "\n")
+    try:
+        yield
+    finally:
+        if _announced()[1] == os.getpid():
+            _FILE.unlink(missing_ok=True)
+
+
+def refuse_second_run() -> None:
+    """Raise CrierError when a local run is there: `crier send` would find only one of two.
+
+    Raises it, too, when the next one could not be announced.
+    """
+    make_place_for(_FILE)
+    if endpoint := _running():
+        raise CrierError(
+            f"a local run is there already, at {endpoint.url}: use it, or end it with Ctrl-C "
+            f"(process {_announced()[1]})"
+        )
+
+
+def running_endpoint() -> Endpoint:
+    """Return the running local AWS. Raises CrierError when there is none."""
+    endpoint = _running()
+    if endpoint is None:
+        raise CrierError(
+            "no local run is there: start one with `python -m crier local`, or name a deployed "
+            "stack with --stack"
+        )
+    return endpoint
+
+
+def _running() -> Endpoint | None:
+    """Return what is announced, unless it has ended: its process id may be another's by now."""
+    url, pid = _announced()
+    return Endpoint(url) if _is_alive(pid) and Endpoint(url).is_up else None
+
+
+def _announced() -> tuple[str, int]:
+    """Return what the file says: a URL and a process id, or nothing that runs."""
+    try:
+        said = json.loads(_FILE.read_text())
+        return str(said["url"]), int(said["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", 0
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
