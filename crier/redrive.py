@@ -22,6 +22,8 @@ _LEDGER_DAYS = 7
 _LEDGER_MS = _LEDGER_DAYS * 24 * 3600 * 1000
 """How long the ledger keeps an account: what it does not know by then may have been delivered."""
 
+_STUCK = "its broadcast has no open slice, and is not settled: nothing would come of it"
+
 FindAccount = Callable[[str], Account | None]
 
 
@@ -129,6 +131,8 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
         return Decision(Deed.KEPT, "the ledger does not know its broadcast: too old, or forged")
     if account.is_settled:
         return Decision(Deed.DELETED, "its broadcast is settled")
+    if account.is_stuck:
+        return Decision(Deed.KEPT, _STUCK)
     return Decision(Deed.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
 
 
@@ -157,6 +161,8 @@ def _decide_opened(account: Account, *, digest: str) -> Decision:
         )
     if account.is_settled:
         return Decision(Deed.DELETED, "the broadcast is settled")
+    if account.is_stuck:
+        return Decision(Deed.KEPT, _STUCK)
     body = encode_slice_message(account.id, ROOT)
     return Decision(Deed.PUT_BACK, "the broadcast goes on", body, is_slice=True)
 

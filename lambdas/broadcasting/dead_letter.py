@@ -53,7 +53,8 @@ class Letter:
 def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
     """Return a message as it is kept. What is left out of a producer's attributes is in the reason.
 
-    Body and note are never shortened for attributes: it is the attributes that are left out.
+    Body and note are never shortened for attributes: it is the attributes that are left out. When
+    the body leaves no room to say which, the reason does not.
     """
     ours = _written(note)
     places = MOST - len(ours)
@@ -62,7 +63,8 @@ def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
     if left_out:  # which has to be said, and takes room, too
         room_bytes -= sum(len(name.encode()) + _LONGEST_WHY_BYTES for name in theirs)
         kept, left_out = fit(theirs, places=places, room_bytes=room_bytes)
-        ours = _written(note, left_out)
+        if room_bytes >= 0:
+            ours = _written(note, left_out)
     return Letter(body, ours | kept, left_out)
 
 

@@ -235,6 +235,17 @@ def test_slice_is_only_deleted_when_its_broadcast_is_settled() -> None:
     assert decision.deed is Deed.DELETED
 
 
+@pytest.mark.parametrize("one", [letter(HEAR), letter(SLICE, Origin.SLICES)])
+def test_letter_stays_when_nothing_can_settle_its_broadcast(one: DeadLetter) -> None:
+    """The function would skip what is put back, and the message would be lost."""
+    found = ledger(open_slices=0)
+
+    decision = decide(one, found.find, rejected=True, now_ms=NOW_MS)
+
+    assert decision.deed is Deed.KEPT
+    assert "no open slice" in decision.why
+
+
 @pytest.mark.parametrize(
     ("body", "why"), [(SLICE, "does not know its broadcast"), ("{}", "names no slice")]
 )

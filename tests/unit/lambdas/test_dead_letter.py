@@ -105,6 +105,19 @@ def test_letter_has_our_note_alone_when_the_body_fills_it() -> None:
     assert set(letter.attributes) == {"crier.reason", "crier.messageId"}
 
 
+@pytest.mark.parametrize("room_bytes", range(0, 600, 7))
+def test_letter_is_what_sqs_takes_when_the_body_leaves_little_room(room_bytes: int) -> None:
+    """What cannot be said in the reason is no cause to lose the reason."""
+    ours = size_of(letter_of("", NOTE, {}))
+    body = "b" * (MOST_BYTES - ours - room_bytes)
+
+    letter = letter_of(body, NOTE, {f"a{number}": TEXT for number in range(10)})
+
+    assert size_of(letter) <= MOST_BYTES
+    assert text_of(letter.attributes, "crier.reason").startswith("unknown key")
+    assert len(kept(letter)) + len(letter.left_out) == 10
+
+
 @pytest.mark.parametrize(
     ("reason", "shown"),
     [("\x00" + "r" * 2_000, "?" + "r" * 999), ("", "no reason was given")],
