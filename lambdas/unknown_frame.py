@@ -15,7 +15,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     try:
         connection_id_of(event, MESSAGE)
     except EventError as error:
-        logger.error("ignored an event", reason=str(error))
+        logger.warning("ignored an event", reason=str(error))
         return {"statusCode": 400}
     frame = event.get("body") or ""
     answer = {
