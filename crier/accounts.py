@@ -16,6 +16,12 @@ from crier.ledger_reader import Key, LedgerReader
 _READS = 5
 """How often an account is read anew because slices were closed meanwhile."""
 
+_MOST_KEY_BYTES = 2_048
+"""Of a partition key in DynamoDB.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
 _RECENT = (f"channel#{EVERYONE}", "seq#")
 """Where the numbers of everyone's broadcasts are."""
 
@@ -155,4 +161,8 @@ def _id_of(summary: Item) -> str:
 
 
 def _broadcast_id_of(row: Item) -> str:
-    return text(row, "broadcast_id")
+    """Return the broadcast that a row names. Raises ValueError when no key can have that id."""
+    id_ = text(row, "broadcast_id")
+    if len(_partition(id_).encode()) > _MOST_KEY_BYTES:
+        raise ValueError(f"broadcast_id has {len(id_):,} characters, more than a key takes")
+    return id_

@@ -278,15 +278,27 @@ def test_recent_show_a_summary_that_cannot_be_read_among_the_others(
     assert [one.id for one in (last, first) if isinstance(one, Account)] == ["last", "first"]
 
 
-def test_recent_show_a_number_that_cannot_be_read(accounts: Accounts, table: FakeTable) -> None:
-    """The row that says which broadcast has a number may be odd itself."""
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (None, "it has no broadcast_id"),
+        ({"S": "x" * 2_039}, "broadcast_id has 2,039 characters, more than a key takes"),
+    ],
+)
+def test_recent_show_a_number_that_cannot_be_read(
+    accounts: Accounts, table: FakeTable, wrong: dict[str, str] | None, why: str
+) -> None:
+    """The row that says which broadcast has a number may be odd itself.
+
+    DynamoDB refuses to read any row when one of the keys that are asked for is too long.
+    """
     table.open(a_summary("first", seq=1), a_summary(seq=2))
-    spoil(table, "seq#000000000002", {"broadcast_id": None}, "channel#*")
+    spoil(table, "seq#000000000002", {"broadcast_id": wrong}, "channel#*")
 
     odd, first = accounts.recent(9).shown
 
     assert isinstance(odd, UnreadableRow)
-    assert (odd.key, odd.why) == ("channel#* / seq#000000000002", "it has no broadcast_id")
+    assert (odd.key, odd.why) == ("channel#* / seq#000000000002", why)
     assert isinstance(first, Account)
 
 
