@@ -1,8 +1,10 @@
 """The broadcast function in this process, fed from real queues, until a broadcast has settled."""
 
 import json
+import logging
 import math
 import os
+import sys
 import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -64,12 +66,14 @@ class Site:
                 queue_url=url,
                 queue_arn=arn,
             )
-            | {"POWERTOOLS_LOG_LEVEL": "ERROR"}
         )
         self.meter = RequestMeter()
         self._rows: GeneratedRows | None = None
         boto3.Session = self._session()  # type: ignore[misc]
         self._handler: Any = import_module("handlers.broadcast").handler
+        shown = import_module("observability").logger.registered_handler
+        shown.setLevel(logging.ERROR)  # receipts are logged at every level
+        shown.setStream(sys.stderr)
 
     def simulate(self, rows: GeneratedRows) -> None:
         """Have the function read these rows from its next broadcast on."""

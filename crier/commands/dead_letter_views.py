@@ -12,6 +12,8 @@ from crier.deployed.letter import DeadLetter, Origin
 from crier.deployed.redrive import Deed, Redriven
 
 _BODY_CHARACTERS = 200
+_ID_CHARACTERS = 128
+"""More than an id has; a producer may write a megabyte in its place."""
 _STYLES = {Deed.PUT_BACK: "green", Deed.DELETED: "green", Deed.KEPT: "yellow", Deed.FAILED: "red"}
 
 
@@ -54,13 +56,14 @@ def note_left_out(origin: Origin, *, shown: int, visible: int, most: int) -> Non
 
 def _rows(letter: DeadLetter) -> dict[str, str]:
     """Return what is shown of a dead letter, under its title."""
-    broadcast = letter.broadcast_id or f"unreadable: {letter.unreadable}"
+    id_ = cut(letter.broadcast_id, _ID_CHARACTERS)
+    broadcast = id_ or f"unreadable: {letter.unreadable}"
     is_known = letter.first_id == letter.message_id
     shown = {
         "why": letter.why,
         "broadcast": broadcast,
         "slice": letter.slice_key[1] if letter.origin is Origin.SLICES else "",
-        "first id": "" if is_known else letter.first_id,
+        "first id": "" if is_known else cut(letter.first_id, _ID_CHARACTERS),
         "sent": when(letter.sent_ms) if letter.sent_ms else "unknown",
         "attributes": ", ".join(letter.attributes),
         "body": cut(letter.body, _BODY_CHARACTERS),
@@ -72,4 +75,5 @@ def _about(letter: DeadLetter) -> str:
     if not letter.broadcast_id:
         return ""
     slice_id = letter.slice_key[1] if letter.origin is Origin.SLICES else ""
-    return f"broadcast {letter.broadcast_id}{f' slice {slice_id}' if slice_id else ''}: "
+    id_ = cut(letter.broadcast_id, _ID_CHARACTERS)
+    return f"broadcast {id_}{f' slice {slice_id}' if slice_id else ''}: "

@@ -13,6 +13,12 @@ from crier.deployed.ledger_reader import Key, LedgerReader
 from crier.deployed.open_slices import SLICE, Slices, slices_of
 from crier.deployed.row_values import Item, UnreadableError, UnreadableRow, read_row, text
 
+_MOST_ID_BYTES = 2_048 - len("broadcast#")
+"""More makes a key that DynamoDB does not take, and it would refuse all that is read with it.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
 _READS = 5
 """How often an account is read anew because slices were closed meanwhile."""
 
@@ -155,4 +161,10 @@ def _id_of(summary: Item) -> str:
 
 
 def _broadcast_id_of(row: Item) -> str:
-    return text(row, "broadcast_id")
+    id_ = text(row, "broadcast_id")
+    size_bytes = len(id_.encode())
+    if size_bytes > _MOST_ID_BYTES:
+        raise ValueError(
+            f"broadcast_id has {size_bytes:,} bytes, expected at most {_MOST_ID_BYTES:,}"
+        )
+    return id_

@@ -55,7 +55,10 @@ class LedgerReader:
     def query(
         self, pk: str, prefix: str, names: Sequence[str], *, limit: int | None = None
     ) -> Iterator[Item]:
-        """Yield the rows whose sort keys begin so: all of them, or the last, the newest first."""
+        """Yield the rows whose sort keys begin with `prefix`: all of them, or the last `limit`.
+
+        The last ones come the newest first.
+        """
         options = {
             "ScanIndexForward": limit is None,
             "PaginationConfig": {"MaxItems": limit, "PageSize": limit},
@@ -65,7 +68,7 @@ class LedgerReader:
             yield from self._unexpired(page["Items"])
 
     def count(self, pk: str, prefix: str) -> int:
-        """Return how many rows there are whose sort keys begin so."""
+        """Return the number of rows whose sort keys begin with `prefix`."""
         options: dict[str, Any] = {
             "Select": "COUNT",
             "FilterExpression": "attribute_not_exists(#expiry) OR #expiry > :now",

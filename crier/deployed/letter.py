@@ -104,7 +104,9 @@ class DeadLetter:
         if not isinstance(request, dict):
             return "", "the body is no JSON object"
         named = request.get("id", self.first_id)
-        return (named, "") if isinstance(named, str) else ("", "its id is no string")
+        if not isinstance(named, str):
+            return "", "its id is no string"
+        return (named, "") if named else ("", "its id is empty")
 
 
 def dead_letter_of(message: Mapping[str, Any], origin: Origin) -> DeadLetter:

@@ -22,6 +22,9 @@ _LEDGER_DAYS = 7
 _LEDGER_MS = _LEDGER_DAYS * 24 * 3600 * 1000
 """How long the ledger keeps an account: what it does not know by then may have been delivered."""
 
+_STUCK = "its broadcast has no open slice, and is not settled: nothing would come of it"
+_CAME_BACK = "the same was put back a moment ago: it has come back, or was here twice"
+
 FindAccount = Callable[[str], Account | None]
 
 
@@ -76,12 +79,20 @@ def redrive(
 ) -> Iterator[Redriven]:
     """Decide on the letters of a queue and do it; with `only`, on the one with that message id.
 
-    A letter that AWS does not let go is reported as failed, and the others go on.
+    A letter that AWS does not let go is reported as failed, and the others go on. What is put back
+    and comes back meanwhile is kept: else one that is rejected at once would go round for ever.
     """
+    put_back: set[tuple[str, str]] = set()
     with queue.held() as letters:
         for letter in letters:
             if only is None or only in (letter.message_id, letter.first_id):
-                yield _redriven(queue, letter, find_account, rejected=rejected, now_ms=now_ms)
+                if letter.reason and _subject(letter) in put_back:
+                    yield Redriven(letter, Deed.KEPT, _CAME_BACK)
+                    continue
+                done = _redriven(queue, letter, find_account, rejected=rejected, now_ms=now_ms)
+                if done.deed is Deed.PUT_BACK:
+                    put_back.add(_subject(letter))
+                yield done
             if only == letter.message_id:
                 return
 
@@ -97,6 +108,11 @@ def decide(
     if decision.deed is Deed.KEPT or rejected or not letter.is_rejected:
         return decision
     return Decision(Deed.KEPT, f"it was rejected; with --rejected it is {decision.deed.value}")
+
+
+def _subject(letter: DeadLetter) -> tuple[str, str]:
+    """Return the broadcast, and the slice, that a letter is about: the ids of messages change."""
+    return letter.slice_key if letter.origin is Origin.SLICES else (letter.broadcast_id, "")
 
 
 def _redriven(
@@ -129,6 +145,8 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
         return Decision(Deed.KEPT, "the ledger does not know its broadcast: too old, or forged")
     if account.is_settled:
         return Decision(Deed.DELETED, "its broadcast is settled")
+    if account.is_stuck:
+        return Decision(Deed.KEPT, _STUCK)
     return Decision(Deed.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
 
 
@@ -157,6 +175,8 @@ def _decide_opened(account: Account, *, digest: str) -> Decision:
         )
     if account.is_settled:
         return Decision(Deed.DELETED, "the broadcast is settled")
+    if account.is_stuck:
+        return Decision(Deed.KEPT, _STUCK)
     body = encode_slice_message(account.id, ROOT)
     return Decision(Deed.PUT_BACK, "the broadcast goes on", body, is_slice=True)
 

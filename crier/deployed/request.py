@@ -73,6 +73,8 @@ def _json_or_text(text: str) -> Any:
         raise RejectedError(
             "the message is empty; a variable that is not set? With --text it is sent as it is"
         )
+    if not bare.startswith(_BEGINNINGS_OF_JSON) and len(bare.split()) > 1:
+        return text  # "1e400 people", which JSON's reader would take for a number at first
     try:
         message = read_json(_without_mark(text))
     except json.JSONDecodeError as error:

@@ -53,7 +53,8 @@ class Letter:
 def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
     """Return a message as it is kept. What is left out of a producer's attributes is in the reason.
 
-    Body and note are never shortened for attributes: it is the attributes that are left out.
+    Body and note are never shortened for attributes: it is the attributes that are left out. When
+    the body leaves no room to say which, the reason does not.
     """
     ours = _written(note)
     places = MOST - len(ours)
@@ -62,24 +63,24 @@ def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
     if left_out:  # which has to be said, and takes room, too
         room_bytes -= sum(len(name.encode()) + _LONGEST_WHY_BYTES for name in theirs)
         kept, left_out = fit(theirs, places=places, room_bytes=room_bytes)
-        ours = _written(note, left_out)
+        if room_bytes >= 0:
+            ours = _written(note, left_out)
     return Letter(body, ours | kept, left_out)
 
 
 def read_letter(attributes: Attributes, *, is_moved: bool) -> tuple[Note | None, Attributes]:
     """Return our note on a dead letter, and its producer's attributes.
 
-    One that SQS has moved has none of ours, whatever its attributes say: a producer set them.
+    One that SQS has moved has none of ours, whatever its attributes are called: all of them are
+    the producer's.
     """
-    names: set[str] = set()
-    note = None
-    for reason, message_id in () if is_moved else _NAMES:
-        said = text_of(attributes, reason), text_of(attributes, message_id)
-        if all(said):
-            note = Note(*said, is_given_up=text_of(attributes, KIND) == GAVE_UP)
-            names = {reason, message_id}
-            break
-    return note, {name: one for name, one in attributes.items() if name not in OURS | names}
+    for names in () if is_moved else _NAMES:
+        reason, message_id = (text_of(attributes, name) for name in names)
+        if reason and message_id:
+            note = Note(reason, message_id, is_given_up=text_of(attributes, KIND) == GAVE_UP)
+            ours = OURS.union(names)
+            return note, {name: one for name, one in attributes.items() if name not in ours}
+    return None, dict(attributes)
 
 
 def _written(note: Note, left_out: Sequence[LeftOut] = ()) -> dict[str, Attribute]:

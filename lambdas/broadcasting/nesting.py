@@ -26,7 +26,7 @@ def require_few_levels(message: object) -> None:
 
 
 def is_nested_deeper(text: str, levels: int) -> bool:
-    """Return whether JSON text is nested deeper than so many levels.
+    """Return whether JSON text is nested deeper than `levels`.
 
     It is called for every message, so it leaves each byte to the interpreter's own loops: a look
     at each parsed value costs up to half as much as parsing does.

@@ -15,8 +15,9 @@ OURS = "crier.v1"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110, section 5.6.2: what a sub-protocol consists of."""
 
-_JWT: Final = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*")
-"""A signed token: base64url of `{"`, and two more parts (RFC 7515, section 3.1)."""
+_JWT: Final = re.compile(r"eyJ[\w-]*\.[\w-]*\.[\w-]*")
+"""A token: base64url of `{"`, and two more parts if it is signed (RFC 7515, section 3.1), four if
+it is encrypted, of which the first may be empty (RFC 7518, section 4.5)."""
 
 
 def choose(offered: Iterable[str]) -> str | None:

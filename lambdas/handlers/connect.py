@@ -19,7 +19,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         connection, offered = parse_connect(event)
         connections_table().add(connection)
     except EventError as error:
-        logger.error("refused a connection", reason=str(error))
+        logger.warning("refused a connection", reason=str(error))
         return {"statusCode": 400}
     except WriteError as error:
         logger.error("refused a connection", reason=str(error))

@@ -18,7 +18,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
         connection_id = connection_id_of(event, DISCONNECT)
         connections_table().remove(connection_id)
     except EventError as error:
-        logger.error("ignored a disconnect", reason=str(error))
+        logger.warning("ignored a disconnect", reason=str(error))
         return {"statusCode": 400}
     except WriteError as error:
         logger.error("left a stale row", reason=str(error))

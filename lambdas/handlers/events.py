@@ -1,7 +1,6 @@
 """The events that API Gateway and SQS send, as far as the functions need them."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -64,8 +63,16 @@ def connection_id_of(event: Mapping[str, Any], event_type: str) -> str:
     return connection_id
 
 
+def frame_of(event: Mapping[str, Any]) -> str:
+    """Return what a client has sent. Raises EventError when it is no text."""
+    frame = event.get("body") or ""
+    if not isinstance(frame, str):
+        raise EventError({"body": frame}, "a body, a string")
+    return frame
+
+
 def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    context = event.get("requestContext")
+    context = _object(event).get("requestContext")
     if not isinstance(context, dict):
         raise EventError({"requestContext": context}, "requestContext, an object")
     return context
@@ -101,19 +108,31 @@ class Record(NamedTuple):
 
 def records_of(event: Mapping[str, Any]) -> list[Record]:
     """Return the messages of an SQS event. Raises EventError when it is none."""
-    records = event.get("Records")
+    records = _object(event).get("Records")
     if not isinstance(records, list) or any(_source_of(one) != "aws:sqs" for one in records):
         raise EventError({"Records": records}, "Records of SQS queues")
-    return [
-        Record(
-            record["messageId"],
-            record["body"],
-            record["eventSourceARN"],
-            int(record["attributes"]["SentTimestamp"]),
-            _attributes(record.get("messageAttributes") or {}),
-        )
-        for record in records
-    ]
+    try:
+        return [_record(one) for one in records]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        expected = f"Records of SQS queues, whole ones: {error!r}"
+        raise EventError({"Records": records}, expected) from error
+
+
+def _object(event: object) -> Mapping[str, Any]:
+    """Return an event, which may be any JSON when the function is called by hand."""
+    if not isinstance(event, dict):
+        raise EventError(event, "an object")
+    return event
+
+
+def _record(record: Mapping[str, Any]) -> Record:
+    return Record(
+        record["messageId"],
+        record["body"],
+        record["eventSourceARN"],
+        int(record["attributes"]["SentTimestamp"]),
+        _attributes(record.get("messageAttributes") or {}),
+    )
 
 
 def _source_of(record: object) -> object:
@@ -135,5 +154,5 @@ def _bytes(encoded: str | None) -> bytes:
     """Return what a Binary attribute holds: the event has it in base64."""
     try:
         return base64.b64decode(encoded or "", validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""

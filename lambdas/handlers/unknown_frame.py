@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.events import MESSAGE, EventError, connection_id_of
+from handlers.events import MESSAGE, EventError, connection_id_of, frame_of
 from observability import logger
 
 _SHOWN_CHARACTERS = 80
@@ -14,10 +14,10 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Return a JSON error that API Gateway sends back on the same connection; 400 to no frame."""
     try:
         connection_id_of(event, MESSAGE)
+        frame = frame_of(event)
     except EventError as error:
-        logger.error("ignored an event", reason=str(error))
+        logger.warning("ignored an event", reason=str(error))
         return {"statusCode": 400}
-    frame = event.get("body") or ""
     answer = {
         "error": "unknown frame",
         "found": frame[:_SHOWN_CHARACTERS],

@@ -50,7 +50,7 @@ def test_metrics_add_up_when_writes_fail(
     app: App, stand_in: Behave, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The release and the hand-over fail for a while: what was saved was published."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     everyone = app.connect(120)
     app.faults = [WireFault(operation="SendMessage", kind="refuse", times=3)]

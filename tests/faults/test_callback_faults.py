@@ -36,7 +36,7 @@ def test_a_third_of_all_posts_throttled_costs_nobody_the_message(
 
 def test_refused_credentials_fail_nobody(app: App, stand_in: Behave) -> None:
     """403 for some posts: the work stops, is taken up later, and goes on where it was."""
-    app.slow_down(200)
+    app.slow_down(100)
     refused = range(70, 75)
 
     def script(_: Post) -> Reaction:
@@ -113,7 +113,7 @@ def test_answers_lost_after_delivery_are_the_only_duplicates(app: App, stand_in:
 
 def test_broadcast_that_gets_too_old_is_settled_as_expired(app: App, stand_in: Behave) -> None:
     """What has not been posted to in time is counted as expired, and not posted to any more."""
-    app.slow_down(50)
+    app.slow_down(25)
     here = stand_in(Behaviour(latency_median_seconds=0.005))
     app.connect(100)
 

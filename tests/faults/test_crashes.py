@@ -35,7 +35,7 @@ def test_crash_costs_at_most_a_page_twice(
     app: App, stand_in: Behave, point: str, kind: str
 ) -> None:
     """Whatever the function was doing: the account is exact, nobody is missed."""
-    app.slow_down(200)
+    app.slow_down(100)
     here = stand_in(QUICK)
     everyone = app.connect(EVERYONE)
     operation, body = POINTS[point]
@@ -53,7 +53,7 @@ def test_crash_after_the_account_was_written_repeats_nobody(
     app: App, stand_in: Behave, point: str
 ) -> None:
     """What has been written down is not done again."""
-    app.slow_down(200)
+    app.slow_down(100)
     here = stand_in(QUICK)
     everyone = app.connect(EVERYONE)
     operation, body = POINTS[point]
@@ -68,7 +68,7 @@ def test_crash_after_the_account_was_written_repeats_nobody(
 
 def test_crashes_ten_in_a_row_are_survived(app: App, stand_in: Behave) -> None:
     """Each worker dies before its hand-over, having written its account."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     everyone = app.connect(300)
     app.faults = [WireFault(operation="SendMessage", kind="kill_before", times=10)]
@@ -82,7 +82,7 @@ def test_crashes_ten_in_a_row_are_survived(app: App, stand_in: Behave) -> None:
 
 def test_deadline_in_the_middle_ten_times_in_a_row(app: App, stand_in: Behave) -> None:
     """Ten invocations and more run out of time; nobody receives anything twice."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     everyone = app.connect(300)
 

@@ -28,7 +28,7 @@ POINTS = {
 @pytest.mark.parametrize("point", POINTS)
 def test_deaths_ten_in_a_row_leave_no_dead_letter(app: App, stand_in: Behave, point: str) -> None:
     """As often as the deployed queues deliver a message, ten deaths are survived."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     everyone = app.connect(240)
     operation, body, kind = POINTS[point]
@@ -58,7 +58,7 @@ def test_message_that_comes_again_is_not_rejected_for_a_number_it_would_not_have
     app: App, stand_in: Behave
 ) -> None:
     """Number 9 fits exactly, number 10 would not; its worker dies: the broadcast goes on."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     for _ in range(8):
         app.send()
@@ -111,7 +111,7 @@ def test_frame_that_is_too_large_is_rejected_before_the_first_post(
 
 def test_slice_that_was_taken_up_too_often_is_redriven(app: App, stand_in: Behave) -> None:
     """After a thousand hops it is a dead letter; put back, its count begins anew."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     everyone = app.connect(60)
     broadcast_id = app.send()

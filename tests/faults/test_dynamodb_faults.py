@@ -20,7 +20,7 @@ def test_fault_of_a_call_is_tried_again(
     app: App, stand_in: Behave, operation: str, kind: str
 ) -> None:
     """Half of all calls of each kind fail, or lose their answer after they took effect."""
-    app.slow_down(200)
+    app.slow_down(100)
     here = stand_in(QUICK)
     everyone = app.connect(120)
     app.faults = [WireFault(operation=operation, kind=kind, share=0.5)]
@@ -37,7 +37,7 @@ def test_call_that_fails_for_a_while_is_made_again_with_the_message(
     app: App, stand_in: Behave, operation: str
 ) -> None:
     """More failures than botocore's retries: the message comes again, and the slice goes on."""
-    app.slow_down(100)
+    app.slow_down(50)
     here = stand_in(QUICK)
     everyone = app.connect(60)
     app.faults = [WireFault(operation=operation, kind="throttle", times=9)]
@@ -54,7 +54,7 @@ def test_write_whose_answers_are_all_lost_counts_once(
     app: App, stand_in: Behave, operation: str
 ) -> None:
     """Every answer of one write is lost: opening, leasing, checkpoint, release and closing."""
-    app.slow_down(100)
+    app.slow_down(50)
     here = stand_in(QUICK)
     everyone = app.connect(60)
     app.faults = [WireFault(operation=operation, kind="lose", times=4)]

@@ -105,7 +105,7 @@ def _until_leased(app: App, broadcast_id: str) -> None:
 @pytest.mark.parametrize("kind", ["refuse", "break", "lose"])
 def test_sends_that_sqs_refuses_are_made_again(app: App, stand_in: Behave, kind: str) -> None:
     """A hand-over that fails gives the message back; one whose answer is lost comes twice."""
-    app.slow_down(60)
+    app.slow_down(30)
     here = stand_in(QUICK)
     everyone = app.connect(100)
     app.faults = [WireFault(operation="SendMessage", kind=kind, times=3)]
@@ -174,7 +174,7 @@ def test_ledger_row_that_has_expired_makes_a_late_slice_a_dead_letter(
     app: App, stand_in: Behave
 ) -> None:
     """The account is gone after a week: nobody is posted to any more, and the reason says why."""
-    app.slow_down(50)
+    app.slow_down(25)
     here = stand_in(QUICK)
     app.connect(60)
     broadcast_id = app.send()
@@ -196,7 +196,7 @@ def test_ledger_row_that_expires_under_a_worker_makes_a_dead_letter(
     app: App, stand_in: Behave
 ) -> None:
     """The rows vanish while the slice is carried: nothing is invented, the message is kept."""
-    app.slow_down(50)
+    app.slow_down(25)
     stand_in(QUICK)
     app.connect(60)
     broadcast_id = app.send()

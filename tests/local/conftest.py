@@ -38,9 +38,11 @@ def logs(local_aws: LocalAws) -> Logs:
 
 
 @pytest.fixture(autouse=True)
-def no_rows(deployment: Deployment) -> Iterator[None]:
-    """Leave no row of one test to the next one."""
+def nothing_left(deployment: Deployment) -> Iterator[None]:
+    """Leave no row and no dead letter of one test to the next one."""
     yield
+    for url in (deployment.dead_letter_queue_url, deployment.slice_dead_letter_queue_url):
+        deployment.client("sqs").purge_queue(QueueUrl=url)
     client = deployment.client("dynamodb")
     for page in client.get_paginator("scan").paginate(TableName=deployment.table_name):
         for item in page["Items"]:

@@ -100,7 +100,7 @@ async def dead_letter(deployment: Deployment) -> tuple[str, str]:
     (letter,) = await until(
         lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages")
     )
-    reason: str = letter["MessageAttributes"]["reason"]["StringValue"]
+    reason: str = letter["MessageAttributes"]["crier.reason"]["StringValue"]
     return letter["Body"], reason
 
 

@@ -105,6 +105,19 @@ def test_letter_has_our_note_alone_when_the_body_fills_it() -> None:
     assert set(letter.attributes) == {"crier.reason", "crier.messageId"}
 
 
+@pytest.mark.parametrize("room_bytes", range(0, 600, 7))
+def test_letter_is_what_sqs_takes_when_the_body_leaves_little_room(room_bytes: int) -> None:
+    """What cannot be said in the reason is no cause to lose the reason."""
+    ours = size_of(letter_of("", NOTE, {}))
+    body = "b" * (MOST_BYTES - ours - room_bytes)
+
+    letter = letter_of(body, NOTE, {f"a{number}": TEXT for number in range(10)})
+
+    assert size_of(letter) <= MOST_BYTES
+    assert text_of(letter.attributes, "crier.reason").startswith("unknown key")
+    assert len(kept(letter)) + len(letter.left_out) == 10
+
+
 @pytest.mark.parametrize(
     ("reason", "shown"),
     [("\x00" + "r" * 2_000, "?" + "r" * 999), ("", "no reason was given")],
@@ -131,11 +144,10 @@ def test_note_is_read_when_both_attributes_are_there(ours: Attributes) -> None:
 
 @pytest.mark.parametrize("ours", [BY_NEW, BY_EARLIER, BY_NEW | BY_EARLIER])
 def test_note_is_none_on_a_letter_that_sqs_moved(ours: Attributes) -> None:
-    """Its attributes are the producer's, whatever their names; ours it cannot keep."""
-    note, theirs = read_letter({**ours, "crier.kind": TEXT}, is_moved=True)
+    """Its attributes are the producer's, whatever their names: none is lost."""
+    found = read_letter({**ours, "crier.kind": TEXT}, is_moved=True)
 
-    assert note is None
-    assert set(theirs) == set(ours) & set(BY_EARLIER)
+    assert found == (None, {**ours, "crier.kind": TEXT})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +164,7 @@ def test_note_is_none_on_a_letter_that_sqs_moved(ours: Attributes) -> None:
 )
 def test_note_is_none_when_the_attributes_are_not_ours(attributes: Attributes) -> None:
     """One of the two, one of each kind of names, or of another type: nothing is trusted."""
-    assert read_letter(attributes, is_moved=False)[0] is None
+    assert read_letter(attributes, is_moved=False) == (None, attributes)
 
 
 def test_note_is_read_by_todays_names_when_both_kinds_are_there() -> None:

@@ -10,6 +10,7 @@ from handlers import connect
 from testbed.model.fakes import NOW_MS, FakeDynamo
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_8"
+JWE = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aXY.Y2lwaGVy.dGFn"
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, headers: Mapping[str, object]) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def _event(headers: Mapping[str, object]) -> dict[str, Any]:
         (["Bearer.abc", "BEARER.abc"], None),
         (["base64url.bearer.authorization.k8s.io.abc", "v4"], "v4"),
         ([JWT], None),
+        ([JWE], None),
         ([JWT, "access_token"], "access_token"),
         (["CRIER.V1", "crier.v2"], "CRIER.V1"),
         (["two words", "a\r\nSet-Cookie: b", "é", "graphql-ws"], "graphql-ws"),

@@ -600,6 +600,7 @@ def test_broadcast_keeps_a_producers_attributes_on_a_rejected_message(
         "price": _text("1.50", "Number.price"),
         "seal": {"binaryValue": "AP8=", "dataType": "Binary.png", "stringListValues": []},
         "garbled": {"binaryValue": "?", "dataType": "Binary"},
+        "foreign": {"binaryValue": "é", "dataType": "Binary"},
     }
 
     assert floor.handle(record) == []

@@ -1,8 +1,6 @@
 """Synthesizes the stack as `cdk deploy` does: few times, as it is slow."""
 
 import json
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,6 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
-
-# The CDK's core runs on Node, which comes with the virtual environment.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 from stacks.broadcast_stack import BroadcastStack
 from stacks.settings import Settings

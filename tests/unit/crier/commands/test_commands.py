@@ -586,6 +586,19 @@ def test_redrive_takes_one_message_when_it_is_named(letters: FakeStack, run: Run
     assert letters.queues.ids("dead broadcasts") == ["m1", "m2"]
 
 
+@pytest.mark.parametrize("command", ["dead-letters", "redrive"])
+def test_letters_are_shown_short_when_a_producer_gave_a_long_id(
+    letters: FakeStack, run: Run, command: str
+) -> None:
+    """A rejected body may have a megabyte as its id: one line of a list is no place for it."""
+    letters.queues.add("dead broadcasts", "m4", json.dumps({"message": 1, "id": "x" * 5_000}))
+
+    shown = run(command).stdout
+
+    assert f"{'x' * 128}… (5000 characters)" in shown
+    assert "x" * 500 not in shown
+
+
 def test_redrive_keeps_a_slice_that_names_nothing(letters: FakeStack, run: Run) -> None:
     """A forged message is left where it is, and said so."""
     letters.queues.add("dead slices", "m4", "{}", rejected("not a slice message"))

@@ -278,15 +278,24 @@ def test_recent_show_a_summary_that_cannot_be_read_among_the_others(
     assert [one.id for one in (last, first) if isinstance(one, Account)] == ["last", "first"]
 
 
-def test_recent_show_a_number_that_cannot_be_read(accounts: Accounts, table: FakeTable) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (None, "it has no broadcast_id"),
+        ({"S": "é" * 1_020}, "broadcast_id has 2,040 bytes, expected at most 2,038"),
+    ],
+)
+def test_recent_show_a_number_that_cannot_be_read(
+    accounts: Accounts, table: FakeTable, wrong: dict[str, str] | None, why: str
+) -> None:
     """The row that says which broadcast has a number may be odd itself."""
     table.open(a_summary("first", seq=1), a_summary(seq=2))
-    spoil(table, "seq#000000000002", {"broadcast_id": None}, "channel#*")
+    spoil(table, "seq#000000000002", {"broadcast_id": wrong}, "channel#*")
 
     odd, first = accounts.recent(9).shown
 
     assert isinstance(odd, UnreadableRow)
-    assert (odd.key, odd.why) == ("channel#* / seq#000000000002", "it has no broadcast_id")
+    assert (odd.key, odd.why) == ("channel#* / seq#000000000002", why)
     assert isinstance(first, Account)
 
 

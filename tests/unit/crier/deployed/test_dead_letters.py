@@ -128,6 +128,7 @@ def test_dead_letter_says_so_when_nobody_knows_why(queue: DeadLetterQueue, sqs: 
         ('{"message": 1}', "m0"),
         ('{"message": 1, "id": "news"}', "news"),
         ('{"message": 1, "id": 5}', ""),
+        ('{"message": 1, "id": ""}', ""),
         ("[]", ""),
         ("not JSON", ""),
         ("[" * 100_000, ""),
@@ -135,8 +136,11 @@ def test_dead_letter_says_so_when_nobody_knows_why(queue: DeadLetterQueue, sqs: 
     ],
 )
 def test_dead_letter_names_its_broadcast(body: str, broadcast_id: str) -> None:
-    """The id is the body's, else that of the message; of what is no broadcast there is none."""
-    assert letter(body).broadcast_id == broadcast_id
+    """The id is the body's, else that of the message; where there is none it is said why."""
+    found = letter(body)
+
+    assert found.broadcast_id == broadcast_id
+    assert bool(found.unreadable) is not bool(broadcast_id)
 
 
 @pytest.mark.parametrize(

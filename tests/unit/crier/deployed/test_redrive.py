@@ -235,6 +235,17 @@ def test_slice_is_only_deleted_when_its_broadcast_is_settled() -> None:
     assert decision.deed is Deed.DELETED
 
 
+@pytest.mark.parametrize("one", [letter(HEAR), letter(SLICE, Origin.SLICES)])
+def test_letter_stays_when_nothing_can_settle_its_broadcast(one: DeadLetter) -> None:
+    """The function would skip what is put back, and the message would be lost."""
+    found = ledger(open_slices=0)
+
+    decision = decide(one, found.find, rejected=True, now_ms=NOW_MS)
+
+    assert decision.deed is Deed.KEPT
+    assert "no open slice" in decision.why
+
+
 @pytest.mark.parametrize(
     ("body", "why"), [(SLICE, "does not know its broadcast"), ("{}", "names no slice")]
 )
@@ -340,14 +351,14 @@ def test_redrive_puts_a_producers_attributes_back_with_the_message() -> None:
     sqs = FakeQueues()
     theirs: dict[str, Any] = {"tenant": TENANT, "price": PRICE, "seal": SEAL}
     sqs.add("dead", "m1", HEAR, rejected("not supported yet", **theirs))
-    sqs.add("dead", "m2", HEAR, {"reason": "not yet", "messageId": "m0", **theirs})
+    sqs.add("dead", "m2", HEAR, {"reason": "not yet", "messageId": "m00", **theirs})
     sqs.add("dead", "m3", HEAR, {"reason": "theirs", "crier.reason": "forged"}, is_moved=True)
 
     done = open_news(sqs)
 
     assert [one.deed for one in done] == [Deed.PUT_BACK] * 3
     assert sqs.attributes == [theirs, theirs, {"reason": {**TENANT, "StringValue": "theirs"}}]
-    assert [json.loads(body)["id"] for _, body in sqs.sent] == ["m0", "m0", "m3"]
+    assert [json.loads(body)["id"] for _, body in sqs.sent] == ["m0", "m00", "m3"]
 
 
 def test_redrive_marks_what_goes_to_the_slice_queue_only() -> None:
@@ -390,7 +401,11 @@ def test_redrive_trusts_no_attribute_of_a_letter_that_sqs_moved() -> None:
 
     (done,) = open_news(sqs)
 
-    assert (done.why, done.letter.first_id) == ("the broadcast goes on", "news")
+    assert done.letter.first_id == "news"
+    assert done.why == (
+        "the broadcast goes on; attributes left out: crier.messageId (the name is Crier's), "
+        "crier.reason (the name is Crier's)"
+    )
     assert [parse_slice_message(body) for _, body in sqs.sent] == [("news", "0")]
 
 
@@ -409,3 +424,29 @@ def test_redrive_goes_on_when_a_summary_cannot_be_read() -> None:
     assert [one.deed for one in done] == [Deed.FAILED, Deed.PUT_BACK]
     assert "the row broadcast#odd / summary of the ledger cannot be read" in done[0].why
     assert sqs.ids("dead") == ["odd"]
+
+
+class Rejecting(FakeQueues):
+    """An SQS whose function at once rejects each slice that is put back."""
+
+    def send_message(self, *, MessageBody: str, **options: Any) -> dict[str, str]:  # noqa: N803
+        """Take a message, and have it in the dead-letter queue under another id."""
+        answer = FakeQueues.send_message(self, MessageBody=MessageBody, **options)
+        assert len(self.sent) < 10, "it goes round"
+        self.add("dead", f"again-{len(self.sent)}", MessageBody, rejected("no such slice"))
+        return answer
+
+
+def test_redrive_ends_when_what_it_puts_back_is_rejected_at_once() -> None:
+    """What comes back while the queue is being read is kept: else it would go round for ever."""
+    sqs = Rejecting()
+    sqs.add("dead", "m1", SLICE, rejected("no such slice"))
+
+    done = open_news(sqs, Origin.SLICES)
+
+    assert [(one.letter.message_id, one.deed) for one in done] == [
+        ("m1", Deed.PUT_BACK),
+        ("again-1", Deed.KEPT),
+    ]
+    assert "was put back a moment ago" in done[1].why
+    assert sqs.ids("dead") == ["again-1"]

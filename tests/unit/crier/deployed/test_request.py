@@ -23,6 +23,7 @@ from crier.deployed.request import repeated_key, request_of
         ("Hear ye!", "Hear ye!"),
         (" Hear ye! ", " Hear ye! "),
         ("5 o'clock", "5 o'clock"),
+        ("1e400 people", "1e400 people"),
         ("-5 degrees", "-5 degrees"),
         ("nullify", "nullify"),
         ("True", "True"),
