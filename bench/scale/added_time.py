@@ -8,7 +8,7 @@ from typing import Any
 from bench.scale.site import POST_BURST, POSTS_PER_SECOND, Site
 from broadcasting.ledger import ROOT, SliceRow
 from broadcasting.work import ALL_SHARDS
-from slices.progress import Journey
+from slices.progress import SliceProgress
 from storage.audience_reader import AudienceReader
 
 CONNECTIONS = 3_000
@@ -41,7 +41,7 @@ def _post_alone(site: Site) -> float:
     began = time.monotonic()
     deadline = began + _LIMIT_SECONDS
     reader = AudienceReader(worker.table, ALL_SHARDS.shards, clock=worker.clock, deadline=deadline)
-    audience = Journey(SliceRow("none", ROOT, ALL_SHARDS), reader)
+    audience = SliceProgress(SliceRow("none", ROOT, ALL_SHARDS), reader)
     settled = sum(1 for _ in worker.fan_out.deliver(site.frame, audience, deadline))
     reader.close()
     assert settled == CONNECTIONS, settled

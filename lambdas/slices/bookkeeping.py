@@ -10,7 +10,7 @@ from broadcasting.counts import Counts
 from broadcasting.ledger import Outage, announced
 from broadcasting.retry import Backoff, next_round_seconds
 from broadcasting.work import Work
-from slices.progress import Journey
+from slices.progress import SliceProgress
 from storage.connections import PAGE_ROWS
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Lease, Ledger
@@ -43,7 +43,7 @@ class Bookkeeper:
     def __init__(
         self,
         held: Lease,
-        journey: Journey,
+        progress: SliceProgress,
         *,
         ledger: Ledger,
         slice_queue: SliceQueue,
@@ -55,7 +55,7 @@ class Bookkeeper:
         self.given = 0
         """How many connections other slices account for now."""
         self._before = held.piece.counts
-        self._journey = journey
+        self._progress = progress
         self._ledger = ledger
         self._slice_queue = slice_queue
         self._clock = clock
@@ -83,7 +83,7 @@ class Bookkeeper:
 
     def look_at_unsaved(self) -> float:
         """Return when posting is to pause, before more has ended than a crash may repeat."""
-        if not self._journey.unsaved:
+        if not self._progress.unsaved:
             self._unsaved_since = None
             return math.inf
         if self._unsaved_since is None:
@@ -99,9 +99,9 @@ class Bookkeeper:
         since = self._unsaved_since
         if since is not None and self._clock.monotonic() - since >= CHECKPOINT_SECONDS:
             return True
-        if self._journey.unsaved < CHECKPOINT_CONNECTIONS:
+        if self._progress.unsaved < CHECKPOINT_CONNECTIONS:
             return False
-        return is_beyond_first_pages or len(self._journey.failed) >= CHECKPOINT_CONNECTIONS
+        return is_beyond_first_pages or len(self._progress.failed) >= CHECKPOINT_CONNECTIONS
 
     def checkpoint(self) -> None:
         """Write the account down, if that can be done now. Raises LeaseLostError."""
@@ -131,10 +131,10 @@ class Bookkeeper:
         left to do, a write to its own row alone: another invocation closes it, and posts to no
         connection again.
         """
-        journey = self._journey
+        progress = self._progress
         try:
             self.held = self._ledger.close(
-                self.held, journey.counts, journey.failed, deadline=self._reserve_at
+                self.held, progress.counts, progress.failed, deadline=self._reserve_at
             )
         except BusyError:
             self.release()
@@ -184,27 +184,27 @@ class Bookkeeper:
     def _save(
         self, write: Callable[[Lease, Work, Counts, tuple[tuple[str, str], ...]], Lease]
     ) -> None:
-        journey = self._journey
-        self.held = write(self.held, journey.work, journey.counts, journey.failed)
-        journey.saved()
+        progress = self._progress
+        self.held = write(self.held, progress.work, progress.counts, progress.failed)
+        progress.saved()
 
     def _split(self, parts: tuple[Work, ...], outage: Outage, rest_seconds: int) -> None:
-        journey = self._journey
+        progress = self._progress
         delay_seconds = max(rest_seconds, *map(self.delay_seconds, parts))
-        kept = journey.without(parts)
+        kept = progress.without(parts)
         self.held = self._ledger.split(
             self.held,
             kept,
-            journey.counts,
-            journey.failed,
+            progress.counts,
+            progress.failed,
             parts,
             deadline=self._clock.monotonic(),
             rest_seconds=delay_seconds,
             outage=outage,
         )
         for part in parts:
-            journey.give_away(part)
-        journey.saved()
+            progress.give_away(part)
+        progress.saved()
         new = self.held.piece.unannounced[-len(parts) :]
         self._delays.update(dict.fromkeys(new, delay_seconds))
         self.handed_over += len(parts)

@@ -16,7 +16,7 @@ from broadcasting.work import Work
 from storage.audience_reader import AudienceReader
 
 
-class Journey:
+class SliceProgress:
     """Iterates over a slice's connections, those it names and those it reads in turn.
 
     It keeps the slice's account: at any time `work` and `counts` tell what a crash would leave

@@ -5,7 +5,7 @@ from broadcasting.clock import Clock
 from broadcasting.ledger import Outage
 from broadcasting.trouble import Evidence, Left, RecentAnswers, Trouble, explain, judge
 from broadcasting.work import Work
-from slices.progress import Journey
+from slices.progress import SliceProgress
 from storage.ledger import Lease
 
 LONG_REST_SECONDS = 60
@@ -22,22 +22,22 @@ class Round:
     """
 
     def __init__(
-        self, held: Lease, journey: Journey, *, recent: RecentAnswers, clock: Clock
+        self, held: Lease, progress: SliceProgress, *, recent: RecentAnswers, clock: Clock
     ) -> None:
         self.trouble: Trouble | None = None
         self._in_trouble = Left()
         self._held = held
-        self._journey = journey
+        self._progress = progress
         self._recent = recent
         self._clock = clock
         self.breaker = self._make_breaker()
 
     def end(self) -> Trouble | None:
         """Judge the connections that were tried in vain; return why that counts for none."""
-        breaker, journey = self.breaker, self._journey
-        left = Left(*map(sum, zip(self._in_trouble, journey.left, strict=True)))
+        breaker, progress = self.breaker, self._progress
+        left = Left(*map(sum, zip(self._in_trouble, progress.left, strict=True)))
         trouble = judge(breaker.answers, left, self._evidence(), stopped_by=breaker.stopped_by)
-        journey.end_round(counts=trouble is None)
+        progress.end_round(counts=trouble is None)
         if trouble:
             self.trouble, self._in_trouble = trouble, left
         return trouble
@@ -80,7 +80,7 @@ class Round:
 
     def note_reached(self) -> None:
         """Remember what was reached: in other broadcasts it tells that posts can succeed."""
-        counts = self._journey.counts - self._held.piece.counts
+        counts = self._progress.counts - self._held.piece.counts
         reached = counts.delivered + counts.gone
         self._recent.note(self._held.summary.id, reached, self._clock.epoch_ms())
 
@@ -97,10 +97,10 @@ class Round:
     def _evidence(self) -> Evidence:
         """Return what the broadcast has reached, as far as it is known here."""
         piece, summary = self._held.piece, self._held.summary
-        counts = self._journey.counts
+        counts = self._progress.counts
         elsewhere = self._recent.elsewhere(summary.id, self._clock.epoch_ms())
         return Evidence(
             delivered=max(piece.delivered_before, summary.counts.delivered) + counts.delivered,
             gone=max(piece.gone_before, summary.counts.gone) + counts.gone,
-            elsewhere=elsewhere or self._journey.refused_again,
+            elsewhere=elsewhere or self._progress.refused_again,
         )

@@ -11,7 +11,7 @@ from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
 from broadcasting.work import Work
 from delivery.port import FanOut, Watch
 from slices.bookkeeping import Bookkeeper
-from slices.progress import Journey
+from slices.progress import SliceProgress
 from slices.report import Carried
 from slices.rounds import Round
 from storage.audience_reader import AudienceReader
@@ -78,16 +78,16 @@ class _Carrying:
         self._reader = AudienceReader(
             worker.table, held.piece.work.shards, clock=clock, deadline=deadline
         )
-        self._journey = Journey(held.piece, self._reader)
+        self._progress = SliceProgress(held.piece, self._reader)
         self._books = Bookkeeper(
             held,
-            self._journey,
+            self._progress,
             ledger=worker.ledger,
             slice_queue=worker.slice_queue,
             clock=clock,
             reserve_at=deadline,
         )
-        self._round = Round(held, self._journey, recent=worker.recent, clock=clock)
+        self._round = Round(held, self._progress, recent=worker.recent, clock=clock)
         self._watch = Watch(breaker=self._round.breaker, tick=self._keep_up)
         self._sweeper = StaleSweeper(worker.table, jitter=clock.jitter)
 
@@ -115,17 +115,17 @@ class _Carrying:
             self._books.announce()
         now = self._worker.clock.monotonic()
         dies_at = now + self._seconds_to_live()
-        if dies_at > now and not self._journey.work.is_done:
+        if dies_at > now and not self._progress.work.is_done:
             self._watch.stop_at = dies_at
             self._post(min(self._deadline, dies_at + LATE_ANSWERS_SECONDS))
         if self._seconds_to_live() <= 0:
-            self._journey.expire()
+            self._progress.expire()
 
     def _post(self, until: float) -> None:
         deliver = self._worker.fan_out.deliver
-        with closing(deliver(self._frame, self._journey, until, watch=self._watch)) as settled:
+        with closing(deliver(self._frame, self._progress, until, watch=self._watch)) as settled:
             for settlement in settled:
-                self._journey.settle(settlement)
+                self._progress.settle(settlement)
                 if settlement.outcome is Outcome.GONE:
                     self._sweeper.add(settlement.connection.id)
                 self._keep_up()
@@ -146,7 +146,7 @@ class _Carrying:
         self._watch.pause_at = self._books.look_at_unsaved()
 
     def _write(self) -> None:
-        if self._books.has_failed and self._journey.unsaved:
+        if self._books.has_failed and self._progress.unsaved:
             self._books.checkpoint()  # a write to the slice's own row alone is the likeliest
         elif self._is_spread_due():
             shards = (Work((cursor,)) for cursor in self._reader.not_begun)
@@ -172,13 +172,13 @@ class _Carrying:
 
         A slice that always became another would never be given up.
         """
-        journey = self._journey
-        is_full = journey.tried >= MOST_STRAGGLERS and journey.has_others
-        return is_full or bool(journey.stragglers)
+        progress = self._progress
+        is_full = progress.tried >= MOST_STRAGGLERS and progress.has_others
+        return is_full or bool(progress.stragglers)
 
     def _give_stragglers_away(self, trouble: Trouble | None) -> None:
         """Make a slice of those that were tried in vain: they rest, while the others go on."""
-        stragglers = Work(connections=tuple(self._journey.stragglers))
+        stragglers = Work(connections=tuple(self._progress.stragglers))
         if stragglers.is_done:
             return
         outage = self._round.outage_after(trouble)
@@ -191,21 +191,21 @@ class _Carrying:
         Raises what stopped the reading, if that let no connection end: SQS then brings the message
         again, as often as the queue allows; likewise when slices cannot be announced.
         """
-        books, journey = self._books, self._journey
+        books, progress = self._books, self._progress
         trouble = self._round.end()
-        self._reasons = journey.reasons
+        self._reasons = progress.reasons
         try:
             books.announce()
         except StorageError:
             books.release(outage=self._round.outage_after(trouble))
             raise
-        if journey.work.is_done:
+        if progress.work.is_done:
             books.close()
             return
-        if trouble and (self._round.is_in_vain or not journey.has_others):
+        if trouble and (self._round.is_in_vain or not progress.has_others):
             self._rest(trouble)
             return
-        if journey.has_others and not self._reader.error:
+        if progress.has_others and not self._reader.error:
             self._give_stragglers_away(trouble)  # they rest, the others go on
         self._go_on()
 
@@ -226,9 +226,9 @@ class _Carrying:
 
     def _go_on(self) -> None:
         """Have the slice taken up again, as soon as its connections have rested."""
-        books, work = self._books, self._journey.work
+        books, work = self._books, self._progress.work
         error = self._reader.error
-        if error and self._journey.counts.ended == self._before.ended:
+        if error and self._progress.counts.ended == self._before.ended:
             books.release(outage=self._outage)
             raise error
         delay_seconds = books.delay_seconds(work)
