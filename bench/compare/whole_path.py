@@ -20,7 +20,7 @@ from bench.errors import BenchError
 from broadcasting.message import EVERYONE
 from broadcasting.work import ALL_SHARDS
 from crier.local.local_aws import LocalAws
-from storage.ledger import Lease, Opening
+from storage.ledger import Lease, NewBroadcast
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import fill_table, function_environment, make_tables
@@ -62,7 +62,7 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
     stand_in.behave(_GONE)
     gone = sum(map(_GONE.is_gone, ids))
     wired, now_ms = broadcast_wiring(), time.time_ns() // 1_000_000
-    opening = Opening(
+    opening = NewBroadcast(
         id=f"whole-path-{now_ms}",
         digest="",
         channel=EVERYONE,

@@ -24,7 +24,7 @@ Item = dict[str, "AttributeValueTypeDef"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class ChannelCounter:
     """The counter of a channel: the number of its last broadcast."""
 
     channel: str
@@ -33,7 +33,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class ChannelEntry:
     """Which broadcast has a number in a channel: for lists, and for those who missed it."""
 
     channel: str
@@ -64,7 +64,7 @@ class FailedRow:
     version: int = 0
 
 
-Row = Summary | SliceRow | Sequence | Recent | FrameRow | FailedRow
+Row = Summary | SliceRow | ChannelCounter | ChannelEntry | FrameRow | FailedRow
 
 
 def key_of(row: Row) -> tuple[str, str]:
@@ -74,10 +74,10 @@ def key_of(row: Row) -> tuple[str, str]:
             return summary_key(row.id)
         case SliceRow():
             return slice_key(row.broadcast_id, row.id)
-        case Sequence():
-            return sequence_key(row.channel)
-        case Recent():
-            return recent_key(row.channel, row.seq)
+        case ChannelCounter():
+            return counter_key(row.channel)
+        case ChannelEntry():
+            return entry_key(row.channel, row.seq)
         case FrameRow():
             return frame_key(row.channel, row.seq)
         case FailedRow():
@@ -89,12 +89,12 @@ def summary_key(broadcast_id: str) -> tuple[str, str]:
     return f"broadcast#{broadcast_id}", "summary"
 
 
-def sequence_key(channel: str) -> tuple[str, str]:
+def counter_key(channel: str) -> tuple[str, str]:
     """Return the key of a channel's counter."""
     return f"channel#{channel}", "sequence"
 
 
-def recent_key(channel: str, seq: int) -> tuple[str, str]:
+def entry_key(channel: str, seq: int) -> tuple[str, str]:
     """Return the key of what tells which broadcast has a number in a channel."""
     return f"channel#{channel}", f"seq#{seq:012d}"
 
@@ -153,9 +153,9 @@ def slice_of(item: Item) -> SliceRow:
     )
 
 
-def sequence_of(item: Item) -> Sequence:
+def counter_of(item: Item) -> ChannelCounter:
     """Read a channel's counter."""
-    return Sequence(**_values(item))
+    return ChannelCounter(**_values(item))
 
 
 def frame_row_of(item: Item) -> FrameRow:

@@ -19,7 +19,7 @@ from metrics import publish_lease, publish_rejected
 from observability import logger
 from slices.report import Carried
 from slices.worker import SWEEP_SECONDS
-from storage.ledger import Lease, Opening, Refusal
+from storage.ledger import Lease, NewBroadcast, Refusal
 from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _lease(
         return held
     now_ms = wired.clock.epoch_ms()
     ttl_ms = (broadcast.ttl_seconds or 0) * 1000
-    opening = Opening(
+    opening = NewBroadcast(
         id=broadcast.id,
         digest=broadcast.digest,
         channel=EVERYONE,

@@ -37,8 +37,8 @@ class SliceProgress:
         self._stragglers: list[Settlement] = []
         self._failed: list[tuple[str, str]] = []
 
-    def __iter__(self) -> "Journey":
-        """Return the journey itself."""
+    def __iter__(self) -> "SliceProgress":
+        """Return the progress itself."""
         return self
 
     def __next__(self) -> Connection:

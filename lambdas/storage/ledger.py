@@ -12,11 +12,11 @@ from broadcasting.work import Work
 from storage.ledger_change import Change, Made
 from storage.ledger_lease import MAX_HOPS, Lease, Leasing, Refusal
 from storage.ledger_loop import WriteLoop
-from storage.ledger_opening import Opener, Opening, Owner
+from storage.ledger_opening import NewBroadcast, Opener, Owner
 from storage.ledger_rows import Failed
 from storage.ledger_table import LedgerTable
 
-__all__ = ["MAX_HOPS", "Failed", "Lease", "Ledger", "Opening", "Refusal"]
+__all__ = ["MAX_HOPS", "Failed", "Lease", "Ledger", "NewBroadcast", "Refusal"]
 
 CLOCK_SLACK_SECONDS = 3.0
 """By how much the clocks of two workers may differ before a slice's own message comes too soon."""
@@ -40,7 +40,7 @@ class Ledger:
         self._leasing = Leasing(table, clock)
         self._loop = WriteLoop(clock, sleep)
 
-    def open(self, opening: Opening, *, until_ms: int, deadline: float) -> Lease | Refusal:
+    def open(self, opening: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
         """Open a broadcast and lease its first slice; one that is open goes on.
 
         A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from broadcasting.errors import RejectedError
 from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.ledger_items import (
+    ChannelCounter,
+    ChannelEntry,
     FrameRow,
-    Recent,
-    Sequence,
+    counter_key,
+    counter_of,
+    entry_key,
     frame_key,
-    recent_key,
-    sequence_key,
-    sequence_of,
 )
 from broadcasting.work import Work
 from storage.errors import ConflictError
@@ -22,7 +22,7 @@ from storage.ledger_rows import next_version, over_leftover
 from storage.ledger_table import LedgerTable
 
 
-class Opening(NamedTuple):
+class NewBroadcast(NamedTuple):
     """A broadcast to be opened. `frame_of` makes its frame from its number in the channel."""
 
     id: str
@@ -45,13 +45,13 @@ class Opener:
     """Opens one broadcast for an owner."""
 
     def __init__(
-        self, table: LedgerTable, leasing: Leasing, opening: Opening, owner: Owner
+        self, table: LedgerTable, leasing: Leasing, opening: NewBroadcast, owner: Owner
     ) -> None:
         self._table = table
         self._leasing = leasing
         self._opening = opening
         self._owner = owner
-        self._met: Sequence | None = None
+        self._met: ChannelCounter | None = None
         """The counter from which the last attempt was made, if that met a conflict."""
 
     def attempt(self) -> Lease | Refusal:
@@ -68,13 +68,13 @@ class Opener:
 
     def _open(self) -> Lease:
         opening, owner = self._opening, self._owner
-        item = self._table.get(sequence_key(opening.channel))
-        found = sequence_of(item) if item else Sequence(opening.channel)
+        item = self._table.get(counter_key(opening.channel))
+        found = counter_of(item) if item else ChannelCounter(opening.channel)
         counter = replace(found, last=self._number_after(found))
         summary = _summary(opening, counter.last)
         fresh = SliceRow(opening.id, ROOT, opening.work)
         piece = self._leasing.leased(fresh, owner=owner.id, until_ms=owner.until_ms)
-        recent = Recent(opening.channel, counter.last, opening.id, opening.opened_ms)
+        recent = ChannelEntry(opening.channel, counter.last, opening.id, opening.opened_ms)
         frame = FrameRow(opening.channel, counter.last, opening.frame_of(counter.last))
         if found == self._met:  # no other was faster: something else is in the way
             piece = over_leftover(self._table, piece)
@@ -85,7 +85,7 @@ class Opener:
             raise
         return Lease(next_version(summary), next_version(piece), frame.frame)
 
-    def _number_after(self, found: Sequence) -> int:
+    def _number_after(self, found: ChannelCounter) -> int:
         """Return the number that is next; one that is another's, if the counter was lost, is not.
 
         An open broadcast posts the frame of its number: nothing is ever written over that.
@@ -98,11 +98,11 @@ class Opener:
     def _is_taken(self, number: int) -> bool:
         """Tell whether a broadcast that has not expired has a number."""
         channel = self._opening.channel
-        keys = frame_key(channel, number), recent_key(channel, number)
+        keys = frame_key(channel, number), entry_key(channel, number)
         return any(self._table.get(key) is not None for key in keys)
 
 
-def _summary(opening: Opening, seq: int) -> Summary:
+def _summary(opening: NewBroadcast, seq: int) -> Summary:
     return Summary(
         id=opening.id,
         digest=opening.digest,
@@ -113,7 +113,7 @@ def _summary(opening: Opening, seq: int) -> Summary:
     )
 
 
-def _require_same(found: Summary, opening: Opening) -> None:
+def _require_same(found: Summary, opening: NewBroadcast) -> None:
     if found.digest != opening.digest:
         raise RejectedError(
             f"id {opening.id} belongs to another broadcast, number {found.seq} of channel "

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadcasting.ledger_items import LIFE_SECONDS, Item, Row, key_of, to_item
-from broadcasting.ledger_items import Sequence as Counter
+from broadcasting.ledger_items import LIFE_SECONDS, ChannelCounter, Item, Row, key_of, to_item
 from storage.errors import ReadError
 from storage.ledger_refusals import refusal_of
 
@@ -73,7 +72,9 @@ class LedgerTable:
             **_attributes(key_of(row)),
             "writer": {"S": writer},
         }
-        if not isinstance(row, Counter):  # a channel's numbers go on, however long it was silent
+        if not isinstance(
+            row, ChannelCounter
+        ):  # a channel's numbers go on, however long it was silent
             item["expiresAt"] = {"N": str(now_seconds + LIFE_SECONDS)}
         return {
             "TableName": self._name,

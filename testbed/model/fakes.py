@@ -14,9 +14,9 @@ from broadcasting.breaker import Heard
 from broadcasting.clock import Clock
 from broadcasting.ledger_items import (
     LIFE_SECONDS,
+    ChannelCounter,
     Item,
     Row,
-    Sequence,
     key_of,
     summary_key,
     summary_of,
@@ -238,7 +238,7 @@ class FakeLedgerTable:
 
     def _next(self, row: Row) -> Item:
         item = to_item(replace(row, version=row.version + 1))
-        if not isinstance(row, Sequence):
+        if not isinstance(row, ChannelCounter):
             item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
         return item
 

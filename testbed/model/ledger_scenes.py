@@ -8,7 +8,7 @@ from typing import Any
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.work import ALL_SHARDS, Work
-from storage.ledger import Lease, Ledger, Opening
+from storage.ledger import Lease, Ledger, NewBroadcast
 from testbed.model.contention import ContendedDynamo, VirtualTime
 from testbed.model.fakes import FAR, NOW_MS, FakeTime
 from testbed.model.ledger_dynamo import LedgerDynamo, Request
@@ -27,7 +27,7 @@ def contended(seed: int, **options: Any) -> ContendedDynamo:
 
 def open_broadcast(dynamo: ContendedDynamo, id_: str, frame: str = "frame") -> Lease:
     """Open a broadcast to everyone."""
-    opening = Opening(id_, "d", "*", lambda _: frame, NOW_MS, 0, ALL_SHARDS)
+    opening = NewBroadcast(id_, "d", "*", lambda _: frame, NOW_MS, 0, ALL_SHARDS)
     held = dynamo.ledger().open(opening, until_ms=UNTIL_MS, deadline=DEADLINE)
     assert isinstance(held, Lease)
     return held
@@ -68,7 +68,7 @@ def requests_of_a_split_broadcast() -> list[Request]:
     """Return the requests of a broadcast that is split 16 ways, and settled."""
     time, dynamo = FakeTime(), LedgerDynamo()
     ledger = Ledger(dynamo.table, clock=time.clock, sleep=time.run)
-    opening = Opening("b", "d", "*", lambda _: FRAME, NOW_MS, 0, ALL_SHARDS)
+    opening = NewBroadcast("b", "d", "*", lambda _: FRAME, NOW_MS, 0, ALL_SHARDS)
     first, *others = ALL_SHARDS.shards
     held = ledger.open(opening, until_ms=UNTIL_MS, deadline=FAR)
     assert isinstance(held, Lease)

@@ -23,7 +23,7 @@ from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.deployment import Deployment
 from crier.deployed.letter import Origin
 from crier.deployed.redrive import Deed, redrive
-from storage.ledger import Ledger, Opening
+from storage.ledger import Ledger, NewBroadcast
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters
 from tests.support.waiting import until
@@ -128,7 +128,7 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
 
     client = deployment.client("dynamodb")
     table = LedgerTable(client, deployment.broadcasts_table_name, epoch_ms=now_ms)
-    opening = Opening(
+    opening = NewBroadcast(
         id=broadcast_id,
         digest=parse_broadcast('{"message": "hear"}', "m").digest,
         channel="*",

@@ -29,7 +29,7 @@ from broadcasting.ledger_items import (
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from crier.deployed.deployment import Deployment
 from storage.errors import WriteError
-from storage.ledger import Lease, Ledger, Opening, Refusal
+from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
 from storage.ledger_table import LedgerTable
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _Book:
         return f"{self.name}-{id_}"
 
     def open(self, id_: str = "b", digest: str = "d") -> Lease | Refusal:
-        opening = Opening(
+        opening = NewBroadcast(
             self.id(id_), digest, self.name, "frame {}".format, self.now_ms, 0, ALL_SHARDS
         )
         return self.ledger.open(opening, until_ms=self.now_ms + 60_000, deadline=_in_a_while())
@@ -299,7 +299,7 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
 def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
     """All shards but one, the largest frame, and stragglers by the thousand."""
     frame = "\x7f" * MAX_FRAME_BYTES
-    opening = Opening(book.id("b"), "d", book.name, lambda _: frame, 0, 0, ALL_SHARDS)
+    opening = NewBroadcast(book.id("b"), "d", book.name, lambda _: frame, 0, 0, ALL_SHARDS)
     held = _held(book.ledger.open(opening, until_ms=book.now_ms + 60_000, deadline=_in_a_while()))
     many = tuple(Connection(f"L0SM9cO{n:08}=", book.now_ms, 3) for n in range(2_500))
     parts = tuple(Work((ShardCursor(shard),)) for shard in range(1, 16))

@@ -24,7 +24,7 @@ from crier.demo.run import add_ghosts
 from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts
 from crier.deployed.deployment import Deployment
-from storage.ledger import Lease, Ledger, Opening
+from storage.ledger import Lease, Ledger, NewBroadcast
 from storage.ledger_table import LedgerTable
 
 pytestmark = pytest.mark.timeout(120)
@@ -59,7 +59,7 @@ def ledger(table: LedgerTable) -> Ledger:
 
 def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) -> Lease:
     """Open a broadcast to everyone, and lease it for a moment."""
-    opening = Opening(
+    opening = NewBroadcast(
         id=broadcast_id,
         digest=Broadcast(broadcast_id, "hear").digest,
         channel="*",

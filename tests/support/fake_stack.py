@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from broadcasting.audience import Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import SliceRow, Summary
-from broadcasting.ledger_items import FailedRow, Recent, Row, key_of, to_item
+from broadcasting.ledger_items import ChannelEntry, FailedRow, Row, key_of, to_item
 from broadcasting.message import Broadcast
 from broadcasting.work import Work
 
@@ -67,7 +67,7 @@ class FakeTable:
     def open(self, *summaries: Summary) -> None:
         """Write summaries, and that they are recent."""
         for one in summaries:
-            self.put(one, Recent("*", one.seq, one.id, one.opened_ms))
+            self.put(one, ChannelEntry("*", one.seq, one.id, one.opened_ms))
 
     def fail(self, *failed: tuple[str, str], number: int = 0) -> None:
         """Write connections of `news` that have failed."""

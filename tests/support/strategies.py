@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.counts import Counts
 from broadcasting.ledger import SliceRow, Summary
-from broadcasting.ledger_items import FailedRow, FrameRow, Recent, Sequence
+from broadcasting.ledger_items import ChannelCounter, ChannelEntry, FailedRow, FrameRow
 from broadcasting.work import ShardCursor, Work
 
 TEXT = st.text(min_size=1)
@@ -33,8 +33,8 @@ SLICES = st.builds(
     *[NUMBERS] * 5,
     st.text(),
 )
-SEQUENCES = st.builds(Sequence, TEXT, NUMBERS, NUMBERS)
-RECENTS = st.builds(Recent, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
+SEQUENCES = st.builds(ChannelCounter, TEXT, NUMBERS, NUMBERS)
+RECENTS = st.builds(ChannelEntry, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
 FRAME_ROWS = st.builds(FrameRow, TEXT, NUMBERS, TEXT, NUMBERS)
 FAILED_ROWS = st.builds(
     FailedRow,

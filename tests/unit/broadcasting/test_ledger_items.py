@@ -7,17 +7,17 @@ from hypothesis import given
 
 from broadcasting.ledger import SliceRow, Summary
 from broadcasting.ledger_items import (
+    ChannelCounter,
+    ChannelEntry,
     FailedRow,
     FrameRow,
     Item,
-    Recent,
     Row,
-    Sequence,
+    counter_key,
+    counter_of,
     frame_key,
     frame_row_of,
     key_of,
-    sequence_key,
-    sequence_of,
     slice_key,
     slice_of,
     summary_key,
@@ -51,9 +51,9 @@ def test_slice_survives_the_table(piece: SliceRow) -> None:
 
 
 @given(SEQUENCES)
-def test_counter_survives_the_table(counter: Sequence) -> None:
+def test_counter_survives_the_table(counter: ChannelCounter) -> None:
     """A channel's last number."""
-    assert sequence_of(to_item(counter) | EXTRA) == counter
+    assert counter_of(to_item(counter) | EXTRA) == counter
 
 
 @given(FRAME_ROWS)
@@ -86,7 +86,7 @@ def test_failed_connections_are_kept_as_pairs(row: FailedRow) -> None:
 
 
 @given(RECENTS)
-def test_recent_broadcast_is_kept_with_its_number(row: Recent) -> None:
+def test_recent_broadcast_is_kept_with_its_number(row: ChannelEntry) -> None:
     """Enough to find the broadcast."""
     item = to_item(row)
 
@@ -99,8 +99,8 @@ def test_recent_broadcast_is_kept_with_its_number(row: Recent) -> None:
         (SUMMARY, ("broadcast#b", "summary")),
         (SliceRow("b", "12", Work()), ("broadcast#b", "slice#12")),
         (FailedRow("b", "12", 3, ()), ("broadcast#b", "failed#12#000003")),
-        (Sequence("news"), ("channel#news", "sequence")),
-        (Recent("news", 7, "b", 1), ("channel#news", "seq#000000000007")),
+        (ChannelCounter("news"), ("channel#news", "sequence")),
+        (ChannelEntry("news", 7, "b", 1), ("channel#news", "seq#000000000007")),
         (FrameRow("news", 7, "f"), ("channel#news", "frame#000000000007")),
     ],
 )
@@ -113,7 +113,7 @@ def test_keys_can_be_made_of_ids() -> None:
     """A row is read by the same key that it is written with."""
     assert summary_key("b") == key_of(SUMMARY)
     assert slice_key("b", "1") == key_of(SliceRow("b", "1", Work()))
-    assert sequence_key("news") == key_of(Sequence("news"))
+    assert counter_key("news") == key_of(ChannelCounter("news"))
     assert frame_key("news", 7) == key_of(FrameRow("news", 7, "f"))
 
 

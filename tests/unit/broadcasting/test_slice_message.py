@@ -9,7 +9,7 @@ from tests.support.strategies import TEXT
 
 
 @given(TEXT, TEXT)
-def test_slice_message_survives_its_journey(broadcast_id: str, slice_id: str) -> None:
+def test_slice_message_survives_its_way(broadcast_id: str, slice_id: str) -> None:
     """What is encoded is parsed again; the body is ASCII, as SQS refuses some text."""
     assume(max(len(broadcast_id), len(slice_id)) <= 128)
 

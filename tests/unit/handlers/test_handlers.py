@@ -18,7 +18,7 @@ from handlers import broadcast_log as report
 from observability import logger
 from settings import BroadcastSettings, SettingsError
 from slices.worker import Worker
-from storage.ledger import Ledger, Opening, Refusal
+from storage.ledger import Ledger, NewBroadcast, Refusal
 from storage.queues import DeadLetters, SliceQueue
 from testbed.model.fakes import (
     FAR,
@@ -120,7 +120,7 @@ class _Floor:
 
     def release(self, work: Work) -> None:
         """Have a slice that nobody owns."""
-        opening = Opening("b", "d", "*", lambda _: "the frame", NOW_MS, 0, Work(work.shards))
+        opening = NewBroadcast("b", "d", "*", lambda _: "the frame", NOW_MS, 0, Work(work.shards))
         held = self.ledger.open(opening, until_ms=NOW_MS + 1, deadline=FAR)
         assert not isinstance(held, Refusal)
         self.ledger.release(held, work, Counts(targeted=len(work.connections)), (), deadline=FAR)
@@ -407,7 +407,7 @@ def test_broadcast_that_is_open_goes_on_though_it_would_be_rejected_today(
     """A later release may take less: what it has accepted it finishes."""
     body = f'{{"id": "m1", "message": {message}{more}}}'
     digest = Broadcast("m1", json.loads(message)).digest
-    opening = Opening("m1", digest, "*", lambda _: '{"id": "m1"}', NOW_MS, 0, ALL_SHARDS)
+    opening = NewBroadcast("m1", digest, "*", lambda _: '{"id": "m1"}', NOW_MS, 0, ALL_SHARDS)
     held = floor.ledger.open(opening, until_ms=NOW_MS, deadline=FAR)
     assert not isinstance(held, Refusal)
 

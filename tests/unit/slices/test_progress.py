@@ -34,7 +34,7 @@ def _progress(
     return SliceProgress(piece, AudienceReader(table, work.shards, clock=clock, deadline=FAR))
 
 
-def test_journey_meets_the_named_first_and_counts_those_it_reads() -> None:
+def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
     """The named have been counted as targeted before."""
     progress = _progress(Work((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
@@ -45,7 +45,7 @@ def test_journey_meets_the_named_first_and_counts_those_it_reads() -> None:
     assert progress.work == Work((), tuple(met))
 
 
-def test_journey_tells_about_how_many_are_to_come() -> None:
+def test_progress_tells_about_how_many_are_to_come() -> None:
     """The named, and those of the shards; fewer with each that is met."""
     progress = _progress(Work((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
@@ -55,7 +55,7 @@ def test_journey_tells_about_how_many_are_to_come() -> None:
     assert hints == [len(NAMED), *reversed(range(len(NAMED))), 0]
 
 
-def test_journey_takes_the_ends() -> None:
+def test_progress_takes_the_ends() -> None:
     """Each is counted once, on top of what was counted before; the failed are named."""
     progress = _progress(Work((), NAMED), counts=Counts(5, delivered=3))
     first, second = progress
@@ -68,7 +68,7 @@ def test_journey_takes_the_ends() -> None:
     assert progress.work.is_done
 
 
-def test_journey_forgets_what_has_been_written_down() -> None:
+def test_progress_forgets_what_has_been_written_down() -> None:
     """The failed are written once."""
     progress = _progress(Work((), NAMED))
     for connection in progress:
@@ -79,7 +79,7 @@ def test_journey_forgets_what_has_been_written_down() -> None:
     assert (progress.failed, progress.unsaved, progress.counts.failed) == ((), 0, 2)
 
 
-def test_journey_keeps_who_was_tried_in_vain() -> None:
+def test_progress_keeps_who_was_tried_in_vain() -> None:
     """With the round counted; too many of them, and it has failed."""
     last = Connection("z", OLD_MS, MAX_ROUNDS - 1)
     progress = _progress(Work((), (NAMED[0], last)))
@@ -93,7 +93,7 @@ def test_journey_keeps_who_was_tried_in_vain() -> None:
     assert (progress.counts, progress.failed) == (Counts(2, failed=1), (("z", "429"),))
 
 
-def test_journey_gives_stragglers_away() -> None:
+def test_progress_gives_stragglers_away() -> None:
     """Those given, and no other; they are targeted elsewhere."""
     progress = _progress(Work((), NAMED))
     for connection in progress:
@@ -107,7 +107,7 @@ def test_journey_gives_stragglers_away() -> None:
     assert progress.counts == Counts(1)
 
 
-def test_journey_gives_shards_away() -> None:
+def test_progress_gives_shards_away() -> None:
     """They are not read here any more."""
     progress = _progress(Work(ALL), FakeDynamo(_rows(100)))
     given_away = progress.reader.not_begun
@@ -118,7 +118,7 @@ def test_journey_gives_shards_away() -> None:
 
 
 @given(st.integers(0, 60), st.lists(st.sampled_from(Outcome), max_size=60), st.randoms())
-def test_journey_knows_at_every_moment_what_is_left(
+def test_progress_knows_at_every_moment_what_is_left(
     taken: int,
     outcomes: list[Outcome],
     random: Random,
@@ -141,7 +141,7 @@ def test_journey_knows_at_every_moment_what_is_left(
     assert sorted([*ended, *rest]) == sorted([*dynamo.rows, "x", "y"])
 
 
-def test_journey_expires_everyone_who_has_not_ended() -> None:
+def test_progress_expires_everyone_who_has_not_ended() -> None:
     """Those under way, those left, the named, and those that are not read yet."""
     progress = _progress(Work(ALL, NAMED), FakeDynamo(_rows(100), page_rows=3))
     first, second, third = (next(progress) for _ in range(3))
@@ -156,7 +156,7 @@ def test_journey_expires_everyone_who_has_not_ended() -> None:
     assert progress.failed == ()
 
 
-def test_journey_expires_only_whom_the_time_allows() -> None:
+def test_progress_expires_only_whom_the_time_allows() -> None:
     """Past the deadline nothing is read: the next invocation goes on."""
     progress = _progress(Work(ALL, NAMED), FakeDynamo(_rows(9)), seconds=FAR)
 

@@ -18,7 +18,7 @@ from slices import bookkeeping, worker
 from slices.report import Carried
 from slices.worker import STOPPED_DELAY_SECONDS, Worker
 from storage.errors import ReadError, StorageError, WriteError
-from storage.ledger import Lease, Ledger, Opening, Refusal
+from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
 from storage.queues import SliceQueue
 from testbed.model.fakes import (
     FAR,
@@ -61,7 +61,7 @@ class _Floor:
     def open(self, work: Work = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
         fresh = Work(work.shards)
-        opening = Opening("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
+        opening = NewBroadcast("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
         held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS, deadline=FAR)
         assert isinstance(held, Lease)
         if not work.connections:

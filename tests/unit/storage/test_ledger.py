@@ -12,9 +12,9 @@ from broadcasting.counts import Counts
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, Outage, SliceRow
 from broadcasting.ledger_items import (
+    counter_key,
     frame_key,
     key_of,
-    sequence_key,
     slice_key,
     slice_of,
     summary_key,
@@ -22,7 +22,7 @@ from broadcasting.ledger_items import (
 )
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from storage.errors import BusyError, StorageError, WriteError
-from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, Opening, Refusal
+from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, NewBroadcast, Refusal
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
 
 UNTIL_MS = NOW_MS + 65_000
@@ -44,7 +44,7 @@ class _Floor:
     def open(
         self, id_: str = "b", digest: str = "d", frame_of: Callable[[int], str] = "frame {}".format
     ) -> Lease | Refusal:
-        opening = Opening(id_, digest, "*", frame_of, NOW_MS, 0, ALL_SHARDS)
+        opening = NewBroadcast(id_, digest, "*", frame_of, NOW_MS, 0, ALL_SHARDS)
         until_ms = self.time.epoch_ms + 65_000
         return self.ledger.open(opening, until_ms=until_ms, deadline=self.time.seconds + 49)
 
@@ -115,7 +115,7 @@ def test_open_leaves_the_numbers_of_others_alone_when_the_counter_is_lost(
     """Each broadcast that is open still has its own frame: no number is given twice."""
     for number in range(others):
         floor.opened(f"other-{number}")
-    del floor.table.items[sequence_key("*")]
+    del floor.table.items[counter_key("*")]
 
     held = floor.opened()
     after = floor.opened("after")

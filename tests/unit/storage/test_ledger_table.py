@@ -13,8 +13,14 @@ from botocore.exceptions import (
 )
 
 from broadcasting.ledger import ROOT, SliceRow, Summary
-from broadcasting.ledger_items import LIFE_SECONDS, Row, slice_of, summary_key, to_item
-from broadcasting.ledger_items import Sequence as Counter
+from broadcasting.ledger_items import (
+    LIFE_SECONDS,
+    ChannelCounter,
+    Row,
+    slice_of,
+    summary_key,
+    to_item,
+)
 from broadcasting.work import ALL_SHARDS
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_table import LedgerTable
@@ -55,7 +61,7 @@ def test_table_keeps_the_counter_of_a_channel_for_ever(
     client: LedgerDynamo, table: LedgerTable
 ) -> None:
     """A week of silence must not begin its numbers anew."""
-    table.write(Counter("*", last=7))
+    table.write(ChannelCounter("*", last=7))
 
     (item,) = client.items.values()
     assert "expiresAt" not in item
@@ -255,8 +261,8 @@ def test_table_never_writes_over_the_counter_of_a_channel(
     client: LedgerDynamo, table: LedgerTable
 ) -> None:
     """It has no expiry, however old it is."""
-    table.write(Counter("*", last=7))
+    table.write(ChannelCounter("*", last=7))
     client.epoch_ms = lambda: NOW_MS * 2
 
     with pytest.raises(ConflictError):
-        client.table.write(Counter("*", last=1))
+        client.table.write(ChannelCounter("*", last=1))

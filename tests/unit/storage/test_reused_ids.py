@@ -9,7 +9,7 @@ from broadcasting.counts import Counts
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.work import ALL_SHARDS, ShardCursor, Work
-from storage.ledger import Lease, Ledger, Opening, Refusal
+from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
 from testbed.model.fakes import FAR, NOW_MS, FakeTime
 from testbed.model.ledger_dynamo import LedgerDynamo
 
@@ -31,7 +31,7 @@ class _Week:
         assert self.send().summary.is_settled
 
     def open(self, digest: str = "d") -> Lease | Refusal:
-        opening = Opening("weekly", digest, "*", "frame {}".format, NOW_MS, 0, ALL_SHARDS)
+        opening = NewBroadcast("weekly", digest, "*", "frame {}".format, NOW_MS, 0, ALL_SHARDS)
         until_ms = self.time.epoch_ms + 65_000
         return self.ledger.open(opening, until_ms=until_ms, deadline=self.time.seconds + 49)
 
