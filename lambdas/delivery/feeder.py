@@ -8,7 +8,7 @@ from broadcasting.outcome import Outcome, Settlement
 from delivery.port import TICK_SECONDS
 from delivery.post import Post
 from delivery.post_loop import PostLoop
-from delivery.run import Run
+from delivery.session import DeliverySession
 
 _FEWEST_TAKEN = 512
 """How many are taken at least before those who have ended are passed on: more than have ended
@@ -19,9 +19,13 @@ class Feeder:
     """Takes connections from the audience as they are needed, and gathers how they end."""
 
     def __init__(
-        self, run: Run, loops: list[PostLoop], audience: Iterator[Connection], most_fresh: int
+        self,
+        session: DeliverySession,
+        loops: list[PostLoop],
+        audience: Iterator[Connection],
+        most_fresh: int,
     ) -> None:
-        self._run = run
+        self._session = session
         self._loops = loops
         self._audience = audience
         self._most_fresh = most_fresh
@@ -34,43 +38,43 @@ class Feeder:
         while running:
             self._feed()
             try:
-                batch = self._run.settled.get(timeout=TICK_SECONDS)
+                batch = self._session.settled.get(timeout=TICK_SECONDS)
             except queue.Empty:
-                self._run.tick()
+                self._session.tick()
                 continue
             if batch is None:
                 running -= 1
             else:
                 yield from batch
-        for post in self._run.fresh:
-            post.reason = post.reason or self._run.breaker.reason
+        for post in self._session.fresh:
+            post.reason = post.reason or self._session.breaker.reason
             yield post.settle(Outcome.LEFT)
 
     def _feed(self) -> None:
-        run, taken = self._run, 0
-        run.wants_more = False
+        session, taken = self._session, 0
+        session.wants_more = False
         while not self._has_enough(taken):
             self._take()
             taken += 1
             for loop in self._loops:
-                if loop.wants_posts or run.is_fed:
+                if loop.wants_posts or session.is_fed:
                     loop.wake()
 
     def _has_enough(self, taken: int) -> bool:
         """Tell whether it is time to pass on who has ended."""
-        run = self._run
-        if run.is_fed or len(run.fresh) >= self._most_fresh:
+        session = self._session
+        if session.is_fed or len(session.fresh) >= self._most_fresh:
             return True
-        if run.is_stopped(run.clock.monotonic()):
+        if session.is_stopped(session.clock.monotonic()):
             return True
-        return taken >= _FEWEST_TAKEN and not run.settled.empty()
+        return taken >= _FEWEST_TAKEN and not session.settled.empty()
 
     def _take(self) -> None:
         try:
-            self._run.fresh.append(Post(next(self._audience)))
-            self._run.taken += 1
+            self._session.fresh.append(Post(next(self._audience)))
+            self._session.taken += 1
         except StopIteration:
-            self._run.is_fed = True
+            self._session.is_fed = True
         except Exception as error:  # noqa: BLE001 - raised when those taken have ended
             self.error = error
-            self._run.is_fed = True
+            self._session.is_fed = True

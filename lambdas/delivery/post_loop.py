@@ -10,7 +10,7 @@ from delivery.losses import Ending, IdleClosedError
 from delivery.port import ForbiddenError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
-from delivery.run import Run
+from delivery.session import DeliverySession
 from delivery.signing import SigningTemplate
 
 MAX_WAITING = 2_048
@@ -40,14 +40,14 @@ DELIVERED, TOO_MANY = 200, 429
 class PostLoop:
     """Carries the posts of one run on one pool of HTTP connections."""
 
-    def __init__(self, run: Run, pool: HttpPool) -> None:
+    def __init__(self, session: DeliverySession, pool: HttpPool) -> None:
         self.wants_posts = False
         """Whether it sleeps though it could post: to be woken when there is something to post."""
         self.retries_due = 0
         """How many repeated posts could start now, as of the last look. Any thread may read it."""
-        self._run = run
+        self._session = session
         self._pool = pool
-        self._clock = run.clock
+        self._clock = session.clock
         self._waiting = RetryQueue()
         self._settled: list[Settlement] = []
         self._expired_at = 0.0
@@ -64,7 +64,7 @@ class PostLoop:
             try:
                 self._leave()
             finally:
-                self._run.settled.put(None)
+                self._session.settled.put(None)
 
     def wake(self) -> None:
         """Have the loop look for fresh posts."""
@@ -72,14 +72,14 @@ class PostLoop:
         self._pool.wake()
 
     def _is_over(self) -> bool:
-        now, run = self._clock.monotonic(), self._run
-        if run.is_stopped(now):
-            return not self._pool.under_way or now >= run.deadline
-        return run.is_fed and not (run.fresh or self._waiting or self._pool.under_way)
+        now, session = self._clock.monotonic(), self._session
+        if session.is_stopped(now):
+            return not self._pool.under_way or now >= session.deadline
+        return session.is_fed and not (session.fresh or self._waiting or self._pool.under_way)
 
     def _turn(self) -> None:
         now = self._clock.monotonic()
-        if not self._run.is_stopped(now):
+        if not self._session.is_stopped(now):
             self._start_posts(now)
         wait_seconds = self._wait_seconds(now)
         if now - self._flushed_at >= _BATCH_SECONDS or len(self._settled) >= _BATCH:
@@ -88,7 +88,7 @@ class PostLoop:
         if 0 < wait_seconds <= _REST_SECONDS and self._is_held_up(now):
             time.sleep(wait_seconds)
             wait_seconds = 0.0
-        endings = self._pool.poll(wait_seconds, self._run.deadline)
+        endings = self._pool.poll(wait_seconds, self._session.deadline)
         self.wants_posts = False
         now = self._clock.monotonic()
         if now - self._expired_at >= _LONGEST_WAIT_SECONDS:
@@ -99,26 +99,28 @@ class PostLoop:
             self._take(endings, failures, now)
 
     def _start_posts(self, now: float) -> None:
-        ready = self._run.permits(self._ready(now), now)
+        ready = self._session.permits(self._ready(now), now)
         wanted = min(self._pool.room, ready)
         started = 0
         if wanted or (ready and not self._pool.under_way):
             try:
-                template = self._run.template(now)
+                template = self._session.template(now)
             except ForbiddenError as error:
-                self._run.forbid(error.reason)
+                self._session.forbid(error.reason)
                 return
-            admitted = self._run.pacer.admit(wanted)  # of none: has the budget asked ahead of need
+            admitted = self._session.pacer.admit(
+                wanted
+            )  # of none: has the budget asked ahead of need
             if admitted:
                 started = self._start(admitted, template, now)
-                self._run.pacer.started(admitted, started)
+                self._session.pacer.started(admitted, started)
         self._open(ready - started)
 
     def _open(self, ready: int) -> None:
         """Open one more connection, if the posts that wait deserve it."""
         if not self._pool.may_open(ready):
             return
-        self._run.probe()
+        self._session.probe()
         try:
             self._pool.open()
         except OSError as error:
@@ -131,7 +133,7 @@ class PostLoop:
             if post is None:  # another thread took it
                 return started
             post.tries += 1
-            post.is_probe = self._run.probe()
+            post.is_probe = self._session.probe()
             try:
                 self._pool.carry(post, template.request(post.connection.id))
             except OSError as error:
@@ -142,31 +144,31 @@ class PostLoop:
         """Return how many posts might start now, if no other thread takes them."""
         self._waiting.is_due(now)
         self.retries_due = self._waiting.due
-        return self.retries_due + (len(self._run.fresh) if self._may_take_fresh else 0)
+        return self.retries_due + (len(self._session.fresh) if self._may_take_fresh else 0)
 
     @property
     def _may_take_fresh(self) -> bool:
         return len(self._waiting) < MAX_WAITING
 
     def _next_post(self, now: float) -> Post | None:
-        patience = PATIENCE_SECONDS if self._run.fresh and self._may_take_fresh else 0.0
-        if not self._run.breaker.is_closed:  # probes are of both kinds
+        patience = PATIENCE_SECONDS if self._session.fresh and self._may_take_fresh else 0.0
+        if not self._session.breaker.is_closed:  # probes are of both kinds
             patience *= not self._is_retry_next
             self._is_retry_next = not self._is_retry_next
         if self._waiting.is_due(now - patience):
             return self._waiting.take()
-        return self._run.take_fresh() if self._may_take_fresh else None
+        return self._session.take_fresh() if self._may_take_fresh else None
 
     def _wait_seconds(self, now: float) -> float:
-        if self._run.is_stopped(now):
-            return max(0.0, min(_LONGEST_WAIT_SECONDS, self._run.deadline - now))
+        if self._session.is_stopped(now):
+            return max(0.0, min(_LONGEST_WAIT_SECONDS, self._session.deadline - now))
         ready = self._ready(now)
         self.wants_posts = bool(self._pool.room) or self._pool.lacks_connections(ready or 1)
         if ready:
             if self._pool.has_answered:
                 return 0.0
-            if self.wants_posts and self._run.permits(1, now):
-                return min(_LONGEST_WAIT_SECONDS, self._run.pacer.wait_seconds())
+            if self.wants_posts and self._session.permits(1, now):
+                return min(_LONGEST_WAIT_SECONDS, self._session.pacer.wait_seconds())
             if self._pool.under_way or self._pool.is_opening:
                 return _LONGEST_WAIT_SECONDS  # only an answer, or an open connection, makes room
             return _REST_SECONDS  # another thread's connections open: it may take all there is
@@ -174,7 +176,7 @@ class PostLoop:
 
     def _is_held_up(self, now: float) -> bool:
         """Tell whether it is the pacer that posts wait for: an answer would let none of them go."""
-        return bool(self._pool.room and self._ready(now)) and not self._run.is_stopped(now)
+        return bool(self._pool.room and self._ready(now)) and not self._session.is_stopped(now)
 
     def _take(self, endings: list[Ending], failures: list[Exception], now: float) -> None:
         """Judge what ended, and tell the breaker and the pacer what was heard."""
@@ -198,9 +200,9 @@ class PostLoop:
             self._judge_answer(post, result, batch, now)
         for error in failures:
             batch.add_unopened(_shown(error))
-        self._run.hear(batch, ended=len(self._settled) - settled, now=now)
+        self._session.hear(batch, ended=len(self._settled) - settled, now=now)
         if answers:
-            self._run.pacer.hear(answers, throttled)
+            self._session.pacer.hear(answers, throttled)
 
     def _judge_answer(self, post: Post, answer: Answer, batch: Batch, now: float) -> None:
         if answer.status == DELIVERED:
@@ -221,12 +223,12 @@ class PostLoop:
         self._judge(post, Verdict.LOST, _shown(error), batch, now)
 
     def _judge(self, post: Post, verdict: Verdict, reason: str, batch: Batch, now: float) -> None:
-        outcome = post.judge(verdict, reason, self._run.backoff)
+        outcome = post.judge(verdict, reason, self._session.backoff)
         batch.add(post, verdict, reason)
         if outcome is not None:
             self._settled.append(post.settle(outcome))
             return
-        seconds = self._run.backoff.seconds(post.tries, self._clock.jitter())
+        seconds = self._session.backoff.seconds(post.tries, self._clock.jitter())
         self._waiting.add(post, now + seconds)
 
     def _leave(self) -> None:
@@ -241,15 +243,15 @@ class PostLoop:
             else:
                 self._judge_answer(post, answer, batch, now)
         for post in self._waiting:
-            post.reason = post.reason or self._run.breaker.reason
+            post.reason = post.reason or self._session.breaker.reason
             self._settled.append(post.settle(Outcome.LEFT))
-        self._run.hear(batch, ended=0, now=now)
-        self._run.abandon(abandoned)
+        self._session.hear(batch, ended=0, now=now)
+        self._session.abandon(abandoned)
         self._flush()
 
     def _flush(self) -> None:
         if self._settled:
-            self._run.settled.put(self._settled)
+            self._session.settled.put(self._settled)
             self._settled = []
 
 

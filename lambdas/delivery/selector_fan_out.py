@@ -18,7 +18,7 @@ from delivery.http.endpoint import Endpoint
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.port import Watch
 from delivery.post_loop import PostLoop
-from delivery.run import Run
+from delivery.session import DeliverySession
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, Signer
 
@@ -101,7 +101,7 @@ class SelectorFanOut:
     def _deliver(
         self, frame: str, connections: Iterable[Connection], deadline: float, watch: Watch
     ) -> Generator[Settlement, None, None]:
-        run = Run(
+        session = DeliverySession(
             frame.encode(),
             deadline=deadline,
             watch=watch,
@@ -111,16 +111,16 @@ class SelectorFanOut:
             pacer=self._pacer,
             backoff=self._backoff,
         )
-        loops = [PostLoop(run, pool) for pool in self._pools]
+        loops = [PostLoop(session, pool) for pool in self._pools]
         audience = iter(connections)
-        self._pacer.begin(lambda: _waiting(run, audience, loops), lambda: _wake(loops))
+        self._pacer.begin(lambda: _waiting(session, audience, loops), lambda: _wake(loops))
         driven: list[Future[None]] = []
-        feeder = Feeder(run, loops, audience, FRESH)
+        feeder = Feeder(session, loops, audience, FRESH)
         try:
             driven += [self._threads.submit(loop.drive) for loop in loops]
             yield from feeder.gather()
         finally:
-            run.cancel()
+            session.cancel()
             _stop(driven, loops)
             self._pacer.end()
         for future in driven:
@@ -144,10 +144,14 @@ class SelectorFanOut:
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
 
 
-def _waiting(run: Run, audience: Iterator[Connection], loops: list[PostLoop]) -> int:
+def _waiting(
+    session: DeliverySession, audience: Iterator[Connection], loops: list[PostLoop]
+) -> int:
     """Return about how many posts are still to be made, repeated ones that are due included."""
     due = sum(loop.retries_due for loop in loops)
-    return run.wants(len(run.fresh) + length_hint(audience) + due, run.clock.monotonic())
+    return session.wants(
+        len(session.fresh) + length_hint(audience) + due, session.clock.monotonic()
+    )
 
 
 def _wake(loops: list[PostLoop]) -> None:

@@ -23,7 +23,7 @@ from broadcasting.retry import Backoff
 from delivery.http.endpoint import parse_endpoint
 from delivery.lasting_time import LastingTime
 from delivery.port import ForbiddenError, Watch
-from delivery.run import TEMPLATE_SECONDS, Run
+from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id
 from testbed.model.fakes import FAR, FakeTime
@@ -114,8 +114,8 @@ def _sign_with_botocore(
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _run(signer: Signer, time: FakeTime) -> Run:
-    return Run(
+def _session(signer: Signer, time: FakeTime) -> DeliverySession:
+    return DeliverySession(
         b"frame",
         deadline=FAR,
         watch=Watch(),
@@ -127,9 +127,9 @@ def _run(signer: Signer, time: FakeTime) -> Run:
     )
 
 
-def _signed_at(run: Run, time: FakeTime) -> str:
+def _signed_at(session: DeliverySession, time: FakeTime) -> str:
     """Return the date that a post of this moment is signed for, and the day of its scope."""
-    headers = Sent.of(run.template(time.seconds).request("c=")).headers
+    headers = Sent.of(session.template(time.seconds).request("c=")).headers
     day = headers["authorization"].split("/")[1]
     return f"{headers['x-amz-date']} {day}"
 
@@ -269,26 +269,28 @@ def test_run_signs_anew_when_a_minute_is_over(at: str, then: str) -> None:
     """The minute, the day and the year roll over while a run goes on."""
     began_ms = int(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1000)
     time = FakeTime(epoch_ms=began_ms)
-    run = _run(Signer(ENDPOINT, region="r", credentials=lambda: Credentials("A", "s")), time)
-    first, before = run.template(0.0), _signed_at(run, time)
+    session = _session(
+        Signer(ENDPOINT, region="r", credentials=lambda: Credentials("A", "s")), time
+    )
+    first, before = session.template(0.0), _signed_at(session, time)
 
     time.seconds, time.epoch_ms = TEMPLATE_SECONDS - 0.001, began_ms + 59_999
-    unchanged = run.template(time.seconds)
+    unchanged = session.template(time.seconds)
     time.seconds, time.epoch_ms = TEMPLATE_SECONDS, began_ms + 60_000
 
     assert unchanged is first
     assert before.startswith(at.translate({ord("-"): None, ord(":"): None}))
-    assert _signed_at(run, time) == then
+    assert _signed_at(session, time) == then
 
 
 def test_run_signs_with_rotated_credentials_from_the_next_template_on() -> None:
     """The signer asks for the credentials of the moment."""
     rotated = [Credentials("OLD", "s", "t"), Credentials("NEW", "s2", "t2")]
     time = FakeTime()
-    run = _run(Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0)), time)
-    old = run.template(0.0).request("c=")
+    session = _session(Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0)), time)
+    old = session.template(0.0).request("c=")
 
-    new = run.template(TEMPLATE_SECONDS).request("c=")
+    new = session.template(TEMPLATE_SECONDS).request("c=")
 
     assert b"Credential=OLD/" in old
     assert b"x-amz-security-token: t\r\n" in old

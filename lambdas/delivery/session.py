@@ -25,7 +25,7 @@ TEMPLATE_SECONDS = 60.0
 """How long one signing template serves: AWS takes signatures that are up to 5 minutes old."""
 
 
-class Run:
+class DeliverySession:
     """What is to be posted, what has ended, and when to stop."""
 
     def __init__(

@@ -18,7 +18,7 @@ from delivery.answers import Batch
 from delivery.http.endpoint import parse_endpoint
 from delivery.port import LAST_ANSWERS_SECONDS, ForbiddenError, Watch
 from delivery.post import Post
-from delivery.run import TEMPLATE_SECONDS, Run
+from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, Signer
 from testbed.model.fakes import OLD_MS, FakeTime
@@ -27,7 +27,7 @@ DEADLINE = 100.0
 FEWEST_FRESH = 2
 REACHED = Evidence(delivered=3_000)
 
-Make = Callable[..., Run]
+Make = Callable[..., DeliverySession]
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def make(time: FakeTime) -> Make:
 
     def make(
         watch: Watch | None = None, *, deadline: float = DEADLINE, is_allowed: bool = True
-    ) -> Run:
+    ) -> DeliverySession:
         credentials = Credentials("AKIDEXAMPLE", "secret") if is_allowed else None
         endpoint = parse_endpoint("http://127.0.0.1:1/prod")
-        return Run(
+        return DeliverySession(
             b"frame",
             deadline=deadline,
             watch=watch or Watch(),
@@ -68,9 +68,9 @@ def _heard(verdict: Verdict, posts: int = 1) -> Batch:
     return batch
 
 
-def _take(run: Run, number_of: int) -> None:
-    run.fresh.extend(Post(Connection(f"c{number}", OLD_MS)) for number in range(number_of))
-    run.taken += number_of
+def _take(session: DeliverySession, number_of: int) -> None:
+    session.fresh.extend(Post(Connection(f"c{number}", OLD_MS)) for number in range(number_of))
+    session.taken += number_of
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ def test_run_starts_no_post_just_before_its_deadline(
     make: Make, deadline: float, last_post_at: float
 ) -> None:
     """A second, or the last quarter of a short time, is left for the answers."""
-    run = make(deadline=deadline)
+    session = make(deadline=deadline)
 
-    assert not run.is_stopped(last_post_at - 0.01)
-    assert run.is_stopped(last_post_at)
+    assert not session.is_stopped(last_post_at - 0.01)
+    assert session.is_stopped(last_post_at)
 
 
 def test_run_is_stopped_from_the_start_when_its_deadline_is_over(make: Make) -> None:
@@ -93,58 +93,58 @@ def test_run_is_stopped_from_the_start_when_its_deadline_is_over(make: Make) -> 
 
 def test_run_starts_no_post_once_its_watch_stops_it(make: Make) -> None:
     """Sooner than its deadline would."""
-    run = make(Watch(stop_at=10.0))
+    session = make(Watch(stop_at=10.0))
 
-    assert [run.is_stopped(at) for at in (9.9, 10.0)] == [False, True]
+    assert [session.is_stopped(at) for at in (9.9, 10.0)] == [False, True]
 
 
 def test_run_stops_at_once_when_it_is_cancelled(make: Make, time: FakeTime) -> None:
     """Its deadline is now: no answer is waited for."""
-    run = make()
+    session = make()
     time.run(5.0)
 
-    run.cancel()
+    session.cancel()
 
-    assert (run.is_stopped(5.0), run.deadline) == (True, 5.0)
+    assert (session.is_stopped(5.0), session.deadline) == (True, 5.0)
 
 
 def test_run_permits_all_while_nothing_is_wrong(make: Make) -> None:
     """No post is a probe then."""
-    run = make()
+    session = make()
 
-    assert (run.permits(512, 0.0), run.probe()) == (512, False)
+    assert (session.permits(512, 0.0), session.probe()) == (512, False)
 
 
 def test_run_permits_nothing_while_its_watch_pauses_it(make: Make) -> None:
     """The caller alone moves that; it is no stop."""
     watch = Watch(pause_at=5.0)
-    run = make(watch)
+    session = make(watch)
 
-    permitted = [run.permits(9, at) for at in (4.9, 5.0, 50.0)]
+    permitted = [session.permits(9, at) for at in (4.9, 5.0, 50.0)]
     watch.pause_at = math.inf
 
-    assert (permitted, run.permits(9, 50.0), run.is_stopped(50.0)) == ([9, 0, 0], 9, False)
+    assert (permitted, session.permits(9, 50.0), session.is_stopped(50.0)) == ([9, 0, 0], 9, False)
 
 
 def test_run_permits_as_many_as_the_breaker_while_it_probes(make: Make) -> None:
     """Each that starts uses one up, and is a probe."""
-    run = make(Watch(breaker=Breaker(probes_from=0.0)))
+    session = make(Watch(breaker=Breaker(probes_from=0.0)))
 
-    permitted = run.permits(512, 0.0)
-    probes = [run.probe() for _ in range(permitted)]
+    permitted = session.permits(512, 0.0)
+    probes = [session.probe() for _ in range(permitted)]
 
     assert probes == [True] * PROBES_AT_ONCE
-    assert run.permits(512, 0.0) == 0
+    assert session.permits(512, 0.0) == 0
 
 
 def test_run_asks_for_no_more_of_a_pace_than_it_may_post(make: Make) -> None:
     """What is reserved and not posted is lost to the other workers."""
     watch = Watch(stop_at=10.0, pause_at=5.0)
-    run, probing = make(watch), make(Watch(breaker=Breaker(probes_from=0.0)))
+    session, probing = make(watch), make(Watch(breaker=Breaker(probes_from=0.0)))
 
-    paused = [run.wants(900, at) for at in (4.9, 5.0)]
+    paused = [session.wants(900, at) for at in (4.9, 5.0)]
     watch.pause_at = math.inf
-    stopped = [run.wants(900, at) for at in (9.9, 10.0)]
+    stopped = [session.wants(900, at) for at in (9.9, 10.0)]
 
     assert paused == stopped == [900, 0]
     assert [probing.wants(waiting, 0.0) for waiting in (900, 2)] == [PROBES_AT_ONCE, 2]
@@ -153,58 +153,58 @@ def test_run_asks_for_no_more_of_a_pace_than_it_may_post(make: Make) -> None:
 def test_run_is_stopped_when_the_breaker_opens(make: Make) -> None:
     """By what the threads have heard, however large the rest is."""
     watch = Watch(breaker=Breaker(REACHED))
-    run = make(watch)
+    session = make(watch)
 
-    run.hear(_heard(Verdict.FORBIDDEN, REFUSALS_IN_A_ROW), ended=0, now=0.0)
+    session.hear(_heard(Verdict.FORBIDDEN, REFUSALS_IN_A_ROW), ended=0, now=0.0)
 
-    assert (run.is_stopped(0.0), watch.breaker.stopped_by) == (True, Trouble.FORBIDDEN)
+    assert (session.is_stopped(0.0), watch.breaker.stopped_by) == (True, Trouble.FORBIDDEN)
     assert watch.breaker.answers == Answers(refused=REFUSALS_IN_A_ROW)
 
 
 @pytest.mark.parametrize("is_fed", [True, False])
 def test_run_tells_the_breaker_how_many_are_left_once_it_knows(make: Make, *, is_fed: bool) -> None:
     """A few that are left may be lost on their own; a few that were taken may be followed."""
-    run = make(Watch(breaker=Breaker(REACHED)))
-    _take(run, 70)
-    run.is_fed = is_fed
+    session = make(Watch(breaker=Breaker(REACHED)))
+    _take(session, 70)
+    session.is_fed = is_fed
 
-    run.hear(_heard(Verdict.LOST, WINDOW_POSTS), ended=30, now=0.0)
+    session.hear(_heard(Verdict.LOST, WINDOW_POSTS), ended=30, now=0.0)
 
-    assert run.breaker.is_closed is is_fed
+    assert session.breaker.is_closed is is_fed
 
 
 def test_run_counts_those_that_have_ended_from_batch_to_batch(make: Make) -> None:
     """What is left gets fewer."""
-    run = make(Watch(breaker=Breaker(REACHED)))
-    _take(run, 100)
-    run.is_fed = True
+    session = make(Watch(breaker=Breaker(REACHED)))
+    _take(session, 100)
+    session.is_fed = True
 
-    run.hear(_heard(Verdict.DELIVERED), ended=20, now=0.0)
-    run.hear(_heard(Verdict.DELIVERED), ended=20, now=0.0)
-    run.hear(_heard(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
+    session.hear(_heard(Verdict.DELIVERED), ended=20, now=0.0)
+    session.hear(_heard(Verdict.DELIVERED), ended=20, now=0.0)
+    session.hear(_heard(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
 
-    assert run.breaker.is_closed
+    assert session.breaker.is_closed
 
 
 def test_run_is_stopped_when_there_is_nothing_to_sign_with(make: Make) -> None:
     """The reason is kept for those who are left."""
-    run = make(is_allowed=False)
+    session = make(is_allowed=False)
 
     with pytest.raises(ForbiddenError, match="no credentials") as raised:
-        run.template(0.0)
-    run.forbid(raised.value.reason)
+        session.template(0.0)
+    session.forbid(raised.value.reason)
 
-    assert (run.is_stopped(0.0), run.breaker.reason) == (True, raised.value.reason)
+    assert (session.is_stopped(0.0), session.breaker.reason) == (True, raised.value.reason)
 
 
 def test_run_signs_with_a_new_template_every_minute(make: Make, time: FakeTime) -> None:
     """One serves all posts of a minute."""
-    run = make()
+    session = make()
 
-    first = run.template(0.0)
-    same = run.template(TEMPLATE_SECONDS - 0.1)
+    first = session.template(0.0)
+    same = session.template(TEMPLATE_SECONDS - 0.1)
     time.run(TEMPLATE_SECONDS)
-    second = run.template(TEMPLATE_SECONDS)
+    second = session.template(TEMPLATE_SECONDS)
 
     assert first is same
     assert second.request("a") != first.request("a")
@@ -212,10 +212,10 @@ def test_run_signs_with_a_new_template_every_minute(make: Make, time: FakeTime) 
 
 def test_run_asks_for_more_once_when_few_are_fresh(make: Make) -> None:
     """An empty batch wakes the feeder; the next one comes when that has fed."""
-    run = make()
-    _take(run, FEWEST_FRESH + 2)
+    session = make()
+    _take(session, FEWEST_FRESH + 2)
 
-    taken = [run.take_fresh() for _ in range(FEWEST_FRESH + 3)]
+    taken = [session.take_fresh() for _ in range(FEWEST_FRESH + 3)]
 
     assert [post.connection.id if post else None for post in taken] == [
         "c0",
@@ -224,8 +224,8 @@ def test_run_asks_for_more_once_when_few_are_fresh(make: Make) -> None:
         "c3",
         None,
     ]
-    assert run.settled.get_nowait() == []
-    assert run.settled.empty()
+    assert session.settled.get_nowait() == []
+    assert session.settled.empty()
 
 
 def test_run_lets_the_caller_do_what_it_has_to(make: Make) -> None:
