@@ -22,7 +22,7 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
 from delivery.answers import Batch
-from delivery.port import TICK_SECONDS, Watch
+from delivery.fan_out import TICK_SECONDS, Watch
 from delivery.post import Post
 
 if TYPE_CHECKING:

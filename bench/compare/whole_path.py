@@ -17,8 +17,8 @@ import boto3
 from bench.compare.cores import Cores, pinned
 from bench.compare.runner import FRAME
 from bench.errors import BenchError
+from broadcasting.backlog import ALL_SHARDS
 from broadcasting.message import EVERYONE
-from broadcasting.work import ALL_SHARDS
 from crier.local.local_aws import LocalAws
 from storage.ledger import Lease, NewBroadcast
 from testbed.stand_in.behaviour import Behaviour

@@ -6,8 +6,8 @@ from statistics import median
 from typing import Any
 
 from bench.scale.site import POST_BURST, POSTS_PER_SECOND, Site
+from broadcasting.backlog import ALL_SHARDS
 from broadcasting.ledger import ROOT, SliceRow
-from broadcasting.work import ALL_SHARDS
 from slices.progress import SliceProgress
 from storage.audience_reader import AudienceReader
 

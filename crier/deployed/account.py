@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from broadcasting.counts import Counts
+from broadcasting.receipt import Receipt
 from crier.deployed.open_slices import GivenUp, Resting, Slices, resting_as_json
 from crier.deployed.row_values import (
     Item,
@@ -41,7 +41,7 @@ class Account:
     expires_ms: int
     settled_ms: int
     status: str
-    counts: Counts
+    counts: Receipt
     open_slices: int
     slices: int
     version: int

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
-from broadcasting.counts import Counts
+from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
 from crier.deployed.open_slices import Slice, Slices
 
@@ -48,7 +48,7 @@ def _in_slices(account: Account, slices: Slices) -> Iterator[str]:
             f"its summary has {account.open_slices:,} open slices, the ledger has rows of "
             f"{fewest:,}"
         )
-    closed = sum((one.counts for one in slices.closed), Counts())
+    closed = sum((one.counts for one in slices.closed), Receipt())
     are_all_there = len(slices.closed) == account.slices - account.open_slices
     if are_all_there and not slices.unreadable and closed != account.counts:
         yield f"its closed slices' rows have {_sums(closed)}, its summary {_sums(account.counts)}"
@@ -62,7 +62,7 @@ def _in_slice(one: Slice) -> Iterator[str]:
         yield f"slice {one.id} has numbers less than 0: {_sums(one.counts)}"
 
 
-def _sums(counts: Counts) -> str:
+def _sums(counts: Receipt) -> str:
     return (
         f"{counts.targeted:,} targeted, and {counts.delivered:,} delivered + {counts.gone:,} gone "
         f"+ {counts.failed:,} failed + {counts.expired:,} expired = {counts.ended:,}"

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from broadcasting.counts import Counts
-from broadcasting.work import parse_work
+from broadcasting.backlog import parse_backlog
+from broadcasting.receipt import Receipt
 from crier.deployed.row_values import (
     Item,
     UnreadableRow,
@@ -48,7 +48,7 @@ class Slice:
     """One slice, as its row has it. `pending` are connections that were met and have not ended."""
 
     id: str
-    counts: Counts
+    counts: Receipt
     unread_shards: int
     pending: int
     is_closed: bool
@@ -73,9 +73,9 @@ class Slices:
     unreadable: tuple[UnreadableRow, ...] = ()
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Receipt:
         """The sums of the open ones; those of closed ones are in the summary."""
-        return sum((one.counts for one in self.open), Counts())
+        return sum((one.counts for one in self.open), Receipt())
 
     @property
     def unread_shards(self) -> int:
@@ -116,7 +116,7 @@ def resting_as_json(resting: Resting | None) -> dict[str, Any] | None:
 
 
 def _slice_of(item: Item) -> Slice:
-    work = parse_work(value(item, "work", "B"))
+    work = parse_backlog(value(item, "work", "B"))
     return Slice(
         id=str(value(item, "id", "S")),
         counts=counts_of(item),

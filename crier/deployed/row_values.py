@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from broadcasting.audience import LATEST_MS
-from broadcasting.counts import Counts
+from broadcasting.receipt import Receipt
 from crier.errors import CrierError
 
 Item = dict[str, Any]
@@ -75,9 +75,9 @@ def text(item: Item, name: str) -> str:
     return str(value(item, name, "S"))
 
 
-def counts_of(item: Item) -> Counts:
+def counts_of(item: Item) -> Receipt:
     """Return the sums of a row. Raises ValueError or TypeError when they are none."""
-    counts = Counts(**json.loads(text(item, "counts")))
+    counts = Receipt(**json.loads(text(item, "counts")))
     if not all(type(one) is int for one in astuple(counts)):
         raise ValueError(f"counts are {counts}, expected whole numbers")
     return counts

@@ -19,8 +19,8 @@ frame stands in a row of its own, which never changes.
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from broadcasting.counts import Counts
-from broadcasting.work import Work
+from broadcasting.backlog import Backlog
+from broadcasting.receipt import Receipt
 
 ROOT = "0"
 """The slice that every broadcast begins with."""
@@ -59,7 +59,7 @@ class Summary:
     seq: int
     opened_ms: int
     expires_ms: int = 0
-    counts: Counts = field(default_factory=Counts)
+    counts: Receipt = field(default_factory=Receipt)
     open_slices: int = 1
     slices: int = 1
     settled_ms: int = 0
@@ -86,8 +86,8 @@ class SliceRow:
 
     broadcast_id: str
     id: str
-    work: Work
-    counts: Counts = field(default_factory=Counts)
+    work: Backlog
+    counts: Receipt = field(default_factory=Receipt)
     owner: str = ""
     leased_until_ms: int = 0
     """Without an owner: until when it rests."""
@@ -126,7 +126,7 @@ def lease(
     return replace(_in_outage(leased, Outage()), hops=1) if anew else leased
 
 
-def checkpoint(piece: SliceRow, work: Work, counts: Counts) -> SliceRow:
+def checkpoint(piece: SliceRow, work: Backlog, counts: Receipt) -> SliceRow:
     """Remember how far the owner has come."""
     _require_exact(counts, len(work.connections))
     hops = piece.hops if counts.ended == piece.counts.ended else 1
@@ -136,9 +136,9 @@ def checkpoint(piece: SliceRow, work: Work, counts: Counts) -> SliceRow:
 def split(
     summary: Summary,
     piece: SliceRow,
-    kept: Work,
-    counts: Counts,
-    parts: tuple[Work, ...],
+    kept: Backlog,
+    counts: Receipt,
+    parts: tuple[Backlog, ...],
     *,
     rests_until_ms: int = 0,
     outage: Outage = Outage(),  # noqa: B008 - immutable
@@ -156,7 +156,7 @@ def split(
             piece.broadcast_id,
             str(summary.slices + number),
             part,
-            counts=Counts(targeted=len(part.connections)),
+            counts=Receipt(targeted=len(part.connections)),
             leased_until_ms=rests_until_ms,
             outage_since_ms=outage.since_ms,
             outage_rounds=outage.rounds,
@@ -203,7 +203,7 @@ def release(
 
 def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
     """End a slice whose work is done, and add its sums to the broadcast's."""
-    if not piece.work.is_done or piece.unannounced or piece.is_closed:
+    if not piece.work.is_empty or piece.unannounced or piece.is_closed:
         raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} has not come to its end")
     _require_exact(piece.counts, 0)
     left = summary.open_slices - 1
@@ -222,7 +222,7 @@ def _in_outage(piece: SliceRow, outage: Outage) -> SliceRow:
     return replace(piece, outage_since_ms=outage.since_ms, outage_rounds=outage.rounds)
 
 
-def _require_exact(counts: Counts, pending: int) -> None:
+def _require_exact(counts: Receipt, pending: int) -> None:
     if counts.targeted != counts.ended + pending:
         raise LedgerError(
             f"the sums do not add up: {counts}, {pending} pending; expected targeted = delivered "

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from broadcasting.counts import Counts
+from broadcasting.backlog import encode_backlog, parse_backlog
 from broadcasting.ledger import SliceRow, Summary
-from broadcasting.work import encode_work, parse_work
+from broadcasting.receipt import Receipt
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -118,7 +118,7 @@ def to_item(row: Row) -> Item:
             values["status"] = "settled" if row.is_settled else "open"
         case SliceRow():
             values["counts"] = json.dumps(asdict(row.counts))
-            values["work"] = encode_work(row.work)
+            values["work"] = encode_backlog(row.work)
             values["unannounced"] = json.dumps(row.unannounced)
             values["is_closed"] = int(row.is_closed)
         case FailedRow():
@@ -146,7 +146,7 @@ def slice_of(item: Item) -> SliceRow:
         **values
         | {
             "counts": _counts(values["counts"]),
-            "work": parse_work(values["work"]),
+            "work": parse_backlog(values["work"]),
             "unannounced": tuple(json.loads(values["unannounced"])),
             "is_closed": bool(values["is_closed"]),
         }
@@ -183,5 +183,5 @@ def _values(item: Item) -> dict[str, Any]:
     }
 
 
-def _counts(text: str) -> Counts:
-    return Counts(**json.loads(text))
+def _counts(text: str) -> Receipt:
+    return Receipt(**json.loads(text))

@@ -1,11 +1,11 @@
-"""Feeds a run from its audience, and gathers what its threads have settled."""
+"""Feeds a session from its audience, and gathers what its threads have settled."""
 
 import queue
 from collections.abc import Iterator
 
 from broadcasting.audience import Connection
 from broadcasting.outcome import Outcome, Settlement
-from delivery.port import TICK_SECONDS
+from delivery.fan_out import TICK_SECONDS
 from delivery.post import Post
 from delivery.post_loop import PostLoop
 from delivery.session import DeliverySession

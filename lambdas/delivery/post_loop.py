@@ -4,10 +4,10 @@ import time
 
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
+from delivery.fan_out import ForbiddenError
 from delivery.http.http1_response import Answer
 from delivery.http.pool import HttpPool
 from delivery.losses import Ending, IdleClosedError
-from delivery.port import ForbiddenError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.session import DeliverySession
@@ -38,7 +38,7 @@ DELIVERED, TOO_MANY = 200, 429
 
 
 class PostLoop:
-    """Carries the posts of one run on one pool of HTTP connections."""
+    """Carries the posts of one session on one pool of HTTP connections."""
 
     def __init__(self, session: DeliverySession, pool: HttpPool) -> None:
         self.wants_posts = False

@@ -12,11 +12,11 @@ from broadcasting.outcome import Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
+from delivery.fan_out import Watch
 from delivery.feeder import Feeder
 from delivery.http.connector import Connector
 from delivery.http.endpoint import Endpoint
 from delivery.http.pool import HttpPool, Timeouts
-from delivery.port import Watch
 from delivery.post_loop import PostLoop
 from delivery.session import DeliverySession
 from delivery.shared_pacer import make_pacer

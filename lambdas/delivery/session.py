@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from broadcasting.breaker import PROBES_AT_ONCE
 from broadcasting.clock import Clock
 from broadcasting.retry import Backoff
-from delivery.port import LAST_ANSWERS_SECONDS, Watch
+from delivery.fan_out import LAST_ANSWERS_SECONDS, Watch
 from delivery.post import Post
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import Signer, SigningTemplate

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from delivery.fan_out import ForbiddenError
 from delivery.http.endpoint import Endpoint
-from delivery.port import ForbiddenError
 
 SERVICE = "execute-api"
 _ALGORITHM = "AWS4-HMAC-SHA256"

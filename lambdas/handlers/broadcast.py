@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcasting.attributes import REDRIVEN, Attributes, text_of
+from broadcasting.backlog import ALL_SHARDS
 from broadcasting.dead_letter import Letter, Note, letter_of
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
-from broadcasting.work import ALL_SHARDS
 from handlers.broadcast_log import report_carried
 from handlers.events import Record, records_of
 from metrics import publish_lease, publish_rejected

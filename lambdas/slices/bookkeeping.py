@@ -5,11 +5,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
-from broadcasting.counts import Counts
 from broadcasting.ledger import Outage, announced
+from broadcasting.receipt import Receipt
 from broadcasting.retry import Backoff, next_round_seconds
-from broadcasting.work import Work
 from slices.progress import SliceProgress
 from storage.connections import PAGE_ROWS
 from storage.errors import BusyError, StorageError, WriteError
@@ -67,9 +67,9 @@ class Bookkeeper:
         """How long the slices that were split off rest, in seconds, where that is known."""
 
     @property
-    def saved_counts(self) -> Counts:
+    def saved_counts(self) -> Receipt:
         """What this invocation has counted, as far as it was written down."""
-        return self.held.piece.counts - self._before + Counts(targeted=self.given)
+        return self.held.piece.counts - self._before + Receipt(targeted=self.given)
 
     @property
     def has_failed(self) -> bool:
@@ -107,7 +107,7 @@ class Bookkeeper:
         """Write the account down, if that can be done now. Raises LeaseLostError."""
         self._try(partial(self._save, self._ledger.checkpoint))
 
-    def give_away(self, *parts: Work, outage: Outage, rest_seconds: int = 0) -> None:
+    def give_away(self, *parts: Backlog, outage: Outage, rest_seconds: int = 0) -> None:
         """Make slices of parts of the work, and have them taken up.
 
         When they cannot be written now, they stay a part of this slice. Raises LeaseLostError.
@@ -119,7 +119,7 @@ class Bookkeeper:
         broadcast_id = self.held.summary.id
         for slice_id in self.held.piece.unannounced:
             if slice_id not in self._delays:  # the worker that split it off has died
-                work = self._ledger.work_of(broadcast_id, slice_id)
+                work = self._ledger.backlog_of(broadcast_id, slice_id)
                 self._delays[slice_id] = self.delay_seconds(work)
             self._slice_queue.send(broadcast_id, slice_id, delay_seconds=self._delays[slice_id])
         self.held = self.held._replace(piece=announced(self.held.piece))
@@ -164,9 +164,9 @@ class Bookkeeper:
         held = self.held
         self._slice_queue.send(held.summary.id, held.piece.id, delay_seconds=delay_seconds)
 
-    def delay_seconds(self, work: Work) -> int:
+    def delay_seconds(self, work: Backlog) -> int:
         """Return how long work rests: not at all while a connection of it was never tried."""
-        if work.shards or not all(one.rounds for one in work.connections) or work.is_done:
+        if work.shards or not all(one.rounds for one in work.connections) or work.is_empty:
             return 0
         return next_round_seconds(work.connections, self._clock.epoch_ms())
 
@@ -182,13 +182,13 @@ class Bookkeeper:
             self._failures = 0
 
     def _save(
-        self, write: Callable[[Lease, Work, Counts, tuple[tuple[str, str], ...]], Lease]
+        self, write: Callable[[Lease, Backlog, Receipt, tuple[tuple[str, str], ...]], Lease]
     ) -> None:
         progress = self._progress
         self.held = write(self.held, progress.work, progress.counts, progress.failed)
         progress.saved()
 
-    def _split(self, parts: tuple[Work, ...], outage: Outage, rest_seconds: int) -> None:
+    def _split(self, parts: tuple[Backlog, ...], outage: Outage, rest_seconds: int) -> None:
         progress = self._progress
         delay_seconds = max(rest_seconds, *map(self.delay_seconds, parts))
         kept = progress.without(parts)

@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import chain
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts, Tally
+from broadcasting.backlog import Backlog
 from broadcasting.ledger import SliceRow
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.reasons import count_reasons, plain_reason
+from broadcasting.receipt import Receipt, Tally
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.trouble import Left
-from broadcasting.work import Work
 from storage.audience_reader import AudienceReader
 
 
@@ -109,12 +109,12 @@ class SliceProgress:
         self._tried.clear()
 
     @property
-    def work(self) -> Work:
+    def work(self) -> Backlog:
         """What is still to do; connections that were tried in vain come last."""
-        return Work(self.reader.unread, tuple(self._pending()))
+        return Backlog(self.reader.unread, tuple(self._pending()))
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Receipt:
         """The sums of the slice, those of earlier invocations included."""
         return self._tally.counts
 
@@ -141,17 +141,17 @@ class SliceProgress:
             plain_reason(one.reason, one.connection.id) for one in left if one.reason
         )
 
-    def without(self, parts: Sequence[Work]) -> Work:
+    def without(self, parts: Sequence[Backlog]) -> Backlog:
         """Return what is still to do but for parts that are to be given away."""
         shards = {cursor.shard for part in parts for cursor in part.shards}
         given = {id(one) for part in parts for one in part.connections}
         work = self.work
-        return Work(
+        return Backlog(
             tuple(cursor for cursor in work.shards if cursor.shard not in shards),
             tuple(one for one in work.connections if id(one) not in given),
         )
 
-    def give_away(self, part: Work) -> None:
+    def give_away(self, part: Backlog) -> None:
         """Forget a part of the work: whole shards, or stragglers that another slice names."""
         self.reader.give_away(part.shards)
         given = {id(connection) for connection in part.connections}

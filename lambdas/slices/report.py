@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from broadcasting.counts import Counts
 from broadcasting.ledger import LeaseLostError, Summary
+from broadcasting.receipt import Receipt
 from broadcasting.trouble import Trouble
 from storage.errors import ReadError
 
@@ -23,7 +23,7 @@ class Carried(NamedTuple):
 
     summary: Summary
     slice_id: str
-    counts: Counts
+    counts: Receipt
     is_closed: bool
     left: int = 0
     unread_shards: int = 0

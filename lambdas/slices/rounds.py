@@ -1,10 +1,10 @@
 """One round of a slice: what one invocation hears for it, and whether that counts."""
 
+from broadcasting.backlog import Backlog
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
 from broadcasting.ledger import Outage
 from broadcasting.trouble import Evidence, Left, RecentAnswers, Trouble, explain, judge
-from broadcasting.work import Work
 from slices.progress import SliceProgress
 from storage.ledger import Lease
 
@@ -66,7 +66,7 @@ class Round:
         before = Outage() if is_new else self._held.piece.outage
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
-    def long_rest_seconds(self, work: Work) -> int:
+    def long_rest_seconds(self, work: Backlog) -> int:
         """Return how long stragglers rest, at least, though their round has counted.
 
         That is for long when most answers were lost, or when more than a few heard nothing but

@@ -4,12 +4,12 @@ import math
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
+from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
 from broadcasting.ledger import LeaseLostError, Outage
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
-from broadcasting.work import Work
-from delivery.port import FanOut, Watch
+from delivery.fan_out import FanOut, Watch
 from slices.bookkeeping import Bookkeeper
 from slices.progress import SliceProgress
 from slices.report import Carried
@@ -115,7 +115,7 @@ class _Carrying:
             self._books.announce()
         now = self._worker.clock.monotonic()
         dies_at = now + self._seconds_to_live()
-        if dies_at > now and not self._progress.work.is_done:
+        if dies_at > now and not self._progress.work.is_empty:
             self._watch.stop_at = dies_at
             self._post(min(self._deadline, dies_at + LATE_ANSWERS_SECONDS))
         if self._seconds_to_live() <= 0:
@@ -149,7 +149,7 @@ class _Carrying:
         if self._books.has_failed and self._progress.unsaved:
             self._books.checkpoint()  # a write to the slice's own row alone is the likeliest
         elif self._is_spread_due():
-            shards = (Work((cursor,)) for cursor in self._reader.not_begun)
+            shards = (Backlog((cursor,)) for cursor in self._reader.not_begun)
             self._books.give_away(*shards, outage=Outage())
         elif self._are_stragglers_due():
             self._give_stragglers_away(self._round.end())
@@ -178,8 +178,8 @@ class _Carrying:
 
     def _give_stragglers_away(self, trouble: Trouble | None) -> None:
         """Make a slice of those that were tried in vain: they rest, while the others go on."""
-        stragglers = Work(connections=tuple(self._progress.stragglers))
-        if stragglers.is_done:
+        stragglers = Backlog(connections=tuple(self._progress.stragglers))
+        if stragglers.is_empty:
             return
         outage = self._round.outage_after(trouble)
         rest = rest_seconds(outage.rounds) if trouble else self._round.long_rest_seconds(stragglers)
@@ -199,7 +199,7 @@ class _Carrying:
         except StorageError:
             books.release(outage=self._round.outage_after(trouble))
             raise
-        if progress.work.is_done:
+        if progress.work.is_empty:
             books.close()
             return
         if trouble and (self._round.is_in_vain or not progress.has_others):

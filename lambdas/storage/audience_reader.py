@@ -6,8 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from broadcasting.audience import Connection
+from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
-from broadcasting.work import ShardCursor
 from storage.connections import PAGE_ROWS, ConnectionsTable, Page
 from storage.errors import ReadError
 from storage.shard_sizes import ShardSizes

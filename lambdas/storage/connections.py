@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from broadcasting.audience import Connection, expires_at, shard_of
-from broadcasting.work import ShardCursor
+from broadcasting.backlog import ShardCursor
 from storage.errors import ReadError, WriteError
 
 if TYPE_CHECKING:

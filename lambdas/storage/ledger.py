@@ -5,10 +5,10 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
+from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
-from broadcasting.counts import Counts
 from broadcasting.ledger import Outage, checkpoint, close, release, split
-from broadcasting.work import Work
+from broadcasting.receipt import Receipt
 from storage.ledger_change import Change, Made
 from storage.ledger_lease import MAX_HOPS, Lease, Leasing, Refusal
 from storage.ledger_loop import WriteLoop
@@ -97,11 +97,11 @@ class Ledger:
         what = f"broadcast {broadcast_id} not leased"
         return self._loop.run(attempt, what=what, deadline=deadline)
 
-    def work_of(self, broadcast_id: str, slice_id: str) -> Work:
+    def backlog_of(self, broadcast_id: str, slice_id: str) -> Backlog:
         """Return what is still to do for a slice. Raises RejectedError for one that is unknown."""
         return self._leasing.find_slice(broadcast_id, slice_id).work
 
-    def checkpoint(self, held: Lease, work: Work, counts: Counts, failed: Failed) -> Lease:
+    def checkpoint(self, held: Lease, work: Backlog, counts: Receipt, failed: Failed) -> Lease:
         """Write down how far we have come, if that can be done at once.
 
         Raises LeaseLostError, and BusyError when DynamoDB is busy: the next write tells as much.
@@ -115,8 +115,8 @@ class Ledger:
     def release(
         self,
         held: Lease,
-        work: Work,
-        counts: Counts,
+        work: Backlog,
+        counts: Receipt,
         failed: Failed,
         *,
         deadline: float,
@@ -144,10 +144,10 @@ class Ledger:
     def split(
         self,
         held: Lease,
-        kept: Work,
-        counts: Counts,
+        kept: Backlog,
+        counts: Receipt,
         failed: Failed,
-        parts: tuple[Work, ...],
+        parts: tuple[Backlog, ...],
         *,
         deadline: float,
         rest_seconds: float = 0.0,
@@ -170,14 +170,14 @@ class Ledger:
 
         return self._change(held, failed, make, "split", deadline=deadline)
 
-    def close(self, held: Lease, counts: Counts, failed: Failed, *, deadline: float) -> Lease:
+    def close(self, held: Lease, counts: Receipt, failed: Failed, *, deadline: float) -> Lease:
         """End a slice whose work is done; the last one settles the broadcast.
 
         Raises LedgerError when the sums do not add up.
         """
 
         def make(held: Lease) -> Made:
-            done = checkpoint(held.piece, Work(), counts)
+            done = checkpoint(held.piece, Backlog(), counts)
             summary, piece = close(held.summary, done, now_ms=self._clock.epoch_ms())
             return Made(piece, summary)
 

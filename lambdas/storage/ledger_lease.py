@@ -117,7 +117,7 @@ class Leasing:
 
         Raises RejectedError when the ledger does not have it.
         """
-        if piece.work.is_done:
+        if piece.work.is_empty:
             return ""
         if summary.frame:  # an earlier release has opened it
             return summary.frame

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from broadcasting.backlog import Backlog
 from broadcasting.errors import RejectedError
 from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.ledger_items import (
@@ -15,7 +16,6 @@ from broadcasting.ledger_items import (
     entry_key,
     frame_key,
 )
-from broadcasting.work import Work
 from storage.errors import ConflictError
 from storage.ledger_lease import Lease, Leasing, Refusal
 from storage.ledger_rows import next_version, over_leftover
@@ -31,7 +31,7 @@ class NewBroadcast(NamedTuple):
     frame_of: Callable[[int], str]
     opened_ms: int
     expires_ms: int
-    work: Work
+    work: Backlog
 
 
 class Owner(NamedTuple):

@@ -24,7 +24,7 @@ from broadcasting.ledger_items import (
 )
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers
-from delivery.port import Watch
+from delivery.fan_out import Watch
 from storage.connections import ConnectionsTable
 from storage.errors import BusyError, ConflictError, ReadError, WriteError
 

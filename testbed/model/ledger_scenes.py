@@ -6,8 +6,8 @@ from random import Random
 from typing import Any
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts
-from broadcasting.work import ALL_SHARDS, Work
+from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.receipt import Receipt
 from storage.ledger import Lease, Ledger, NewBroadcast
 from testbed.model.contention import ContendedDynamo, VirtualTime
 from testbed.model.fakes import FAR, NOW_MS, FakeTime
@@ -42,9 +42,9 @@ def leases_of(leases: list[Lease | Exception]) -> list[Lease]:
 
 def split_broadcast(dynamo: ContendedDynamo, frame: str) -> list[Lease]:
     """Return the leases of a broadcast's slices, each with a connection that is to be posted to."""
-    parts = tuple(Work(connections=(Connection(f"c{n}", 0, 1),)) for n in range(1, SLICES))
+    parts = tuple(Backlog(connections=(Connection(f"c{n}", 0, 1),)) for n in range(1, SLICES))
     held = open_broadcast(dynamo, "b", frame)
-    held = dynamo.ledger().split(held, Work(), Counts(len(parts)), (), parts, deadline=DEADLINE)
+    held = dynamo.ledger().split(held, Backlog(), Receipt(len(parts)), (), parts, deadline=DEADLINE)
     leases = [held._replace(piece=replace(held.piece, unannounced=()))]
     for number in range(1, SLICES):
         leased = dynamo.ledger().lease("b", str(number), until_ms=UNTIL_MS)
@@ -72,8 +72,8 @@ def requests_of_a_split_broadcast() -> list[Request]:
     first, *others = ALL_SHARDS.shards
     held = ledger.open(opening, until_ms=UNTIL_MS, deadline=FAR)
     assert isinstance(held, Lease)
-    parts = tuple(Work((one,)) for one in others)
-    held = ledger.split(held, Work((first,)), Counts(), (), parts, deadline=FAR)
+    parts = tuple(Backlog((one,)) for one in others)
+    held = ledger.split(held, Backlog((first,)), Receipt(), (), parts, deadline=FAR)
     held = held._replace(piece=replace(held.piece, unannounced=()))
     leases = [held]
     for number in range(1, len(ALL_SHARDS.shards)):
@@ -81,7 +81,7 @@ def requests_of_a_split_broadcast() -> list[Request]:
         assert isinstance(leased, Lease)
         leases.append(leased)
     for one in leases:
-        last = ledger.close(one, Counts(100, delivered=100), (), deadline=FAR)
+        last = ledger.close(one, Receipt(100, delivered=100), (), deadline=FAR)
     assert last.summary.is_settled
     return dynamo.requests
 

@@ -26,12 +26,12 @@ from hypothesis.stateful import (
 
 from broadcasting import breaker, trouble
 from broadcasting.audience import shard_of
-from broadcasting.counts import Counts
+from broadcasting.backlog import Backlog, ShardCursor
 from broadcasting.ledger import LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS, slice_of
 from broadcasting.outcome import Outcome, Verdict
+from broadcasting.receipt import Receipt
 from broadcasting.trouble import Evidence
-from broadcasting.work import ShardCursor, Work
 from handlers import broadcast
 from handlers import broadcast_log as report
 from slices import bookkeeping, worker
@@ -307,16 +307,16 @@ class LedgerMachine(RuleBasedStateMachine):
         assert summary.is_settled
         assert (summary.open_slices, summary.slices) == (0, len(slices))
         assert all(piece.is_closed for piece in slices)
-        assert summary.counts == sum((piece.counts for piece in slices), Counts())
+        assert summary.counts == sum((piece.counts for piece in slices), Receipt())
         assert summary.counts.targeted == summary.counts.ended
         failed = [json.loads(item["failed"]["S"]) for sk, item in mine if sk.startswith("failed#")]
         assert sum(map(len, failed)) == summary.counts.failed
         self._require_each_once(name, summary.counts, [id_ for row in failed for id_, _ in row])
         if self.is_quiet:
             carried = [one.counts for one in NOTES.carried if one.summary.id == name]
-            assert sum(carried, Counts()) == summary.counts
+            assert sum(carried, Receipt()) == summary.counts
 
-    def _require_each_once(self, name: str, counts: Counts, failed: list[str]) -> None:
+    def _require_each_once(self, name: str, counts: Receipt, failed: list[str]) -> None:
         posts = [post for post in self.world.posts if post.broadcast_id == name]
         ends = Counter(post.connection_id for post in posts)
         excused = Counter(post.connection_id for post in posts if not post.is_saved)
@@ -369,7 +369,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (audience_reader, sweeper):
         monkeypatch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
     shards = tuple(ShardCursor(shard) for shard in range(SHARDS))
-    monkeypatch.setattr(broadcast, "ALL_SHARDS", Work(shards))
+    monkeypatch.setattr(broadcast, "ALL_SHARDS", Backlog(shards))
     for module in (broadcast, report):
         monkeypatch.setattr(module, "logger", _Log())
     monkeypatch.setattr(report, "publish_carried", NOTES.carried.append)

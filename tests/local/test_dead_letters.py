@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broadcasting.attributes import read_sqs
+from broadcasting.backlog import ALL_SHARDS
 from broadcasting.clock import Clock
 from broadcasting.dead_letter import Note, letter_of
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
-from broadcasting.work import ALL_SHARDS
 from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.deployed.dead_letters import DeadLetterQueue

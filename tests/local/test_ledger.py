@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ReadTimeoutError
 
 from broadcasting.audience import Connection
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.clock import Clock
-from broadcasting.counts import Counts
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import ROOT, LeaseLostError
@@ -26,7 +26,7 @@ from broadcasting.ledger_items import (
     summary_key,
     summary_of,
 )
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from broadcasting.receipt import Receipt
 from crier.deployed.deployment import Deployment
 from storage.errors import WriteError
 from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 FAILED = (("c ✓", "413 too large"),)
-STRAGGLERS = Work(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
-PART = Work((ShardCursor(1, "x"),))
+STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
+PART = Backlog((ShardCursor(1, "x"),))
 
 
 class _Book:
@@ -128,12 +128,12 @@ def test_rows_expire_and_recent_broadcasts_can_be_listed(book: _Book) -> None:
 def test_broadcast_whose_rows_have_expired_is_opened_anew(book: _Book) -> None:
     """Its rows are there until DynamoDB deletes them; the numbers of its channel go on."""
     held = book.ledger.split(
-        _held(book.open()), Work(), Counts(2), (), (STRAGGLERS,), deadline=_in_a_while()
+        _held(book.open()), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=_in_a_while()
     )
     book.now_ms += 7 * 24 * 3600 * 1000 + 1000
 
     again = _held(book.open(digest="another text"))
-    split = book.ledger.split(again, Work(), Counts(), (), (PART,), deadline=_in_a_while())
+    split = book.ledger.split(again, Backlog(), Receipt(), (), (PART,), deadline=_in_a_while())
 
     assert (held.summary.seq, again.summary.seq, again.frame) == (1, 2, "frame 2")
     assert split == book.kept()
@@ -173,30 +173,30 @@ def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:
 
 def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
     """Work, sums, and who has failed; a released slice is free at once."""
-    held = book.ledger.checkpoint(_held(book.open()), PART, Counts(1, failed=1), FAILED)
-    book.ledger.release(held, STRAGGLERS, Counts(3, failed=1), (), deadline=_in_a_while())
+    held = book.ledger.checkpoint(_held(book.open()), PART, Receipt(1, failed=1), FAILED)
+    book.ledger.release(held, STRAGGLERS, Receipt(3, failed=1), (), deadline=_in_a_while())
 
     again = _held(book.lease())
 
-    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Counts(3, failed=1))
+    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Receipt(3, failed=1))
     failed = book.table.get((f"broadcast#{book.id('b')}", "failed#0#000000"))
     assert failed is not None
     assert json.loads(failed["failed"]["S"]) == [list(pair) for pair in FAILED]
 
 
 _WRITES: dict[str, Callable[[Ledger, Lease], Lease]] = {
-    "checkpoint": lambda ledger, held: ledger.checkpoint(held, PART, Counts(), ()),
+    "checkpoint": lambda ledger, held: ledger.checkpoint(held, PART, Receipt(), ()),
     "checkpoint-with-failed": lambda ledger, held: ledger.checkpoint(
-        held, PART, Counts(1, failed=1), FAILED
+        held, PART, Receipt(1, failed=1), FAILED
     ),
     "release": lambda ledger, held: ledger.release(
-        held, PART, Counts(), (), deadline=_in_a_while()
+        held, PART, Receipt(), (), deadline=_in_a_while()
     ),
     "split": lambda ledger, held: ledger.split(
-        held, Work(), Counts(), (), (PART,), deadline=_in_a_while()
+        held, Backlog(), Receipt(), (), (PART,), deadline=_in_a_while()
     ),
     "close": lambda ledger, held: ledger.close(
-        held, Counts(1, delivered=1), (), deadline=_in_a_while()
+        held, Receipt(1, delivered=1), (), deadline=_in_a_while()
     ),
 }
 EACH_WRITE = pytest.mark.parametrize("write", _WRITES.values(), ids=_WRITES)
@@ -279,7 +279,7 @@ def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deploy
     )
 
     with pytest.raises(WriteError, match="slice#0 not written"):
-        ledger.checkpoint(held, PART, Counts(), ())
+        ledger.checkpoint(held, PART, Receipt(), ())
 
 
 def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
@@ -287,13 +287,13 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
     held = _held(book.open())
 
     held = book.ledger.split(
-        held, Work(), Counts(2), FAILED[:0], (PART, STRAGGLERS), deadline=_in_a_while()
+        held, Backlog(), Receipt(2), FAILED[:0], (PART, STRAGGLERS), deadline=_in_a_while()
     )
 
     assert held == book.kept()
     assert (held.summary.open_slices, held.piece.unannounced) == (3, ("1", "2"))
     assert _held(book.lease("1")).piece.work == PART
-    assert _held(book.lease("2")).piece.counts == Counts(targeted=2)
+    assert _held(book.lease("2")).piece.counts == Receipt(targeted=2)
 
 
 def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
@@ -302,14 +302,14 @@ def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
     opening = NewBroadcast(book.id("b"), "d", book.name, lambda _: frame, 0, 0, ALL_SHARDS)
     held = _held(book.ledger.open(opening, until_ms=book.now_ms + 60_000, deadline=_in_a_while()))
     many = tuple(Connection(f"L0SM9cO{n:08}=", book.now_ms, 3) for n in range(2_500))
-    parts = tuple(Work((ShardCursor(shard),)) for shard in range(1, 16))
+    parts = tuple(Backlog((ShardCursor(shard),)) for shard in range(1, 16))
 
     held = book.ledger.split(
         held,
-        Work(connections=many),
-        Counts(len(many)),
+        Backlog(connections=many),
+        Receipt(len(many)),
         (),
-        (*parts, Work(connections=many[:0])),
+        (*parts, Backlog(connections=many[:0])),
         deadline=_in_a_while(),
     )
 
@@ -319,15 +319,15 @@ def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
 def test_last_close_settles(book: _Book) -> None:
     """With the sums of all; a duplicate finds it closed."""
     held = book.ledger.split(
-        _held(book.open()), Work(), Counts(2), (), (STRAGGLERS,), deadline=_in_a_while()
+        _held(book.open()), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=_in_a_while()
     )
     held = held._replace(piece=replace(held.piece, unannounced=()))
-    first = book.ledger.close(held, Counts(), (), deadline=_in_a_while())
+    first = book.ledger.close(held, Receipt(), (), deadline=_in_a_while())
     assert not first.summary.is_settled
 
-    last = book.ledger.close(_held(book.lease("1")), Counts(2, gone=2), (), deadline=_in_a_while())
+    last = book.ledger.close(_held(book.lease("1")), Receipt(2, gone=2), (), deadline=_in_a_while())
 
-    assert (last.summary.is_settled, last.summary.counts) == (True, Counts(2, gone=2))
+    assert (last.summary.is_settled, last.summary.counts) == (True, Receipt(2, gone=2))
     assert book.kept("1") == last
     assert (book.lease(), book.lease("1")) == (Refusal.CLOSED, Refusal.CLOSED)
     assert book.open() is Refusal.CLOSED
@@ -335,9 +335,9 @@ def test_last_close_settles(book: _Book) -> None:
 
 def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
     """Nobody's sums are lost."""
-    parts = tuple(Work(connections=(Connection(f"c{n}", 0, 1),)) for n in range(6))
+    parts = tuple(Backlog(connections=(Connection(f"c{n}", 0, 1),)) for n in range(6))
     held = book.ledger.split(
-        _held(book.open()), Work(), Counts(len(parts)), (), parts, deadline=_in_a_while()
+        _held(book.open()), Backlog(), Receipt(len(parts)), (), parts, deadline=_in_a_while()
     )
     pieces = [held._replace(piece=replace(held.piece, unannounced=()))]
     pieces += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
@@ -356,4 +356,4 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
         )
 
     assert sum(one.summary.is_settled for one in closed) == 1
-    assert book.kept().summary.counts == Counts(6, gone=6)
+    assert book.kept().summary.counts == Receipt(6, gone=6)

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broadcasting.audience import Connection
+from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.clock import Clock
-from broadcasting.counts import Counts
 from broadcasting.ledger_items import FailedRow
 from broadcasting.message import Broadcast
+from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
-from broadcasting.work import ALL_SHARDS, Work
 from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.demo.run import add_ghosts
@@ -107,13 +107,13 @@ def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run
     """Neither a slice that was split off nor one that is closed is counted twice."""
     name = a_name()
     held = open_broadcast(ledger, name)
-    given = Work(connections=(Connection("c1", 0, 1), Connection("c2", 0, 1)))
-    kept = Work(ALL_SHARDS.shards[:4])
+    given = Backlog(connections=(Connection("c1", 0, 1), Connection("c2", 0, 1)))
+    kept = Backlog(ALL_SHARDS.shards[:4])
 
     ledger.split(
         held,
         kept,
-        Counts(targeted=9, delivered=6, failed=1),
+        Receipt(targeted=9, delivered=6, failed=1),
         (("c9", "400"),),
         (given,),
         deadline=in_a_while(),
@@ -121,7 +121,7 @@ def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run
     split = json.loads(run("status", name, "--json", "--failed").stdout)
     part = ledger.lease(name, "1", until_ms=now_ms() + 1)
     assert isinstance(part, Lease)
-    ledger.close(part, Counts(targeted=2, gone=2), (), deadline=in_a_while())
+    ledger.close(part, Receipt(targeted=2, gone=2), (), deadline=in_a_while())
     closed = json.loads(run("status", name, "--json").stdout)
 
     assert split["counts"] | {"throttled": 0} == split["counts"]

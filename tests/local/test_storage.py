@@ -7,10 +7,10 @@ import pytest
 
 from broadcasting.attributes import Attribute, read_sqs
 from broadcasting.audience import SHARDS, Connection, shard_of
+from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
 from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.slice_message import parse_slice_message
-from broadcasting.work import ShardCursor
 from crier.deployed.deployment import Deployment
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable

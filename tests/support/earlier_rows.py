@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from broadcasting.backlog import ALL_SHARDS, encode_backlog
 from broadcasting.message import parse_broadcast
-from broadcasting.work import ALL_SHARDS, encode_work
 from testbed.function.app import App
 
 _LIFE_SECONDS = 7 * 24 * 3600
@@ -34,7 +34,7 @@ def open_as_before(app: App, body: str, frame: str) -> str:
     piece = {
         "broadcast_id": broadcast.id,
         "id": "0",
-        "work": encode_work(ALL_SHARDS),
+        "work": encode_backlog(ALL_SHARDS),
         "counts": _NO_COUNTS,
         "owner": "",
         "leased_until_ms": 0,

@@ -7,11 +7,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import Backlog
 from broadcasting.ledger import SliceRow, Summary
 from broadcasting.ledger_items import ChannelEntry, FailedRow, Row, key_of, to_item
 from broadcasting.message import Broadcast
-from broadcasting.work import Work
+from broadcasting.receipt import Receipt
 
 OPENED_MS = 1_767_225_600_000
 """The first moment of 2026."""
@@ -33,10 +33,10 @@ def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
     return replace(summary, **changes)
 
 
-def a_slice(slice_id: str, counts: Counts, **changes: Any) -> SliceRow:
+def a_slice(slice_id: str, counts: Receipt, **changes: Any) -> SliceRow:
     """Return a slice of the broadcast `news`, which has to post to what has not ended."""
     pending = range(counts.targeted - counts.ended)
-    work = Work(connections=tuple(Connection(f"p{number}", OPENED_MS) for number in pending))
+    work = Backlog(connections=tuple(Connection(f"p{number}", OPENED_MS) for number in pending))
     return replace(SliceRow("news", slice_id, work, counts=counts), **changes)
 
 

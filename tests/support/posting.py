@@ -18,10 +18,10 @@ from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
+from delivery.fan_out import FanOut, Watch
 from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import Timeouts
-from delivery.port import FanOut, Watch
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from testbed.boto3_fan_out import Boto3FanOut

@@ -1,6 +1,6 @@
 """The promises, checked from outside: the ledger's sums against what was received."""
 
-from broadcasting.counts import Counts
+from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
 from testbed.function.app import App
 from testbed.stand_in.report import Report
@@ -8,7 +8,7 @@ from testbed.stand_in.report import Report
 
 def expect_kept(
     app: App, broadcast_id: str, report: Report, everyone: set[str], *, duplicates: int = 0
-) -> Counts:
+) -> Receipt:
     """Check that a broadcast has settled, its account is exact, and everyone received it.
 
     At most so many received it twice. Returns the sums.

@@ -25,7 +25,7 @@ from broadcasting.clock import Clock
 from broadcasting.ledger_items import Item, Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers, RecentAnswers
-from delivery.port import Watch
+from delivery.fan_out import Watch
 from handlers import broadcast
 from settings import BroadcastSettings
 from slices.worker import Worker

@@ -3,21 +3,21 @@
 from hypothesis import strategies as st
 
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import Backlog, ShardCursor
 from broadcasting.ledger import SliceRow, Summary
 from broadcasting.ledger_items import ChannelCounter, ChannelEntry, FailedRow, FrameRow
-from broadcasting.work import ShardCursor, Work
+from broadcasting.receipt import Receipt
 
 TEXT = st.text(min_size=1)
 NUMBERS = st.integers(0, LATEST_MS)
 CONNECTIONS = st.builds(Connection, TEXT, NUMBERS, st.integers(0, 3))
 CURSORS = st.builds(ShardCursor, st.integers(0, SHARDS - 1), st.none() | TEXT)
 WORKS = st.builds(
-    Work,
+    Backlog,
     st.lists(CURSORS, max_size=SHARDS, unique_by=lambda cursor: cursor.shard).map(tuple),
     st.lists(CONNECTIONS, max_size=5).map(tuple),
 )
-COUNTS = st.builds(Counts, *[NUMBERS] * 6)
+COUNTS = st.builds(Receipt, *[NUMBERS] * 6)
 SUMMARIES = st.builds(Summary, TEXT, TEXT, TEXT, *[NUMBERS] * 3, COUNTS, *[NUMBERS] * 4, st.text())
 SLICES = st.builds(
     SliceRow,

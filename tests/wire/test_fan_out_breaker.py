@@ -25,10 +25,10 @@ from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
+from delivery.fan_out import Watch
 from delivery.http.connector import Connector
 from delivery.http.http1_connection import HttpConnection
 from delivery.http.pool import Timeouts
-from delivery.port import Watch
 from delivery.selector_fan_out import SelectorFanOut
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Garbage, Post, Reaction, Reset, Script, Silence

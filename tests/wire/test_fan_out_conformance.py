@@ -18,7 +18,7 @@ from broadcasting.breaker import REFUSALS_IN_A_ROW
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import Trouble
-from delivery.port import FanOut
+from delivery.fan_out import FanOut
 from delivery.selector_fan_out import FRESH
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Post, Reaction, Script

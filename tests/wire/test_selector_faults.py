@@ -22,11 +22,11 @@ from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery import post_loop
+from delivery.fan_out import Watch
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.losses import Ending
-from delivery.port import Watch
 from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials

@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given
 
+from broadcasting.backlog import Backlog
 from broadcasting.ledger import SliceRow, Summary
 from broadcasting.ledger_items import (
     ChannelCounter,
@@ -24,7 +25,6 @@ from broadcasting.ledger_items import (
     summary_of,
     to_item,
 )
-from broadcasting.work import Work
 from tests.support.strategies import (
     FAILED_ROWS,
     FRAME_ROWS,
@@ -66,12 +66,12 @@ def test_rows_of_an_earlier_release_are_read() -> None:
     """A summary that holds the frame itself, and a slice that knows of no outage."""
     frame: Item = {"frame": {"S": "frame"}}
     item = to_item(SUMMARY) | frame
-    piece = to_item(SliceRow("b", "1", Work()))
+    piece = to_item(SliceRow("b", "1", Backlog()))
 
     assert summary_of(item).frame == "frame"
     assert to_item(summary_of(item))["frame"] == frame["frame"]
     assert not {"outage_since_ms", "outage_rounds", "given_up", "gone_before"} & set(piece)
-    assert slice_of(piece) == SliceRow("b", "1", Work())
+    assert slice_of(piece) == SliceRow("b", "1", Backlog())
 
 
 def test_summary_of_this_release_holds_no_frame() -> None:
@@ -97,7 +97,7 @@ def test_recent_broadcast_is_kept_with_its_number(row: ChannelEntry) -> None:
     ("row", "key"),
     [
         (SUMMARY, ("broadcast#b", "summary")),
-        (SliceRow("b", "12", Work()), ("broadcast#b", "slice#12")),
+        (SliceRow("b", "12", Backlog()), ("broadcast#b", "slice#12")),
         (FailedRow("b", "12", 3, ()), ("broadcast#b", "failed#12#000003")),
         (ChannelCounter("news"), ("channel#news", "sequence")),
         (ChannelEntry("news", 7, "b", 1), ("channel#news", "seq#000000000007")),
@@ -112,7 +112,7 @@ def test_rows_have_their_keys(row: Row, key: tuple[str, str]) -> None:
 def test_keys_can_be_made_of_ids() -> None:
     """A row is read by the same key that it is written with."""
     assert summary_key("b") == key_of(SUMMARY)
-    assert slice_key("b", "1") == key_of(SliceRow("b", "1", Work()))
+    assert slice_key("b", "1") == key_of(SliceRow("b", "1", Backlog()))
     assert counter_key("news") == key_of(ChannelCounter("news"))
     assert frame_key("news", 7) == key_of(FrameRow("news", 7, "f"))
 

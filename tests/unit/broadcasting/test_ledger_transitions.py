@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.ledger import (
     ROOT,
     LeaseLostError,
@@ -22,13 +22,13 @@ from broadcasting.ledger import (
     release,
     split,
 )
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from broadcasting.receipt import Receipt
 
 NOW_MS = 1_000
 SUMMARY = Summary("b", "digest", "*", 1, opened_ms=500)
 FREE = SliceRow("b", ROOT, ALL_SHARDS)
 LEASED = replace(FREE, owner="me", leased_until_ms=2_000, hops=1)
-DONE = replace(LEASED, work=Work(), counts=Counts(3, delivered=1, gone=1, failed=1))
+DONE = replace(LEASED, work=Backlog(), counts=Receipt(3, delivered=1, gone=1, failed=1))
 CLOSED = replace(DONE, owner="", leased_until_ms=0, is_closed=True)
 STRAGGLERS = tuple(Connection(name, 0, 1) for name in "ab")
 
@@ -55,36 +55,36 @@ def test_slice_is_not_leased_when_it_is_closed_or_anothers(piece: SliceRow) -> N
 
 def test_checkpoint_keeps_work_counts_and_lease() -> None:
     """Who is pending is targeted and has not ended."""
-    work = Work((ShardCursor(3, "x"),), STRAGGLERS)
+    work = Backlog((ShardCursor(3, "x"),), STRAGGLERS)
 
-    piece = checkpoint(LEASED, work, Counts(5, delivered=1, gone=1, failed=1))
+    piece = checkpoint(LEASED, work, Receipt(5, delivered=1, gone=1, failed=1))
 
     assert (piece.work, piece.counts.delivered) == (work, 1)
     assert (piece.owner, piece.leased_until_ms) == ("me", 2_000)
 
 
-@pytest.mark.parametrize("counts", [Counts(4, delivered=3), Counts(6, delivered=3), Counts(0)])
-def test_checkpoint_is_refused_when_the_sums_do_not_add_up(counts: Counts) -> None:
+@pytest.mark.parametrize("counts", [Receipt(4, delivered=3), Receipt(6, delivered=3), Receipt(0)])
+def test_checkpoint_is_refused_when_the_sums_do_not_add_up(counts: Receipt) -> None:
     """A wrong account is never written down."""
     with pytest.raises(LedgerError, match=r"the sums do not add up.*2 pending"):
-        checkpoint(LEASED, Work(connections=STRAGGLERS), counts)
+        checkpoint(LEASED, Backlog(connections=STRAGGLERS), counts)
 
 
 def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
     """Ids go on where the broadcast's slices end; stragglers take their targeting along."""
     summary = replace(SUMMARY, slices=4, open_slices=2)
-    kept = Work((ShardCursor(0, "x"),))
-    parts = (Work((ShardCursor(1),)), Work(connections=STRAGGLERS))
+    kept = Backlog((ShardCursor(0, "x"),))
+    parts = (Backlog((ShardCursor(1),)), Backlog(connections=STRAGGLERS))
     piece = replace(LEASED, unannounced=("3",))
 
-    grown, shrunk, children = split(summary, piece, kept, Counts(5, delivered=3), parts)
+    grown, shrunk, children = split(summary, piece, kept, Receipt(5, delivered=3), parts)
 
     assert (grown.slices, grown.open_slices) == (6, 4)
-    assert (shrunk.work, shrunk.counts) == (kept, Counts(3, delivered=3))
+    assert (shrunk.work, shrunk.counts) == (kept, Receipt(3, delivered=3))
     assert shrunk.unannounced == ("3", "4", "5")
     assert children == (
         SliceRow("b", "4", parts[0], delivered_before=3),
-        SliceRow("b", "5", parts[1], Counts(targeted=2), delivered_before=3),
+        SliceRow("b", "5", parts[1], Receipt(targeted=2), delivered_before=3),
     )
     assert all(child.is_free(NOW_MS) for child in children)
 
@@ -92,13 +92,13 @@ def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
 def test_split_is_refused_when_the_sums_do_not_add_up() -> None:
     """Who is given away is pending as well."""
     with pytest.raises(LedgerError, match="2 pending"):
-        split(SUMMARY, LEASED, Work(), Counts(3), (Work(connections=STRAGGLERS),))
+        split(SUMMARY, LEASED, Backlog(), Receipt(3), (Backlog(connections=STRAGGLERS),))
 
 
 def test_slice_whose_sums_do_not_add_up_is_not_leased() -> None:
     """Before anybody is posted to."""
     with pytest.raises(LedgerError, match="the sums do not add up"):
-        lease(replace(FREE, counts=Counts(5)), "you", now_ms=NOW_MS, until_ms=3_000)
+        lease(replace(FREE, counts=Receipt(5)), "you", now_ms=NOW_MS, until_ms=3_000)
 
 
 @pytest.mark.parametrize("wrong", [replace(SUMMARY, open_slices=0), replace(SUMMARY, settled_ms=5)])
@@ -111,8 +111,8 @@ def test_close_refuses_a_broadcast_that_has_no_open_slice(wrong: Summary) -> Non
 @pytest.mark.parametrize(("ended", "hops"), [(0, 7), (1, 1)])
 def test_hops_are_counted_from_the_last_progress(ended: int, hops: int) -> None:
     """However long a broadcast takes, only a slice that comes to no end is given up."""
-    work = Work(connections=STRAGGLERS[: 2 - ended])
-    counts = Counts(targeted=2, delivered=ended)
+    work = Backlog(connections=STRAGGLERS[: 2 - ended])
+    counts = Receipt(targeted=2, delivered=ended)
 
     assert checkpoint(replace(LEASED, hops=7), work, counts).hops == hops
 
@@ -174,7 +174,7 @@ def test_checkpoint_leaves_the_outage_as_it_is() -> None:
     """Only the end of a round tells whether it counted."""
     held = replace(LEASED, outage_since_ms=400, outage_rounds=3)
 
-    assert checkpoint(held, Work(), Counts(1, delivered=1)).outage == OUTAGE
+    assert checkpoint(held, Backlog(), Receipt(1, delivered=1)).outage == OUTAGE
 
 
 def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
@@ -184,9 +184,9 @@ def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
     _, shrunk, (child,) = split(
         SUMMARY,
         piece,
-        Work(),
-        Counts(7, delivered=2, gone=3),
-        (Work(connections=STRAGGLERS),),
+        Backlog(),
+        Receipt(7, delivered=2, gone=3),
+        (Backlog(connections=STRAGGLERS),),
         rests_until_ms=5,
         outage=OUTAGE,
     )
@@ -198,13 +198,13 @@ def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
 
 def test_close_adds_the_sums_to_the_broadcast() -> None:
     """Another slice is open: the broadcast is, too."""
-    before = replace(SUMMARY, open_slices=2, slices=2, counts=Counts(7, delivered=7))
+    before = replace(SUMMARY, open_slices=2, slices=2, counts=Receipt(7, delivered=7))
 
     summary, piece = close(before, DONE, now_ms=NOW_MS)
 
     assert piece == CLOSED
     assert (summary.open_slices, summary.slices) == (1, 2)
-    assert summary.counts == Counts(10, delivered=8, gone=1, failed=1)
+    assert summary.counts == Receipt(10, delivered=8, gone=1, failed=1)
     assert not summary.is_settled
 
 
@@ -221,7 +221,7 @@ def test_close_of_the_last_slice_settles() -> None:
         LEASED,
         CLOSED,
         replace(DONE, unannounced=("1",)),
-        replace(DONE, work=Work(connections=STRAGGLERS)),
+        replace(DONE, work=Backlog(connections=STRAGGLERS)),
     ],
 )
 def test_close_is_refused_when_the_slice_has_not_come_to_its_end(piece: SliceRow) -> None:
@@ -233,7 +233,7 @@ def test_close_is_refused_when_the_slice_has_not_come_to_its_end(piece: SliceRow
 def test_close_is_refused_when_the_sums_do_not_add_up() -> None:
     """Somebody would be missing."""
     with pytest.raises(LedgerError, match="the sums do not add up"):
-        close(SUMMARY, replace(DONE, counts=Counts(4, delivered=3)), now_ms=NOW_MS)
+        close(SUMMARY, replace(DONE, counts=Receipt(4, delivered=3)), now_ms=NOW_MS)
 
 
 def test_lost_lease_is_an_error_of_the_ledger() -> None:
@@ -245,17 +245,17 @@ def test_lost_lease_is_an_error_of_the_ledger() -> None:
 def test_split_and_close_keep_the_sums(given_away: list[int], delivered: int) -> None:
     """However a slice is split, all slices together account for everyone, once."""
     parts = tuple(
-        Work(connections=tuple(Connection(f"{part}-{n}", 0, 1) for n in range(size)))
+        Backlog(connections=tuple(Connection(f"{part}-{n}", 0, 1) for n in range(size)))
         for part, size in enumerate(given_away)
     )
     met = delivered + sum(given_away)
 
     summary, piece, children = split(
-        SUMMARY, LEASED, Work(), Counts(met, delivered=delivered), parts
+        SUMMARY, LEASED, Backlog(), Receipt(met, delivered=delivered), parts
     )
     for one in (announced(piece), *children):
         ended = replace(one.counts, gone=len(one.work.connections))
-        summary, _ = close(summary, checkpoint(one, Work(), ended), now_ms=NOW_MS)
+        summary, _ = close(summary, checkpoint(one, Backlog(), ended), now_ms=NOW_MS)
 
     assert summary.is_settled
-    assert summary.counts == Counts(met, delivered=delivered, gone=sum(given_away))
+    assert summary.counts == Receipt(met, delivered=delivered, gone=sum(given_away))

@@ -15,8 +15,8 @@ from broadcasting.pacing.pacer import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.answers import Batch
+from delivery.fan_out import LAST_ANSWERS_SECONDS, ForbiddenError, Watch
 from delivery.http.endpoint import parse_endpoint
-from delivery.port import LAST_ANSWERS_SECONDS, ForbiddenError, Watch
 from delivery.post import Post
 from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import make_pacer

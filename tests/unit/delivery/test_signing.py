@@ -20,9 +20,9 @@ from urllib3 import HTTPResponse
 
 from broadcasting.pacing.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
+from delivery.fan_out import ForbiddenError, Watch
 from delivery.http.endpoint import parse_endpoint
 from delivery.lasting_time import LastingTime
-from delivery.port import ForbiddenError, Watch
 from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
+from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
-from broadcasting.work import ALL_SHARDS, Work
 from handlers import broadcast, connect, disconnect, unknown_frame
 from handlers import broadcast_log as report
 from observability import logger
@@ -118,12 +118,14 @@ class _Floor:
         answer = broadcast.handler({"Records": list(records)}, cast("LambdaContext", _Context()))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
-    def release(self, work: Work) -> None:
+    def release(self, work: Backlog) -> None:
         """Have a slice that nobody owns."""
-        opening = NewBroadcast("b", "d", "*", lambda _: "the frame", NOW_MS, 0, Work(work.shards))
+        opening = NewBroadcast(
+            "b", "d", "*", lambda _: "the frame", NOW_MS, 0, Backlog(work.shards)
+        )
         held = self.ledger.open(opening, until_ms=NOW_MS + 1, deadline=FAR)
         assert not isinstance(held, Refusal)
-        self.ledger.release(held, work, Counts(targeted=len(work.connections)), (), deadline=FAR)
+        self.ledger.release(held, work, Receipt(targeted=len(work.connections)), (), deadline=FAR)
 
     def reasons(self, queue: str) -> list[str]:
         sent = self.sqs.to(queue)
@@ -397,7 +399,7 @@ def test_broadcast_that_is_redriven_is_waited_for_anew(floor: _Floor) -> None:
     floor.handle(_sqs_record("s2", encode_slice_message("m1", "0"), SLICES))
 
     assert [one["DelaySeconds"] for one in floor.sqs.to("slices")] == [5, 5]
-    assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
+    assert floor.rows.summary("m1").counts == Receipt(1, delivered=1)
 
 
 @pytest.mark.parametrize(("message", "more"), [("1", ', "unknown": 2'), ("[" * 65 + "]" * 65, "")])
@@ -414,7 +416,7 @@ def test_broadcast_that_is_open_goes_on_though_it_would_be_rejected_today(
     assert floor.handle(_sqs_record("m9", body)) == []
     assert floor.handle(_sqs_record("m8", body.replace("m1", "m2"))) == []
 
-    assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
+    assert floor.rows.summary("m1").counts == Receipt(1, delivered=1)
     assert len(floor.reasons("dead")) == 1
 
 
@@ -437,7 +439,7 @@ def test_broadcast_reports_what_stopped_it_and_releases_the_rest(
 ) -> None:
     """The message is forgotten, another goes on with the slice; no settle time is published."""
     floor.fan_out.most, floor.fan_out.forbidden = 1, True
-    floor.release(Work(connections=(Connection("x", OLD_MS), Connection("y", OLD_MS))))
+    floor.release(Backlog(connections=(Connection("x", OLD_MS), Connection("y", OLD_MS))))
 
     failed = floor.handle(_sqs_record("s1", encode_slice_message("b", "0"), SLICES))
 
@@ -463,7 +465,7 @@ def test_broadcast_goes_on_with_a_slice_with_the_frame_of_its_broadcast(
     assert (failed, floor.fan_out.frames, floor.dynamo.rows) == ([], ["the frame"], {})
     settled = json.loads(log.getvalue().splitlines()[-1])
     assert (settled["message"], settled["broadcast_id"], settled["seq"]) == ("settled", "b", 1)
-    assert settled["receipt"] == asdict(Counts(1, gone=1))
+    assert settled["receipt"] == asdict(Receipt(1, gone=1))
 
 
 @pytest.mark.parametrize("level", ["WARNING", "ERROR"])
@@ -508,7 +510,7 @@ def test_broadcast_returns_a_message_whose_slice_is_under_way(
     assert '"slice_is":"leased"' in log.getvalue()
     floor.time.run(broadcast.LEASE_GRACE_MS / 1000 + 60)
     assert floor.handle(record) == []
-    assert floor.rows.summary("m1").counts == Counts(1, delivered=1)
+    assert floor.rows.summary("m1").counts == Receipt(1, delivered=1)
 
 
 def test_broadcast_returns_the_message_when_the_lease_was_lost(
@@ -561,7 +563,7 @@ def test_broadcast_counts_its_time_to_live_from_when_it_was_sent(
 
     floor.handle(_sqs_record("m1", '{"message": 1, "ttlSeconds": 1}'))
 
-    assert floor.rows.summary("m1").counts == Counts(1, 1 - expired, expired=expired)
+    assert floor.rows.summary("m1").counts == Receipt(1, 1 - expired, expired=expired)
     assert len(floor.fan_out.frames) == 1 - expired
 
 

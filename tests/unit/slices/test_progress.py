@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.audience import SHARDS, Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import Backlog, ShardCursor
 from broadcasting.ledger import SliceRow
 from broadcasting.outcome import Outcome, Settlement
+from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
-from broadcasting.work import ShardCursor, Work
 from slices.progress import SliceProgress, end_round
 from storage.audience_reader import AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
@@ -26,9 +26,12 @@ def _rows(count: int) -> dict[str, int]:
 
 
 def _progress(
-    work: Work, dynamo: FakeDynamo | None = None, counts: Counts | None = None, seconds: float = 0
+    work: Backlog,
+    dynamo: FakeDynamo | None = None,
+    counts: Receipt | None = None,
+    seconds: float = 0,
 ) -> SliceProgress:
-    piece = SliceRow("b", "0", work, counts or Counts(len(work.connections)))
+    piece = SliceRow("b", "0", work, counts or Receipt(len(work.connections)))
     table = (dynamo or FakeDynamo()).table
     clock = FakeTime(seconds).clock
     return SliceProgress(piece, AudienceReader(table, work.shards, clock=clock, deadline=FAR))
@@ -36,18 +39,18 @@ def _progress(
 
 def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
     """The named have been counted as targeted before."""
-    progress = _progress(Work((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+    progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     met = list(progress)
 
     assert met == [*NAMED, Connection("a", OLD_MS)]
-    assert progress.counts == Counts(3)
-    assert progress.work == Work((), tuple(met))
+    assert progress.counts == Receipt(3)
+    assert progress.work == Backlog((), tuple(met))
 
 
 def test_progress_tells_about_how_many_are_to_come() -> None:
     """The named, and those of the shards; fewer with each that is met."""
-    progress = _progress(Work((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+    progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     hints = [length_hint(progress)]
     hints += [length_hint(progress) for _ in progress]
@@ -57,20 +60,20 @@ def test_progress_tells_about_how_many_are_to_come() -> None:
 
 def test_progress_takes_the_ends() -> None:
     """Each is counted once, on top of what was counted before; the failed are named."""
-    progress = _progress(Work((), NAMED), counts=Counts(5, delivered=3))
+    progress = _progress(Backlog((), NAMED), counts=Receipt(5, delivered=3))
     first, second = progress
 
     progress.settle(Settlement(first, Outcome.DELIVERED, 2, throttles=1))
     progress.settle(Settlement(second, Outcome.FAILED, 1, reason="413"))
 
-    assert progress.counts == Counts(5, delivered=4, failed=1, throttled=1)
+    assert progress.counts == Receipt(5, delivered=4, failed=1, throttled=1)
     assert (progress.failed, progress.unsaved) == ((("y", "413"),), 2)
-    assert progress.work.is_done
+    assert progress.work.is_empty
 
 
 def test_progress_forgets_what_has_been_written_down() -> None:
     """The failed are written once."""
-    progress = _progress(Work((), NAMED))
+    progress = _progress(Backlog((), NAMED))
     for connection in progress:
         progress.settle(Settlement(connection, Outcome.FAILED, 1, reason="413"))
 
@@ -82,39 +85,39 @@ def test_progress_forgets_what_has_been_written_down() -> None:
 def test_progress_keeps_who_was_tried_in_vain() -> None:
     """With the round counted; too many of them, and it has failed."""
     last = Connection("z", OLD_MS, MAX_ROUNDS - 1)
-    progress = _progress(Work((), (NAMED[0], last)))
+    progress = _progress(Backlog((), (NAMED[0], last)))
 
     for connection in progress:
         progress.settle(Settlement(connection, Outcome.LEFT, 5, reason="429"))
     progress.end_round(counts=True)
 
     assert progress.stragglers == [Connection("x", OLD_MS, 2)]
-    assert progress.work == Work((), (Connection("x", OLD_MS, 2),))
-    assert (progress.counts, progress.failed) == (Counts(2, failed=1), (("z", "429"),))
+    assert progress.work == Backlog((), (Connection("x", OLD_MS, 2),))
+    assert (progress.counts, progress.failed) == (Receipt(2, failed=1), (("z", "429"),))
 
 
 def test_progress_gives_stragglers_away() -> None:
     """Those given, and no other; they are targeted elsewhere."""
-    progress = _progress(Work((), NAMED))
+    progress = _progress(Backlog((), NAMED))
     for connection in progress:
         progress.settle(Settlement(connection, Outcome.LEFT, 1))
     progress.end_round(counts=True)
     first, second = progress.stragglers
 
-    progress.give_away(Work((), (first,)))
+    progress.give_away(Backlog((), (first,)))
 
-    assert progress.work == Work((), (second,))
-    assert progress.counts == Counts(1)
+    assert progress.work == Backlog((), (second,))
+    assert progress.counts == Receipt(1)
 
 
 def test_progress_gives_shards_away() -> None:
     """They are not read here any more."""
-    progress = _progress(Work(ALL), FakeDynamo(_rows(100)))
+    progress = _progress(Backlog(ALL), FakeDynamo(_rows(100)))
     given_away = progress.reader.not_begun
 
-    progress.give_away(Work(given_away))
+    progress.give_away(Backlog(given_away))
 
-    assert progress.work == Work(ALL[: -len(given_away)])
+    assert progress.work == Backlog(ALL[: -len(given_away)])
 
 
 @given(st.integers(0, 60), st.lists(st.sampled_from(Outcome), max_size=60), st.randoms())
@@ -125,7 +128,7 @@ def test_progress_knows_at_every_moment_what_is_left(
 ) -> None:
     """Wherever it is stopped, its account adds up, and nobody is in it twice or missing."""
     dynamo = FakeDynamo(_rows(50), page_rows=2)
-    progress = _progress(Work(ALL, NAMED), dynamo)
+    progress = _progress(Backlog(ALL, NAMED), dynamo)
 
     under_way = [connection for connection, _ in zip(progress, range(taken), strict=False)]
     random.shuffle(under_way)
@@ -143,7 +146,7 @@ def test_progress_knows_at_every_moment_what_is_left(
 
 def test_progress_expires_everyone_who_has_not_ended() -> None:
     """Those under way, those left, the named, and those that are not read yet."""
-    progress = _progress(Work(ALL, NAMED), FakeDynamo(_rows(100), page_rows=3))
+    progress = _progress(Backlog(ALL, NAMED), FakeDynamo(_rows(100), page_rows=3))
     first, second, third = (next(progress) for _ in range(3))
     progress.settle(Settlement(first, Outcome.DELIVERED, 1))
     progress.settle(Settlement(second, Outcome.LEFT, 1))
@@ -151,19 +154,19 @@ def test_progress_expires_everyone_who_has_not_ended() -> None:
 
     progress.expire()
 
-    assert progress.work.is_done
-    assert progress.counts == Counts(102, delivered=1, expired=101)
+    assert progress.work.is_empty
+    assert progress.counts == Receipt(102, delivered=1, expired=101)
     assert progress.failed == ()
 
 
 def test_progress_expires_only_whom_the_time_allows() -> None:
     """Past the deadline nothing is read: the next invocation goes on."""
-    progress = _progress(Work(ALL, NAMED), FakeDynamo(_rows(9)), seconds=FAR)
+    progress = _progress(Backlog(ALL, NAMED), FakeDynamo(_rows(9)), seconds=FAR)
 
     progress.expire()
 
-    assert progress.work == Work(ALL)
-    assert progress.counts == Counts(2, expired=2)
+    assert progress.work == Backlog(ALL)
+    assert progress.counts == Receipt(2, expired=2)
 
 
 @pytest.mark.parametrize(

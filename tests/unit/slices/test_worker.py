@@ -7,13 +7,13 @@ from threading import enumerate as enumerate_threads
 import pytest
 
 from broadcasting.audience import SHARDS, Connection, shard_of
-from broadcasting.counts import Counts
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.ledger import LeaseLostError, Outage, SliceRow
 from broadcasting.ledger_items import FailedRow, slice_key, slice_of
 from broadcasting.outcome import Outcome, Verdict
+from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.trouble import RecentAnswers, Trouble
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
 from slices import bookkeeping, worker
 from slices.report import Carried
 from slices.worker import STOPPED_DELAY_SECONDS, Worker
@@ -41,8 +41,8 @@ def _rows(count: int) -> dict[str, int]:
     return {f"c{number:04}": OLD_MS for number in range(count)}
 
 
-def _named(*connections: Connection) -> Work:
-    return Work(connections=connections)
+def _named(*connections: Connection) -> Backlog:
+    return Backlog(connections=connections)
 
 
 @dataclass
@@ -58,15 +58,15 @@ class _Floor:
     def ledger(self) -> Ledger:
         return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
 
-    def open(self, work: Work = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
+    def open(self, work: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
-        fresh = Work(work.shards)
+        fresh = Backlog(work.shards)
         opening = NewBroadcast("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
         held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS, deadline=FAR)
         assert isinstance(held, Lease)
         if not work.connections:
             return held
-        counts = Counts(targeted=len(work.connections))
+        counts = Receipt(targeted=len(work.connections))
         return self.ledger.checkpoint(held, work, counts, ())
 
     def lease(self, slice_id: str = "0") -> Lease | Refusal:
@@ -109,7 +109,7 @@ class _Floor:
     def piece(self, slice_id: str = "0") -> SliceRow:
         return slice_of(self.rows.items[slice_key("b", slice_id)])
 
-    def work(self, slice_id: str = "0") -> Work:
+    def work(self, slice_id: str = "0") -> Backlog:
         return self.piece(slice_id).work
 
 
@@ -133,7 +133,7 @@ def test_worker_settles_everyone(floor: _Floor) -> None:
     assert carried.is_closed
     assert carried.summary == floor.rows.summary("b")
     assert carried.summary.is_settled
-    assert carried.counts == carried.summary.counts == Counts(100, delivered=100)
+    assert carried.counts == carried.summary.counts == Receipt(100, delivered=100)
     assert (carried.stopped_by, floor.sqs.sent) == (None, [])
     assert floor.fan_out.frames == ["frame 1"]
 
@@ -157,7 +157,7 @@ def test_worker_writes_the_account_down_after_each_page(
     carried = floor.carry()
 
     assert len(floor.rows.writes) >= 10
-    assert carried.summary.counts == Counts(100, delivered=100)
+    assert carried.summary.counts == Receipt(100, delivered=100)
 
 
 def test_worker_writes_the_account_down_when_many_have_failed(
@@ -172,7 +172,7 @@ def test_worker_writes_the_account_down_when_many_have_failed(
 
     failed = [row for rows in floor.rows.writes for row in rows if isinstance(row, FailedRow)]
     assert [len(row.failed) for row in failed] == [10] * 10
-    assert carried.summary.counts == Counts(100, failed=100)
+    assert carried.summary.counts == Receipt(100, failed=100)
 
 
 def test_worker_deletes_the_rows_of_who_is_gone(floor: _Floor) -> None:
@@ -183,7 +183,7 @@ def test_worker_deletes_the_rows_of_who_is_gone(floor: _Floor) -> None:
 
     carried = floor.carry()
 
-    assert carried.counts == Counts(60, delivered=30, gone=30)
+    assert carried.counts == Receipt(60, delivered=30, gone=30)
     assert carried.stale_rows_left == 0
     assert sorted(floor.dynamo.rows) == sorted(_rows(60))[30:]
     assert sorted(len(batch) for batch in floor.dynamo.batches) == [5, 25]
@@ -211,7 +211,7 @@ def test_worker_releases_who_was_not_taken_so_that_each_is_reached_once(floor: _
 
     assert (first.counts.delivered, last.counts.delivered) == (7, 2)
     assert len(floor.fan_out.frames) == 15
-    assert last.summary.counts == Counts(100, delivered=100)
+    assert last.summary.counts == Receipt(100, delivered=100)
 
 
 def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
@@ -224,7 +224,7 @@ def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
     assert carried.handed_over > 0
     assert [delay for _, delay in floor.sent] == [0] * carried.handed_over
     assert carried.summary.open_slices == carried.handed_over
-    assert floor.carry_on().summary.counts == Counts(3_000, delivered=3_000)
+    assert floor.carry_on().summary.counts == Receipt(3_000, delivered=3_000)
 
 
 def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> None:
@@ -235,7 +235,7 @@ def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> 
     carried = floor.carry()
 
     assert carried.handed_over == 0
-    assert carried.summary.counts == Counts(300, delivered=300)
+    assert carried.summary.counts == Receipt(300, delivered=300)
 
 
 def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
@@ -255,7 +255,7 @@ def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
 
     assert floor.sent == [("0", 10)]
     assert floor.work() == _named(Connection("a", OLD_MS, 1))
-    assert (carried.left, carried.counts) == (1, Counts(2, delivered=1, throttled=3))
+    assert (carried.left, carried.counts) == (1, Receipt(2, delivered=1, throttled=3))
 
 
 def test_worker_has_stragglers_rest_whoever_else_comes(floor: _Floor) -> None:
@@ -309,8 +309,8 @@ def test_worker_gives_stragglers_away_when_there_are_many(
 
     assert floor.sent == [("1", 10), ("2", 10), ("3", 10), ("0", 10)]
     assert carried.handed_over == 3
-    assert counts == [Counts(95, delivered=60)]
-    assert floor.rows.summary("b").counts == Counts(95, delivered=95)
+    assert counts == [Receipt(95, delivered=60)]
+    assert floor.rows.summary("b").counts == Receipt(95, delivered=95)
 
 
 def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: _Floor) -> None:
@@ -329,7 +329,7 @@ def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: 
     assert floor.sent == [("1", 10), ("0", 0)]
     assert floor.work() == _named(Connection("c0001", OLD_MS))
     assert floor.work("1") == _named(Connection("c0000", OLD_MS, 1))
-    assert carried.counts == Counts(3, delivered=1)
+    assert carried.counts == Receipt(3, delivered=1)
 
 
 def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> None:
@@ -351,7 +351,7 @@ def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
 
     carried = floor.carry(floor.open(_named(Connection("a", OLD_MS, MAX_ROUNDS - 1))))
 
-    assert (carried.counts, carried.left, floor.sent) == (Counts(0, failed=1), 0, [])
+    assert (carried.counts, carried.left, floor.sent) == (Receipt(0, failed=1), 0, [])
     failed = floor.rows.items["broadcast#b", "failed#0#000000"]["failed"]["S"]
     assert json.loads(failed) == [["a", "planned"]]
 
@@ -380,7 +380,7 @@ def test_worker_fails_a_few_that_are_refused(floor: _Floor) -> None:
 
     assert (first.trouble, first.left, first.reasons) == (None, 3, {"planned": 3})
     assert [delay for _, delay in floor.sent] == [10, 20, 40]
-    assert last.summary.counts == Counts(100, delivered=97, failed=3)
+    assert last.summary.counts == Receipt(100, delivered=97, failed=3)
     assert len(floor.fan_out.frames) == MAX_ROUNDS
 
 
@@ -393,7 +393,7 @@ def test_worker_fails_an_audience_of_one_that_is_refused(floor: _Floor) -> None:
     floor.carry()
     last = floor.carry_on()
 
-    assert last.summary.counts == Counts(1, failed=1)
+    assert last.summary.counts == Receipt(1, failed=1)
 
 
 def test_worker_waits_with_an_audience_of_one_that_is_refused(floor: _Floor) -> None:
@@ -464,7 +464,7 @@ def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_fo
         floor.carry(floor.lease())
 
     assert [delay for _, delay in floor.sent] == [10, 120, 180]
-    assert floor.piece().counts == Counts(100, delivered=60)
+    assert floor.piece().counts == Receipt(100, delivered=60)
 
 
 def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor) -> None:
@@ -527,7 +527,7 @@ def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _
     last = floor.carry_on()
 
     assert [delay for _, delay in floor.sent] == [5, 7]
-    assert last.summary.counts == Counts(20, expired=20)
+    assert last.summary.counts == Receipt(20, expired=20)
 
 
 def test_worker_calls_nothing_an_outage_when_it_has_not_posted(floor: _Floor) -> None:
@@ -592,8 +592,8 @@ def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
     """Ten that are left of a thousand are a few, whichever slice they are in."""
     held = floor.open()
     refused = tuple(Connection(f"c{number}", OLD_MS, 1) for number in range(10))
-    counts = Counts(1_010, delivered=1_000)
-    floor.ledger.split(held, Work(), counts, (), (_named(*refused),), deadline=FAR)
+    counts = Receipt(1_010, delivered=1_000)
+    floor.ledger.split(held, Backlog(), counts, (), (_named(*refused),), deadline=FAR)
     floor.fan_out = FakeFanOut({one.id: left(Verdict.FORBIDDEN) for one in refused})
 
     carried = floor.carry(floor.lease("1"))
@@ -621,7 +621,7 @@ def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> No
     floor.carry()
     before = floor.piece().outage
     floor.ledger.release(
-        _held(floor.lease_after(5)), ALL_SHARDS, Counts(), (), deadline=FAR, outage=before
+        _held(floor.lease_after(5)), ALL_SHARDS, Receipt(), (), deadline=FAR, outage=before
     )
     floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
 
@@ -649,7 +649,7 @@ def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read(floor: _Floo
 
     carried = floor.carry()
 
-    assert floor.work() == Work((ShardCursor(3),))
+    assert floor.work() == Backlog((ShardCursor(3),))
     assert floor.sent == [("0", STOPPED_DELAY_SECONDS)]
     assert carried.counts.delivered == sum(shard_of(name) != 3 for name in floor.dynamo.rows)
     assert isinstance(carried.stopped_by, ReadError)
@@ -671,10 +671,10 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
     """A crash between the split and the messages costs nobody the broadcast."""
     held = floor.ledger.split(
         floor.open(),
-        Work(),
-        Counts(),
+        Backlog(),
+        Receipt(),
         (),
-        (Work((ShardCursor(1),)), Work((ShardCursor(2),))),
+        (Backlog((ShardCursor(1),)), Backlog((ShardCursor(2),))),
         deadline=FAR,
     )
     floor.time.run(LEASE_MS / 1000)
@@ -689,8 +689,8 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
 
 def test_worker_that_announces_slices_again_lets_stragglers_rest(floor: _Floor) -> None:
     """Whoever split them off has died; they are no younger, and no less often tried."""
-    parts = (_named(Connection("a", OLD_MS, 2)), _named(Connection("b", OLD_MS, 1)), Work())
-    floor.ledger.split(floor.open(), Work(), Counts(2), (), parts, deadline=FAR)
+    parts = (_named(Connection("a", OLD_MS, 2)), _named(Connection("b", OLD_MS, 1)), Backlog())
+    floor.ledger.split(floor.open(), Backlog(), Receipt(2), (), parts, deadline=FAR)
     floor.time.run(LEASE_MS / 1000)
 
     floor.carry(floor.lease())
@@ -751,7 +751,7 @@ def test_worker_stops_when_its_lease_was_lost(
     assert isinstance(carried.stopped_by, LeaseLostError)
     assert (floor.rows.items, floor.sent) == (before, [])
     assert not carried.is_closed
-    assert floor.carry(other).summary.counts == Counts(100, delivered=100)
+    assert floor.carry(other).summary.counts == Receipt(100, delivered=100)
 
 
 def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None:
@@ -764,8 +764,8 @@ def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None
     floor.time.run(LEASE_MS / 1000)
 
     assert isinstance(carried.failure, WriteError)
-    assert carried.counts == Counts()
-    assert floor.carry(floor.lease()).summary.counts == Counts(10, delivered=10)
+    assert carried.counts == Receipt()
+    assert floor.carry(floor.lease()).summary.counts == Receipt(10, delivered=10)
 
 
 def test_worker_releases_a_slice_with_nothing_left_when_it_cannot_be_closed(
@@ -782,7 +782,7 @@ def test_worker_releases_a_slice_with_nothing_left_when_it_cannot_be_closed(
 
     assert (carried.is_closed, carried.failure, floor.sent) == (False, None, [("0", 0)])
     assert floor.time.seconds >= FAR
-    assert last.summary.counts == Counts(10, delivered=10)
+    assert last.summary.counts == Receipt(10, delivered=10)
     assert len(floor.fan_out.frames) == 1
 
 
@@ -795,7 +795,7 @@ def test_worker_goes_on_posting_when_a_checkpoint_cannot_be_written(floor: _Floo
 
     carried = floor.carry(held)
 
-    assert carried.summary.counts == Counts(100, delivered=100)
+    assert carried.summary.counts == Receipt(100, delivered=100)
     assert floor.fan_out.paused > 0
     assert floor.fan_out.most_unsaved <= 21
 
@@ -818,7 +818,7 @@ def test_worker_keeps_what_it_cannot_give_away(
 
     assert carried.handed_over == 0
     assert carried.left == 15
-    assert last.summary.counts == Counts(50, delivered=50)
+    assert last.summary.counts == Receipt(50, delivered=50)
 
 
 def test_worker_never_raises_for_its_clean_up(floor: _Floor) -> None:
@@ -845,7 +845,7 @@ def test_worker_waits_when_dynamodb_is_busy_at_the_end(floor: _Floor, fault: Fau
     carried = floor.carry(held)
 
     assert carried.is_closed
-    assert floor.rows.summary("b").counts == carried.counts == Counts(10, delivered=10)
+    assert floor.rows.summary("b").counts == carried.counts == Receipt(10, delivered=10)
     assert len(floor.fan_out.frames) == 1
 
 
@@ -863,9 +863,9 @@ def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> 
 
     carried = floor.carry()
 
-    assert carried.counts == Counts(100, delivered=40, gone=10, failed=20)
+    assert carried.counts == Receipt(100, delivered=40, gone=10, failed=20)
     assert carried.left == 30
-    assert floor.carry_on().summary.counts == Counts(100, delivered=40, gone=10, failed=50)
+    assert floor.carry_on().summary.counts == Receipt(100, delivered=40, gone=10, failed=50)
 
 
 def test_worker_posts_to_nobody_when_the_broadcast_is_too_old(floor: _Floor) -> None:
@@ -877,7 +877,7 @@ def test_worker_posts_to_nobody_when_the_broadcast_is_too_old(floor: _Floor) -> 
     carried = floor.carry(held)
 
     assert floor.fan_out.frames == []
-    assert carried.summary.counts == Counts(100, expired=100)
+    assert carried.summary.counts == Receipt(100, expired=100)
     assert carried.summary.is_settled
 
 
@@ -895,7 +895,7 @@ def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) ->
 
     delivered = carried.counts.delivered
     assert delivered in (49, 50)
-    assert carried.summary.counts == Counts(100, delivered=delivered, expired=100 - delivered)
+    assert carried.summary.counts == Receipt(100, delivered=delivered, expired=100 - delivered)
     assert NOW_MS + 500 <= floor.time.epoch_ms <= NOW_MS + 510
 
 
@@ -908,7 +908,7 @@ def test_worker_lets_stragglers_rest_no_longer_than_the_time_to_live(floor: _Flo
     last = floor.carry_on()
 
     assert floor.sent == [("0", 2)]
-    assert last.summary.counts == Counts(10, delivered=9, expired=1)
+    assert last.summary.counts == Receipt(10, delivered=9, expired=1)
 
 
 def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor) -> None:
@@ -922,8 +922,8 @@ def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor
     floor.time.seconds = 0
     last = floor.carry_on()
 
-    assert first.counts == Counts()
-    assert last.summary.counts == Counts(100, expired=100)
+    assert first.counts == Receipt()
+    assert last.summary.counts == Receipt(100, expired=100)
 
 
 def test_worker_posts_to_everyone_when_the_broadcast_is_young_enough(floor: _Floor) -> None:
@@ -932,4 +932,4 @@ def test_worker_posts_to_everyone_when_the_broadcast_is_young_enough(floor: _Flo
 
     carried = floor.carry(floor.open(ttl_ms=1))
 
-    assert carried.summary.counts == Counts(10, delivered=10)
+    assert carried.summary.counts == Receipt(10, delivered=10)

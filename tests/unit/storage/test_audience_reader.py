@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.audience import SHARDS, Connection, shard_of
-from broadcasting.work import ShardCursor
+from broadcasting.backlog import ShardCursor
 from storage import audience_reader
 from storage.audience_reader import READS_AT_ONCE, AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime

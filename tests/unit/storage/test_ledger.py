@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, Outage, SliceRow
 from broadcasting.ledger_items import (
@@ -20,16 +20,16 @@ from broadcasting.ledger_items import (
     summary_key,
     to_item,
 )
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from broadcasting.receipt import Receipt
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, NewBroadcast, Refusal
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
 
 UNTIL_MS = NOW_MS + 65_000
-MET_THREE = Counts(3, delivered=2, failed=1)
+MET_THREE = Receipt(3, delivered=2, failed=1)
 FAILED = (("c", "413 too large"),)
-PART = Work((ShardCursor(1),))
-STRAGGLERS = Work(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
+PART = Backlog((ShardCursor(1),))
+STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 
 
 @dataclass
@@ -156,7 +156,7 @@ def test_open_reads_the_summary_before_it_makes_a_frame(floor: _Floor) -> None:
     floor.time.run(65)
     again = floor.open(frame_of=too_large)
     assert isinstance(again, Lease)
-    floor.ledger.close(again, Counts(), (), deadline=FAR)
+    floor.ledger.close(again, Receipt(), (), deadline=FAR)
 
     assert under_way is Refusal.LEASED
     assert again.frame == held.frame
@@ -175,14 +175,14 @@ def test_open_again_finds_it_leased(floor: _Floor, passed_ms: int) -> None:
 def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
     """Its worker has died: the same number, the same frame, from the last checkpoint."""
     held = floor.opened()
-    work = Work((ShardCursor(3, "x"),))
-    floor.ledger.checkpoint(held, work, Counts(2, delivered=2), ())
+    work = Backlog((ShardCursor(3, "x"),))
+    floor.ledger.checkpoint(held, work, Receipt(2, delivered=2), ())
     floor.time.epoch_ms = UNTIL_MS
 
     again = floor.opened()
 
     assert again.summary == held.summary
-    assert (again.piece.work, again.piece.counts) == (work, Counts(2, delivered=2))
+    assert (again.piece.work, again.piece.counts) == (work, Receipt(2, delivered=2))
     assert (again.piece.hops, again.piece.owner != held.piece.owner) == (2, True)
 
 
@@ -277,7 +277,7 @@ def test_lease_is_rejected_when_the_ledger_does_not_know_it(
 
 def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -> None:
     """Its message came twice; the others go on."""
-    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
     held = held._replace(piece=replace(held.piece, unannounced=()))
     floor.ledger.close(held, MET_THREE, (), deadline=FAR)
 
@@ -309,14 +309,14 @@ def test_lease_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) 
 
 def test_lease_reads_the_frame_from_its_row(floor: _Floor) -> None:
     """The frame that was encoded when the broadcast was opened."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
 
     assert floor.leased().frame == "frame 1"
 
 
 def test_lease_needs_no_frame_when_nothing_is_left_to_do(floor: _Floor) -> None:
     """A slice that could not be closed is taken up to be closed, and no more."""
-    floor.ledger.release(floor.opened(), Work(), MET_THREE, (), deadline=FAR)
+    floor.ledger.release(floor.opened(), Backlog(), MET_THREE, (), deadline=FAR)
     del floor.table.items[frame_key("*", 1)]
     floor.table.reads.clear()
 
@@ -329,7 +329,7 @@ def test_lease_needs_no_frame_when_nothing_is_left_to_do(floor: _Floor) -> None:
 
 def test_lease_is_rejected_when_the_frame_is_not_there(floor: _Floor) -> None:
     """The reason says so, and the slice is not taken up."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     del floor.table.items[frame_key("*", 1)]
     before = floor.piece()
 
@@ -342,19 +342,19 @@ def test_broadcast_of_an_earlier_release_is_finished(floor: _Floor) -> None:
     """Its frame is in the summary, of 128 KiB: it is kept when the summary is written again."""
     frame = "x" * 128 * 1024
     held = floor.opened()
-    floor.ledger.release(held, ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(held, ALL_SHARDS, Receipt(), (), deadline=FAR)
     del floor.table.items[frame_key("*", 1)]
     floor.table.items[summary_key("b")] |= {"frame": {"S": frame}}
 
     held = floor.leased()
-    held = floor.ledger.split(held, Work(), Counts(2), (), (STRAGGLERS,), deadline=FAR)
+    held = floor.ledger.split(held, Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=FAR)
     other = floor.leased("1")
 
     assert (held.frame, other.frame) == (frame, frame)
     assert floor.table.summary("b").frame == frame
     held = held._replace(piece=replace(held.piece, unannounced=()))
-    floor.ledger.close(held, Counts(), (), deadline=FAR)
-    assert floor.ledger.close(other, Counts(2, gone=2), (), deadline=FAR).summary.is_settled
+    floor.ledger.close(held, Receipt(), (), deadline=FAR)
+    assert floor.ledger.close(other, Receipt(2, gone=2), (), deadline=FAR).summary.is_settled
 
 
 def test_resume_goes_on_with_a_broadcast_that_is_open(floor: _Floor) -> None:
@@ -390,7 +390,7 @@ def test_resume_is_none_when_the_ledger_does_not_know_it(
 
 def test_lease_raises_when_its_write_is_busy(floor: _Floor) -> None:
     """The message comes again."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     floor.table.faults = [Fault.BUSY]
 
     with pytest.raises(BusyError):
@@ -420,7 +420,7 @@ def test_lease_is_rejected_when_the_row_cannot_be_read(
 def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor) -> None:
     """Before anybody is posted to again and again."""
     held = floor.opened()
-    wrong = replace(held.piece, owner="", leased_until_ms=0, counts=Counts(5))
+    wrong = replace(held.piece, owner="", leased_until_ms=0, counts=Receipt(5))
     floor.table.items[key_of(wrong)] = to_item(wrong)
 
     with pytest.raises(RejectedError, match="its row is wrong: the sums do not add up"):
@@ -429,7 +429,7 @@ def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor)
 
 def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
     """A little less long than its message does: clocks differ."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR, rest_seconds=10)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR, rest_seconds=10)
 
     assert floor.lease() is Refusal.LEASED
     floor.time.run(10 - CLOCK_SLACK_SECONDS)
@@ -438,7 +438,7 @@ def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
 
 def test_lease_is_refused_when_another_was_faster(floor: _Floor) -> None:
     """Two workers on one slice: one has it."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     floor.table.meanwhile = [floor.leased]
 
     assert floor.lease() is Refusal.LEASED
@@ -448,25 +448,25 @@ def test_release_lets_another_go_on_at_once(floor: _Floor) -> None:
     """With what is left, and what was counted."""
     held = floor.opened()
 
-    floor.ledger.release(held, STRAGGLERS, Counts(5, delivered=3), (), deadline=FAR)
+    floor.ledger.release(held, STRAGGLERS, Receipt(5, delivered=3), (), deadline=FAR)
 
     again = floor.leased()
-    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Counts(5, delivered=3))
+    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Receipt(5, delivered=3))
 
 
 _Write = Callable[[Ledger, Lease], Lease]
 _DEADLINE = 49.0
 _WAITING_WRITES: dict[str, _Write] = {
     "release": lambda ledger, held: ledger.release(
-        held, Work(), MET_THREE, FAILED, deadline=_DEADLINE
+        held, Backlog(), MET_THREE, FAILED, deadline=_DEADLINE
     ),
     "split": lambda ledger, held: ledger.split(
-        held, Work(), MET_THREE, FAILED, (Work((ShardCursor(1),)),), deadline=_DEADLINE
+        held, Backlog(), MET_THREE, FAILED, (Backlog((ShardCursor(1),)),), deadline=_DEADLINE
     ),
     "close": lambda ledger, held: ledger.close(held, MET_THREE, FAILED, deadline=_DEADLINE),
 }
 _WRITES: dict[str, _Write] = {
-    "checkpoint": lambda ledger, held: ledger.checkpoint(held, Work(), MET_THREE, FAILED),
+    "checkpoint": lambda ledger, held: ledger.checkpoint(held, Backlog(), MET_THREE, FAILED),
     **_WAITING_WRITES,
 }
 EACH_WRITE = pytest.mark.parametrize("write", _WRITES.values(), ids=_WRITES)
@@ -552,9 +552,9 @@ def test_write_goes_on_from_a_checkpoint_whose_answer_was_lost(
 ) -> None:
     """It was written though the ledger said otherwise: its failed are not written again."""
     held = floor.opened()
-    work = Work((ShardCursor(3, "x"),))
+    work = Backlog((ShardCursor(3, "x"),))
     floor.table.faults = [Fault.LOST, None, Fault.LOST]  # the second one is a conflict at first
-    for counts in (Counts(1, failed=1), Counts(2, delivered=1, failed=1)):
+    for counts in (Receipt(1, failed=1), Receipt(2, delivered=1, failed=1)):
         with pytest.raises(BusyError):
             floor.ledger.checkpoint(held, work, counts, FAILED)
 
@@ -570,17 +570,17 @@ def test_write_is_refused_when_a_split_whose_answer_was_lost_lies_before_it(floo
     held = floor.opened()
     floor.table.faults = [Fault.LOST]
     with pytest.raises(BusyError):
-        floor.ledger.split(held, Work(), Counts(), (), (PART,), deadline=0)
+        floor.ledger.split(held, Backlog(), Receipt(), (), (PART,), deadline=0)
 
     with pytest.raises(LeaseLostError):
-        floor.ledger.release(held, PART, Counts(), (), deadline=FAR)
+        floor.ledger.release(held, PART, Receipt(), (), deadline=FAR)
 
 
 @EACH_WRITE
 def test_write_is_refused_when_we_have_let_go_of_the_slice(floor: _Floor, write: _Write) -> None:
     """Another has had it meanwhile, and has let go of it, too."""
-    held = floor.ledger.release(floor.opened(), ALL_SHARDS, Counts(), (), deadline=FAR)
-    floor.ledger.release(floor.leased(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    held = floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
+    floor.ledger.release(floor.leased(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     before = dict(floor.table.items)
 
     with pytest.raises(LeaseLostError):
@@ -597,7 +597,7 @@ def test_release_finds_a_slice_closed_when_the_answer_of_the_closing_was_lost(
     with pytest.raises(BusyError):
         floor.ledger.close(held, MET_THREE, FAILED, deadline=0)
 
-    released = floor.ledger.release(held, Work(), MET_THREE, FAILED, deadline=FAR)
+    released = floor.ledger.release(held, Backlog(), MET_THREE, FAILED, deadline=FAR)
 
     assert released.piece.is_closed
     assert released.summary.is_settled
@@ -605,15 +605,15 @@ def test_release_finds_a_slice_closed_when_the_answer_of_the_closing_was_lost(
 
 def test_split_numbers_its_parts_once_when_its_answer_was_lost(floor: _Floor) -> None:
     """Another has split meanwhile: what was written counts, not what would be written now."""
-    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
     other = floor.leased("1")
     floor.table.faults = [Fault.LOST]
     floor.table.meanwhile = [
         lambda: None,
-        lambda: floor.ledger.split(other, Work(), Counts(), (), (PART,), deadline=FAR),
+        lambda: floor.ledger.split(other, Backlog(), Receipt(), (), (PART,), deadline=FAR),
     ]
 
-    held = floor.ledger.split(held, Work(), Counts(), (), (PART,), deadline=FAR)
+    held = floor.ledger.split(held, Backlog(), Receipt(), (), (PART,), deadline=FAR)
 
     assert held.piece.unannounced == ("1", "2")
     assert held.summary.slices == 4
@@ -621,12 +621,12 @@ def test_split_numbers_its_parts_once_when_its_answer_was_lost(floor: _Floor) ->
 
 def test_change_waits_when_the_ledger_cannot_be_read_anew(floor: _Floor) -> None:
     """Reads are throttled, too."""
-    held = floor.ledger.split(floor.opened(), Work(), Counts(), (), (PART,), deadline=FAR)
+    held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
     held = held._replace(piece=replace(held.piece, unannounced=()))
     other = floor.leased("1")
 
     def close_other() -> None:
-        floor.ledger.close(other, Counts(), (), deadline=FAR)
+        floor.ledger.close(other, Receipt(), (), deadline=FAR)
         floor.table.unreadable = 3
 
     floor.table.meanwhile = [close_other]
@@ -640,10 +640,10 @@ def test_release_keeps_an_outage_and_why_a_slice_was_given_up(floor: _Floor) -> 
     held = floor.opened()
 
     floor.ledger.release(
-        held, ALL_SHARDS, Counts(), (), deadline=FAR, outage=outage, given_up="403 Forbidden"
+        held, ALL_SHARDS, Receipt(), (), deadline=FAR, outage=outage, given_up="403 Forbidden"
     )
     rested = floor.piece()
-    floor.ledger.release(floor.leased(), ALL_SHARDS, Counts(), (), deadline=FAR)
+    floor.ledger.release(floor.leased(), ALL_SHARDS, Receipt(), (), deadline=FAR)
 
     assert (rested.outage, rested.given_up) == (outage, "403 Forbidden")
     assert (floor.piece().outage, floor.piece().given_up) == (Outage(), "")
@@ -655,8 +655,8 @@ def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
 
     floor.ledger.split(
         floor.opened(),
-        Work(),
-        Counts(5, delivered=2, gone=1),
+        Backlog(),
+        Receipt(5, delivered=2, gone=1),
         (),
         (STRAGGLERS,),
         deadline=FAR,
@@ -681,9 +681,9 @@ def test_write_keeps_who_has_failed(floor: _Floor, write: _Write) -> None:
 
 def test_failed_rows_are_numbered(floor: _Floor) -> None:
     """No row of an earlier checkpoint is written over."""
-    held = floor.ledger.checkpoint(floor.opened(), Work(), Counts(1, failed=1), FAILED)
+    held = floor.ledger.checkpoint(floor.opened(), Backlog(), Receipt(1, failed=1), FAILED)
 
-    floor.ledger.close(held, Counts(2, failed=2), (("d", "413"),), deadline=FAR)
+    floor.ledger.close(held, Receipt(2, failed=2), (("d", "413"),), deadline=FAR)
 
     assert {sk for _, sk in floor.table.items if "failed" in sk} == {
         "failed#0#000000",
@@ -695,7 +695,7 @@ def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
     """However many have failed since the last checkpoint, with reasons of any length."""
     failed = tuple((f"connection-{number:05}=", "413 ✓" + "x" * 300) for number in range(5_000))
 
-    floor.ledger.close(floor.opened(), Counts(5_000, failed=5_000), failed, deadline=FAR)
+    floor.ledger.close(floor.opened(), Receipt(5_000, failed=5_000), failed, deadline=FAR)
 
     rows = [
         json.loads(i["failed"]["S"]) for (_, sk), i in floor.table.items.items() if "fail" in sk
@@ -705,10 +705,10 @@ def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
 
 def test_split_makes_slices_for_others(floor: _Floor) -> None:
     """They are free, their messages are to be sent, and the broadcast waits for them."""
-    parts = (Work((ShardCursor(1),)), STRAGGLERS)
+    parts = (Backlog((ShardCursor(1),)), STRAGGLERS)
 
     held = floor.ledger.split(
-        floor.opened(), Work(), Counts(4, delivered=2), (), parts, deadline=FAR
+        floor.opened(), Backlog(), Receipt(4, delivered=2), (), parts, deadline=FAR
     )
 
     assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
@@ -719,16 +719,18 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     """Two owners of two slices of one broadcast: no id is given twice."""
     held = floor.ledger.split(
-        floor.opened(), Work(), Counts(), (), (Work((ShardCursor(1),)),), deadline=FAR
+        floor.opened(), Backlog(), Receipt(), (), (Backlog((ShardCursor(1),)),), deadline=FAR
     )
     other = floor.leased("1")
     floor.table.meanwhile = [
         lambda: floor.ledger.split(
-            other, Work(), Counts(), (), (Work((ShardCursor(2),)),), deadline=FAR
+            other, Backlog(), Receipt(), (), (Backlog((ShardCursor(2),)),), deadline=FAR
         )
     ]
 
-    held = floor.ledger.split(held, Work(), Counts(), (), (Work((ShardCursor(3),)),), deadline=FAR)
+    held = floor.ledger.split(
+        held, Backlog(), Receipt(), (), (Backlog((ShardCursor(3),)),), deadline=FAR
+    )
 
     assert held.summary.slices == 4
     assert floor.piece("3").work.shards == (ShardCursor(3),)
@@ -749,15 +751,19 @@ def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:
 
 def test_two_closers_at_once_settle_once(floor: _Floor) -> None:
     """Both sums are in; the second one settles."""
-    held = floor.ledger.split(floor.opened(), Work(), Counts(2), (), (STRAGGLERS,), deadline=FAR)
+    held = floor.ledger.split(
+        floor.opened(), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=FAR
+    )
     held = held._replace(piece=replace(held.piece, unannounced=()))
     other = floor.leased("1")
-    floor.table.meanwhile = [lambda: floor.ledger.close(other, Counts(2, gone=2), (), deadline=FAR)]
+    floor.table.meanwhile = [
+        lambda: floor.ledger.close(other, Receipt(2, gone=2), (), deadline=FAR)
+    ]
 
     held = floor.ledger.close(held, MET_THREE, (), deadline=FAR)
 
     assert held.summary.is_settled
-    assert held.summary.counts == MET_THREE + Counts(2, gone=2)
+    assert held.summary.counts == MET_THREE + Receipt(2, gone=2)
     assert floor.table.summary("b") == held.summary
 
 
@@ -767,7 +773,7 @@ def test_close_is_refused_when_the_sums_do_not_add_up(floor: _Floor) -> None:
     before = dict(floor.table.items)
 
     with pytest.raises(LedgerError, match="the sums do not add up"):
-        floor.ledger.close(held, Counts(3, delivered=2), (), deadline=FAR)
+        floor.ledger.close(held, Receipt(3, delivered=2), (), deadline=FAR)
     assert floor.table.items == before
 
 

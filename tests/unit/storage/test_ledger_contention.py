@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from broadcasting.backlog import Backlog
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import ROOT
-from broadcasting.work import Work
 from storage.errors import BusyError
 from storage.ledger import Lease
 from testbed.model.ledger_scenes import (
@@ -73,7 +73,7 @@ def test_closing_waits_until_throttling_is_over(seconds: float) -> None:
         dynamo.forget_units()
         return held
 
-    done = replace(held.piece, work=Work())
+    done = replace(held.piece, work=Backlog())
     works = [closing(dynamo, held._replace(piece=done), 0.0), recover]
     closed, _ = leases_of(dynamo.time.run(works))
 

@@ -12,6 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from broadcasting.backlog import ALL_SHARDS
 from broadcasting.ledger import ROOT, SliceRow, Summary
 from broadcasting.ledger_items import (
     LIFE_SECONDS,
@@ -21,7 +22,6 @@ from broadcasting.ledger_items import (
     summary_key,
     to_item,
 )
-from broadcasting.work import ALL_SHARDS
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_table import LedgerTable
 from testbed.model.fakes import NOW_MS

@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work
+from broadcasting.receipt import Receipt
 from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
 from testbed.model.fakes import FAR, NOW_MS, FakeTime
 from testbed.model.ledger_dynamo import LedgerDynamo
 
 FAILED = (("c", "413"),)
-STRAGGLERS = Work(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
-PART = Work((ShardCursor(1),))
+STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
+PART = Backlog((ShardCursor(1),))
 
 
 @dataclass
@@ -39,13 +39,15 @@ class _Week:
         """Open, checkpoint, split and close it, with connections that fail."""
         held = self.open(digest)
         assert isinstance(held, Lease)
-        held = self.ledger.checkpoint(held, Work((ShardCursor(2),)), Counts(1, failed=1), FAILED)
+        held = self.ledger.checkpoint(
+            held, Backlog((ShardCursor(2),)), Receipt(1, failed=1), FAILED
+        )
         held = self.ledger.split(
-            held, Work(), Counts(3, failed=1), (), (STRAGGLERS, PART), deadline=FAR
+            held, Backlog(), Receipt(3, failed=1), (), (STRAGGLERS, PART), deadline=FAR
         )
         held = held._replace(piece=replace(held.piece, unannounced=()))
         self.ledger.close(held, held.piece.counts, (), deadline=FAR)
-        for slice_id, counts in (("1", Counts(2, failed=2)), ("2", Counts(1, gone=1))):
+        for slice_id, counts in (("1", Receipt(2, failed=2)), ("2", Receipt(1, gone=1))):
             part = self.ledger.lease("weekly", slice_id, until_ms=self.time.epoch_ms + 65_000)
             assert isinstance(part, Lease)
             failed = FAILED * counts.failed
@@ -98,7 +100,7 @@ def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
 
     assert settled.summary.is_settled
     assert (settled.summary.seq, settled.summary.digest) == (2, digest)
-    assert settled.summary.counts == Counts(4, failed=3, gone=1)
+    assert settled.summary.counts == Receipt(4, failed=3, gone=1)
     assert week.time.seconds == before
     assert all(item["version"]["N"] != "0" for item in week.dynamo.items.values())
 
@@ -126,7 +128,7 @@ def test_broadcast_is_a_new_one_when_rows_of_the_last_outlive_its_summary(
     settled = week.send()
 
     assert (settled.summary.is_settled, settled.summary.seq) == (True, 2)
-    assert settled.summary.counts == Counts(4, failed=3, gone=1)
+    assert settled.summary.counts == Receipt(4, failed=3, gone=1)
 
 
 def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week: _Week) -> None:
@@ -143,7 +145,7 @@ def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week
     assert isinstance(new, Lease)
     assert (new.summary.seq, new.piece.version) == (3, 2)
     with pytest.raises(LeaseLostError):
-        week.ledger.close(old, Counts(), (), deadline=FAR)
+        week.ledger.close(old, Receipt(), (), deadline=FAR)
 
 
 @LEFT

@@ -19,7 +19,7 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
-from delivery.port import Watch
+from delivery.fan_out import Watch
 from testbed import boto3_fan_out
 from testbed.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
 from testbed.model.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error

@@ -317,19 +317,19 @@ class Account:
 
 
 @dataclass
-class Counts:
+class Receipt:
     """What came of the posts after the pacer has settled."""
 
     delivered: int = 0
     throttled: int = 0
 
 
-def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: float) -> Counts:
+def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: float) -> Receipt:
     """Post as fast as the pacer admits: answers take 20 ms, who hears 429 tries again later."""
     step, answer_steps, retry_steps = 0.001, 20, 400
     answers: deque[list[bool]] = deque([[]] * answer_steps)
     retries: deque[int] = deque([0] * retry_steps)
-    counts, again = Counts(), 0
+    counts, again = Receipt(), 0
     for n in range(int(seconds / step)):
         now = n * step
         account.pass_time(step)

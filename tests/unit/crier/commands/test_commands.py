@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner, Result
 
-from broadcasting.counts import Counts
+from broadcasting.receipt import Receipt
 from crier import cli, options
 from crier.commands import account_views
 from crier.commands import dead_letters as dead_letter_commands
@@ -18,8 +18,8 @@ from crier.errors import CrierError
 from crier.paths import ROOT
 from tests.support.fake_stack import OPENED_MS, FakeStack, a_slice, a_summary, rejected
 
-WELL = Counts(targeted=5, delivered=3, gone=1, expired=1)
-ILL = Counts(targeted=5, delivered=3, failed=2)
+WELL = Receipt(targeted=5, delivered=3, gone=1, expired=1)
+ILL = Receipt(targeted=5, delivered=3, failed=2)
 SETTLED = a_summary(counts=WELL, open_slices=0, settled_ms=OPENED_MS + 500)
 
 Run = Callable[..., Result]
@@ -172,10 +172,10 @@ def test_status_says_which_slices_rest_and_which_were_given_up(stack: FakeStack,
     rests = {"outage_since_ms": OPENED_MS, "outage_rounds": 2}
     stack.table.open(a_summary(open_slices=4, slices=4))
     stack.table.put(
-        a_slice("0", Counts(), **rests, leased_until_ms=OPENED_MS + 90_000),
-        a_slice("1", Counts(), **rests, given_up="403 Forbidden [b]"),
-        a_slice("2", Counts(), **rests, given_up="403 Forbidden [b]"),
-        a_slice("3", Counts(), **rests, given_up="taken up too often"),
+        a_slice("0", Receipt(), **rests, leased_until_ms=OPENED_MS + 90_000),
+        a_slice("1", Receipt(), **rests, given_up="403 Forbidden [b]"),
+        a_slice("2", Receipt(), **rests, given_up="403 Forbidden [b]"),
+        a_slice("3", Receipt(), **rests, given_up="taken up too often"),
     )
 
     shown = " ".join(run("status", "news").stdout.replace("│", " ").split())
@@ -219,7 +219,7 @@ def test_status_watches_until_the_broadcast_is_settled(
     stack: FakeStack,
     run: Run,
     monkeypatch: pytest.MonkeyPatch,
-    counts: Counts,
+    counts: Receipt,
     exit_code: int,
 ) -> None:
     """Its account is shown then, and the exit code tells whether some failed."""
@@ -475,7 +475,7 @@ def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
 
 def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) -> None:
     """In a list there is no room to tell how."""
-    stack.table.open(replace(SETTLED, id="good", seq=1), replace(SETTLED, counts=Counts(9), seq=2))
+    stack.table.open(replace(SETTLED, id="good", seq=1), replace(SETTLED, counts=Receipt(9), seq=2))
 
     shown = run("broadcasts")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from broadcasting.counts import Counts
+from broadcasting.receipt import Receipt
 from crier.demo import run as demo
 from crier.errors import CrierError
 from tests.support.fake_stack import OPENED_MS, FakeStack, a_summary
@@ -22,7 +22,7 @@ def stack() -> FakeStack:
 
 def test_demo_takes_its_account_from_the_ledger(stack: FakeStack) -> None:
     """The counts are those of the broadcast, however many log lines it has."""
-    counts = Counts(targeted=5, delivered=4, gone=1)
+    counts = Receipt(targeted=5, delivered=4, gone=1)
     stack.table.open(a_summary(counts=counts, open_slices=0, settled_ms=OPENED_MS + 1))
 
     account = demo._settled(cast("Deployment", stack), "news", 1)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from broadcasting.counts import Counts
+from broadcasting.backlog import Backlog, ShardCursor
 from broadcasting.ledger_items import FrameRow
-from broadcasting.work import ShardCursor, Work
+from broadcasting.receipt import Receipt
 from crier.deployed.account import Account, FailedConnection
 from crier.deployed.accounts import Accounts, Recent, watch
 from crier.deployed.open_slices import GivenUp, Resting
@@ -16,8 +16,8 @@ from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import CrierError
 from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
-CLOSED = Counts(targeted=5, delivered=4, gone=1)
-OPEN = Counts(targeted=9, delivered=2, failed=1)
+CLOSED = Receipt(targeted=5, delivered=4, gone=1)
+OPEN = Receipt(targeted=9, delivered=2, failed=1)
 
 
 @pytest.fixture
@@ -54,17 +54,17 @@ def test_account_adds_open_slices_to_the_summary_when_it_is_open(
     accounts: Accounts, table: FakeTable
 ) -> None:
     """A closed slice is in the summary already; what open ones have counted comes on top."""
-    unread = Work((ShardCursor(3), ShardCursor(4, "c")))
+    unread = Backlog((ShardCursor(3), ShardCursor(4, "c")))
     table.open(a_summary(counts=CLOSED, open_slices=2, slices=3))
     table.put(
         a_slice("0", CLOSED, is_closed=True),
         a_slice("1", OPEN, work=unread),
-        a_slice("2", Counts(targeted=3)),
+        a_slice("2", Receipt(targeted=3)),
     )
 
     account = find(accounts)
 
-    assert account.counts == CLOSED + OPEN + Counts(targeted=3)
+    assert account.counts == CLOSED + OPEN + Receipt(targeted=3)
     assert (account.state, account.unread_shards) == ("open", 2)
     assert (account.slices, account.open_slices) == (3, 2)
 
@@ -407,11 +407,11 @@ def test_account_tells_which_slices_rest_because_of_an_outage(
     """Those that a worker has, and those that rest for another reason, do not."""
     table.open(a_summary(open_slices=4, slices=5))
     table.put(
-        a_slice("0", Counts(), **RESTING),
-        a_slice("1", Counts(), **RESTING | {"outage_since_ms": OPENED_MS, "outage_rounds": 1}),
-        a_slice("2", Counts(), **RESTING, owner="worker"),
-        a_slice("3", Counts(), leased_until_ms=OPENED_MS + 5),
-        a_slice("4", Counts(), is_closed=True),
+        a_slice("0", Receipt(), **RESTING),
+        a_slice("1", Receipt(), **RESTING | {"outage_since_ms": OPENED_MS, "outage_rounds": 1}),
+        a_slice("2", Receipt(), **RESTING, owner="worker"),
+        a_slice("3", Receipt(), leased_until_ms=OPENED_MS + 5),
+        a_slice("4", Receipt(), is_closed=True),
     )
 
     account = find(accounts)
@@ -430,7 +430,7 @@ def test_account_tells_which_slices_were_given_up_and_why(
 ) -> None:
     """They wait in the dead-letter queue; the others go on."""
     table.open(a_summary(open_slices=2, slices=2))
-    table.put(a_slice("0", OPEN), a_slice("1", Counts(), **RESTING, given_up="403 Forbidden"))
+    table.put(a_slice("0", OPEN), a_slice("1", Receipt(), **RESTING, given_up="403 Forbidden"))
 
     account = find(accounts)
 

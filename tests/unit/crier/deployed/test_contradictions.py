@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from broadcasting.counts import Counts
-from broadcasting.work import ShardCursor, Work
+from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts, watch
 from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
-DONE = Counts(targeted=5, delivered=3, gone=1, expired=1)
-SHORT = Counts(targeted=5, delivered=3, gone=1)
-BEGUN = Counts(targeted=9, delivered=2)
+DONE = Receipt(targeted=5, delivered=3, gone=1, expired=1)
+SHORT = Receipt(targeted=5, delivered=3, gone=1)
+BEGUN = Receipt(targeted=9, delivered=2)
 SETTLED: dict[str, Any] = {"counts": DONE, "open_slices": 0, "settled_ms": OPENED_MS + 1}
 
 
@@ -44,7 +44,7 @@ def test_account_has_no_contradiction_when_it_is_open(table: FakeTable) -> None:
     table.put(
         a_slice("0", DONE, is_closed=True),
         a_slice("1", BEGUN, owner="worker"),
-        a_slice("2", Counts(), work=Work((ShardCursor(3),))),
+        a_slice("2", Receipt(), work=Backlog((ShardCursor(3),))),
     )
 
     assert found(table).contradictions == ()
@@ -57,7 +57,7 @@ def test_account_has_no_contradiction_when_it_is_open(table: FakeTable) -> None:
         (SETTLED | {"open_slices": 2, "slices": 3}, "it is settled, and has 2 open slices"),
         (SETTLED | {"open_slices": -1}, "open slices is -1, less than 0"),
         (
-            SETTLED | {"counts": Counts(targeted=5, delivered=6, gone=-1)},
+            SETTLED | {"counts": Receipt(targeted=5, delivered=6, gone=-1)},
             "gone is -1, less than 0",
         ),
         ({"open_slices": 0}, "it is not settled, and has no open slice"),
@@ -141,12 +141,12 @@ def test_account_tells_nothing_of_closed_slices_whose_rows_have_expired(table: F
 @pytest.mark.parametrize(
     ("counts", "work", "words"),
     [
-        (BEGUN, Work(), "slice 0 has 9 targeted, and 2 delivered"),
-        (Counts(targeted=1, delivered=2, gone=-1), Work(), "slice 0 has numbers less than 0"),
+        (BEGUN, Backlog(), "slice 0 has 9 targeted, and 2 delivered"),
+        (Receipt(targeted=1, delivered=2, gone=-1), Backlog(), "slice 0 has numbers less than 0"),
     ],
 )
 def test_account_tells_when_a_slice_has_lost_connections(
-    table: FakeTable, counts: Counts, work: Work, words: str
+    table: FakeTable, counts: Receipt, work: Backlog, words: str
 ) -> None:
     """What was met has ended, or is still to be posted to."""
     table.open(a_summary())

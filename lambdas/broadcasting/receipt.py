@@ -6,7 +6,7 @@ from broadcasting.outcome import Outcome, Settlement
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class Receipt:
     """Connections met, and how they ended; `throttled` counts 429 answers.
 
     `expired` were not posted to any more because the broadcast was too old.
@@ -19,14 +19,14 @@ class Counts:
     expired: int = 0
     throttled: int = 0
 
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            *(getattr(self, one.name) + getattr(other, one.name) for one in fields(Counts))
+    def __add__(self, other: "Receipt") -> "Receipt":
+        return Receipt(
+            *(getattr(self, one.name) + getattr(other, one.name) for one in fields(Receipt))
         )
 
-    def __sub__(self, other: "Counts") -> "Counts":
-        return Counts(
-            *(getattr(self, one.name) - getattr(other, one.name) for one in fields(Counts))
+    def __sub__(self, other: "Receipt") -> "Receipt":
+        return Receipt(
+            *(getattr(self, one.name) - getattr(other, one.name) for one in fields(Receipt))
         )
 
     @property
@@ -44,7 +44,7 @@ class Counts:
 class Tally:
     """Counts what happens, on top of what has been counted before."""
 
-    def __init__(self, before: Counts) -> None:
+    def __init__(self, before: Receipt) -> None:
         self._before = before
         self._ends = dict.fromkeys(Outcome, 0)
         self._targeted = 0
@@ -64,9 +64,9 @@ class Tally:
         self._throttled += settlement.throttles
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Receipt:
         """The sums now."""
-        return self._before + Counts(
+        return self._before + Receipt(
             self._targeted,
             self._ends[Outcome.DELIVERED],
             self._ends[Outcome.GONE],

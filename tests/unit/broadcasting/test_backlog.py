@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given
 
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
-from broadcasting.work import ALL_SHARDS, ShardCursor, Work, encode_work, parse_work
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor, encode_backlog, parse_backlog
 from tests.support.strategies import WORKS
 
 A = Connection("a", 1)
 
 
 @given(WORKS)
-def test_work_survives_being_written_down(work: Work) -> None:
+def test_work_survives_being_written_down(work: Backlog) -> None:
     """What is encoded is parsed again."""
-    assert parse_work(encode_work(work)) == work
+    assert parse_backlog(encode_backlog(work)) == work
 
 
 def test_work_is_plain_as_long_as_it_is_short() -> None:
     """So that it can be read where it is kept."""
-    work = Work((ShardCursor(3, "b"),), (A,))
+    work = Backlog((ShardCursor(3, "b"),), (A,))
 
-    assert encode_work(work) == b'[[[3,"b"]],[["a",1,0]]]'
+    assert encode_backlog(work) == b'[[[3,"b"]],[["a",1,0]]]'
 
 
 def test_work_begins_with_every_shard_at_its_start() -> None:
@@ -37,18 +37,18 @@ def test_work_begins_with_every_shard_at_its_start() -> None:
 
 @pytest.mark.parametrize(
     ("work", "is_done"),
-    [(Work(), True), (Work((ShardCursor(0),)), False), (Work(connections=(A,)), False)],
+    [(Backlog(), True), (Backlog((ShardCursor(0),)), False), (Backlog(connections=(A,)), False)],
 )
-def test_work_is_done_when_nothing_is_left(work: Work, *, is_done: bool) -> None:
+def test_work_is_done_when_nothing_is_left(work: Backlog, *, is_empty: bool) -> None:
     """Neither a shard nor a connection."""
-    assert work.is_done is is_done
+    assert work.is_empty is is_empty
 
 
 def test_work_names_a_connection_twice_when_it_was_met_twice() -> None:
     """Two rows may have the same id: both are accounted for."""
-    work = Work(connections=(A, A))
+    work = Backlog(connections=(A, A))
 
-    assert parse_work(encode_work(work)) == work
+    assert parse_backlog(encode_backlog(work)) == work
 
 
 def test_work_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
@@ -62,11 +62,11 @@ def test_work_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
         )
         for _ in range(14_800)
     )
-    work = Work(ALL_SHARDS.shards, connections)
+    work = Backlog(ALL_SHARDS.shards, connections)
 
-    encoded = encode_work(work)
+    encoded = encode_backlog(work)
 
-    assert parse_work(encoded) == work
+    assert parse_backlog(encoded) == work
     assert len(encoded) < 300 * 1024
 
 
@@ -97,7 +97,7 @@ def test_work_is_refused_when_it_cannot_be_done(
 ) -> None:
     """Wrong work cannot exist, and says why."""
     with pytest.raises(ValueError, match=reason):
-        parse_work(json.dumps([shards, connections]).encode())
+        parse_backlog(json.dumps([shards, connections]).encode())
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_work_is_refused_when_it_cannot_be_done(
 def test_work_is_refused_when_it_is_something_else(encoded: bytes) -> None:
     """Whatever stands in the row, it is one kind of error."""
     with pytest.raises(ValueError, match=r".+"):
-        parse_work(encoded)
+        parse_backlog(encoded)

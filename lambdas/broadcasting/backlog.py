@@ -28,7 +28,7 @@ class ShardCursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Backlog:
     """Shards that are not read to their end, and connections that have been met but not ended."""
 
     shards: tuple[ShardCursor, ...] = ()
@@ -40,16 +40,16 @@ class Work:
             raise ValueError("a shard is named twice")
 
     @property
-    def is_done(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing is left."""
         return not self.shards and not self.connections
 
 
-ALL_SHARDS = Work(tuple(ShardCursor(shard) for shard in range(SHARDS)))
+ALL_SHARDS = Backlog(tuple(ShardCursor(shard) for shard in range(SHARDS)))
 """All there is to do for a broadcast to everyone."""
 
 
-def encode_work(work: Work) -> bytes:
+def encode_backlog(work: Backlog) -> bytes:
     """Return work as JSON, lists in place of names: it is written after every page.
 
     Compressed when it is long: what is written is paid for by the KB, and as many connections as
@@ -61,12 +61,12 @@ def encode_work(work: Work) -> bytes:
     return plain if len(plain) <= _PLAIN_BYTES else zlib.compress(plain, _FAST)
 
 
-def parse_work(encoded: bytes) -> Work:
-    """Parse what `encode_work` wrote. Raises ValueError when it is anything else."""
+def parse_backlog(encoded: bytes) -> Backlog:
+    """Parse what `encode_backlog` wrote. Raises ValueError when it is anything else."""
     try:
         is_plain = encoded.startswith(b"[")
         shards, connections = json.loads(encoded if is_plain else zlib.decompress(encoded))
-        return Work(
+        return Backlog(
             tuple(ShardCursor(*one) for one in shards),
             tuple(Connection(*one) for one in connections),
         )

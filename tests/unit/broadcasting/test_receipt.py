@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.audience import Connection
-from broadcasting.counts import Counts, Tally
 from broadcasting.outcome import Outcome, Settlement
+from broadcasting.receipt import Receipt, Tally
 from tests.support.strategies import COUNTS
 
 ONE = Connection("a", 0)
 
 
 @given(COUNTS, COUNTS)
-def test_counts_add_up_and_can_be_taken_apart(left: Counts, right: Counts) -> None:
+def test_counts_add_up_and_can_be_taken_apart(left: Receipt, right: Receipt) -> None:
     """Each sum by itself."""
     added = left + right
 
@@ -24,17 +24,17 @@ def test_counts_add_up_and_can_be_taken_apart(left: Counts, right: Counts) -> No
 
 def test_counts_know_how_many_have_ended() -> None:
     """Every end counts, and throttles are none."""
-    assert Counts(100, 1, 2, 4, 8, throttled=50).ended == 15
+    assert Receipt(100, 1, 2, 4, 8, throttled=50).ended == 15
 
 
 def test_counts_know_which_part_of_the_answers_was_throttled() -> None:
     """About; without an answer there is none."""
-    assert Counts(100, 4, 3, 2, 8, throttled=3).throttled_share == 0.25
-    assert Counts(100).throttled_share == 0.0
+    assert Receipt(100, 4, 3, 2, 8, throttled=3).throttled_share == 0.25
+    assert Receipt(100).throttled_share == 0.0
 
 
 @given(COUNTS, st.lists(st.sampled_from(Outcome)))
-def test_tally_counts_each_settlement_once(before: Counts, outcomes: list[Outcome]) -> None:
+def test_tally_counts_each_settlement_once(before: Receipt, outcomes: list[Outcome]) -> None:
     """On top of what was counted before; who is left has not ended."""
     tally = Tally(before)
 
@@ -43,7 +43,7 @@ def test_tally_counts_each_settlement_once(before: Counts, outcomes: list[Outcom
         tally.settle(Settlement(ONE, outcome, tries=3, throttles=2))
     counts = tally.counts - before
 
-    assert counts == Counts(
+    assert counts == Receipt(
         targeted=len(outcomes),
         delivered=outcomes.count(Outcome.DELIVERED),
         gone=outcomes.count(Outcome.GONE),
@@ -56,9 +56,9 @@ def test_tally_counts_each_settlement_once(before: Counts, outcomes: list[Outcom
 
 def test_tally_forgets_whom_another_slice_accounts_for() -> None:
     """Who is given away is not targeted here any more."""
-    tally = Tally(Counts(targeted=5))
+    tally = Tally(Receipt(targeted=5))
 
     tally.meet()
     tally.forget(2)
 
-    assert tally.counts == Counts(targeted=4)
+    assert tally.counts == Receipt(targeted=4)
