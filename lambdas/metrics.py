@@ -4,7 +4,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from broadcasting.ledger import LeaseLostError
-from slices.report import Carried
+from slices.report import InvocationReport
 
 _metrics = Metrics(namespace="Crier")
 
@@ -16,12 +16,12 @@ def publish_lease(*, is_opened: bool, is_resumed: bool) -> None:
     _metrics.flush_metrics()
 
 
-def publish_carried(carried: Carried) -> None:
+def publish_report(report: InvocationReport) -> None:
     """Write the counts of one invocation; they add up over the invocations of a broadcast.
 
     `RoundsLost` counts the rounds in which everyone was refused, throttled or not answered.
     """
-    counts, summary = carried.counts, carried.summary
+    counts, summary = report.counts, report.summary
     figures = {
         "Targeted": counts.targeted,
         "Delivered": counts.delivered,
@@ -29,9 +29,9 @@ def publish_carried(carried: Carried) -> None:
         "Failed": counts.failed,
         "Expired": counts.expired,
         "Throttled": counts.throttled,
-        "SlicesHandedOver": carried.handed_over,
-        "RoundsLost": int(carried.trouble is not None),
-        "LeasesLost": int(isinstance(carried.stopped_by, LeaseLostError)),
+        "SlicesHandedOver": report.handed_over,
+        "RoundsLost": int(report.trouble is not None),
+        "LeasesLost": int(isinstance(report.stopped_by, LeaseLostError)),
     }
     for name, count in figures.items():
         _metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)

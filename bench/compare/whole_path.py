@@ -75,13 +75,13 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
     deadline = time.monotonic() + _LIMIT_SECONDS
     held = wired.ledger.open(opening, until_ms=now_ms + _LIMIT_SECONDS * 1000, deadline=deadline)
     assert isinstance(held, Lease)
-    carried = wired.worker.carry(held, deadline)
+    report = wired.worker.deliver(held, deadline)
     cpu_seconds = time.process_time() - before
-    account = carried.summary.counts
+    account = report.summary.counts
     expected = (CONNECTIONS, CONNECTIONS - gone, gone, 0)
-    found = (account.targeted, account.delivered, account.gone, carried.stale_rows_left)
-    if not carried.summary.is_settled or found != expected:
-        raise BenchError(f"the account is {carried}, expected {expected}")
+    found = (account.targeted, account.delivered, account.gone, report.stale_rows_left)
+    if not report.summary.is_settled or found != expected:
+        raise BenchError(f"the account is {report}, expected {expected}")
     return cpu_seconds
 
 

@@ -1,10 +1,10 @@
 """Why a post has no answer: the HTTP connection was lost, or had been closed before the post."""
 
 from delivery.http.http1_connection import HttpConnection
-from delivery.http.http1_response import Answer
+from delivery.http.http1_response import Response
 from delivery.post import Post
 
-Ending = tuple[Post, Answer | Exception]
+Ending = tuple[Post, Response | Exception]
 """A post, and its answer or why there is none."""
 
 

@@ -5,7 +5,7 @@ import time
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
 from delivery.fan_out import ForbiddenError
-from delivery.http.http1_response import Answer
+from delivery.http.http1_response import Response
 from delivery.http.pool import HttpPool
 from delivery.losses import Ending, IdleClosedError
 from delivery.post import Post
@@ -135,7 +135,7 @@ class PostLoop:
             post.tries += 1
             post.is_probe = self._session.probe()
             try:
-                self._pool.carry(post, template.request(post.connection.id))
+                self._pool.send(post, template.request(post.connection.id))
             except OSError as error:
                 self._take([(post, error)], [], now)
         return admitted
@@ -183,7 +183,7 @@ class PostLoop:
         answers = throttled = 0
         batch, settled = Batch(), len(self._settled)
         for post, result in endings:
-            if not isinstance(result, Answer):
+            if not isinstance(result, Response):
                 self._judge_loss(post, result, batch, now)
                 continue
             if result.status == DELIVERED and not post.is_probe:  # the hot path
@@ -197,14 +197,14 @@ class PostLoop:
             is_first_throttle = result.status == TOO_MANY and not was_throttled
             answers += is_first_throttle or result.status != TOO_MANY
             throttled += is_first_throttle
-            self._judge_answer(post, result, batch, now)
+            self._judge_response(post, result, batch, now)
         for error in failures:
             batch.add_unopened(_shown(error))
         self._session.hear(batch, ended=len(self._settled) - settled, now=now)
         if answers:
             self._session.pacer.hear(answers, throttled)
 
-    def _judge_answer(self, post: Post, answer: Answer, batch: Batch, now: float) -> None:
+    def _judge_response(self, post: Post, answer: Response, batch: Batch, now: float) -> None:
         if answer.status == DELIVERED:
             self._judge(post, Verdict.DELIVERED, "", batch, now)
             return
@@ -241,7 +241,7 @@ class PostLoop:
                 post.abandon()
                 self._waiting.add(post, now)
             else:
-                self._judge_answer(post, answer, batch, now)
+                self._judge_response(post, answer, batch, now)
         for post in self._waiting:
             post.reason = post.reason or self._session.breaker.reason
             self._settled.append(post.settle(Outcome.LEFT))

@@ -13,11 +13,11 @@ from broadcasting.frame import encode_frame
 from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
-from handlers.broadcast_log import report_carried
+from handlers.broadcast_log import log_report
 from handlers.events import Record, records_of
 from metrics import publish_lease, publish_rejected
 from observability import logger
-from slices.report import Carried
+from slices.report import InvocationReport
 from slices.worker import SWEEP_SECONDS
 from storage.ledger import Lease, NewBroadcast, Refusal
 from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
@@ -58,31 +58,31 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
             return _skip(record, held)
         with suppress(Exception):  # whatever it is, it must not stand before the work
             _report_lease(held)
-        carried = wired.worker.carry(held, deadline)
-        is_done = _conclude(record, carried, wired)
+        report = wired.worker.deliver(held, deadline)
+        is_done = _conclude(record, report, wired)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
         return False
     return is_done
 
 
-def _conclude(record: Record, carried: Carried, wired: BroadcastWiring) -> bool:
+def _conclude(record: Record, report: InvocationReport, wired: BroadcastWiring) -> bool:
     """Report what was done; return whether SQS may forget the message.
 
     Raises what makes the message come again.
     """
     try:
-        report_carried(carried)
+        log_report(report)
     except Exception:  # noqa: BLE001 - it is delivered: SQS must not deliver it again
-        logger.exception("delivered, but not reported", broadcast_id=carried.summary.id)
-    if carried.failure:
-        raise carried.failure
-    if carried.given_up:
-        note = Note(carried.given_up, record.message_id, is_given_up=True)
-        body = encode_slice_message(carried.summary.id, carried.slice_id)
+        logger.exception("delivered, but not reported", broadcast_id=report.summary.id)
+    if report.failure:
+        raise report.failure
+    if report.given_up:
+        note = Note(report.given_up, record.message_id, is_given_up=True)
+        body = encode_slice_message(report.summary.id, report.slice_id)
         wired.slice_dead_letters.send(_letter(body, note, record, wired))
     # Another worker may be working on this same message: it is not to be deleted then.
-    return not isinstance(carried.stopped_by, LeaseLostError)
+    return not isinstance(report.stopped_by, LeaseLostError)
 
 
 def _lease(

@@ -7,43 +7,43 @@ from dataclasses import asdict
 from typing import Any
 
 from broadcasting.ledger import LeaseLostError, Summary
-from metrics import publish_carried
+from metrics import publish_report
 from observability import log_receipt, logger
-from slices.report import Carried
+from slices.report import InvocationReport
 
 
-def report_carried(carried: Carried) -> None:
+def log_report(report: InvocationReport) -> None:
     """Log and publish what was done, as far as it was written down."""
-    _log_trouble(carried)
+    _log_trouble(report)
     log_receipt(
-        "carried" if carried.is_closed else "broken off" if carried.failure else "handed over",
-        broadcast_id=carried.summary.id,
-        slice_id=carried.slice_id,
-        counts=asdict(carried.counts),
-        throttled_share=round(carried.counts.throttled_share, 4),
-        left=carried.left,
-        reasons=dict(carried.reasons),
-        unread_shards=carried.unread_shards,
-        slices_handed_over=carried.handed_over,
-        stale_rows_left=carried.stale_rows_left,
+        "carried" if report.is_closed else "broken off" if report.failure else "handed over",
+        broadcast_id=report.summary.id,
+        slice_id=report.slice_id,
+        counts=asdict(report.counts),
+        throttled_share=round(report.counts.throttled_share, 4),
+        left=report.left,
+        reasons=dict(report.reasons),
+        unread_shards=report.unread_shards,
+        slices_handed_over=report.handed_over,
+        stale_rows_left=report.stale_rows_left,
     )
-    if carried.is_closed and carried.summary.is_settled:
-        _log_settled(carried.summary)
-    publish_carried(carried)
+    if report.is_closed and report.summary.is_settled:
+        _log_settled(report.summary)
+    publish_report(report)
 
 
-def _log_trouble(carried: Carried) -> None:
+def _log_trouble(report: InvocationReport) -> None:
     """Log what stopped the work early, and what everyone heard."""
-    facts: dict[str, Any] = {"broadcast_id": carried.summary.id, "slice_id": carried.slice_id}
-    if carried.stopped_by:
-        is_lost = isinstance(carried.stopped_by, LeaseLostError)
+    facts: dict[str, Any] = {"broadcast_id": report.summary.id, "slice_id": report.slice_id}
+    if report.stopped_by:
+        is_lost = isinstance(report.stopped_by, LeaseLostError)
         message = "lease lost" if is_lost else "stopped early"
-        logger.error(message, **facts, reason=carried.stopped_by)
-    if carried.given_up:
-        logger.error("gave up", **facts, reason=carried.given_up)
-    elif carried.trouble:
-        reason = carried.trouble_reason
-        logger.error("stopped early", **facts, trouble=carried.trouble.value, reason=reason)
+        logger.error(message, **facts, reason=report.stopped_by)
+    if report.given_up:
+        logger.error("gave up", **facts, reason=report.given_up)
+    elif report.trouble:
+        reason = report.trouble_reason
+        logger.error("stopped early", **facts, trouble=report.trouble.value, reason=reason)
 
 
 def _log_settled(summary: Summary) -> None:

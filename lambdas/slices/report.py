@@ -10,7 +10,7 @@ from broadcasting.trouble import Trouble
 from storage.errors import ReadError
 
 
-class Carried(NamedTuple):
+class InvocationReport(NamedTuple):
     """What one invocation did for a slice, as far as it was written down.
 
     `counts` are this invocation's alone: connections that it met, and those that ended in it.

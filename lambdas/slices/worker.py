@@ -12,7 +12,7 @@ from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
 from delivery.fan_out import FanOut, Watch
 from slices.bookkeeping import Bookkeeper
 from slices.progress import SliceProgress
-from slices.report import Carried
+from slices.report import InvocationReport
 from slices.rounds import Round
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
@@ -53,17 +53,17 @@ class Worker:
     outage_seconds: int
     recent: RecentAnswers = field(default_factory=RecentAnswers)
 
-    def carry(self, held: Lease, deadline: float) -> Carried:
+    def deliver(self, held: Lease, deadline: float) -> InvocationReport:
         """Deliver a leased slice until `deadline` (monotonic seconds); close or release it.
 
         When the ledger or a queue cannot be reached, the answer has a `failure`: the message must
         then come again, and the slice goes on from its last checkpoint.
         """
-        return _Carrying(self, held, deadline).carry()
+        return _SliceDelivery(self, held, deadline).deliver()
 
 
-class _Carrying:
-    """One call of `carry`."""
+class _SliceDelivery:
+    """One call of `deliver`."""
 
     def __init__(self, worker: Worker, held: Lease, deadline: float) -> None:
         self._worker = worker
@@ -91,7 +91,7 @@ class _Carrying:
         self._watch = Watch(breaker=self._round.breaker, tick=self._keep_up)
         self._sweeper = StaleSweeper(worker.table, jitter=clock.jitter)
 
-    def carry(self) -> Carried:
+    def deliver(self) -> InvocationReport:
         stopped_by: ReadError | LeaseLostError | None = None
         failure: Exception | None = None
         try:
@@ -108,7 +108,7 @@ class _Carrying:
             self._reader.close()
             self._sweeper.close()
         self._round.note_reached()
-        return self._carried(stopped_by, failure)
+        return self._report(stopped_by, failure)
 
     def _deliver(self) -> None:
         with suppress(StorageError):  # what is not announced now is announced in the end
@@ -240,11 +240,11 @@ class _Carrying:
         books.release(rest_seconds=delay_seconds)
         books.send(delay_seconds)
 
-    def _carried(
+    def _report(
         self, stopped_by: ReadError | LeaseLostError | None, failure: Exception | None
-    ) -> Carried:
+    ) -> InvocationReport:
         piece = self._books.held.piece
-        return Carried(
+        return InvocationReport(
             summary=self._books.held.summary,
             slice_id=piece.id,
             counts=self._books.saved_counts,

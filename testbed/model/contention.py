@@ -49,7 +49,7 @@ class VirtualTime:
         over = threading.Event()
         left = [len(works)]
 
-        def carry(number: int, begin: threading.Event) -> None:
+        def deliver(number: int, begin: threading.Event) -> None:
             begin.wait()
             try:
                 ends[number] = works[number]()
@@ -62,7 +62,7 @@ class VirtualTime:
                 over.set()
 
         threads = [
-            threading.Thread(target=carry, args=(number, self._wait_until(self.seconds)))
+            threading.Thread(target=deliver, args=(number, self._wait_until(self.seconds)))
             for number in range(len(works))
         ]
         for thread in threads:

@@ -35,7 +35,7 @@ from broadcasting.trouble import Evidence
 from handlers import broadcast
 from handlers import broadcast_log as report
 from slices import bookkeeping, worker
-from slices.report import Carried
+from slices.report import InvocationReport
 from storage import audience_reader, sweeper
 from storage.errors import StorageError
 from testbed.model.fakes import OLD_MS
@@ -83,7 +83,7 @@ class _Notes:
     """What the function logs and publishes."""
 
     errors: list[BaseException] = field(default_factory=list)
-    carried: list[Carried] = field(default_factory=list)
+    report: list[InvocationReport] = field(default_factory=list)
 
 
 NOTES = _Notes()
@@ -96,7 +96,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         OrderedFuture.made = 0
         NOTES.errors.clear()
-        NOTES.carried.clear()
+        NOTES.report.clear()
         self.world = World()
         self.running: list[Invocation] = []
         self.facts: dict[str, _Facts] = {}
@@ -196,7 +196,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.numbered += len(self._opened())
         self.facts.clear()
         self.world.posts.clear()
-        NOTES.carried.clear()
+        NOTES.report.clear()
 
     def teardown(self) -> None:
         """Redeliver until all is settled; then compare the ledger with what happened."""
@@ -313,8 +313,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert sum(map(len, failed)) == summary.counts.failed
         self._require_each_once(name, summary.counts, [id_ for row in failed for id_, _ in row])
         if self.is_quiet:
-            carried = [one.counts for one in NOTES.carried if one.summary.id == name]
-            assert sum(carried, Receipt()) == summary.counts
+            report = [one.counts for one in NOTES.report if one.summary.id == name]
+            assert sum(report, Receipt()) == summary.counts
 
     def _require_each_once(self, name: str, counts: Receipt, failed: list[str]) -> None:
         posts = [post for post in self.world.posts if post.broadcast_id == name]
@@ -372,7 +372,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "ALL_SHARDS", Backlog(shards))
     for module in (broadcast, report):
         monkeypatch.setattr(module, "logger", _Log())
-    monkeypatch.setattr(report, "publish_carried", NOTES.carried.append)
+    monkeypatch.setattr(report, "publish_carried", NOTES.report.append)
     monkeypatch.setattr(breaker, "REFUSALS_IN_A_ROW", IN_A_ROW)
     monkeypatch.setattr(breaker, "WINDOW_POSTS", IN_A_ROW)
     monkeypatch.setattr(trouble, "MOST_OWN", MOST_OWN)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import Answer, AnswerParser
+from delivery.http.http1_response import Response, ResponseParser
 
 if TYPE_CHECKING:
     from delivery.post import Post
@@ -58,7 +58,7 @@ class HttpConnection:
         self._socket = sock
         self._wrap = wrap
         self._unsent: bytes | memoryview = b""
-        self._parser = AnswerParser()
+        self._parser = ResponseParser()
         self.interest = WRITE
         self.watched = 0
         self.idle_since_ms = 0
@@ -94,12 +94,12 @@ class HttpConnection:
 
     def send(self, request: bytes) -> None:
         """Start a post on an open connection. Raises OSError when the connection is lost."""
-        self._parser = AnswerParser()
+        self._parser = ResponseParser()
         self._unsent = request
         self.has_heard = False
         self._send_on()
 
-    def advance(self) -> Answer | None:
+    def advance(self) -> Response | None:
         """Go on with a post; return the answer when it is whole.
 
         Raises OSError when the connection is lost, MalformedAnswerError for what is no answer.
@@ -108,7 +108,7 @@ class HttpConnection:
             self._send_on()
         return self._receive()
 
-    def end(self) -> Answer | None:
+    def end(self) -> Response | None:
         """Return the answer if its status has come, though the rest of it never will."""
         answer = self._parser.end()
         return None if answer and answer.status == _DELIVERED and self._unsent else answer
@@ -150,7 +150,7 @@ class HttpConnection:
             self._unsent = memoryview(self._unsent)[sent:]
             self.interest = READ | WRITE
 
-    def _receive(self) -> Answer | None:
+    def _receive(self) -> Response | None:
         """Read once: a server that never stops sending must not hold up the others."""
         try:
             data = self._socket.recv(_ANSWER_BYTES)
@@ -168,13 +168,13 @@ class HttpConnection:
         self.answers += 1
         return self._judged(answer) if self._unsent else answer
 
-    def _judged(self, answer: Answer) -> Answer:
+    def _judged(self, answer: Response) -> Response:
         """Return an answer to half a post: it may be refused early, but not delivered."""
         if answer.status == _DELIVERED:
             raise MalformedAnswerError(b"200", "no such answer before the whole post was sent")
         return answer._replace(keeps_alive=False)
 
-    def _closed(self) -> Answer:
+    def _closed(self) -> Response:
         answer = self.end()
         if answer is None:
             raise ClosedError("the server closed the connection before it had answered")

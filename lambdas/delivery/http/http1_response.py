@@ -20,7 +20,7 @@ other limit, and a server could send them for ever."""
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A server's answer to one post; `keeps_alive` is whether the next may use its connection."""
 
     status: int
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
     keeps_alive: bool = True
 
 
-class AnswerParser:
+class ResponseParser:
     """Takes the bytes of one answer."""
 
     __slots__ = ("_body", "_buffer", "_fed_bytes", "_head")
@@ -39,7 +39,7 @@ class AnswerParser:
         self._fed_bytes = 0
         self._head: Head | None = None
 
-    def feed(self, data: bytes) -> Answer | None:
+    def feed(self, data: bytes) -> Response | None:
         """Take more bytes; return the answer once it is whole. Raises MalformedAnswerError."""
         self._buffer = self._buffer + data if self._buffer else data
         self._fed_bytes += len(data)
@@ -55,11 +55,11 @@ class AnswerParser:
             return self._take_chunks(self._head)
         return self._take_body(self._head, self._head.body_bytes)
 
-    def end(self) -> Answer | None:
+    def end(self) -> Response | None:
         """Take the end of the connection: the answer if its status is known, None if not."""
-        return None if self._head is None else Answer(self._head.status, self._body, False)  # noqa: FBT003
+        return None if self._head is None else Response(self._head.status, self._body, False)  # noqa: FBT003
 
-    def _take_body(self, head: Head, body_bytes: int) -> Answer | None:
+    def _take_body(self, head: Head, body_bytes: int) -> Response | None:
         if body_bytes > MAX_BODY_BYTES:
             return self.end()
         if len(self._buffer) < body_bytes:
@@ -67,7 +67,7 @@ class AnswerParser:
         self._body = self._take(body_bytes)
         return self._whole(head)
 
-    def _take_chunks(self, head: Head) -> Answer | None:
+    def _take_chunks(self, head: Head) -> Response | None:
         while True:
             end = self._end_of(b"\r\n", MAX_HEAD_BYTES, "the size of a chunk")
             if end < 0:
@@ -87,7 +87,7 @@ class AnswerParser:
             if self._take(2) != b"\r\n":
                 raise MalformedAnswerError(self._buffer, "the end of a chunk")
 
-    def _take_trailer(self, head: Head, last_chunk_end: int) -> Answer | None:
+    def _take_trailer(self, head: Head, last_chunk_end: int) -> Response | None:
         """Take the fields after the last chunk, if any, and the empty line that ends them."""
         start = last_chunk_end - 2  # the line end before the empty line may be the size's own
         end = self._end_of(b"\r\n\r\n", MAX_HEAD_BYTES, "a trailer", start)
@@ -96,8 +96,8 @@ class AnswerParser:
         self._take(end)
         return self._whole(head)
 
-    def _whole(self, head: Head) -> Answer:
-        return Answer(head.status, self._body, head.keeps_alive and not self._buffer)
+    def _whole(self, head: Head) -> Response:
+        return Response(head.status, self._body, head.keeps_alive and not self._buffer)
 
     def _end_of(self, mark: bytes, most_bytes: int, what: str, start: int = 0) -> int:
         """Return where what ends with a mark ends, or -1 if it has not come yet."""

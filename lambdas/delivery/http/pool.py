@@ -9,7 +9,7 @@ from broadcasting.clock import Clock
 from delivery.http.connector import Connector
 from delivery.http.http1_connection import HttpConnection
 from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import Answer
+from delivery.http.http1_response import Response
 from delivery.http.openings import Openings, watch
 from delivery.http.waker import Waker
 from delivery.losses import Ending, loss
@@ -93,7 +93,7 @@ class HttpPool:
         """Return why connections could not be opened since the last call."""
         return self._openings.take_failures()
 
-    def carry(self, post: Post, request: bytes) -> None:
+    def send(self, post: Post, request: bytes) -> None:
         """Start a post, if there is room. Raises OSError when it cannot be started."""
         http = self._idle.pop()
         http.post = post
@@ -143,7 +143,7 @@ class HttpPool:
         late = list(takewhile(lambda http: self._busy[http] <= since, self._busy))
         return [self._lose(http, TimeoutError(f"no answer within {seconds} s")) for http in late]
 
-    def abandon(self) -> list[tuple[Post, Answer | None]]:
+    def abandon(self) -> list[tuple[Post, Response | None]]:
         """Close what is under way; return its posts, with their answers where these are known."""
         self._openings.close()
         abandoned = list(self._busy)
@@ -194,7 +194,7 @@ class HttpPool:
         if answer is not None:
             endings.append(self._end(http, answer))
 
-    def _end(self, http: HttpConnection, answer: Answer) -> Ending:
+    def _end(self, http: HttpConnection, answer: Response) -> Ending:
         post = http.post
         assert post
         if answer.keeps_alive:

@@ -15,7 +15,7 @@ from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.trouble import RecentAnswers, Trouble
 from slices import bookkeeping, worker
-from slices.report import Carried
+from slices.report import InvocationReport
 from slices.worker import STOPPED_DELAY_SECONDS, Worker
 from storage.errors import ReadError, StorageError, WriteError
 from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
@@ -76,7 +76,7 @@ class _Floor:
         self.time.run(seconds)
         return self.lease()
 
-    def carry(self, held: Lease | Refusal | None = None) -> Carried:
+    def deliver(self, held: Lease | Refusal | None = None) -> InvocationReport:
         held = held or self.open()
         assert isinstance(held, Lease)
         one = Worker(
@@ -88,17 +88,17 @@ class _Floor:
             outage_seconds=3_600,
             recent=self.recent,
         )
-        return one.carry(held, FAR)
+        return one.deliver(held, FAR)
 
-    def carry_on(self) -> Carried:
+    def carry_on(self) -> InvocationReport:
         """Carry all slices that have been sent, until the broadcast is settled."""
         for message in self.sqs.sent:  # grows
             self.time.run(message["DelaySeconds"])
             held = self.lease(json.loads(message["MessageBody"])["slice"])
             if isinstance(held, Lease):
-                carried = self.carry(held)
-        assert carried.summary.is_settled
-        return carried
+                report = self.deliver(held)
+        assert report.summary.is_settled
+        return report
 
     @property
     def sent(self) -> list[tuple[str, int]]:
@@ -128,13 +128,13 @@ def test_worker_settles_everyone(floor: _Floor) -> None:
     """All are delivered, nothing is handed over; the ledger and the receipt agree."""
     floor.dynamo = FakeDynamo(_rows(100), page_rows=4)
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert carried.is_closed
-    assert carried.summary == floor.rows.summary("b")
-    assert carried.summary.is_settled
-    assert carried.counts == carried.summary.counts == Receipt(100, delivered=100)
-    assert (carried.stopped_by, floor.sqs.sent) == (None, [])
+    assert report.is_closed
+    assert report.summary == floor.rows.summary("b")
+    assert report.summary.is_settled
+    assert report.counts == report.summary.counts == Receipt(100, delivered=100)
+    assert (report.stopped_by, floor.sqs.sent) == (None, [])
     assert floor.fan_out.frames == ["frame 1"]
 
 
@@ -142,7 +142,7 @@ def test_worker_writes_twice_when_one_page_of_each_shard_is_all(floor: _Floor) -
     """A small broadcast is cheap: it is opened and closed."""
     floor.dynamo = FakeDynamo(_rows(3_000))
 
-    floor.carry()
+    floor.deliver()
 
     assert len(floor.rows.writes) == 2
 
@@ -154,10 +154,10 @@ def test_worker_writes_the_account_down_after_each_page(
     monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100), page_rows=1)
 
-    carried = floor.carry()
+    report = floor.deliver()
 
     assert len(floor.rows.writes) >= 10
-    assert carried.summary.counts == Receipt(100, delivered=100)
+    assert report.summary.counts == Receipt(100, delivered=100)
 
 
 def test_worker_writes_the_account_down_when_many_have_failed(
@@ -168,11 +168,11 @@ def test_worker_writes_the_account_down_when_many_have_failed(
     floor.dynamo = FakeDynamo(_rows(100))
     floor.fan_out = FakeFanOut({name: plan(Outcome.FAILED) for name in floor.dynamo.rows})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
     failed = [row for rows in floor.rows.writes for row in rows if isinstance(row, FailedRow)]
     assert [len(row.failed) for row in failed] == [10] * 10
-    assert carried.summary.counts == Receipt(100, failed=100)
+    assert report.summary.counts == Receipt(100, failed=100)
 
 
 def test_worker_deletes_the_rows_of_who_is_gone(floor: _Floor) -> None:
@@ -181,10 +181,10 @@ def test_worker_deletes_the_rows_of_who_is_gone(floor: _Floor) -> None:
     gone = list(floor.dynamo.rows)[:30]
     floor.fan_out = FakeFanOut({name: plan(Outcome.GONE) for name in gone})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert carried.counts == Receipt(60, delivered=30, gone=30)
-    assert carried.stale_rows_left == 0
+    assert report.counts == Receipt(60, delivered=30, gone=30)
+    assert report.stale_rows_left == 0
     assert sorted(floor.dynamo.rows) == sorted(_rows(60))[30:]
     assert sorted(len(batch) for batch in floor.dynamo.batches) == [5, 25]
 
@@ -194,11 +194,11 @@ def test_worker_releases_unread_shards_at_once_when_time_is_up(floor: _Floor) ->
     floor.dynamo = FakeDynamo(_rows(9))
     floor.time.seconds = FAR
 
-    carried = floor.carry()
+    report = floor.deliver()
 
     assert floor.sent == [("0", 0)]
     assert floor.work() == ALL_SHARDS
-    assert (carried.unread_shards, carried.is_closed) == (SHARDS, False)
+    assert (report.unread_shards, report.is_closed) == (SHARDS, False)
     assert isinstance(floor.lease(), Lease)
 
 
@@ -206,7 +206,7 @@ def test_worker_releases_who_was_not_taken_so_that_each_is_reached_once(floor: _
     """Carried to the end, hop by hop, the sums are exact."""
     floor.dynamo, floor.fan_out = FakeDynamo(_rows(100), page_rows=2), FakeFanOut(most=7)
 
-    first = floor.carry()
+    first = floor.deliver()
     last = floor.carry_on()
 
     assert (first.counts.delivered, last.counts.delivered) == (7, 2)
@@ -219,11 +219,11 @@ def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
     floor.dynamo = FakeDynamo(_rows(3_000), page_rows=100)
     floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.1)
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert carried.handed_over > 0
-    assert [delay for _, delay in floor.sent] == [0] * carried.handed_over
-    assert carried.summary.open_slices == carried.handed_over
+    assert report.handed_over > 0
+    assert [delay for _, delay in floor.sent] == [0] * report.handed_over
+    assert report.summary.open_slices == report.handed_over
     assert floor.carry_on().summary.counts == Receipt(3_000, delivered=3_000)
 
 
@@ -232,10 +232,10 @@ def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> 
     floor.dynamo = FakeDynamo(_rows(300), page_rows=100)
     floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.1, is_paced=True)
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert carried.handed_over == 0
-    assert carried.summary.counts == Receipt(300, delivered=300)
+    assert report.handed_over == 0
+    assert report.summary.counts == Receipt(300, delivered=300)
 
 
 def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
@@ -243,7 +243,7 @@ def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
     floor.dynamo = FakeDynamo(_rows(300))
     floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.003)
 
-    assert floor.carry().handed_over == 0
+    assert floor.deliver().handed_over == 0
 
 
 def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
@@ -251,18 +251,18 @@ def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
     floor.dynamo = FakeDynamo({"a": OLD_MS, "b": OLD_MS})
     floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3, throttles=3)})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
     assert floor.sent == [("0", 10)]
     assert floor.work() == _named(Connection("a", OLD_MS, 1))
-    assert (carried.left, carried.counts) == (1, Receipt(2, delivered=1, throttled=3))
+    assert (report.left, report.counts) == (1, Receipt(2, delivered=1, throttled=3))
 
 
 def test_worker_has_stragglers_rest_whoever_else_comes(floor: _Floor) -> None:
     """A message that is delivered again does not use up their rounds; their own one does come."""
     floor.dynamo = FakeDynamo({"a": OLD_MS})
     floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT)})
-    floor.carry()
+    floor.deliver()
     floor.time.run(4)
 
     assert floor.lease() is Refusal.LEASED
@@ -277,7 +277,7 @@ def test_worker_has_stragglers_that_it_gave_away_rest_too(
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
-    floor.carry()
+    floor.deliver()
 
     assert floor.lease("1") is Refusal.LEASED
     floor.time.run(10)
@@ -288,7 +288,7 @@ def test_worker_releases_young_stragglers_until_they_have_come_of_age(floor: _Fl
     """The delay covers the youth of a connection whose 410 may not be true."""
     floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3)})
 
-    floor.carry(floor.open(_named(Connection("a", NOW_MS))))
+    floor.deliver(floor.open(_named(Connection("a", NOW_MS))))
 
     assert floor.sent == [("0", 60)]
 
@@ -302,13 +302,13 @@ def test_worker_gives_stragglers_away_when_there_are_many(
     names = list(floor.dynamo.rows)
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in names[:35]})
 
-    carried = floor.carry()
-    counts = [carried.counts]
+    report = floor.deliver()
+    counts = [report.counts]
     floor.fan_out.settlements.clear()
     floor.carry_on()
 
     assert floor.sent == [("1", 10), ("2", 10), ("3", 10), ("0", 10)]
-    assert carried.handed_over == 3
+    assert report.handed_over == 3
     assert counts == [Receipt(95, delivered=60)]
     assert floor.rows.summary("b").counts == Receipt(95, delivered=95)
 
@@ -324,12 +324,12 @@ def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: 
         }
     )
 
-    carried = floor.carry()
+    report = floor.deliver()
 
     assert floor.sent == [("1", 10), ("0", 0)]
     assert floor.work() == _named(Connection("c0001", OLD_MS))
     assert floor.work("1") == _named(Connection("c0000", OLD_MS, 1))
-    assert carried.counts == Receipt(3, delivered=1)
+    assert report.counts == Receipt(3, delivered=1)
 
 
 def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> None:
@@ -338,7 +338,7 @@ def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> N
     names = list(floor.dynamo.rows)
     floor.fan_out = FakeFanOut(dict.fromkeys(names, plan(Outcome.LEFT)), most=20)
 
-    floor.carry()
+    floor.deliver()
 
     assert floor.sent == [("1", 10), ("0", 0)]
     assert len(floor.work("1").connections) == 20
@@ -349,9 +349,9 @@ def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
     """The last round ends in failed; the id and the reason are kept."""
     floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT)})
 
-    carried = floor.carry(floor.open(_named(Connection("a", OLD_MS, MAX_ROUNDS - 1))))
+    report = floor.deliver(floor.open(_named(Connection("a", OLD_MS, MAX_ROUNDS - 1))))
 
-    assert (carried.counts, carried.left, floor.sent) == (Receipt(0, failed=1), 0, [])
+    assert (report.counts, report.left, floor.sent) == (Receipt(0, failed=1), 0, [])
     failed = floor.rows.items["broadcast#b", "failed#0#000000"]["failed"]["S"]
     assert json.loads(failed) == [["a", "planned"]]
 
@@ -361,11 +361,11 @@ def test_worker_rests_when_it_is_forbidden(floor: _Floor) -> None:
     named = tuple(Connection(name, OLD_MS) for name in "abc")
     floor.fan_out = FakeFanOut({"b": left(Verdict.FORBIDDEN)}, most=2, forbidden=True)
 
-    carried = floor.carry(floor.open(_named(*named)))
+    report = floor.deliver(floor.open(_named(*named)))
 
     assert set(floor.work().connections) == set(named[1:])
     assert floor.sent == [("0", 5)]
-    assert (carried.trouble, carried.counts.ended) == (Trouble.FORBIDDEN, 1)
+    assert (report.trouble, report.counts.ended) == (Trouble.FORBIDDEN, 1)
     assert floor.piece().outage == Outage(NOW_MS, 1)
 
 
@@ -375,7 +375,7 @@ def test_worker_fails_a_few_that_are_refused(floor: _Floor) -> None:
     refused = list(floor.dynamo.rows)[:3]
     floor.fan_out = FakeFanOut({name: left(Verdict.FORBIDDEN) for name in refused})
 
-    first = floor.carry()
+    first = floor.deliver()
     last = floor.carry_on()
 
     assert (first.trouble, first.left, first.reasons) == (None, 3, {"planned": 3})
@@ -390,7 +390,7 @@ def test_worker_fails_an_audience_of_one_that_is_refused(floor: _Floor) -> None:
     floor.dynamo = FakeDynamo(_rows(1))
     floor.fan_out = FakeFanOut({"c0000": left(Verdict.FORBIDDEN)})
 
-    floor.carry()
+    floor.deliver()
     last = floor.carry_on()
 
     assert last.summary.counts == Receipt(1, failed=1)
@@ -401,9 +401,9 @@ def test_worker_waits_with_an_audience_of_one_that_is_refused(floor: _Floor) -> 
     floor.dynamo = FakeDynamo(_rows(1))
     floor.fan_out = FakeFanOut({"c0000": left(Verdict.FORBIDDEN)})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert (carried.trouble, floor.sent) == (Trouble.FORBIDDEN, [("0", 5)])
+    assert (report.trouble, floor.sent) == (Trouble.FORBIDDEN, [("0", 5)])
     assert floor.work() == _named(Connection("c0000", OLD_MS, 0))
 
 
@@ -422,10 +422,10 @@ def test_worker_fails_no_connection_for_what_everyone_hears(
     floor.dynamo = FakeDynamo(_rows(20))
     floor.fan_out = FakeFanOut({name: left(verdict) for name in floor.dynamo.rows})
 
-    found = [floor.carry()]
+    found = [floor.deliver()]
     for _ in range(7):
         floor.time.run(floor.sent[-1][1])
-        found.append(floor.carry(floor.lease()))
+        found.append(floor.deliver(floor.lease()))
     floor.fan_out.settlements.clear()
     last = floor.carry_on()
 
@@ -441,10 +441,10 @@ def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -
     lost = list(floor.dynamo.rows)[:15]
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in lost})
 
-    floor.carry()
+    floor.deliver()
     for _ in range(2):
         floor.time.run(floor.sent[-1][1])
-        floor.carry(floor.lease())
+        floor.deliver(floor.lease())
 
     assert [delay for _, delay in floor.sent] == [60, 120, 180]
     assert floor.piece().counts.failed == 0
@@ -458,10 +458,10 @@ def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_fo
     full = {name: left(Verdict.THROTTLED) for name in list(floor.dynamo.rows)[:40]}
     floor.fan_out = FakeFanOut(full)
 
-    floor.carry()
+    floor.deliver()
     for _ in range(2):
         floor.time.run(floor.sent[-1][1])
-        floor.carry(floor.lease())
+        floor.deliver(floor.lease())
 
     assert [delay for _, delay in floor.sent] == [10, 120, 180]
     assert floor.piece().counts == Receipt(100, delivered=60)
@@ -472,15 +472,15 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
     floor.dynamo = FakeDynamo(_rows(20))
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
 
-    carried = floor.carry()
-    while not carried.given_up:
+    report = floor.deliver()
+    while not report.given_up:
         floor.time.run(floor.sent[-1][1])
-        carried = floor.carry(floor.lease())
+        report = floor.deliver(floor.lease())
 
     assert floor.time.epoch_ms - NOW_MS == 3_600_000
-    assert carried.given_up.startswith("@connections did not answer: planned; check CALLBACK_URL")
-    assert carried.given_up.endswith("; waited for 3600 s")
-    assert floor.piece().given_up == carried.given_up[:200]
+    assert report.given_up.startswith("@connections did not answer: planned; check CALLBACK_URL")
+    assert report.given_up.endswith("; waited for 3600 s")
+    assert floor.piece().given_up == report.given_up[:200]
     assert len(floor.work().connections) == 20
 
 
@@ -488,16 +488,16 @@ def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
     """The worker that has the slice now goes on with it: it is no dead letter."""
     floor.dynamo = FakeDynamo(_rows(20))
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
-    floor.carry()
+    floor.deliver()
     floor.time.run(3_600)
     held = floor.lease()
     floor.time.run(LEASE_MS / 1000)
     assert isinstance(floor.lease(), Lease)
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
 
-    assert isinstance(carried.stopped_by, LeaseLostError)
-    assert not carried.given_up
+    assert isinstance(report.stopped_by, LeaseLostError)
+    assert not report.given_up
 
 
 @pytest.mark.parametrize(("answered", "outage"), [(9, (NOW_MS, 2)), (11, (NOW_MS + 5_000, 1))])
@@ -507,14 +507,14 @@ def test_worker_begins_another_outage_when_most_posts_were_answered_before(
     """The endpoint was back meanwhile: that time is not waited for, and rests are short again."""
     named = tuple(Connection(f"c{number}", OLD_MS) for number in range(40))
     floor.fan_out = FakeFanOut(most=0, forbidden=True)
-    floor.carry(floor.open(_named(*named)))
+    floor.deliver(floor.open(_named(*named)))
     floor.time.run(5)
     lost = {one.id: left(Verdict.LOST) for one in named[:10]}
     floor.fan_out = FakeFanOut(lost, most=10 + answered, forbidden=True)
 
-    carried = floor.carry(floor.lease())
+    report = floor.deliver(floor.lease())
 
-    assert carried.trouble is Trouble.FORBIDDEN
+    assert report.trouble is Trouble.FORBIDDEN
     assert floor.piece().outage == Outage(*outage)
 
 
@@ -523,7 +523,7 @@ def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _
     floor.dynamo = FakeDynamo(_rows(20))
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
 
-    floor.carry(floor.open(ttl_ms=12_000))
+    floor.deliver(floor.open(ttl_ms=12_000))
     last = floor.carry_on()
 
     assert [delay for _, delay in floor.sent] == [5, 7]
@@ -534,16 +534,16 @@ def test_worker_calls_nothing_an_outage_when_it_has_not_posted(floor: _Floor) ->
     """The time to live has ended in an outage, and nothing can be read: SQS brings it again."""
     floor.dynamo = FakeDynamo(_rows(400), page_rows=3)
     floor.fan_out = FakeFanOut(most=0, forbidden=True)
-    floor.carry(floor.open(ttl_ms=3_000))
+    floor.deliver(floor.open(ttl_ms=3_000))
     floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
     floor.time.run(3)
-    floor.carry(floor.lease())
+    floor.deliver(floor.lease())
     sent = list(floor.sent)
 
-    carried = floor.carry(floor.lease())
+    report = floor.deliver(floor.lease())
 
-    assert isinstance(carried.failure, ReadError)
-    assert carried.trouble is None
+    assert isinstance(report.failure, ReadError)
+    assert report.trouble is None
     assert floor.sent == sent
 
 
@@ -556,12 +556,12 @@ def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
     refused = {name: left(Verdict.FORBIDDEN) for name in names[:40:2]}
     floor.fan_out = FakeFanOut(refused, most=59)
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert carried.trouble is Trouble.FORBIDDEN
+    assert report.trouble is Trouble.FORBIDDEN
     assert floor.sent == [("1", 5), ("0", 0)]
     assert floor.piece("1").outage == Outage(NOW_MS, 1)
-    assert floor.piece("1").delivered_before == carried.counts.delivered
+    assert floor.piece("1").delivered_before == report.counts.delivered
     assert floor.piece().outage == Outage()
 
 
@@ -576,7 +576,7 @@ def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
     held = floor.open()
     floor.rows.faults = [*faults]
 
-    floor.carry(held)
+    floor.deliver(held)
 
     pieces = [floor.piece(slice_id) for slice_id, _ in floor.sent]
     assert sum(len(piece.work.connections) for piece in pieces) == 50
@@ -596,9 +596,9 @@ def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
     floor.ledger.split(held, Backlog(), counts, (), (_named(*refused),), deadline=FAR)
     floor.fan_out = FakeFanOut({one.id: left(Verdict.FORBIDDEN) for one in refused})
 
-    carried = floor.carry(floor.lease("1"))
+    report = floor.deliver(floor.lease("1"))
 
-    assert carried.trouble is None
+    assert report.trouble is None
     assert {one.rounds for one in floor.work("1").connections} == {2}
 
 
@@ -607,9 +607,9 @@ def test_worker_that_rested_asks_before_it_posts_to_all(floor: _Floor) -> None:
     floor.dynamo = FakeDynamo(_rows(40))
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
 
-    floor.carry()
+    floor.deliver()
     floor.time.run(5)
-    floor.carry(floor.lease())
+    floor.deliver(floor.lease())
 
     assert floor.fan_out.probing == [False, True]
 
@@ -618,17 +618,17 @@ def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> No
     """A slice that rested goes back with its hour as it was: no post was made."""
     floor.dynamo = FakeDynamo(_rows(40))
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows}, most=37)
-    floor.carry()
+    floor.deliver()
     before = floor.piece().outage
     floor.ledger.release(
         _held(floor.lease_after(5)), ALL_SHARDS, Receipt(), (), deadline=FAR, outage=before
     )
     floor.dynamo.unreadable = {f"all#{shard}" for shard in range(SHARDS)}
 
-    carried = floor.carry(floor.lease())
+    report = floor.deliver(floor.lease())
 
-    assert (carried.trouble, floor.piece().outage) == (None, before)
-    assert isinstance(carried.failure, ReadError)
+    assert (report.trouble, floor.piece().outage) == (None, before)
+    assert isinstance(report.failure, ReadError)
 
 
 def test_worker_raises_nothing_and_reports_what_was_saved_when_nothing_could_be_read(
@@ -637,9 +637,9 @@ def test_worker_raises_nothing_and_reports_what_was_saved_when_nothing_could_be_
     """A failed read before anyone ended: the message goes back."""
     floor.dynamo = FakeDynamo(unreadable={f"all#{shard}" for shard in range(SHARDS)})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert isinstance(carried.failure, ReadError)
+    assert isinstance(report.failure, ReadError)
     assert isinstance(floor.lease(), Lease)
 
 
@@ -647,12 +647,12 @@ def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read(floor: _Floo
     """Only that shard is left, with a delay, and the account says why."""
     floor.dynamo = FakeDynamo(_rows(300), page_rows=2, unreadable={"all#3"})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
     assert floor.work() == Backlog((ShardCursor(3),))
     assert floor.sent == [("0", STOPPED_DELAY_SECONDS)]
-    assert carried.counts.delivered == sum(shard_of(name) != 3 for name in floor.dynamo.rows)
-    assert isinstance(carried.stopped_by, ReadError)
+    assert report.counts.delivered == sum(shard_of(name) != 3 for name in floor.dynamo.rows)
+    assert isinstance(report.stopped_by, ReadError)
 
 
 def test_worker_raises_when_the_slice_cannot_be_sent(floor: _Floor) -> None:
@@ -660,10 +660,10 @@ def test_worker_raises_when_the_slice_cannot_be_sent(floor: _Floor) -> None:
     floor.sqs.broken = {"slices"}
     floor.time.seconds = FAR
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert isinstance(carried.failure, StorageError)
-    assert "slice 0 of b not sent" in str(carried.failure)
+    assert isinstance(report.failure, StorageError)
+    assert "slice 0 of b not sent" in str(report.failure)
     assert isinstance(floor.lease(), Lease)
 
 
@@ -679,10 +679,10 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
     )
     floor.time.run(LEASE_MS / 1000)
 
-    carried = floor.carry(floor.lease())
+    report = floor.deliver(floor.lease())
 
     assert floor.sent == [("1", 0), ("2", 0)]
-    assert carried.is_closed
+    assert report.is_closed
     assert held.summary.open_slices == 3
     assert floor.carry_on().summary.slices == 3
 
@@ -693,7 +693,7 @@ def test_worker_that_announces_slices_again_lets_stragglers_rest(floor: _Floor) 
     floor.ledger.split(floor.open(), Backlog(), Receipt(2), (), parts, deadline=FAR)
     floor.time.run(LEASE_MS / 1000)
 
-    floor.carry(floor.lease())
+    floor.deliver(floor.lease())
 
     assert floor.sent == [("1", 20), ("2", 10), ("3", 0)]
 
@@ -707,7 +707,7 @@ def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
     floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
     floor.sqs.refusals = 1
 
-    floor.carry()
+    floor.deliver()
 
     assert floor.sent == [("1", 10), ("0", 10)]
 
@@ -721,12 +721,12 @@ def test_worker_gives_up_slices_of_as_many_stragglers_as_one_names(
     floor.dynamo = FakeDynamo(_rows(clients))
     floor.fan_out = FakeFanOut(dict.fromkeys(floor.dynamo.rows, left(Verdict.THROTTLED)))
 
-    all_carried = [floor.carry()]
+    all_carried = [floor.deliver()]
     for message in floor.sqs.sent:  # grows
         floor.time.run(message["DelaySeconds"])
         held = floor.lease(json.loads(message["MessageBody"])["slice"])
         if isinstance(held, Lease):
-            all_carried.append(floor.carry(held))
+            all_carried.append(floor.deliver(held))
         assert floor.time.seconds < 6 * 3_600
 
     given_up = [one for one in all_carried if one.given_up]
@@ -746,12 +746,12 @@ def test_worker_stops_when_its_lease_was_lost(
     other = floor.lease()
     before = dict(floor.rows.items)
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
 
-    assert isinstance(carried.stopped_by, LeaseLostError)
+    assert isinstance(report.stopped_by, LeaseLostError)
     assert (floor.rows.items, floor.sent) == (before, [])
-    assert not carried.is_closed
-    assert floor.carry(other).summary.counts == Receipt(100, delivered=100)
+    assert not report.is_closed
+    assert floor.deliver(other).summary.counts == Receipt(100, delivered=100)
 
 
 def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None:
@@ -760,12 +760,12 @@ def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None
     held = floor.open()
     floor.rows.faults = [Fault.REFUSED]
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
     floor.time.run(LEASE_MS / 1000)
 
-    assert isinstance(carried.failure, WriteError)
-    assert carried.counts == Receipt()
-    assert floor.carry(floor.lease()).summary.counts == Receipt(10, delivered=10)
+    assert isinstance(report.failure, WriteError)
+    assert report.counts == Receipt()
+    assert floor.deliver(floor.lease()).summary.counts == Receipt(10, delivered=10)
 
 
 def test_worker_releases_a_slice_with_nothing_left_when_it_cannot_be_closed(
@@ -776,11 +776,11 @@ def test_worker_releases_a_slice_with_nothing_left_when_it_cannot_be_closed(
     held = floor.open()
     floor.rows.is_busy = lambda rows: len(rows) > 1
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
     floor.rows.is_busy = lambda _: False
     last = floor.carry_on()
 
-    assert (carried.is_closed, carried.failure, floor.sent) == (False, None, [("0", 0)])
+    assert (report.is_closed, report.failure, floor.sent) == (False, None, [("0", 0)])
     assert floor.time.seconds >= FAR
     assert last.summary.counts == Receipt(10, delivered=10)
     assert len(floor.fan_out.frames) == 1
@@ -793,9 +793,9 @@ def test_worker_goes_on_posting_when_a_checkpoint_cannot_be_written(floor: _Floo
     held = floor.open()
     floor.rows.is_busy = lambda _: floor.time.seconds < 3.0
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
 
-    assert carried.summary.counts == Receipt(100, delivered=100)
+    assert report.summary.counts == Receipt(100, delivered=100)
     assert floor.fan_out.paused > 0
     assert floor.fan_out.most_unsaved <= 21
 
@@ -811,13 +811,13 @@ def test_worker_keeps_what_it_cannot_give_away(
     held = floor.open()
     floor.rows.is_busy = lambda rows: len(rows) > 2
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
     floor.rows.is_busy = lambda _: False
     floor.fan_out.settlements.clear()
     last = floor.carry_on()
 
-    assert carried.handed_over == 0
-    assert carried.left == 15
+    assert report.handed_over == 0
+    assert report.left == 15
     assert last.summary.counts == Receipt(50, delivered=50)
 
 
@@ -826,9 +826,9 @@ def test_worker_never_raises_for_its_clean_up(floor: _Floor) -> None:
     floor.dynamo = FakeDynamo(_rows(60), write_errors=[MemoryError("injected")] * 9)
     floor.fan_out = FakeFanOut({name: plan(Outcome.GONE) for name in floor.dynamo.rows})
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert (carried.is_closed, carried.stale_rows_left) == (True, 60)
+    assert (report.is_closed, report.stale_rows_left) == (True, 60)
     sweeping = [one for one in enumerate_threads() if one.name.startswith("sweep")]
     for thread in sweeping:
         thread.join(10)
@@ -842,10 +842,10 @@ def test_worker_waits_when_dynamodb_is_busy_at_the_end(floor: _Floor, fault: Fau
     held = floor.open()
     floor.rows.faults = [fault] * 3
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
 
-    assert carried.is_closed
-    assert floor.rows.summary("b").counts == carried.counts == Receipt(10, delivered=10)
+    assert report.is_closed
+    assert floor.rows.summary("b").counts == report.counts == Receipt(10, delivered=10)
     assert len(floor.fan_out.frames) == 1
 
 
@@ -861,10 +861,10 @@ def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> 
         }
     )
 
-    carried = floor.carry()
+    report = floor.deliver()
 
-    assert carried.counts == Receipt(100, delivered=40, gone=10, failed=20)
-    assert carried.left == 30
+    assert report.counts == Receipt(100, delivered=40, gone=10, failed=20)
+    assert report.left == 30
     assert floor.carry_on().summary.counts == Receipt(100, delivered=40, gone=10, failed=50)
 
 
@@ -874,11 +874,11 @@ def test_worker_posts_to_nobody_when_the_broadcast_is_too_old(floor: _Floor) -> 
     held = floor.open(ttl_ms=1_000)
     floor.time.run(1)
 
-    carried = floor.carry(held)
+    report = floor.deliver(held)
 
     assert floor.fan_out.frames == []
-    assert carried.summary.counts == Receipt(100, expired=100)
-    assert carried.summary.is_settled
+    assert report.summary.counts == Receipt(100, expired=100)
+    assert report.summary.is_settled
 
 
 def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) -> None:
@@ -891,11 +891,11 @@ def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) ->
         seconds_per_post=0.01,
     )
 
-    carried = floor.carry(floor.open(ttl_ms=500))
+    report = floor.deliver(floor.open(ttl_ms=500))
 
-    delivered = carried.counts.delivered
+    delivered = report.counts.delivered
     assert delivered in (49, 50)
-    assert carried.summary.counts == Receipt(100, delivered=delivered, expired=100 - delivered)
+    assert report.summary.counts == Receipt(100, delivered=delivered, expired=100 - delivered)
     assert NOW_MS + 500 <= floor.time.epoch_ms <= NOW_MS + 510
 
 
@@ -904,7 +904,7 @@ def test_worker_lets_stragglers_rest_no_longer_than_the_time_to_live(floor: _Flo
     floor.dynamo = FakeDynamo(_rows(10))
     floor.fan_out = FakeFanOut({"c0003": plan(Outcome.LEFT)})
 
-    floor.carry(floor.open(ttl_ms=1_400))
+    floor.deliver(floor.open(ttl_ms=1_400))
     last = floor.carry_on()
 
     assert floor.sent == [("0", 2)]
@@ -918,7 +918,7 @@ def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor
     held = floor.open(ttl_ms=1_000)
     floor.time.run(1)
 
-    first = floor.carry(held)
+    first = floor.deliver(held)
     floor.time.seconds = 0
     last = floor.carry_on()
 
@@ -930,6 +930,6 @@ def test_worker_posts_to_everyone_when_the_broadcast_is_young_enough(floor: _Flo
     """A time to live that is not reached changes nothing."""
     floor.dynamo = FakeDynamo(_rows(10))
 
-    carried = floor.carry(floor.open(ttl_ms=1))
+    report = floor.deliver(floor.open(ttl_ms=1))
 
-    assert carried.summary.counts == Receipt(10, delivered=10)
+    assert report.summary.counts == Receipt(10, delivered=10)

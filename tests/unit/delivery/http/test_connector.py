@@ -14,7 +14,7 @@ import pytest
 from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import READ, HttpConnection
-from delivery.http.http1_response import Answer
+from delivery.http.http1_response import Response
 from delivery.http.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
 from testbed.model.fakes import FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
@@ -39,7 +39,7 @@ def _answer_one(server: socket.socket) -> None:
     wait_for_end(server)
 
 
-def _drive(http: HttpConnection) -> Answer:
+def _drive(http: HttpConnection) -> Response:
     """Open a connection, and post on it until it has an answer, or raises."""
     with closing(http):
         while not http.open_on():
@@ -114,7 +114,7 @@ def test_connector_opens_plain_connections_to_an_http_endpoint(make: Make) -> No
 
         answer = _drive(connector.open())
 
-    assert answer == Answer(200, b"{}")
+    assert answer == Response(200, b"{}")
 
 
 def test_connector_uses_no_tls_for_an_http_endpoint(
@@ -142,7 +142,7 @@ def test_connector_opens_verified_connections_to_an_https_endpoint(
 
         answer = _drive(connector.open())
 
-    assert answer == Answer(200, b"{}")
+    assert answer == Response(200, b"{}")
 
 
 def test_connector_refuses_a_server_with_another_name(make: Make, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_connector_looks_up_anew_after_a_failure(
 
         connector.resolve(PATIENCE_SECONDS)
 
-        assert _drive(connector.open()) == Answer(200, b"{}")
+        assert _drive(connector.open()) == Response(200, b"{}")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from delivery.http.connector import tls_context
 from delivery.http.http1_connection import READ, WRITE, ClosedError, HttpConnection, Wrap
 from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import MAX_ANSWER_BYTES, Answer
+from delivery.http.http1_response import MAX_ANSWER_BYTES, Response
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from tests.support.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset, unused_port
 
@@ -66,7 +66,7 @@ class Ends:
                 is_readable(self.server, 0.01)
         return data
 
-    def answer(self, data: bytes) -> Answer | None:
+    def answer(self, data: bytes) -> Response | None:
         """Send bytes from the server in one piece, and return what the client makes of them."""
         assert self.server.send(data) == len(data)
         assert is_readable(self.http)
@@ -116,7 +116,7 @@ def test_connection_carries_one_post_after_another(ends: Ends) -> None:
     """The same connection, a new answer each time."""
     http = ends.http
 
-    for number, expected in enumerate([Answer(200, b"{}"), Answer(410)], start=1):
+    for number, expected in enumerate([Response(200, b"{}"), Response(410)], start=1):
         http.send(POST)
         received = ends.receive(len(POST))
         heard_before = http.has_heard
@@ -145,7 +145,7 @@ def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(end
 
     assert interest == READ | WRITE
     assert received == post
-    assert answer == Answer(200, b"{}")
+    assert answer == Response(200, b"{}")
     assert ends.http.interest == READ
 
 
@@ -155,7 +155,7 @@ def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) 
 
     answer = ends.answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 
-    assert answer == Answer(413, b"", keeps_alive=False)
+    assert answer == Response(413, b"", keeps_alive=False)
 
 
 def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
@@ -191,7 +191,7 @@ def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
 
     answers = [ends.answer(OK[n : n + 1]) for n in range(len(OK))]
 
-    assert answers == [None] * (len(OK) - 1) + [Answer(200, b"{}")]
+    assert answers == [None] * (len(OK) - 1) + [Response(200, b"{}")]
 
 
 @pytest.mark.parametrize("stray", STRAY)
@@ -202,7 +202,7 @@ def test_connection_is_given_up_when_bytes_come_with_the_answer(ends: Ends, stra
 
     answer = ends.answer(GONE + stray)
 
-    assert answer == Answer(410, b"", keeps_alive=False)
+    assert answer == Response(410, b"", keeps_alive=False)
 
 
 def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends) -> None:
@@ -216,7 +216,7 @@ def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends
     answer = tls_ends.answer(data + OK)
 
     assert len(data) == 4096
-    assert answer == Answer(410, b"y" * 4000, keeps_alive=False)
+    assert answer == Response(410, b"y" * 4000, keeps_alive=False)
 
 
 @pytest.mark.parametrize("stray", STRAY)
@@ -228,7 +228,7 @@ def test_connection_is_not_quiet_when_bytes_come_after_the_answer(ends: Ends, st
 
     ends.server.send(stray)
 
-    assert answer == Answer(200, b"{}")
+    assert answer == Response(200, b"{}")
     assert is_readable(ends.http)
     assert not ends.http.is_quiet()
 
@@ -287,7 +287,7 @@ def test_connection_is_closed_within_the_answer(ends: Ends) -> None:
     ends.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     ends.server.close()
 
-    assert _advance(ends.http) == Answer(200, b"", keeps_alive=False)
+    assert _advance(ends.http) == Response(200, b"", keeps_alive=False)
 
 
 def test_connection_keeps_the_status_when_it_is_reset_within_the_answer(ends: Ends) -> None:
@@ -299,7 +299,7 @@ def test_connection_keeps_the_status_when_it_is_reset_within_the_answer(ends: En
 
     with suppress(ConnectionResetError):
         assert _advance(ends.http) == ends.http.end()
-    assert ends.http.end() == Answer(410, b"", keeps_alive=False)
+    assert ends.http.end() == Response(410, b"", keeps_alive=False)
 
 
 def test_connection_refuses_garbage(ends: Ends) -> None:
@@ -342,7 +342,7 @@ def test_connection_fails_when_it_is_refused(
     http.close()
 
 
-def _advance(http: HttpConnection) -> Answer | None:
+def _advance(http: HttpConnection) -> Response | None:
     """Go on as soon as something has come."""
     assert is_readable(http, PATIENCE_SECONDS)
     return http.advance()

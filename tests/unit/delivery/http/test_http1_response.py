@@ -12,8 +12,8 @@ from delivery.http.http1_response import (
     MAX_ANSWER_BYTES,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
-    Answer,
-    AnswerParser,
+    Response,
+    ResponseParser,
 )
 
 ENOUGH = settings(max_examples=200, deadline=None)
@@ -29,20 +29,20 @@ EVERY_RULE = b"".join(
         b"000\r\nTrailer: yes\r\nother: no\r\n\r\n",
     ]
 )
-EVERY_RULE_ANSWER = Answer(410, b'{"a0\r\n\r\n\r\n\r\n}')
+EVERY_RULE_ANSWER = Response(410, b'{"a0\r\n\r\n\r\n\r\n}')
 
 
-def _read(*pieces: bytes) -> Answer | None:
+def _read(*pieces: bytes) -> Response | None:
     """Return the answer to be read from pieces; expects none before the last."""
-    parser = AnswerParser()
+    parser = ResponseParser()
     for piece in pieces[:-1]:
         assert parser.feed(piece) is None
     return parser.feed(pieces[-1])
 
 
-def _outcome(pieces: list[bytes]) -> Answer | type[MalformedAnswerError] | None:
+def _outcome(pieces: list[bytes]) -> Response | type[MalformedAnswerError] | None:
     """Return what comes of any bytes; whatever else is raised is the test's failure."""
-    parser = AnswerParser()
+    parser = ResponseParser()
     try:
         for piece in pieces:
             answer = parser.feed(piece)
@@ -67,7 +67,7 @@ class Stream:
     """Valid bytes of one answer, and the answer."""
 
     data: bytes
-    answer: Answer
+    answer: Response
 
 
 @st.composite
@@ -93,7 +93,7 @@ def streams(draw: st.DrawFn) -> Stream:
     lines = [b"HTTP/1.%b %d%b" % (minor, status, phrase), *fields, b"", b""]
     news = b"".join(draw(st.lists(_NEWS, max_size=3)))
     keeps_alive = minor == b"1" and b"close" not in closes.lower()
-    answer = Answer(status, body if has_body else b"", keeps_alive)
+    answer = Response(status, body if has_body else b"", keeps_alive)
     return Stream(news + b"\r\n".join(lines) + rest, answer)
 
 
@@ -138,7 +138,7 @@ def _chunked(draw: st.DrawFn, body: bytes) -> bytes:
 
 @ENOUGH
 @given(stream=streams(), cuts=CUTS)
-@example(stream=Stream(OK, Answer(200, b"{}")), cuts=[])
+@example(stream=Stream(OK, Response(200, b"{}")), cuts=[])
 @example(stream=Stream(EVERY_RULE, EVERY_RULE_ANSWER), cuts=[])
 def test_parser_reads_the_same_answer_however_it_is_cut(stream: Stream, cuts: list[int]) -> None:
     """It is whole with its last byte, not before."""
@@ -191,12 +191,12 @@ def test_parser_makes_an_answer_or_its_own_error_of_garbage(data: bytes, cuts: l
     """Nothing else is raised, and the pieces do not matter to whether there is an answer."""
     whole, cut = _outcome([data]), _outcome(_cut(data, cuts))
 
-    assert isinstance(whole, Answer | None) or whole is MalformedAnswerError
+    assert isinstance(whole, Response | None) or whole is MalformedAnswerError
     assert _status(whole) == _status(cut)
 
 
-def _status(outcome: Answer | type[MalformedAnswerError] | None) -> object:
-    return outcome.status if isinstance(outcome, Answer) else outcome
+def _status(outcome: Response | type[MalformedAnswerError] | None) -> object:
+    return outcome.status if isinstance(outcome, Response) else outcome
 
 
 @ENOUGH
@@ -215,7 +215,7 @@ def test_parser_takes_a_damaged_answer_for_an_answer_or_an_error(
 
     outcome = _outcome([damaged])
 
-    assert isinstance(outcome, Answer | None) or outcome is MalformedAnswerError
+    assert isinstance(outcome, Response | None) or outcome is MalformedAnswerError
 
 
 @settings(max_examples=60, deadline=None)
@@ -241,7 +241,7 @@ def test_parser_ends_with_every_endless_answer(start: bytes, unit: bytes) -> Non
     """A server that never stops sending holds neither our time nor our memory."""
     endless = unit * (PIECE_BYTES // len(unit) + 1)
     pieces = [start, *[endless] * (MAX_ANSWER_BYTES // PIECE_BYTES + 1)]
-    parser = AnswerParser()
+    parser = ResponseParser()
 
     with pytest.raises((MalformedAnswerError, StopIteration)):  # noqa: PT012 - one step of many
         for piece in pieces:
@@ -253,51 +253,54 @@ def test_parser_ends_with_every_endless_answer(start: bytes, unit: bytes) -> Non
 @pytest.mark.parametrize(
     ("data", "answer"),
     [
-        (b"HTTP/1.1 200\r\nContent-Length:0\r\n\r\n", Answer(200)),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", Answer(204)),
-        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", Answer(204)),
-        (b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", Answer(304)),
-        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", Answer(200, b"{}", keeps_alive=False)),
-        (b"HTTP/1.0 204 No Content\r\n\r\n", Answer(204, b"", keeps_alive=False)),
-        (b"HTTP/1.1 200 OK\r\ncontent-length:  2  \r\n\r\n{}", Answer(200, b"{}")),
+        (b"HTTP/1.1 200\r\nContent-Length:0\r\n\r\n", Response(200)),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", Response(204)),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", Response(204)),
+        (b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", Response(304)),
+        (
+            b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+            Response(200, b"{}", keeps_alive=False),
+        ),
+        (b"HTTP/1.0 204 No Content\r\n\r\n", Response(204, b"", keeps_alive=False)),
+        (b"HTTP/1.1 200 OK\r\ncontent-length:  2  \r\n\r\n{}", Response(200, b"{}")),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            Answer(200, b"", keeps_alive=False),
+            Response(200, b"", keeps_alive=False),
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nCONNECTION:Close\r\n\r\n",
-            Answer(200, b"", keeps_alive=False),
+            Response(200, b"", keeps_alive=False),
         ),
         (
             b"HTTP/1.1 200 OK\r\nConnection: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            Answer(200, b"", keeps_alive=False),
+            Response(200, b"", keeps_alive=False),
         ),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Answer(200)),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Response(200)),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
-            Answer(200, b"", keeps_alive=False),
+            Response(200, b"", keeps_alive=False),
         ),
     ],
 )
-def test_parser_reads_an_answer(data: bytes, answer: Answer) -> None:
+def test_parser_reads_an_answer(data: bytes, answer: Response) -> None:
     """Each rule of RFC 9112 about where an answer ends, and whether the next may follow."""
     assert _read(data) == answer
 
 
 def test_parser_does_not_wait_for_a_body_that_only_the_end_of_the_connection_ends() -> None:
     """The status is all that is needed; the connection is not used again."""
-    assert _read(b"HTTP/1.1 410 Gone\r\n\r\n") == Answer(410, b"", keeps_alive=False)
+    assert _read(b"HTTP/1.1 410 Gone\r\n\r\n") == Response(410, b"", keeps_alive=False)
 
 
 def test_parser_waits_for_the_answer_after_informational_ones() -> None:
     """A 1xx is no answer, whatever it says about a body or the connection."""
-    parser = AnswerParser()
+    parser = ResponseParser()
 
     news = parser.feed(b"HTTP/1.1 100 Continue\r\nConnection: close\r\nContent-Length: 9\r\n\r\n")
 
     assert news is None
     assert parser.end() is None
-    assert parser.feed(OK) == Answer(200, b"{}")
+    assert parser.feed(OK) == Response(200, b"{}")
 
 
 @pytest.mark.parametrize("stray", [b"x", b"\r\n", OK])
@@ -314,7 +317,7 @@ def test_parser_gives_up_the_connection_when_bytes_follow_the_answer(
     followed = _read(data + stray)
 
     assert alone.keeps_alive
-    assert followed == Answer(alone.status, alone.body, keeps_alive=False)
+    assert followed == Response(alone.status, alone.body, keeps_alive=False)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +331,7 @@ def test_parser_gives_up_the_connection_when_bytes_follow_the_answer(
 )
 def test_parser_answers_without_the_body_when_that_is_too_large(head: bytes) -> None:
     """The status counts; the connection is given up."""
-    assert _read(head) == Answer(200, b"", keeps_alive=False)
+    assert _read(head) == Response(200, b"", keeps_alive=False)
 
 
 def test_parser_answers_with_the_chunks_so_far_when_they_become_too_large() -> None:
@@ -338,7 +341,7 @@ def test_parser_answers_with_the_chunks_so_far_when_they_become_too_large() -> N
 
     answer = _read(head + chunk, chunk, b"1\r\n")
 
-    assert answer == Answer(200, b"x" * MAX_BODY_BYTES, keeps_alive=False)
+    assert answer == Response(200, b"x" * MAX_BODY_BYTES, keeps_alive=False)
 
 
 def test_parser_reads_the_largest_body_and_head_that_it_takes() -> None:
@@ -348,7 +351,7 @@ def test_parser_reads_the_largest_body_and_head_that_it_takes() -> None:
 
     answer = _read(head + b"y" * MAX_BODY_BYTES)
 
-    assert answer == Answer(200, b"y" * MAX_BODY_BYTES)
+    assert answer == Response(200, b"y" * MAX_BODY_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +373,7 @@ def test_parser_refuses_what_is_oversized(data: bytes) -> None:
 
 def test_parser_refuses_news_without_end() -> None:
     """Each of them is right, but there is never an answer."""
-    parser = AnswerParser()
+    parser = ResponseParser()
     news = b"HTTP/1.1 100 Continue\r\n\r\n" * 40
 
     for _ in range(MAX_ANSWER_BYTES // len(news)):
@@ -432,16 +435,16 @@ def test_parser_refuses_what_is_malformed(data: bytes) -> None:
         (b"", None),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r", None),
         (b"HTTP/1.1 100 Continue\r\n\r\n", None),
-        (b"HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\n{", Answer(410, b"", keeps_alive=False)),
+        (b"HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\n{", Response(410, b"", keeps_alive=False)),
         (
             b"HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n5",
-            Answer(410, b"{", keeps_alive=False),
+            Response(410, b"{", keeps_alive=False),
         ),
     ],
 )
-def test_parser_ends_with_the_status_if_that_has_come(data: bytes, answer: Answer | None) -> None:
+def test_parser_ends_with_the_status_if_that_has_come(data: bytes, answer: Response | None) -> None:
     """When the connection ends early, the status is answer enough."""
-    parser = AnswerParser()
+    parser = ResponseParser()
     parser.feed(data)
 
     assert parser.end() == answer

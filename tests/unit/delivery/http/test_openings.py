@@ -487,9 +487,9 @@ def test_pool_looks_the_host_up_anew_when_a_connection_is_lost_with_its_post(
             assert is_reset.wait(PATIENCE_SECONDS)
             assert is_readable(pool._idle[0])
             with pytest.raises(OSError, match=r".+"):
-                pool.carry(Post(Connection("a", 0)), REQUEST)
+                pool.send(Post(Connection("a", 0)), REQUEST)
         else:
-            pool.carry(Post(Connection("a", 0)), REQUEST)
+            pool.send(Post(Connection("a", 0)), REQUEST)
             while pool.under_way:
                 pool.poll(PATIENCE_SECONDS)
         _wait_for_look_up(connector)

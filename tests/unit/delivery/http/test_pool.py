@@ -18,7 +18,7 @@ from delivery.http.connector import Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import ClosedError
 from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import Answer
+from delivery.http.http1_response import Response
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.waker import Waker
@@ -39,7 +39,7 @@ from tests.support.loopback import (
 
 REQUEST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
 LARGE_REQUEST = REQUEST.replace(b"length: 2", b"length: 4000000")[:-2] + b"x" * 4_000_000
-OK_ANSWER = Answer(200, b"{}")
+OK_ANSWER = Response(200, b"{}")
 TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=5.0)
 
 
@@ -111,7 +111,7 @@ def _endings(pool: HttpPool, number_of: int = 1) -> list[Ending]:
     return endings
 
 
-def _result(pool: HttpPool) -> Answer | Exception:
+def _result(pool: HttpPool) -> Response | Exception:
     ((_, result),) = _endings(pool)
     return result
 
@@ -124,11 +124,11 @@ def _open(pool: HttpPool, number_of: int = 1) -> None:
     assert pool.take_failures() == []
 
 
-def _carry(pool: HttpPool, request: bytes = REQUEST) -> Answer | Exception:
+def _carry(pool: HttpPool, request: bytes = REQUEST) -> Response | Exception:
     """Carry one post to its end, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
-    pool.carry(_post(), request)
+    pool.send(_post(), request)
     return _result(pool)
 
 
@@ -156,12 +156,12 @@ def test_pool_carries_posts_and_says_which_answer_is_whose(serve: Serve, make: M
     names = [f"{n:02}" for n in range(OPENING_AT_ONCE)]
     _open(pool, len(names))
     for name in names:
-        pool.carry(_post(name), REQUEST[:-2] + name.encode())
+        pool.send(_post(name), REQUEST[:-2] + name.encode())
 
     endings = _endings(pool, len(names))
 
     answered = {post.connection.id: result for post, result in endings}
-    assert answered == {name: Answer(200, name.encode()) for name in names}
+    assert answered == {name: Response(200, name.encode()) for name in names}
     assert pool.under_way == 0
 
 
@@ -212,7 +212,7 @@ def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Ma
 
     results = [_carry(pool, LARGE_REQUEST), _carry(pool, LARGE_REQUEST)]
 
-    assert [result.status for result in results if isinstance(result, Answer)] == [413, 413]
+    assert [result.status for result in results if isinstance(result, Response)] == [413, 413]
     assert posts == [b"POST", b"POST"]
 
 
@@ -220,8 +220,8 @@ def test_pool_has_room_for_no_more_than_its_size(serve: Serve, make: Make) -> No
     """Then posts wait for those that are under way."""
     pool = make(serve().url, size=2)
     _open(pool, 2)
-    pool.carry(_post(), REQUEST)
-    pool.carry(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
 
     room_meanwhile = (pool.room, pool.lacks_connections(99))
     _endings(pool, 2)
@@ -243,7 +243,7 @@ def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> Non
 
     pool = make(serve(answer_when_told).url)
     _open(pool)
-    pool.carry(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
 
     after_news = (pool.may_open(1), pool.lacks_connections(1))
     _settle(pool)
@@ -339,7 +339,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     assert is_readable(http)
 
     with pytest.raises(IdleClosedError):
-        pool.carry(_post(), REQUEST)
+        pool.send(_post(), REQUEST)
     assert not pool.under_way
     assert pool.lacks_connections(1)
 
@@ -388,7 +388,7 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
     statuses = []
     for _ in range(3):
         answer = _carry(pool)
-        statuses.append(answer.status if isinstance(answer, Answer) else answer)
+        statuses.append(answer.status if isinstance(answer, Response) else answer)
         assert is_sent.wait(PATIENCE_SECONDS)
         _poll_until(pool, lambda: not pool._idle and not pool.has_answered)
         is_sent.clear()
@@ -434,7 +434,7 @@ def test_pool_ends_a_post_with_what_goes_wrong_and_leaves_the_others(
     pool = make(serve(answer_by_name).url)
     _open(pool, 3)
     for name in ("00", "01", "02"):
-        pool.carry(_post(name), REQUEST[:-2] + name.encode())
+        pool.send(_post(name), REQUEST[:-2] + name.encode())
 
     results = {post.connection.id: result for post, result in _endings(pool, 3)}
 
@@ -459,7 +459,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
     _carry(pool)
     _settle(pool)
     time.seconds = 1.0
-    pool.carry(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
     assert is_read.wait(PATIENCE_SECONDS)
     time.seconds = 1.0 + TIMEOUTS.read_seconds - 0.01
     too_early = pool.expire()
@@ -485,14 +485,14 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
 
     pool = make(serve(answer_half).url)
     _open(pool)
-    pool.carry(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
     (http,) = pool._busy
     _poll_until(pool, lambda: http.has_heard)
     time.seconds = TIMEOUTS.read_seconds
 
     ((_, result),) = pool.expire()
 
-    assert result == Answer(200, b"", keeps_alive=False)
+    assert result == Response(200, b"", keeps_alive=False)
     assert not pool._idle
 
 
@@ -509,7 +509,7 @@ def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
     posts = [_post("a"), _post("b")]
     _open(pool, 2)
     for post in posts:
-        pool.carry(post, REQUEST)
+        pool.send(post, REQUEST)
     pool.open()
 
     abandoned = pool.abandon()
@@ -526,8 +526,8 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
     server = serve()
     pool = make(server.url)
     _open(pool, 2)
-    pool.carry(_post(), REQUEST)
-    pool.carry(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
     _endings(pool, 1)
 
     _settle_under_way(pool)
@@ -577,7 +577,7 @@ def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
 
     monkeypatch.setattr(selectors.DefaultSelector, "select", twice)
     _open(pool)
-    pool.carry(_post(), REQUEST)
+    pool.send(_post(), REQUEST)
 
     endings = _endings(pool)
 
