@@ -185,7 +185,7 @@ class _Run:
         self._watch.breaker.abandon(len(self._under_way))
         for post in [*(entry[2] for entry in self._waiting), *self._under_way]:
             post.reason = post.reason or self._watch.breaker.reason
-            yield post.settle(Outcome.LEFT)
+            yield post.settle(Outcome.PENDING)
 
     def _judge(self, post: Post, verdict: Verdict, reason: str) -> Outcome | None:
         outcome = post.judge(verdict, reason, self._backoff)

@@ -14,7 +14,7 @@ class Outcome(Enum):
     FAILED = "failed"
     EXPIRED = "expired"
     """Not posted to any more: the broadcast is too old."""
-    LEFT = "left"
+    PENDING = "left"
     """Not settled: it was not reached in time, or may still be reached by a later try."""
 
 

@@ -76,7 +76,7 @@ class Answers(NamedTuple):
         return self.answered > self.refused + self.throttled + self.lost
 
 
-class Left(NamedTuple):
+class Pending(NamedTuple):
     """How many connections were tried and have not ended, by what they heard last."""
 
     refused: int = 0
@@ -106,7 +106,7 @@ class Evidence(NamedTuple):
 
 
 def judge(
-    answers: Answers, left: Left, evidence: Evidence, *, stopped_by: Trouble | None = None
+    answers: Answers, left: Pending, evidence: Evidence, *, stopped_by: Trouble | None = None
 ) -> Trouble | None:
     """Return why a round counts for no connection, None when it counts.
 

@@ -64,7 +64,7 @@ class FanOut(Protocol):
 
         Connections are taken lazily, none after `deadline` (on the port's monotonic clock, in
         seconds) or once the breaker is open; those that have not ended by then are yielded as
-        LEFT. Raises, after the last settlement, whatever `connections` raises. A
+        PENDING. Raises, after the last settlement, whatever `connections` raises. A
         `__length_hint__` of `connections` lets as much be asked for of a shared pace in one go.
         """
         ...

@@ -48,7 +48,7 @@ class Feeder:
                 yield from batch
         for post in self._session.fresh:
             post.reason = post.reason or self._session.breaker.reason
-            yield post.settle(Outcome.LEFT)
+            yield post.settle(Outcome.PENDING)
 
     def _feed(self) -> None:
         session, taken = self._session, 0

@@ -53,5 +53,5 @@ class Post:
         self.losses += verdict is Verdict.LOST
         outcome = _ENDS.get(verdict)
         if outcome is None and self.tries >= backoff.tries:
-            return Outcome.LEFT
+            return Outcome.PENDING
         return outcome

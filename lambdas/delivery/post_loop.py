@@ -244,7 +244,7 @@ class PostLoop:
                 self._judge_response(post, answer, batch, now)
         for post in self._waiting:
             post.reason = post.reason or self._session.breaker.reason
-            self._settled.append(post.settle(Outcome.LEFT))
+            self._settled.append(post.settle(Outcome.PENDING))
         self._session.hear(batch, ended=0, now=now)
         self._session.abandon(abandoned)
         self._flush()

@@ -16,12 +16,16 @@ def log_report(report: InvocationReport) -> None:
     """Log and publish what was done, as far as it was written down."""
     _log_trouble(report)
     log_receipt(
-        "carried" if report.is_closed else "broken off" if report.failure else "handed over",
+        "slice closed"
+        if report.is_closed
+        else "broken off"
+        if report.failure
+        else "slice handed over",
         broadcast_id=report.summary.id,
         slice_id=report.slice_id,
         counts=asdict(report.counts),
         throttled_share=round(report.counts.throttled_share, 4),
-        left=report.left,
+        pending=report.pending,
         reasons=dict(report.reasons),
         unread_shards=report.unread_shards,
         slices_handed_over=report.handed_over,

@@ -12,7 +12,7 @@ from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.reasons import count_reasons, plain_reason
 from broadcasting.receipt import Receipt, Tally
 from broadcasting.retry import MAX_ROUNDS
-from broadcasting.trouble import Left
+from broadcasting.trouble import Pending
 from storage.audience_reader import AudienceReader
 
 
@@ -66,16 +66,16 @@ class SliceProgress:
         del self._under_way[id(settlement.connection)]
         self._tally.settle(settlement)
         self.unsaved += 1
-        if settlement.outcome is Outcome.LEFT:
+        if settlement.outcome is Outcome.PENDING:
             (self._tried if settlement.tries else self._untried).append(settlement)
         elif settlement.outcome is Outcome.FAILED:
             self._failed.append((settlement.connection.id, settlement.reason))
 
     @property
-    def left(self) -> Left:
+    def left(self) -> Pending:
         """Those that were tried in vain in this round, by what they heard last."""
         verdicts = [one.verdict for one in self._tried]
-        return Left(
+        return Pending(
             refused=verdicts.count(Verdict.FORBIDDEN),
             throttled=verdicts.count(Verdict.THROTTLED),
             lost=verdicts.count(Verdict.LOST),
@@ -181,5 +181,5 @@ class SliceProgress:
 def end_round(settlement: Settlement) -> Settlement:
     """Return a settlement with its round counted: after the last round it has failed."""
     connection = replace(settlement.connection, rounds=settlement.connection.rounds + 1)
-    outcome = Outcome.FAILED if connection.rounds >= MAX_ROUNDS else Outcome.LEFT
+    outcome = Outcome.FAILED if connection.rounds >= MAX_ROUNDS else Outcome.PENDING
     return settlement._replace(connection=connection, outcome=outcome)

@@ -25,7 +25,7 @@ class InvocationReport(NamedTuple):
     slice_id: str
     counts: Receipt
     is_closed: bool
-    left: int = 0
+    pending: int = 0
     unread_shards: int = 0
     reasons: Mapping[str, int] = MappingProxyType({})
     handed_over: int = 0

@@ -4,7 +4,7 @@ from broadcasting.backlog import Backlog
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
 from broadcasting.ledger import Outage
-from broadcasting.trouble import Evidence, Left, RecentAnswers, Trouble, explain, judge
+from broadcasting.trouble import Evidence, Pending, RecentAnswers, Trouble, explain, judge
 from slices.progress import SliceProgress
 from storage.ledger import Lease
 
@@ -25,7 +25,7 @@ class Round:
         self, held: Lease, progress: SliceProgress, *, recent: RecentAnswers, clock: Clock
     ) -> None:
         self.trouble: Trouble | None = None
-        self._in_trouble = Left()
+        self._in_trouble = Pending()
         self._held = held
         self._progress = progress
         self._recent = recent
@@ -35,11 +35,11 @@ class Round:
     def end(self) -> Trouble | None:
         """Judge the connections that were tried in vain; return why that counts for none."""
         breaker, progress = self.breaker, self._progress
-        left = Left(*map(sum, zip(self._in_trouble, progress.left, strict=True)))
-        trouble = judge(breaker.answers, left, self._evidence(), stopped_by=breaker.stopped_by)
+        pending = Pending(*map(sum, zip(self._in_trouble, progress.left, strict=True)))
+        trouble = judge(breaker.answers, pending, self._evidence(), stopped_by=breaker.stopped_by)
         progress.end_round(counts=trouble is None)
         if trouble:
-            self.trouble, self._in_trouble = trouble, left
+            self.trouble, self._in_trouble = trouble, pending
         return trouble
 
     @property

@@ -249,7 +249,7 @@ class _SliceDelivery:
             slice_id=piece.id,
             counts=self._books.saved_counts,
             is_closed=piece.is_closed,
-            left=len(piece.work.connections),
+            pending=len(piece.work.connections),
             unread_shards=len(piece.work.shards),
             reasons=self._reasons,
             handed_over=self._books.handed_over,

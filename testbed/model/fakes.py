@@ -378,4 +378,4 @@ def plan(
 
 def left(verdict: Verdict) -> Settlement:
     """Return the settlement of a connection that heard that in vain."""
-    return plan(Outcome.LEFT, verdict=verdict)
+    return plan(Outcome.PENDING, verdict=verdict)

@@ -74,7 +74,7 @@ def test_metrics_count_rounds_that_an_outage_cost(
     app.send()
     app.run()
 
-    lines = app.log.of("handed over")
+    lines = app.log.of("slice handed over")
     assert metric_sums(capsys.readouterr().out)["RoundsLost"] == len(lines) > 1
     for line in lines:
         (reason,) = line.fields["reasons"]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(120)
 QUICK = Behaviour(latency_median_seconds=0.005)
 WEEK_AND_AN_HOUR = 7 * 24 * 3600 + 3600
 
-LEFT: dict[str, Callable[[App], None]] = {
+PENDING: dict[str, Callable[[App], None]] = {
     "all rows": lambda _: None,
     "slice without summary": lambda app: app.rows_of_ledger.keep_only("weekly", "slice#0"),
     "summary without slice": lambda app: app.rows_of_ledger.keep_only("weekly", "summary"),
@@ -36,14 +36,14 @@ def _a_week_ago(app: App, *, clients: int = 5) -> None:
 
 
 @pytest.mark.parametrize("text", ["hello", "hello again"])
-@pytest.mark.parametrize("left", LEFT)
+@pytest.mark.parametrize("left", PENDING)
 def test_id_of_an_expired_broadcast_is_a_new_one_whatever_rows_are_left(
     app: App, stand_in: Behave, left: str, text: str
 ) -> None:
     """Rows that have expired are no rows: everyone hears the new broadcast, once."""
     stand_in(QUICK)
     _a_week_ago(app)
-    LEFT[left](app)
+    PENDING[left](app)
     here, everyone = stand_in(QUICK), app.connect(20)
 
     app.send(id="weekly", message=text)

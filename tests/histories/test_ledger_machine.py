@@ -60,7 +60,7 @@ ANY = st.integers(0, 2**16)
 TROUBLES = st.tuples(
     ANY, st.integers(0, 30), st.sampled_from([fate for fate in Fate if fate is not Fate.WELL])
 )
-OUTCOMES = (Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.LEFT, Outcome.LEFT)
+OUTCOMES = (Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.PENDING, Outcome.PENDING)
 EXPECTED_ERRORS = (StorageError, LeaseLostError)
 CHECKPOINT, STRAGGLERS = 3, 3
 IN_A_ROW, MOST_OWN = 3, 2
@@ -372,7 +372,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "ALL_SHARDS", Backlog(shards))
     for module in (broadcast, report):
         monkeypatch.setattr(module, "logger", _Log())
-    monkeypatch.setattr(report, "publish_carried", NOTES.report.append)
+    monkeypatch.setattr(report, "publish_report", NOTES.report.append)
     monkeypatch.setattr(breaker, "REFUSALS_IN_A_ROW", IN_A_ROW)
     monkeypatch.setattr(breaker, "WINDOW_POSTS", IN_A_ROW)
     monkeypatch.setattr(trouble, "MOST_OWN", MOST_OWN)

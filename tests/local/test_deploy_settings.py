@@ -55,7 +55,7 @@ async def test_keep_alive_reaches_every_client_by_itself(
     assert [frame["message"] for frame in frames] == [KEEP_ALIVE] * 2
     assert settled[0]["receipt"]["delivered"] == 2
     lines = [line for line in logs.find(service="crier-dev") if "_aws" not in line]
-    assert {line["message"] for line in lines} == {"carried", "settled"}
+    assert {line["message"] for line in lines} == {"slice closed", "settled"}
 
 
 async def test_keep_alive_of_the_rule_is_broadcast_when_it_is_sent_as_it_is(

@@ -105,7 +105,7 @@ async def test_broadcast_spares_young_rows(deployment: Deployment, logs: Logs) -
     await add_ghosts(deployment, 2, lambda: None, age_seconds=0)
 
     broadcast_id = await _broadcast(deployment, "too early")
-    lines = await until(lambda: logs.find(message="handed over", broadcast_id=broadcast_id))
+    lines = await until(lambda: logs.find(message="slice handed over", broadcast_id=broadcast_id))
 
     assert (lines[0]["left"], lines[0]["counts"]["gone"]) == (2, 0)
     assert len(connection_ids(deployment)) == 2

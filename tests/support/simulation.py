@@ -149,11 +149,11 @@ class World:
     def answer(self, connection_id: str) -> tuple[Outcome, Verdict]:
         """Return what a post to a connection comes to, and what was made of its answer."""
         if self.trouble:
-            return Outcome.LEFT, self.trouble
+            return Outcome.PENDING, self.trouble
         plan = self.plans.get(connection_id)
         outcome = plan.pop(0) if plan else Outcome.DELIVERED
         return outcome, OWN_TROUBLES[crc32(connection_id.encode()) % 3] if (
-            outcome is Outcome.LEFT
+            outcome is Outcome.PENDING
         ) else Verdict.DELIVERED
 
 
@@ -348,7 +348,7 @@ class _FanOut:
             told.append(self._post(broadcast_id, connection, watch))
             while len(told) > random.randrange(4):
                 yield self._tell(told)
-        told += [(Settlement(one, Outcome.LEFT), None) for one in taken]
+        told += [(Settlement(one, Outcome.PENDING), None) for one in taken]
         while told:
             yield self._tell(told)
 
@@ -369,15 +369,15 @@ class _FanOut:
 
         def effect() -> tuple[Outcome, Verdict]:
             outcome, verdict = world.answer(connection.id)
-            if outcome is not Outcome.LEFT:
+            if outcome is not Outcome.PENDING:
                 self._keep(Post(broadcast_id, connection.id, outcome))
             return outcome, verdict
 
         try:
             outcome, verdict = self.one.call(effect, ConnectionError("injected"))
         except ConnectionError:  # it may have reached its client: then it is never told
-            outcome, verdict = Outcome.LEFT, Verdict.LOST
-        if outcome is not Outcome.LEFT:
+            outcome, verdict = Outcome.PENDING, Verdict.LOST
+        if outcome is not Outcome.PENDING:
             post = self.one.posts[-1]
         world.time.run(SECONDS_PER_POST)
         settlement = Settlement(connection, outcome, 1, 0, "planned", verdict)

@@ -97,7 +97,7 @@ def test_fan_out_counts_no_try_when_every_address_is_dead(
 
     delivery = deliver(house.fan_out(), connections(20))
 
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert delivery.watch.breaker.stopped_by is Trouble.OUTAGE
     assert house.stand_in.report().posts == 0
 

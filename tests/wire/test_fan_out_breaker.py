@@ -171,7 +171,7 @@ def test_fan_out_stops_within_some_dozens_when_its_endpoint_is_down(
 
         breaker = delivery.watch.breaker
         assert breaker.stopped_by is Trouble.OUTAGE
-        assert delivery.who(Outcome.LEFT) == {one.id for one in delivery.taken}
+        assert delivery.who(Outcome.PENDING) == {one.id for one in delivery.taken}
         assert all(one.reason for one in delivery.settlements)
         assert down.posts() <= MOST_IN_VAIN
         assert len(openings) <= MOST_IN_VAIN
@@ -262,7 +262,7 @@ def test_fan_out_delivers_to_the_others_when_thirty_are_always_lost(reaction: Re
         delivery = deliver(fan_out, connections(2_000))
 
         lost = {f"c{number}=" for number in range(30)}
-        assert delivery.who(Outcome.LEFT) == lost
+        assert delivery.who(Outcome.PENDING) == lost
         assert dict(stand_in.report().received) == once({f"c{n}=" for n in range(30, 2_000)})
         assert delivery.watch.breaker.stopped_by is None
 
@@ -368,7 +368,7 @@ def test_fan_out_is_left_at_its_deadline_when_its_pause_is_never_moved() -> None
     with _posting(_ok) as (fan_out, stand_in):
         delivery = deliver(fan_out, connections(300), seconds=0.5, watch=Watch(pause_at=0.0))
 
-        assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+        assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
         assert stand_in.report().posts == 0
 
 
@@ -383,7 +383,7 @@ def test_fan_out_waits_for_answers_when_it_is_to_stop() -> None:
         delivered = delivery.who(Outcome.DELIVERED)
         assert 1 <= len(delivered) <= IN_FLIGHT
         assert dict(stand_in.report().received) == once(delivered)
-        assert {one.tries for one in delivery.settlements if one.outcome is Outcome.LEFT} == {0}
+        assert {one.tries for one in delivery.settlements if one.outcome is Outcome.PENDING} == {0}
         assert 0.5 <= CLOCK.monotonic() - began < 5.0
 
 
@@ -399,5 +399,5 @@ def test_fan_out_tells_of_an_endpoint_that_is_silent_though_its_time_is_short() 
 
     tried = [one for one in settled if one.tries]
     assert tried
-    assert {(one.outcome, one.verdict) for one in tried} == {(Outcome.LEFT, Verdict.LOST)}
+    assert {(one.outcome, one.verdict) for one in tried} == {(Outcome.PENDING, Verdict.LOST)}
     assert watch.breaker.answers == Answers(lost=len(tried))

@@ -127,15 +127,15 @@ def test_fan_out_delivers_the_frame_to_everyone_exactly_once(start: Start) -> No
     [
         (200, Outcome.DELIVERED, 1),
         (400, Outcome.FAILED, 1),
-        (403, Outcome.LEFT, TRIES),
-        (408, Outcome.LEFT, TRIES),
+        (403, Outcome.PENDING, TRIES),
+        (408, Outcome.PENDING, TRIES),
         (410, Outcome.GONE, 1),
         (413, Outcome.FAILED, 1),
-        (429, Outcome.LEFT, TRIES),
-        (500, Outcome.LEFT, TRIES),
-        (502, Outcome.LEFT, TRIES),
-        (503, Outcome.LEFT, TRIES),
-        (504, Outcome.LEFT, TRIES),
+        (429, Outcome.PENDING, TRIES),
+        (500, Outcome.PENDING, TRIES),
+        (502, Outcome.PENDING, TRIES),
+        (503, Outcome.PENDING, TRIES),
+        (504, Outcome.PENDING, TRIES),
     ],
 )
 def test_fan_out_ends_by_the_answer(
@@ -171,7 +171,7 @@ def test_fan_out_leaves_a_young_connection_that_stays_gone(start: Start) -> None
 
     delivery = deliver(posting.fan_out, connections(5, connected_at=CLOCK.epoch_ms()))
 
-    assert delivery.facts() == {(Outcome.LEFT, TRIES, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, TRIES, 0)}
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_fan_out_ends_everyone_by_their_own_answers(start: Start) -> None:
 
     delivery = deliver(posting.fan_out, connections(120))
 
-    expected = [Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.LEFT, Outcome.LEFT]
+    expected = [Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.PENDING, Outcome.PENDING]
     expected.append(Outcome.FAILED)
     ended = {one.connection.id: one.outcome for one in delivery.settlements}
     assert ended == {one.id: expected[number_of(one.id) % 6] for one in delivery.taken}
@@ -213,7 +213,7 @@ def test_fan_out_stops_within_some_dozens_of_posts_when_it_is_forbidden(start: S
     breaker = delivery.watch.breaker
     assert (breaker.stopped_by, delivery.error) == (Trouble.FORBIDDEN, None)
     assert "injected" in breaker.reason
-    assert delivery.who(Outcome.LEFT) == {one.id for one in delivery.taken}
+    assert delivery.who(Outcome.PENDING) == {one.id for one in delivery.taken}
     assert {one.reason for one in delivery.settlements} == {breaker.reason}
     assert len(delivery.taken) + len(list(untaken)) == 10_000
     assert posting.received() == {}
@@ -284,7 +284,7 @@ def test_fan_out_accounts_for_everyone_when_the_deadline_comes_in_the_middle(sta
 
     delivery = deliver(posting.fan_out, untaken, seconds=0.4)
 
-    delivered, left = delivery.who(Outcome.DELIVERED), delivery.who(Outcome.LEFT)
+    delivered, left = delivery.who(Outcome.DELIVERED), delivery.who(Outcome.PENDING)
     assert delivered
     assert len(delivered) + len(left) + len(list(untaken)) == 9_000
     posted = {one.connection.id for one in delivery.settlements if one.tries}

@@ -202,7 +202,7 @@ def test_fan_out_keeps_its_pace_after_a_round_of_stragglers(start: Start) -> Non
     began = CLOCK.monotonic()
     delivery = deliver(posting.fan_out, connections(500))
 
-    assert left.who(Outcome.LEFT) == _ids(full)
+    assert left.who(Outcome.PENDING) == _ids(full)
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     assert CLOCK.monotonic() - began < 5.0  # half a second at the full pace, 10 s at the slowest
 
@@ -219,7 +219,7 @@ def test_fan_out_stops_without_an_error_when_credentials_cannot_be_had(start: St
 
     breaker, reason = delivery.watch.breaker, "no credentials to sign with: metadata service away"
     assert (breaker.stopped_by, breaker.reason) == (Trouble.FORBIDDEN, reason)
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert (delivery.reasons(), delivery.error) == ({reason}, None)
     assert posting.received() == {}
 
@@ -243,8 +243,8 @@ def test_fan_out_leaves_those_whose_buffer_is_full_for_ever(start: Start) -> Non
     delivery = deliver(posting.fan_out, connections(300))
 
     full = {f"c{number}=" for number in range(0, 300, 10)}
-    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.LEFT, TRIES, TRIES)}
-    assert delivery.who(Outcome.LEFT) == full
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.PENDING, TRIES, TRIES)}
+    assert delivery.who(Outcome.PENDING) == full
     assert posting.received() == once(_ids(delivery.taken) - full)
 
 
@@ -257,7 +257,7 @@ def test_fan_out_takes_nobody_new_while_too_many_wait(
 
     delivery = deliver(posting.fan_out, connections(11))
 
-    assert delivery.facts() == {(Outcome.LEFT, TRIES, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, TRIES, 0)}
     assert posting.stand_in.report().answers == {503: 11 * TRIES}
 
 
@@ -364,8 +364,8 @@ def test_fan_out_leaves_those_whose_answers_are_always_reset(start: Start) -> No
     delivery = deliver(posting.fan_out, connections(200))
 
     lost = {f"c{number}=" for number in range(0, 200, 10)}
-    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.LEFT, TRIES, 0)}
-    assert delivery.who(Outcome.LEFT) == lost
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.PENDING, TRIES, 0)}
+    assert delivery.who(Outcome.PENDING) == lost
     assert posting.received() == once(_ids(delivery.taken) - lost)
 
 
@@ -484,7 +484,7 @@ def test_fan_out_takes_the_status_when_the_body_never_comes(start: Start) -> Non
 
 @pytest.mark.parametrize(
     ("head", "outcome"),
-    [(b"200 OK", Outcome.DELIVERED), (b"410 Gone", Outcome.GONE), (b"503 Busy", Outcome.LEFT)],
+    [(b"200 OK", Outcome.DELIVERED), (b"410 Gone", Outcome.GONE), (b"503 Busy", Outcome.PENDING)],
 )
 def test_fan_out_takes_the_status_when_the_deadline_comes_before_the_body(
     start: Start, head: bytes, outcome: Outcome
@@ -508,7 +508,7 @@ def test_fan_out_ends_at_the_deadline_when_servers_never_stop_sending(start: Sta
     )
 
     assert late_seconds <= SOON_LATE_SECONDS
-    assert {one.outcome for one in delivery.settlements} == {Outcome.LEFT}
+    assert {one.outcome for one in delivery.settlements} == {Outcome.PENDING}
 
 
 @pytest.mark.parametrize(
@@ -543,7 +543,7 @@ def test_fan_out_says_what_it_heard_when_there_is_only_garbage(start: Start) -> 
 
     delivery = deliver(posting.fan_out, connections(10))
 
-    assert delivery.facts() == {(Outcome.LEFT, TRIES, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, TRIES, 0)}
     (reason,) = delivery.reasons()
     assert reason.startswith("MalformedAnswerError: the server sent b'\\x00\\xff this is not HTTP")
 
@@ -592,7 +592,7 @@ def test_fan_out_delivers_to_the_others_when_some_servers_are_silent(start: Star
     delivery = deliver(posting.fan_out, connections(200))
 
     silent = {f"c{number}=" for number in range(0, 200, 20)}
-    assert delivery.who(Outcome.LEFT) == silent
+    assert delivery.who(Outcome.PENDING) == silent
     assert posting.received() == once(_ids(delivery.taken) - silent)
     assert delivery.reasons() == {"", "TimeoutError: no answer within 0.3 s"}
 
@@ -607,7 +607,7 @@ def test_fan_out_leaves_everyone_when_the_certificate_is_for_another_name(tmp_pa
     ):
         delivery = deliver(fan_out, connections(10))
 
-        assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+        assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
         assert all("IP address mismatch" in reason for reason in delivery.reasons())
         assert stand_in.report().posts == 0
 
@@ -623,7 +623,7 @@ def test_fan_out_leaves_everyone_when_the_certificate_is_from_an_unknown_authori
     ):
         delivery = deliver(fan_out, connections(10))
 
-        assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+        assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
         assert all("certificate verify failed" in reason for reason in delivery.reasons())
         assert stand_in.report().posts == 0
 
@@ -635,7 +635,7 @@ def test_fan_out_leaves_everyone_when_the_host_does_not_resolve(host: str) -> No
     with selector_fan_out(f"http://{host}/prod") as fan_out:
         delivery = deliver(fan_out, connections(50))
 
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert all(f"{host} not resolved" in reason for reason in delivery.reasons())
 
 
@@ -676,7 +676,7 @@ def test_fan_out_leaves_everyone_when_looking_up_the_host_hangs(
         is_over.set()
 
     assert CLOCK.monotonic() <= deadline + SOON_LATE_SECONDS
-    assert {one.outcome for one in delivery.settlements} <= {Outcome.LEFT}
+    assert {one.outcome for one in delivery.settlements} <= {Outcome.PENDING}
 
 
 @pytest.mark.usefixtures("hasty_probes")
@@ -686,7 +686,7 @@ def test_fan_out_leaves_everyone_when_the_host_refuses(scheme: str) -> None:
     with selector_fan_out(f"{scheme}://127.0.0.1:{unused_port()}/prod") as fan_out:
         delivery = deliver(fan_out, connections(50))
 
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert all("Connection refused" in reason for reason in delivery.reasons())
 
 
@@ -702,7 +702,7 @@ def test_fan_out_leaves_everyone_when_nobody_shakes_hands(certificate: ServerCer
     ):
         delivery = deliver(fan_out, connections(20))
 
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert delivery.reasons() == {"TimeoutError: no connection within 0.1 s"}
 
 
@@ -739,7 +739,7 @@ def test_fan_out_stops_when_its_credentials_are_refused(start: Start) -> None:
     breaker = delivery.watch.breaker
     assert (breaker.stopped_by, delivery.error) == (Trouble.FORBIDDEN, None)
     assert "signature we calculated does not match" in breaker.reason
-    assert delivery.who(Outcome.LEFT) == _ids(delivery.taken)
+    assert delivery.who(Outcome.PENDING) == _ids(delivery.taken)
     assert posting.stand_in.report().answers[403] <= REFUSALS_IN_A_ROW + IN_FLIGHT
     assert posting.received() == {}
 
@@ -761,7 +761,7 @@ def test_fan_out_keeps_what_was_delivered_when_its_credentials_are_refused_later
 
     assert delivery.watch.breaker.stopped_by is Trouble.FORBIDDEN
     assert len(delivery.who(Outcome.DELIVERED)) == 1_000
-    assert delivery.who(Outcome.LEFT) == _ids(delivery.taken) - delivery.who(Outcome.DELIVERED)
+    assert delivery.who(Outcome.PENDING) == _ids(delivery.taken) - delivery.who(Outcome.DELIVERED)
     heard = posting.stand_in.report().answers[403]
     assert heard <= REFUSALS_IN_A_ROW + 2 * IN_FLIGHT  # some come together with the last 200s
     assert posting.received() == once(delivery.who(Outcome.DELIVERED))
@@ -793,7 +793,7 @@ def test_fan_out_is_forbidden_to_post_without_credentials(start: Start) -> None:
     breaker = delivery.watch.breaker
     assert (breaker.stopped_by, delivery.error) == (Trouble.FORBIDDEN, None)
     assert "no credentials" in breaker.reason
-    assert delivery.facts() == {(Outcome.LEFT, 0, 0)}
+    assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert posting.stand_in.report().posts == 0
 
 
@@ -844,7 +844,7 @@ def test_fan_out_ends_at_the_deadline(start: Start, reaction: Reaction) -> None:
     posted = {connection_id for connection_id, tries in _posts(delivery).items() if tries}
     assert len(delivery.taken) + len(list(audience)) == 8_000
     assert delivery.who(Outcome.DELIVERED) <= posting.received().keys() <= posted
-    assert delivery.who(Outcome.DELIVERED) | delivery.who(Outcome.LEFT) == _ids(delivery.taken)
+    assert delivery.who(Outcome.DELIVERED) | delivery.who(Outcome.PENDING) == _ids(delivery.taken)
 
 
 def test_fan_out_loses_posts_that_have_no_answer_by_the_deadline(start: Start) -> None:
@@ -854,7 +854,7 @@ def test_fan_out_loses_posts_that_have_no_answer_by_the_deadline(start: Start) -
     deadline = CLOCK.monotonic() + 0.5
     settled = list(posting.fan_out.deliver(FRAME, connections(20), deadline, watch=watch))
 
-    assert {(one.outcome, one.verdict) for one in settled} == {(Outcome.LEFT, Verdict.LOST)}
+    assert {(one.outcome, one.verdict) for one in settled} == {(Outcome.PENDING, Verdict.LOST)}
     assert {one.reason for one in settled} == {NOT_ANSWERED}
     assert watch.breaker.answers.lost == 20
 
@@ -913,7 +913,7 @@ def test_fan_out_reserves_nothing_for_posts_that_it_does_not_make(start: Start) 
     deadline = CLOCK.monotonic() + 1.2
     settled = list(posting.fan_out.deliver(FRAME, connections(5_000), deadline))
 
-    assert {one.outcome for one in settled} == {Outcome.DELIVERED, Outcome.LEFT}
+    assert {one.outcome for one in settled} == {Outcome.DELIVERED, Outcome.PENDING}
     assert len(budget.asked_at) > 5
     assert max(budget.asked_at) < deadline - 0.2
 

@@ -51,7 +51,7 @@ def test_tally_counts_each_settlement_once(before: Receipt, outcomes: list[Outco
         expired=outcomes.count(Outcome.EXPIRED),
         throttled=2 * len(outcomes),
     )
-    assert counts.targeted == counts.ended + outcomes.count(Outcome.LEFT)
+    assert counts.targeted == counts.ended + outcomes.count(Outcome.PENDING)
 
 
 def test_tally_forgets_whom_another_slice_accounts_for() -> None:

@@ -8,7 +8,7 @@ from broadcasting.trouble import (
     LONGEST_REST_SECONDS,
     Answers,
     Evidence,
-    Left,
+    Pending,
     RecentAnswers,
     Trouble,
     explain,
@@ -42,26 +42,26 @@ def test_a_few_are_sixteen_or_one_in_fifty_of_those_reached(evidence: Evidence, 
 @pytest.mark.parametrize(
     ("answers", "left", "evidence", "trouble"),
     [
-        (Answers(2_997, refused=15), Left(refused=3), MANY, None),
-        (Answers(refused=300), Left(refused=60), MANY, None),
-        (Answers(refused=305), Left(refused=61), MANY, Trouble.FORBIDDEN),
-        (Answers(refused=15), Left(refused=3), NONE, Trouble.FORBIDDEN),
-        (Answers(refused=5), Left(refused=1), Evidence(elsewhere=9), None),
-        (Answers(100, lost=100), Left(lost=80), MANY, None),
-        (Answers(100, lost=101), Left(lost=61), MANY, Trouble.OUTAGE),
-        (Answers(100, lost=101), Left(lost=60), MANY, None),
-        (Answers(lost=5), Left(lost=1), NONE, Trouble.OUTAGE),
-        (Answers(refused=30, throttled=21, lost=50), Left(lost=61), MANY, None),
-        (Answers(throttled=99), Left(throttled=2_899), MANY, None),
-        (Answers(throttled=99), Left(throttled=2_900), MANY, Trouble.THROTTLED),
-        (Answers(throttled=80), Left(throttled=16), NONE, None),
-        (Answers(throttled=85), Left(throttled=17), NONE, Trouble.THROTTLED),
-        (Answers(1, throttled=99), Left(throttled=2_900), MANY, None),
-        (Answers(throttled=99, lost=1), Left(throttled=2_900), MANY, Trouble.THROTTLED),
+        (Answers(2_997, refused=15), Pending(refused=3), MANY, None),
+        (Answers(refused=300), Pending(refused=60), MANY, None),
+        (Answers(refused=305), Pending(refused=61), MANY, Trouble.FORBIDDEN),
+        (Answers(refused=15), Pending(refused=3), NONE, Trouble.FORBIDDEN),
+        (Answers(refused=5), Pending(refused=1), Evidence(elsewhere=9), None),
+        (Answers(100, lost=100), Pending(lost=80), MANY, None),
+        (Answers(100, lost=101), Pending(lost=61), MANY, Trouble.OUTAGE),
+        (Answers(100, lost=101), Pending(lost=60), MANY, None),
+        (Answers(lost=5), Pending(lost=1), NONE, Trouble.OUTAGE),
+        (Answers(refused=30, throttled=21, lost=50), Pending(lost=61), MANY, None),
+        (Answers(throttled=99), Pending(throttled=2_899), MANY, None),
+        (Answers(throttled=99), Pending(throttled=2_900), MANY, Trouble.THROTTLED),
+        (Answers(throttled=80), Pending(throttled=16), NONE, None),
+        (Answers(throttled=85), Pending(throttled=17), NONE, Trouble.THROTTLED),
+        (Answers(1, throttled=99), Pending(throttled=2_900), MANY, None),
+        (Answers(throttled=99, lost=1), Pending(throttled=2_900), MANY, Trouble.THROTTLED),
     ],
 )
 def test_judge_tells_whose_trouble_it_is(
-    answers: Answers, left: Left, evidence: Evidence, trouble: Trouble | None
+    answers: Answers, left: Pending, evidence: Evidence, trouble: Trouble | None
 ) -> None:
     """The table in the module's docstring, at its limits."""
     assert judge(answers, left, evidence) is trouble
@@ -69,11 +69,11 @@ def test_judge_tells_whose_trouble_it_is(
 
 @given(
     answers=st.builds(Answers, COUNTS, COUNTS, COUNTS, COUNTS),
-    left=st.builds(Left, *[st.integers(0, 16)] * 3),
+    left=st.builds(Pending, *[st.integers(0, 16)] * 3),
     evidence=st.builds(Evidence, st.integers(1, 5_000), COUNTS, COUNTS),
 )
 def test_judge_never_lets_a_few_hold_up_the_others(
-    answers: Answers, left: Left, evidence: Evidence
+    answers: Answers, left: Pending, evidence: Evidence
 ) -> None:
     """Up to 16 of each kind cost themselves rounds, whatever else was heard."""
     assert judge(answers, left, evidence) is None
@@ -81,9 +81,9 @@ def test_judge_never_lets_a_few_hold_up_the_others(
 
 @given(
     answers=st.builds(Answers, st.just(0), COUNTS, COUNTS, COUNTS),
-    left=st.builds(Left, COUNTS, COUNTS, COUNTS),
+    left=st.builds(Pending, COUNTS, COUNTS, COUNTS),
 )
-def test_judge_fails_no_connection_for_what_everyone_hears(answers: Answers, left: Left) -> None:
+def test_judge_fails_no_connection_for_what_everyone_hears(answers: Answers, left: Pending) -> None:
     """Where nothing was ever reached, neither a refusal nor a lost answer costs a round."""
     is_everyones = left.refused or (left.lost and answers.is_mostly_lost) or left.throttled > 16
 
@@ -92,7 +92,7 @@ def test_judge_fails_no_connection_for_what_everyone_hears(answers: Answers, lef
 
 def test_judge_believes_the_breaker() -> None:
     """What posting was stopped for is everyone's."""
-    assert judge(Answers(5_000), Left(), MANY, stopped_by=Trouble.OUTAGE) is Trouble.OUTAGE
+    assert judge(Answers(5_000), Pending(), MANY, stopped_by=Trouble.OUTAGE) is Trouble.OUTAGE
 
 
 def test_rests_grow_up_to_five_minutes() -> None:

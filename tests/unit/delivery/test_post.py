@@ -39,7 +39,7 @@ def test_post_ends_by_its_first_answer_or_is_tried_again(
 )
 def test_post_is_left_after_its_last_try(verdict: Verdict) -> None:
     """Another round, or another worker, goes on with it."""
-    assert Post(WHO, tries=2).judge(verdict, "why", TWO_TRIES) is Outcome.LEFT
+    assert Post(WHO, tries=2).judge(verdict, "why", TWO_TRIES) is Outcome.PENDING
 
 
 def test_post_counts_what_it_hears_by_kind() -> None:
@@ -57,9 +57,9 @@ def test_post_settles_with_all_that_has_happened_to_it() -> None:
     post = Post(WHO, tries=1)
     post.judge(Verdict.THROTTLED, "429 busy", TWO_TRIES)
 
-    settlement = post.settle(Outcome.LEFT)
+    settlement = post.settle(Outcome.PENDING)
 
-    assert settlement == Settlement(WHO, Outcome.LEFT, 1, 1, "429 busy", Verdict.THROTTLED)
+    assert settlement == Settlement(WHO, Outcome.PENDING, 1, 1, "429 busy", Verdict.THROTTLED)
 
 
 @pytest.mark.parametrize("heard", [None, Verdict.FORBIDDEN, Verdict.LOST])

@@ -302,7 +302,7 @@ def test_broadcast_tells_how_it_went_on(
 
     floor.handle(_sqs_record("s1", encode_slice_message("m1", "0"), SLICES))
 
-    assert _messages(log) == ["opened", "handed over", "resumed", "carried", "settled"]
+    assert _messages(log) == ["opened", "slice handed over", "resumed", "slice closed", "settled"]
     assert '"throttled_share": 0.75' in log.getvalue().replace('":0', '": 0')
     out = capsys.readouterr().out.replace(" ", "")
     assert ('"SlicesResumed":[1.0]' in out, '"ThrottledPercent":[75.0]' in out) == (True, True)
@@ -425,7 +425,7 @@ def test_broadcast_whose_message_goes_back_publishes_what_was_saved(
 ) -> None:
     """The metrics add up to the ledger's account, whatever fails in the end."""
     floor.sqs.broken = {"slices"}
-    floor.fan_out.settlements["a"] = plan(Outcome.LEFT)
+    floor.fan_out.settlements["a"] = plan(Outcome.PENDING)
 
     assert floor.handle(_sqs_record("m1", '{"message": 1}')) == ["m1"]
 
@@ -449,7 +449,7 @@ def test_broadcast_reports_what_stopped_it_and_releases_the_rest(
         encode_slice_message("b", "0")
     ]
     assert "stopped early" in log.getvalue()
-    assert "handed over" in log.getvalue()
+    assert "slice handed over" in log.getvalue()
     assert "SettleMilliseconds" not in out
 
 
@@ -484,7 +484,7 @@ def test_handlers_log_the_account_and_no_coming_and_going_when_the_level_is_high
     finally:
         logger.setLevel("INFO")
 
-    assert _messages(log) == ["refused a connection", "carried", "settled", "rejected"]
+    assert _messages(log) == ["refused a connection", "slice closed", "settled", "rejected"]
 
 
 def test_broadcast_forgets_a_message_that_comes_again_after_the_end(floor: _Floor) -> None:
@@ -575,7 +575,7 @@ def test_broadcast_is_delivered_though_it_cannot_be_reported(
     def broken(_: object) -> None:
         raise OSError("injected")
 
-    monkeypatch.setattr(report, "publish_carried", broken)
+    monkeypatch.setattr(report, "publish_report", broken)
 
     assert floor.handle(_sqs_record("m1", '{"message": 1}')) == []
     assert "delivered, but not reported" in log.getvalue()

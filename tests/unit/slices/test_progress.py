@@ -88,7 +88,7 @@ def test_progress_keeps_who_was_tried_in_vain() -> None:
     progress = _progress(Backlog((), (NAMED[0], last)))
 
     for connection in progress:
-        progress.settle(Settlement(connection, Outcome.LEFT, 5, reason="429"))
+        progress.settle(Settlement(connection, Outcome.PENDING, 5, reason="429"))
     progress.end_round(counts=True)
 
     assert progress.stragglers == [Connection("x", OLD_MS, 2)]
@@ -100,7 +100,7 @@ def test_progress_gives_stragglers_away() -> None:
     """Those given, and no other; they are targeted elsewhere."""
     progress = _progress(Backlog((), NAMED))
     for connection in progress:
-        progress.settle(Settlement(connection, Outcome.LEFT, 1))
+        progress.settle(Settlement(connection, Outcome.PENDING, 1))
     progress.end_round(counts=True)
     first, second = progress.stragglers
 
@@ -135,7 +135,7 @@ def test_progress_knows_at_every_moment_what_is_left(
     ended = set[str]()
     for connection, outcome in zip(under_way, outcomes, strict=False):
         progress.settle(Settlement(connection, outcome, 1))
-        if outcome is not Outcome.LEFT:
+        if outcome is not Outcome.PENDING:
             ended.add(connection.id)
 
     work, counts = progress.work, progress.counts
@@ -149,7 +149,7 @@ def test_progress_expires_everyone_who_has_not_ended() -> None:
     progress = _progress(Backlog(ALL, NAMED), FakeDynamo(_rows(100), page_rows=3))
     first, second, third = (next(progress) for _ in range(3))
     progress.settle(Settlement(first, Outcome.DELIVERED, 1))
-    progress.settle(Settlement(second, Outcome.LEFT, 1))
+    progress.settle(Settlement(second, Outcome.PENDING, 1))
     assert third.id.startswith("c")
 
     progress.expire()
@@ -172,12 +172,12 @@ def test_progress_expires_only_whom_the_time_allows() -> None:
 @pytest.mark.parametrize(
     ("rounds", "expected"),
     [
-        (0, (Outcome.LEFT, 1)),
+        (0, (Outcome.PENDING, 1)),
         (3, (Outcome.FAILED, 4)),
     ],
 )
 def test_round_ends(rounds: int, expected: tuple[Outcome, int]) -> None:
     """After the last one a connection that was tried in vain has failed."""
-    ended = end_round(Settlement(Connection("a", 0, rounds), Outcome.LEFT, 1))
+    ended = end_round(Settlement(Connection("a", 0, rounds), Outcome.PENDING, 1))
 
     assert (ended.outcome, ended.connection.rounds) == expected

@@ -249,19 +249,19 @@ def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
 def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
     """Who was tried in vain is tried later, with the round counted."""
     floor.dynamo = FakeDynamo({"a": OLD_MS, "b": OLD_MS})
-    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3, throttles=3)})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING, tries=3, throttles=3)})
 
     report = floor.deliver()
 
     assert floor.sent == [("0", 10)]
     assert floor.work() == _named(Connection("a", OLD_MS, 1))
-    assert (report.left, report.counts) == (1, Receipt(2, delivered=1, throttled=3))
+    assert (report.pending, report.counts) == (1, Receipt(2, delivered=1, throttled=3))
 
 
 def test_worker_has_stragglers_rest_whoever_else_comes(floor: _Floor) -> None:
     """A message that is delivered again does not use up their rounds; their own one does come."""
     floor.dynamo = FakeDynamo({"a": OLD_MS})
-    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT)})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING)})
     floor.deliver()
     floor.time.run(4)
 
@@ -276,7 +276,7 @@ def test_worker_has_stragglers_that_it_gave_away_rest_too(
     """Their slice is nobody's until then."""
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
-    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in floor.dynamo.rows})
     floor.deliver()
 
     assert floor.lease("1") is Refusal.LEASED
@@ -286,7 +286,7 @@ def test_worker_has_stragglers_that_it_gave_away_rest_too(
 
 def test_worker_releases_young_stragglers_until_they_have_come_of_age(floor: _Floor) -> None:
     """The delay covers the youth of a connection whose 410 may not be true."""
-    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT, tries=3)})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING, tries=3)})
 
     floor.deliver(floor.open(_named(Connection("a", NOW_MS))))
 
@@ -300,7 +300,7 @@ def test_worker_gives_stragglers_away_when_there_are_many(
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 10)
     floor.dynamo = FakeDynamo(_rows(95))
     names = list(floor.dynamo.rows)
-    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in names[:35]})
+    floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in names[:35]})
 
     report = floor.deliver()
     counts = [report.counts]
@@ -318,8 +318,8 @@ def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: 
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut(
         {
-            "c0000": plan(Outcome.LEFT),
-            "c0001": plan(Outcome.LEFT, tries=0),
+            "c0000": plan(Outcome.PENDING),
+            "c0001": plan(Outcome.PENDING, tries=0),
             "c0002": plan(Outcome.DELIVERED),
         }
     )
@@ -336,7 +336,7 @@ def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> N
     """Short invocations would use up their rounds within seconds."""
     floor.dynamo = FakeDynamo(_rows(200), page_rows=3)
     names = list(floor.dynamo.rows)
-    floor.fan_out = FakeFanOut(dict.fromkeys(names, plan(Outcome.LEFT)), most=20)
+    floor.fan_out = FakeFanOut(dict.fromkeys(names, plan(Outcome.PENDING)), most=20)
 
     floor.deliver()
 
@@ -347,11 +347,11 @@ def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> N
 
 def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
     """The last round ends in failed; the id and the reason are kept."""
-    floor.fan_out = FakeFanOut({"a": plan(Outcome.LEFT)})
+    floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING)})
 
     report = floor.deliver(floor.open(_named(Connection("a", OLD_MS, MAX_ROUNDS - 1))))
 
-    assert (report.counts, report.left, floor.sent) == (Receipt(0, failed=1), 0, [])
+    assert (report.counts, report.pending, floor.sent) == (Receipt(0, failed=1), 0, [])
     failed = floor.rows.items["broadcast#b", "failed#0#000000"]["failed"]["S"]
     assert json.loads(failed) == [["a", "planned"]]
 
@@ -378,7 +378,7 @@ def test_worker_fails_a_few_that_are_refused(floor: _Floor) -> None:
     first = floor.deliver()
     last = floor.carry_on()
 
-    assert (first.trouble, first.left, first.reasons) == (None, 3, {"planned": 3})
+    assert (first.trouble, first.pending, first.reasons) == (None, 3, {"planned": 3})
     assert [delay for _, delay in floor.sent] == [10, 20, 40]
     assert last.summary.counts == Receipt(100, delivered=97, failed=3)
     assert len(floor.fan_out.frames) == MAX_ROUNDS
@@ -704,7 +704,7 @@ def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
     """It is sent in the end, with the same delay."""
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
-    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in floor.dynamo.rows})
     floor.sqs.refusals = 1
 
     floor.deliver()
@@ -730,7 +730,7 @@ def test_worker_gives_up_slices_of_as_many_stragglers_as_one_names(
         assert floor.time.seconds < 6 * 3_600
 
     given_up = [one for one in all_carried if one.given_up]
-    assert sum(one.left for one in given_up) == clients
+    assert sum(one.pending for one in given_up) == clients
     assert floor.rows.summary("b").open_slices == len(given_up)
 
 
@@ -807,7 +807,7 @@ def test_worker_keeps_what_it_cannot_give_away(
     monkeypatch.setattr(worker, "MOST_STRAGGLERS", 10)
     floor.dynamo = FakeDynamo(_rows(50))
     names = list(floor.dynamo.rows)
-    floor.fan_out = FakeFanOut({name: plan(Outcome.LEFT) for name in names[:15]})
+    floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in names[:15]})
     held = floor.open()
     floor.rows.is_busy = lambda rows: len(rows) > 2
 
@@ -817,7 +817,7 @@ def test_worker_keeps_what_it_cannot_give_away(
     last = floor.carry_on()
 
     assert report.handed_over == 0
-    assert report.left == 15
+    assert report.pending == 15
     assert last.summary.counts == Receipt(50, delivered=50)
 
 
@@ -857,14 +857,14 @@ def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> 
         {
             **{name: plan(Outcome.GONE) for name in names[:10]},
             **{name: plan(Outcome.FAILED) for name in names[10:30]},
-            **{name: plan(Outcome.LEFT) for name in names[30:60]},
+            **{name: plan(Outcome.PENDING) for name in names[30:60]},
         }
     )
 
     report = floor.deliver()
 
     assert report.counts == Receipt(100, delivered=40, gone=10, failed=20)
-    assert report.left == 30
+    assert report.pending == 30
     assert floor.carry_on().summary.counts == Receipt(100, delivered=40, gone=10, failed=50)
 
 
@@ -886,7 +886,7 @@ def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) ->
     floor.dynamo = FakeDynamo(_rows(100), page_rows=3)
     straggler = min(floor.dynamo.rows)
     floor.fan_out = FakeFanOut(
-        {straggler: plan(Outcome.LEFT)},
+        {straggler: plan(Outcome.PENDING)},
         time=floor.time,
         seconds_per_post=0.01,
     )
@@ -902,7 +902,7 @@ def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) ->
 def test_worker_lets_stragglers_rest_no_longer_than_the_time_to_live(floor: _Floor) -> None:
     """Then they are expired, and the broadcast settles."""
     floor.dynamo = FakeDynamo(_rows(10))
-    floor.fan_out = FakeFanOut({"c0003": plan(Outcome.LEFT)})
+    floor.fan_out = FakeFanOut({"c0003": plan(Outcome.PENDING)})
 
     floor.deliver(floor.open(ttl_ms=1_400))
     last = floor.carry_on()

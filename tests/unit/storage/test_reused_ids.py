@@ -71,7 +71,7 @@ def week() -> _Week:
 
 
 ALL = ("summary", "slice#0", "slice#1", "slice#2", "failed#0#000000", "failed#1#000000")
-LEFT = pytest.mark.parametrize(
+PENDING = pytest.mark.parametrize(
     "left",
     [
         ALL,
@@ -87,7 +87,7 @@ LEFT = pytest.mark.parametrize(
 )
 
 
-@LEFT
+@PENDING
 @pytest.mark.parametrize("digest", ["d", "another text"])
 def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
     week: _Week, left: tuple[str, ...], digest: str
@@ -148,7 +148,7 @@ def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week
         week.ledger.close(old, Receipt(), (), deadline=FAR)
 
 
-@LEFT
+@PENDING
 def test_broadcast_of_last_week_is_not_known_whatever_is_left_of_it(
     week: _Week, left: tuple[str, ...]
 ) -> None:

@@ -74,14 +74,14 @@ def test_fan_out_ends_at_once_when_there_is_nobody() -> None:
         (aws_error(400, "BadRequest"), Outcome.FAILED, 1, 0, "400 BadRequest: injected"),
         (aws_error(413), Outcome.FAILED, 1, 0, "413"),
         (ParamValidationError(report="bad id"), Outcome.FAILED, 1, 0, "Parameter validation"),
-        (aws_error(403, "Forbidden"), Outcome.LEFT, 3, 0, "403 Forbidden: injected"),
-        (NoCredentialsError(), Outcome.LEFT, 3, 0, "Unable to locate credentials"),
-        (aws_error(429), Outcome.LEFT, 3, 3, "429"),
-        (aws_error(500), Outcome.LEFT, 3, 0, "500"),
-        (aws_error(503), Outcome.LEFT, 3, 0, "503"),
-        (ReadTimeoutError(endpoint_url="u"), Outcome.LEFT, 3, 0, "ReadTimeoutError"),
-        (ConnectTimeoutError(endpoint_url="u"), Outcome.LEFT, 3, 0, "ConnectTimeoutError"),
-        (OSError("reset"), Outcome.LEFT, 3, 0, "OSError: reset"),
+        (aws_error(403, "Forbidden"), Outcome.PENDING, 3, 0, "403 Forbidden: injected"),
+        (NoCredentialsError(), Outcome.PENDING, 3, 0, "Unable to locate credentials"),
+        (aws_error(429), Outcome.PENDING, 3, 3, "429"),
+        (aws_error(500), Outcome.PENDING, 3, 0, "500"),
+        (aws_error(503), Outcome.PENDING, 3, 0, "503"),
+        (ReadTimeoutError(endpoint_url="u"), Outcome.PENDING, 3, 0, "ReadTimeoutError"),
+        (ConnectTimeoutError(endpoint_url="u"), Outcome.PENDING, 3, 0, "ConnectTimeoutError"),
+        (OSError("reset"), Outcome.PENDING, 3, 0, "OSError: reset"),
     ],
 )
 def test_fan_out_settles_by_the_answer(
@@ -104,7 +104,7 @@ def test_fan_out_tries_a_410_again_and_leaves_it_when_the_connection_is_young() 
 
     (settlement,) = _deliver(posts, [Connection("new", NOW_MS - 1)])
 
-    assert (settlement.outcome, settlement.tries) == (Outcome.LEFT, 3)
+    assert (settlement.outcome, settlement.tries) == (Outcome.PENDING, 3)
 
 
 def test_fan_out_delivers_when_a_later_try_succeeds() -> None:
@@ -125,7 +125,7 @@ def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
     settlements = _deliver(posts, _old(100))
 
     outcomes = [settlement.outcome for settlement in settlements]
-    expected = (Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.LEFT)
+    expected = (Outcome.DELIVERED, Outcome.GONE, Outcome.FAILED, Outcome.PENDING)
     assert [outcomes.count(outcome) for outcome in expected] == [25, 25, 25, 25]
     assert len({settlement.connection.id for settlement in settlements}) == 100
 
@@ -140,7 +140,7 @@ def test_fan_out_stops_within_some_dozens_of_posts_when_forbidden(error: Excepti
 
     assert watch.breaker.stopped_by is Trouble.FORBIDDEN
     assert watch.breaker.reason == settlements[0].reason
-    assert {(one.outcome, one.tries) for one in settlements} == {(Outcome.LEFT, 1)}
+    assert {(one.outcome, one.tries) for one in settlements} == {(Outcome.PENDING, 1)}
     assert REFUSALS_IN_A_ROW <= len(posts.sent) < REFUSALS_IN_A_ROW + 4
     assert len(settlements) + len(list(untaken)) == 500
 
@@ -155,7 +155,7 @@ def test_fan_out_keeps_what_was_delivered_when_forbidden_later() -> None:
 
     outcomes = [settlement.outcome for settlement in settlements]
     assert watch.breaker.stopped_by is Trouble.FORBIDDEN
-    assert outcomes == [Outcome.DELIVERED] * 100 + [Outcome.LEFT] * REFUSALS_IN_A_ROW
+    assert outcomes == [Outcome.DELIVERED] * 100 + [Outcome.PENDING] * REFUSALS_IN_A_ROW
 
 
 def test_fan_out_delivers_to_the_others_when_some_are_refused() -> None:
@@ -166,7 +166,7 @@ def test_fan_out_delivers_to_the_others_when_some_are_refused() -> None:
     settlements = list(_fan_out(posts).deliver("frame", _old(300), FAR, watch=watch))
 
     facts = Counter((settlement.outcome, settlement.tries) for settlement in settlements)
-    assert facts == {(Outcome.DELIVERED, 1): 270, (Outcome.LEFT, AT_ONCE.tries): 30}
+    assert facts == {(Outcome.DELIVERED, 1): 270, (Outcome.PENDING, AT_ONCE.tries): 30}
     assert watch.breaker.is_closed
 
 
@@ -181,7 +181,9 @@ def test_fan_out_stops_when_no_post_is_answered(monkeypatch: pytest.MonkeyPatch)
     settlements = list(fan_out.deliver("frame", untaken, FAR, watch=watch))
 
     assert watch.breaker.stopped_by is Trouble.OUTAGE
-    assert {(one.outcome, one.reason) for one in settlements} == {(Outcome.LEFT, "OSError: reset")}
+    assert {(one.outcome, one.reason) for one in settlements} == {
+        (Outcome.PENDING, "OSError: reset")
+    }
     assert len(posts.sent) < 2 * WINDOW_POSTS
     assert len(settlements) + len(list(untaken)) == 500
 
@@ -264,7 +266,7 @@ def test_fan_out_leaves_who_waits_for_a_next_try_when_the_deadline_comes(seconds
 
     settlements = list(_fan_out(FakePosts(late), time, workers=1).deliver("f", untaken, FAR))
 
-    assert [(one.outcome, one.tries) for one in settlements] == [(Outcome.LEFT, 1)]
+    assert [(one.outcome, one.tries) for one in settlements] == [(Outcome.PENDING, 1)]
     assert len(list(untaken)) == 1
 
 
@@ -327,7 +329,7 @@ def test_fan_out_posts_nothing_that_was_left_while_it_waited_for_a_thread() -> N
     is_over.set()
     fan_out._threads.shutdown()
 
-    assert [one.outcome for one in settlements] == [Outcome.LEFT]
+    assert [one.outcome for one in settlements] == [Outcome.PENDING]
     assert posts.sent == []
 
 
@@ -342,6 +344,6 @@ def test_fan_out_counts_the_tries_of_those_who_wait_when_forbidden() -> None:
     assert watch.breaker.stopped_by is Trouble.FORBIDDEN
     reasons = Counter((one.outcome, one.tries, one.reason[:3]) for one in settlements)
     assert reasons == {
-        (Outcome.LEFT, 1, "503"): 1,
-        (Outcome.LEFT, 1, "403"): REFUSALS_IN_A_ROW,
+        (Outcome.PENDING, 1, "503"): 1,
+        (Outcome.PENDING, 1, "403"): REFUSALS_IN_A_ROW,
     }
