@@ -113,29 +113,33 @@ class SliceRow:
 
 
 def lease(
-    piece: SliceRow, owner: str, *, now_ms: int, until_ms: int, anew: bool = False
+    slice_row: SliceRow, owner: str, *, now_ms: int, until_ms: int, anew: bool = False
 ) -> SliceRow:
     """Let a worker own a free slice for a while.
 
     With `anew`, as after a redrive, its hops and its outage begin anew.
     """
-    if not piece.is_free(now_ms):
-        raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} is closed, leased or resting")
-    _require_exact(piece.counts, len(piece.work.connections))
-    leased = replace(piece, owner=owner, leased_until_ms=until_ms, hops=piece.hops + 1, given_up="")
+    if not slice_row.is_free(now_ms):
+        raise LedgerError(
+            f"slice {slice_row.id} of {slice_row.broadcast_id} is closed, leased or resting"
+        )
+    _require_exact(slice_row.counts, len(slice_row.work.connections))
+    leased = replace(
+        slice_row, owner=owner, leased_until_ms=until_ms, hops=slice_row.hops + 1, given_up=""
+    )
     return replace(_in_outage(leased, Outage()), hops=1) if anew else leased
 
 
-def checkpoint(piece: SliceRow, work: Backlog, counts: Receipt) -> SliceRow:
+def checkpoint(slice_row: SliceRow, work: Backlog, counts: Receipt) -> SliceRow:
     """Remember how far the owner has come."""
     _require_exact(counts, len(work.connections))
-    hops = piece.hops if counts.ended == piece.counts.ended else 1
-    return replace(piece, work=work, counts=counts, hops=hops)
+    hops = slice_row.hops if counts.ended == slice_row.counts.ended else 1
+    return replace(slice_row, work=work, counts=counts, hops=hops)
 
 
 def split(
     summary: Summary,
-    piece: SliceRow,
+    slice_row: SliceRow,
     kept: Backlog,
     counts: Receipt,
     parts: tuple[Backlog, ...],
@@ -153,15 +157,15 @@ def split(
     _require_exact(counts, len(kept.connections) + given)
     children = tuple(
         SliceRow(
-            piece.broadcast_id,
+            slice_row.broadcast_id,
             str(summary.slices + number),
             part,
             counts=Receipt(targeted=len(part.connections)),
             leased_until_ms=rests_until_ms,
             outage_since_ms=outage.since_ms,
             outage_rounds=outage.rounds,
-            delivered_before=piece.delivered_before + counts.delivered,
-            gone_before=piece.gone_before + counts.gone,
+            delivered_before=slice_row.delivered_before + counts.delivered,
+            gone_before=slice_row.gone_before + counts.gone,
         )
         for number, part in enumerate(parts)
     )
@@ -171,21 +175,21 @@ def split(
         slices=summary.slices + len(parts),
     )
     shrunk = replace(
-        piece,
+        slice_row,
         work=kept,
         counts=replace(counts, targeted=counts.targeted - given),
-        unannounced=(*piece.unannounced, *(child.id for child in children)),
+        unannounced=(*slice_row.unannounced, *(child.id for child in children)),
     )
     return grown, shrunk, children
 
 
-def announced(piece: SliceRow) -> SliceRow:
+def announced(slice_row: SliceRow) -> SliceRow:
     """Remember that the messages of the slices that were split off have been sent."""
-    return replace(piece, unannounced=())
+    return replace(slice_row, unannounced=())
 
 
 def release(
-    piece: SliceRow,
+    slice_row: SliceRow,
     *,
     rests_until_ms: int = 0,
     outage: Outage = Outage(),  # noqa: B008 - immutable
@@ -196,30 +200,32 @@ def release(
     Without an `outage` the round counted. `given_up` says why its message becomes a dead letter.
     """
     let_go = replace(
-        piece, owner="", leased_until_ms=rests_until_ms, given_up=given_up[:_REASON_CHARACTERS]
+        slice_row, owner="", leased_until_ms=rests_until_ms, given_up=given_up[:_REASON_CHARACTERS]
     )
     return _in_outage(let_go, outage)
 
 
-def close(summary: Summary, piece: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
+def close(summary: Summary, slice_row: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
     """End a slice whose work is done, and add its sums to the broadcast's."""
-    if not piece.work.is_empty or piece.unannounced or piece.is_closed:
-        raise LedgerError(f"slice {piece.id} of {piece.broadcast_id} has not come to its end")
-    _require_exact(piece.counts, 0)
+    if not slice_row.work.is_empty or slice_row.unannounced or slice_row.is_closed:
+        raise LedgerError(
+            f"slice {slice_row.id} of {slice_row.broadcast_id} has not come to its end"
+        )
+    _require_exact(slice_row.counts, 0)
     left = summary.open_slices - 1
     if left < 0 or summary.is_settled:
         raise LedgerError(f"{summary.id} has {summary.open_slices} open slices, and one ends")
     summed = replace(
         summary,
-        counts=summary.counts + piece.counts,
+        counts=summary.counts + slice_row.counts,
         open_slices=left,
         settled_ms=0 if left else now_ms,
     )
-    return summed, replace(release(piece), is_closed=True)
+    return summed, replace(release(slice_row), is_closed=True)
 
 
-def _in_outage(piece: SliceRow, outage: Outage) -> SliceRow:
-    return replace(piece, outage_since_ms=outage.since_ms, outage_rounds=outage.rounds)
+def _in_outage(slice_row: SliceRow, outage: Outage) -> SliceRow:
+    return replace(slice_row, outage_since_ms=outage.since_ms, outage_rounds=outage.rounds)
 
 
 def _require_exact(counts: Receipt, pending: int) -> None:

@@ -153,13 +153,13 @@ def _is_of_slices(record: Record, wired: BroadcastWiring) -> bool:
 
 
 def _report_lease(held: Lease) -> None:
-    piece = held.piece
-    is_resumed = piece.hops > 1
-    is_opened = piece.id == ROOT and not is_resumed
+    slice_row = held.slice_row
+    is_resumed = slice_row.hops > 1
+    is_opened = slice_row.id == ROOT and not is_resumed
     logger.info(
         "opened" if is_opened else "resumed" if is_resumed else "taken up",
-        broadcast_id=piece.broadcast_id,
-        slice_id=piece.id,
+        broadcast_id=slice_row.broadcast_id,
+        slice_id=slice_row.id,
     )
     publish_lease(is_opened=is_opened, is_resumed=is_resumed)
 

@@ -54,7 +54,7 @@ class Bookkeeper:
         self.handed_over = 0
         self.given = 0
         """How many connections other slices account for now."""
-        self._before = held.piece.counts
+        self._before = held.slice_row.counts
         self._progress = progress
         self._ledger = ledger
         self._slice_queue = slice_queue
@@ -69,7 +69,7 @@ class Bookkeeper:
     @property
     def saved_counts(self) -> Receipt:
         """What this invocation has counted, as far as it was written down."""
-        return self.held.piece.counts - self._before + Receipt(targeted=self.given)
+        return self.held.slice_row.counts - self._before + Receipt(targeted=self.given)
 
     @property
     def has_failed(self) -> bool:
@@ -117,12 +117,12 @@ class Bookkeeper:
     def announce(self) -> None:
         """Send the messages of slices that were split off; again, if that is not certain."""
         broadcast_id = self.held.summary.id
-        for slice_id in self.held.piece.unannounced:
+        for slice_id in self.held.slice_row.unannounced:
             if slice_id not in self._delays:  # the worker that split it off has died
                 work = self._ledger.backlog_of(broadcast_id, slice_id)
                 self._delays[slice_id] = self.delay_seconds(work)
             self._slice_queue.send(broadcast_id, slice_id, delay_seconds=self._delays[slice_id])
-        self.held = self.held._replace(piece=announced(self.held.piece))
+        self.held = self.held._replace(slice_row=announced(self.held.slice_row))
 
     def close(self) -> None:
         """End the slice, whose work is done.
@@ -138,7 +138,9 @@ class Bookkeeper:
             )
         except BusyError:
             self.release()
-            if not self.held.piece.is_closed:  # else it was closed, and the answer had been lost
+            if (
+                not self.held.slice_row.is_closed
+            ):  # else it was closed, and the answer had been lost
                 self.send(0)
 
     def release(
@@ -162,7 +164,7 @@ class Bookkeeper:
     def send(self, delay_seconds: int) -> None:
         """Have the slice taken up again after a delay. Raises StorageError."""
         held = self.held
-        self._slice_queue.send(held.summary.id, held.piece.id, delay_seconds=delay_seconds)
+        self._slice_queue.send(held.summary.id, held.slice_row.id, delay_seconds=delay_seconds)
 
     def delay_seconds(self, work: Backlog) -> int:
         """Return how long work rests: not at all while a connection of it was never tried."""
@@ -205,7 +207,7 @@ class Bookkeeper:
         for part in parts:
             progress.give_away(part)
         progress.saved()
-        new = self.held.piece.unannounced[-len(parts) :]
+        new = self.held.slice_row.unannounced[-len(parts) :]
         self._delays.update(dict.fromkeys(new, delay_seconds))
         self.handed_over += len(parts)
         self.given += sum(len(part.connections) for part in parts)

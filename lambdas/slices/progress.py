@@ -23,13 +23,13 @@ class SliceProgress:
     undone. A connection that has been taken and has not ended is still to do.
     """
 
-    def __init__(self, piece: SliceRow, reader: AudienceReader) -> None:
+    def __init__(self, slice_row: SliceRow, reader: AudienceReader) -> None:
         self.reader = reader
         self.unsaved = 0
         """How many have ended since the account was last written down."""
-        self._named = deque(piece.work.connections)
+        self._named = deque(slice_row.work.connections)
         self._is_named_next = True
-        self._tally = Tally(piece.counts)
+        self._tally = Tally(slice_row.counts)
         self._under_way: dict[int, Connection] = {}
         self._untried: list[Settlement] = []
         self._tried: list[Settlement] = []

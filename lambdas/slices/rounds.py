@@ -63,7 +63,7 @@ class Round:
         if trouble is None:
             return Outage()
         is_new = self.breaker.answers.is_mostly_answered
-        before = Outage() if is_new else self._held.piece.outage
+        before = Outage() if is_new else self._held.slice_row.outage
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
     def long_rest_seconds(self, work: Backlog) -> int:
@@ -80,7 +80,7 @@ class Round:
 
     def note_reached(self) -> None:
         """Remember what was reached: in other broadcasts it tells that posts can succeed."""
-        counts = self._progress.counts - self._held.piece.counts
+        counts = self._progress.counts - self._held.slice_row.counts
         reached = counts.delivered + counts.gone
         self._recent.note(self._held.summary.id, reached, self._clock.epoch_ms())
 
@@ -89,18 +89,18 @@ class Round:
 
         Not where all that is left are a few, whose own trouble it may be.
         """
-        piece, evidence = self._held.piece, self._evidence()
-        is_few = not piece.work.shards and len(piece.work.connections) <= evidence.most_own
-        probes_from = self._clock.monotonic() if piece.outage.rounds and not is_few else None
+        slice_row, evidence = self._held.slice_row, self._evidence()
+        is_few = not slice_row.work.shards and len(slice_row.work.connections) <= evidence.most_own
+        probes_from = self._clock.monotonic() if slice_row.outage.rounds and not is_few else None
         return Breaker(evidence, probes_from=probes_from)
 
     def _evidence(self) -> Evidence:
         """Return what the broadcast has reached, as far as it is known here."""
-        piece, summary = self._held.piece, self._held.summary
+        slice_row, summary = self._held.slice_row, self._held.summary
         counts = self._progress.counts
         elsewhere = self._recent.elsewhere(summary.id, self._clock.epoch_ms())
         return Evidence(
-            delivered=max(piece.delivered_before, summary.counts.delivered) + counts.delivered,
-            gone=max(piece.gone_before, summary.counts.gone) + counts.gone,
+            delivered=max(slice_row.delivered_before, summary.counts.delivered) + counts.delivered,
+            gone=max(slice_row.gone_before, summary.counts.gone) + counts.gone,
             elsewhere=elsewhere or self._progress.refused_again,
         )

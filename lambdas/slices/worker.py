@@ -69,16 +69,16 @@ class _SliceDelivery:
         self._worker = worker
         self._deadline = deadline
         self._frame = held.frame
-        self._before = held.piece.counts
-        self._outage = held.piece.outage
+        self._before = held.slice_row.counts
+        self._outage = held.slice_row.outage
         self._given_up = ""
         self._reasons: dict[str, int] = {}
         clock = worker.clock
         self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
         self._reader = AudienceReader(
-            worker.table, held.piece.work.shards, clock=clock, deadline=deadline
+            worker.table, held.slice_row.work.shards, clock=clock, deadline=deadline
         )
-        self._progress = SliceProgress(held.piece, self._reader)
+        self._progress = SliceProgress(held.slice_row, self._reader)
         self._books = Bookkeeper(
             held,
             self._progress,
@@ -243,14 +243,14 @@ class _SliceDelivery:
     def _report(
         self, stopped_by: ReadError | LeaseLostError | None, failure: Exception | None
     ) -> InvocationReport:
-        piece = self._books.held.piece
+        slice_row = self._books.held.slice_row
         return InvocationReport(
             summary=self._books.held.summary,
-            slice_id=piece.id,
+            slice_id=slice_row.id,
             counts=self._books.saved_counts,
-            is_closed=piece.is_closed,
-            pending=len(piece.work.connections),
-            unread_shards=len(piece.work.shards),
+            is_closed=slice_row.is_closed,
+            pending=len(slice_row.work.connections),
+            unread_shards=len(slice_row.work.shards),
             reasons=self._reasons,
             handed_over=self._books.handed_over,
             stale_rows_left=self._sweeper.left,

@@ -68,8 +68,8 @@ class Ledger:
         owner = uuid.uuid4().hex
 
         def attempt() -> Lease | Refusal:
-            summary, piece = self._leasing.read(broadcast_id, slice_id)
-            return self._leasing.take(summary, piece, owner=owner, until_ms=until_ms, anew=anew)
+            summary, slice_row = self._leasing.read(broadcast_id, slice_id)
+            return self._leasing.take(summary, slice_row, owner=owner, until_ms=until_ms, anew=anew)
 
         what = f"slice {slice_id} of {broadcast_id} not leased"
         return self._loop.run(attempt, what=what, deadline=deadline)
@@ -108,7 +108,7 @@ class Ledger:
         """
 
         def make(held: Lease) -> Made:
-            return Made(checkpoint(held.piece, work, counts))
+            return Made(checkpoint(held.slice_row, work, counts))
 
         return self._change(held, failed, make, "written", deadline=_AT_ONCE)
 
@@ -137,7 +137,7 @@ class Ledger:
         )
 
         def make(held: Lease) -> Made:
-            return Made(let_go(checkpoint(held.piece, work, counts)))
+            return Made(let_go(checkpoint(held.slice_row, work, counts)))
 
         return self._change(held, failed, make, "released", deadline=deadline)
 
@@ -157,16 +157,16 @@ class Ledger:
         rests_until_ms = self._rests_until_ms(rest_seconds)
 
         def make(held: Lease) -> Made:
-            summary, piece, children = split(
+            summary, slice_row, children = split(
                 held.summary,
-                held.piece,
+                held.slice_row,
                 kept,
                 counts,
                 parts,
                 rests_until_ms=rests_until_ms,
                 outage=outage,
             )
-            return Made(piece, summary, children)
+            return Made(slice_row, summary, children)
 
         return self._change(held, failed, make, "split", deadline=deadline)
 
@@ -177,9 +177,9 @@ class Ledger:
         """
 
         def make(held: Lease) -> Made:
-            done = checkpoint(held.piece, Backlog(), counts)
-            summary, piece = close(held.summary, done, now_ms=self._clock.epoch_ms())
-            return Made(piece, summary)
+            done = checkpoint(held.slice_row, Backlog(), counts)
+            summary, slice_row = close(held.summary, done, now_ms=self._clock.epoch_ms())
+            return Made(slice_row, summary)
 
         return self._change(held, failed, make, "closed", deadline=deadline)
 
@@ -193,7 +193,7 @@ class Ledger:
         deadline: float,
     ) -> Lease:
         change = Change(self._table, self._leasing, held, failed, make)
-        what = f"slice {held.piece.id} of {held.summary.id} not {verb}"
+        what = f"slice {held.slice_row.id} of {held.summary.id} not {verb}"
         return self._loop.run(change.attempt, what=what, deadline=deadline)
 
     def _rests_until_ms(self, rest_seconds: float) -> int:

@@ -14,7 +14,7 @@ from storage.ledger_table import LedgerTable
 class Made(NamedTuple):
     """What a transition makes of a lease: the rows to write. `summary` None when it stays."""
 
-    piece: SliceRow
+    slice_row: SliceRow
     summary: Summary | None = None
     children: tuple[SliceRow, ...] = ()
 
@@ -49,20 +49,20 @@ class Change:
         if written is not None:
             return written
         made = self._make(self._held)
-        piece, rows = with_failed(made.piece, self._failed)
-        self._attempted.append(next_version(piece))
+        slice_row, rows = with_failed(made.slice_row, self._failed)
+        self._attempted.append(next_version(slice_row))
         summaries = () if made.summary is None else (made.summary,)
         children = made.children
         if self._is_blocked:
             children = tuple(over_leftover(self._table, child) for child in children)
             rows = tuple(over_leftover(self._table, row) for row in rows)
         try:
-            self._table.write(*summaries, piece, *children, *rows)
+            self._table.write(*summaries, slice_row, *children, *rows)
         except ConflictError:
             self._is_stale = True
             raise
         summary = self._held.summary if made.summary is None else next_version(made.summary)
-        return Lease(summary, next_version(piece), self._held.frame)
+        return Lease(summary, next_version(slice_row), self._held.frame)
 
     def _read_again(self) -> Lease | None:
         """Take what has changed; return the lease when an attempt has been written all the same.
@@ -70,7 +70,7 @@ class Change:
         That is so when its answer was lost: only the owner of a lease writes the next version, and
         another worker's first write is a lease of its own.
         """
-        held = self._held.piece
+        held = self._held.slice_row
         summary, found = self._leasing.read(self._held.summary.id, held.id)
         is_closed_by_us = found.is_closed and found.version == held.version + 1
         if found in self._attempted or is_closed_by_us:
@@ -80,7 +80,7 @@ class Change:
                 raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
             held = replace(found, unannounced=held.unannounced)
-        self._is_blocked = (summary, held) == (self._held.summary, self._held.piece)
+        self._is_blocked = (summary, held) == (self._held.summary, self._held.slice_row)
         self._held = Lease(summary, held, self._held.frame)
         self._is_stale = False
         return None

@@ -35,7 +35,7 @@ class Lease(NamedTuple):
     """
 
     summary: Summary
-    piece: SliceRow
+    slice_row: SliceRow
     frame: str
 
 
@@ -76,48 +76,52 @@ class Leasing:
         """Lease the first slice of a broadcast as `take` does, unless the broadcast has settled."""
         if summary.is_settled:
             return Refusal.CLOSED
-        piece = self.find_slice(summary.id, ROOT)
-        return self.take(summary, piece, owner=owner, until_ms=until_ms, anew=False)
+        slice_row = self.find_slice(summary.id, ROOT)
+        return self.take(summary, slice_row, owner=owner, until_ms=until_ms, anew=False)
 
     def take(
-        self, summary: Summary, piece: SliceRow, *, owner: str, until_ms: int, anew: bool
+        self, summary: Summary, slice_row: SliceRow, *, owner: str, until_ms: int, anew: bool
     ) -> Lease | Refusal:
         """Lease a slice for an owner, if it is free; one that the owner has already stays its own.
 
         Raises RejectedError when the slice can never be carried, and WriteError.
         """
-        if piece.owner == owner:
-            return Lease(summary, piece, self.frame_of(summary, piece))
-        if piece.is_closed:
+        if slice_row.owner == owner:
+            return Lease(summary, slice_row, self.frame_of(summary, slice_row))
+        if slice_row.is_closed:
             return Refusal.CLOSED
-        if piece.hops >= MAX_HOPS and not anew:
+        if slice_row.hops >= MAX_HOPS and not anew:
             raise GaveUpError(
-                f"taken up {piece.hops} times without coming to an end; repair the cause, then "
+                f"taken up {slice_row.hops} times without coming to an end; repair the cause, then "
                 "`crier redrive` begins the count anew"
             )
-        if not piece.is_free(self._clock.epoch_ms()):
+        if not slice_row.is_free(self._clock.epoch_ms()):
             return Refusal.LEASED
-        frame = self.frame_of(summary, piece)
-        leased = self.leased(piece, owner=owner, until_ms=until_ms, anew=anew)
+        frame = self.frame_of(summary, slice_row)
+        leased = self.leased(slice_row, owner=owner, until_ms=until_ms, anew=anew)
         try:
             self._table.write(leased)
         except ConflictError:
             return Refusal.LEASED
         return Lease(summary, next_version(leased), frame)
 
-    def leased(self, piece: SliceRow, *, owner: str, until_ms: int, anew: bool = False) -> SliceRow:
+    def leased(
+        self, slice_row: SliceRow, *, owner: str, until_ms: int, anew: bool = False
+    ) -> SliceRow:
         """Return a free slice with its lease. Raises RejectedError when its row is wrong."""
         try:
-            return lease(piece, owner, now_ms=self._clock.epoch_ms(), until_ms=until_ms, anew=anew)
+            return lease(
+                slice_row, owner, now_ms=self._clock.epoch_ms(), until_ms=until_ms, anew=anew
+            )
         except LedgerError as error:
             raise RejectedError(f"its row is wrong: {error}") from error
 
-    def frame_of(self, summary: Summary, piece: SliceRow) -> str:
+    def frame_of(self, summary: Summary, slice_row: SliceRow) -> str:
         """Return what a slice posts, and nothing when it has nothing left to do.
 
         Raises RejectedError when the ledger does not have it.
         """
-        if piece.work.is_empty:
+        if slice_row.work.is_empty:
             return ""
         if summary.frame:  # an earlier release has opened it
             return summary.frame

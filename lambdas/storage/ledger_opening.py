@@ -73,17 +73,17 @@ class Opener:
         counter = replace(found, last=self._number_after(found))
         summary = _summary(opening, counter.last)
         fresh = SliceRow(opening.id, ROOT, opening.work)
-        piece = self._leasing.leased(fresh, owner=owner.id, until_ms=owner.until_ms)
+        slice_row = self._leasing.leased(fresh, owner=owner.id, until_ms=owner.until_ms)
         recent = ChannelEntry(opening.channel, counter.last, opening.id, opening.opened_ms)
         frame = FrameRow(opening.channel, counter.last, opening.frame_of(counter.last))
         if found == self._met:  # no other was faster: something else is in the way
-            piece = over_leftover(self._table, piece)
+            slice_row = over_leftover(self._table, slice_row)
         try:
-            self._table.write(summary, piece, counter, recent, frame)
+            self._table.write(summary, slice_row, counter, recent, frame)
         except ConflictError:
             self._met = found
             raise
-        return Lease(next_version(summary), next_version(piece), frame.frame)
+        return Lease(next_version(summary), next_version(slice_row), frame.frame)
 
     def _number_after(self, found: ChannelCounter) -> int:
         """Return the number that is next; one that is another's, if the counter was lost, is not.

@@ -33,16 +33,16 @@ def over_leftover(table: LedgerTable, row: _New) -> _New:
     return row if item is None else replace(row, version=int(item["version"]["N"]))
 
 
-def with_failed(piece: SliceRow, failed: Failed) -> tuple[SliceRow, tuple[FailedRow, ...]]:
+def with_failed(slice_row: SliceRow, failed: Failed) -> tuple[SliceRow, tuple[FailedRow, ...]]:
     """Return what to write besides a slice for connections that have failed."""
     shown = tuple((id_, reason[:_REASON_CHARACTERS]) for id_, reason in failed)
     rows = tuple(
         FailedRow(
-            piece.broadcast_id,
-            piece.id,
-            piece.failed_rows + number,
+            slice_row.broadcast_id,
+            slice_row.id,
+            slice_row.failed_rows + number,
             shown[start : start + _FAILED_PER_ROW],
         )
         for number, start in enumerate(range(0, len(shown), _FAILED_PER_ROW))
     )
-    return replace(piece, failed_rows=piece.failed_rows + len(rows)), rows
+    return replace(slice_row, failed_rows=slice_row.failed_rows + len(rows)), rows

@@ -45,7 +45,7 @@ def split_broadcast(dynamo: ContendedDynamo, frame: str) -> list[Lease]:
     parts = tuple(Backlog(connections=(Connection(f"c{n}", 0, 1),)) for n in range(1, SLICES))
     held = open_broadcast(dynamo, "b", frame)
     held = dynamo.ledger().split(held, Backlog(), Receipt(len(parts)), (), parts, deadline=DEADLINE)
-    leases = [held._replace(piece=replace(held.piece, unannounced=()))]
+    leases = [held._replace(slice_row=replace(held.slice_row, unannounced=()))]
     for number in range(1, SLICES):
         leased = dynamo.ledger().lease("b", str(number), until_ms=UNTIL_MS)
         assert isinstance(leased, Lease)
@@ -55,7 +55,7 @@ def split_broadcast(dynamo: ContendedDynamo, frame: str) -> list[Lease]:
 
 def closing(dynamo: ContendedDynamo, held: Lease, after_seconds: float) -> Callable[[], Lease]:
     """Return the work of closing a slice, all of whose connections were delivered."""
-    counts = replace(held.piece.counts, delivered=held.piece.counts.targeted)
+    counts = replace(held.slice_row.counts, delivered=held.slice_row.counts.targeted)
 
     def close() -> Lease:
         dynamo.time.sleep(after_seconds)
@@ -74,7 +74,7 @@ def requests_of_a_split_broadcast() -> list[Request]:
     assert isinstance(held, Lease)
     parts = tuple(Backlog((one,)) for one in others)
     held = ledger.split(held, Backlog((first,)), Receipt(), (), parts, deadline=FAR)
-    held = held._replace(piece=replace(held.piece, unannounced=()))
+    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
     leases = [held]
     for number in range(1, len(ALL_SHARDS.shards)):
         leased = ledger.lease("b", str(number), until_ms=UNTIL_MS)

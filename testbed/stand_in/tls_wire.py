@@ -68,8 +68,8 @@ class TlsWire(Wire):
         """Return all that the whole records in memory hold; part of a record stays there."""
         pieces: list[bytes] = []
         try:
-            while piece := self._tls.read(RECEIVE_BYTES):
-                pieces.append(piece)
+            while slice_row := self._tls.read(RECEIVE_BYTES):
+                pieces.append(slice_row)
                 if not self._incoming.pending:  # nearly always: there was one record
                     return b"".join(pieces)
         except ssl.SSLWantReadError:

@@ -306,8 +306,8 @@ class LedgerMachine(RuleBasedStateMachine):
         slices = [slice_of(item) for sk, item in mine if sk.startswith("slice#")]
         assert summary.is_settled
         assert (summary.open_slices, summary.slices) == (0, len(slices))
-        assert all(piece.is_closed for piece in slices)
-        assert summary.counts == sum((piece.counts for piece in slices), Receipt())
+        assert all(slice_row.is_closed for slice_row in slices)
+        assert summary.counts == sum((slice_row.counts for slice_row in slices), Receipt())
         assert summary.counts.targeted == summary.counts.ended
         failed = [json.loads(item["failed"]["S"]) for sk, item in mine if sk.startswith("failed#")]
         assert sum(map(len, failed)) == summary.counts.failed

@@ -70,13 +70,13 @@ class _Book:
     def kept(self, slice_id: str = ROOT) -> Lease:
         """Return what is in the table."""
         summary = self.table.get(summary_key(self.id("b")))
-        piece = self.table.get(slice_key(self.id("b"), slice_id))
+        slice_row = self.table.get(slice_key(self.id("b"), slice_id))
         assert summary is not None
-        assert piece is not None
+        assert slice_row is not None
         kept = summary_of(summary)
         frame = self.table.get(frame_key(kept.channel, kept.seq))
         assert frame is not None
-        return Lease(kept, slice_of(piece), frame_row_of(frame).frame)
+        return Lease(kept, slice_of(slice_row), frame_row_of(frame).frame)
 
 
 def _in_a_while() -> float:
@@ -137,7 +137,7 @@ def test_broadcast_whose_rows_have_expired_is_opened_anew(book: _Book) -> None:
 
     assert (held.summary.seq, again.summary.seq, again.frame) == (1, 2, "frame 2")
     assert split == book.kept()
-    assert _held(book.lease("1")).piece.work == PART
+    assert _held(book.lease("1")).slice_row.work == PART
 
 
 def test_numbers_have_no_gaps_when_many_are_opened_at_once(book: _Book) -> None:
@@ -168,7 +168,7 @@ def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:
 
     (held,) = (one for one in found if isinstance(one, Lease))
     assert held == book.kept()
-    assert held.piece.hops == 2
+    assert held.slice_row.hops == 2
 
 
 def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
@@ -178,7 +178,7 @@ def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
 
     again = _held(book.lease())
 
-    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Receipt(3, failed=1))
+    assert (again.slice_row.work, again.slice_row.counts) == (STRAGGLERS, Receipt(3, failed=1))
     failed = book.table.get((f"broadcast#{book.id('b')}", "failed#0#000000"))
     assert failed is not None
     assert json.loads(failed["failed"]["S"]) == [list(pair) for pair in FAILED]
@@ -291,9 +291,9 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
     )
 
     assert held == book.kept()
-    assert (held.summary.open_slices, held.piece.unannounced) == (3, ("1", "2"))
-    assert _held(book.lease("1")).piece.work == PART
-    assert _held(book.lease("2")).piece.counts == Receipt(targeted=2)
+    assert (held.summary.open_slices, held.slice_row.unannounced) == (3, ("1", "2"))
+    assert _held(book.lease("1")).slice_row.work == PART
+    assert _held(book.lease("2")).slice_row.counts == Receipt(targeted=2)
 
 
 def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
@@ -321,7 +321,7 @@ def test_last_close_settles(book: _Book) -> None:
     held = book.ledger.split(
         _held(book.open()), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=_in_a_while()
     )
-    held = held._replace(piece=replace(held.piece, unannounced=()))
+    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
     first = book.ledger.close(held, Receipt(), (), deadline=_in_a_while())
     assert not first.summary.is_settled
 
@@ -339,7 +339,7 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
     held = book.ledger.split(
         _held(book.open()), Backlog(), Receipt(len(parts)), (), parts, deadline=_in_a_while()
     )
-    pieces = [held._replace(piece=replace(held.piece, unannounced=()))]
+    pieces = [held._replace(slice_row=replace(held.slice_row, unannounced=()))]
     pieces += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
 
     with ThreadPoolExecutor(4) as threads:
@@ -347,7 +347,7 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
             threads.map(
                 lambda one: book.ledger.close(
                     one,
-                    replace(one.piece.counts, gone=one.piece.counts.targeted),
+                    replace(one.slice_row.counts, gone=one.slice_row.counts.targeted),
                     (),
                     deadline=_in_a_while(),
                 ),

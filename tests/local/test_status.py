@@ -257,7 +257,7 @@ def test_status_tells_what_cannot_be_right(
     spoil(deployment, f"broadcast#{name}", "summary", **ended, counts=counts)
     wrong = run("status", name, "--json")
 
-    assert held.piece.id == "0"
+    assert held.slice_row.id == "0"
     assert (right["contradictions"], right["unreadable"]) == ([], [])
     assert more["contradictions"] == ["its summary has 2 open slices, the ledger has rows of 1"]
     assert stuck.exit_code == 4

@@ -31,7 +31,7 @@ def open_as_before(app: App, body: str, frame: str) -> str:
         "settled_ms": 0,
         "status": "open",
     }
-    piece = {
+    slice_row = {
         "broadcast_id": broadcast.id,
         "id": "0",
         "work": encode_backlog(ALL_SHARDS),
@@ -47,7 +47,7 @@ def open_as_before(app: App, body: str, frame: str) -> str:
     expires = {"expiresAt": now_ms // 1000 + _LIFE_SECONDS}
     for values in (
         {"pk": key, "sk": "summary", **summary, **expires},
-        {"pk": key, "sk": "slice#0", **piece, **expires},
+        {"pk": key, "sk": "slice#0", **slice_row, **expires},
         {"pk": "channel#*", "sk": "seq#000000000001", **recent, **expires},
         {"pk": "channel#*", "sk": "sequence", "channel": "*", "last": 1},
     ):

@@ -49,10 +49,10 @@ def read_post(sock: socket.socket) -> bytes:
     """Read one post to its last byte; return no bytes when the client has closed."""
     data = b""
     while b"\r\n\r\n" not in data:
-        piece = sock.recv(65_536)
-        if not piece:
+        slice_row = sock.recv(65_536)
+        if not slice_row:
             return b""
-        data += piece
+        data += slice_row
     head, body = data.split(b"\r\n\r\n", 1)
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(body) < length:

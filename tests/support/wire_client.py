@@ -92,8 +92,8 @@ class Client:
     def rest(self) -> bytes:
         """Read until the end."""
         pieces = []
-        while piece := self.socket.recv(65536):
-            pieces.append(piece)
+        while slice_row := self.socket.recv(65536):
+            pieces.append(slice_row)
         return b"".join(pieces)
 
     def __enter__(self) -> Self:

@@ -45,9 +45,9 @@ def test_summary_survives_the_table(summary: Summary) -> None:
 
 
 @given(SLICES)
-def test_slice_survives_the_table(piece: SliceRow) -> None:
+def test_slice_survives_the_table(slice_row: SliceRow) -> None:
     """With its work, sums and announcements."""
-    assert slice_of(to_item(piece) | EXTRA) == piece
+    assert slice_of(to_item(slice_row) | EXTRA) == slice_row
 
 
 @given(SEQUENCES)
@@ -66,12 +66,12 @@ def test_rows_of_an_earlier_release_are_read() -> None:
     """A summary that holds the frame itself, and a slice that knows of no outage."""
     frame: Item = {"frame": {"S": "frame"}}
     item = to_item(SUMMARY) | frame
-    piece = to_item(SliceRow("b", "1", Backlog()))
+    slice_row = to_item(SliceRow("b", "1", Backlog()))
 
     assert summary_of(item).frame == "frame"
     assert to_item(summary_of(item))["frame"] == frame["frame"]
-    assert not {"outage_since_ms", "outage_rounds", "given_up", "gone_before"} & set(piece)
-    assert slice_of(piece) == SliceRow("b", "1", Backlog())
+    assert not {"outage_since_ms", "outage_rounds", "given_up", "gone_before"} & set(slice_row)
+    assert slice_of(slice_row) == SliceRow("b", "1", Backlog())
 
 
 def test_summary_of_this_release_holds_no_frame() -> None:

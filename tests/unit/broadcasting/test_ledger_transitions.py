@@ -45,22 +45,22 @@ def test_slice_is_leased_when_the_lease_has_run_out() -> None:
     assert (taken.owner, taken.leased_until_ms, taken.hops) == ("you", 3_000, 2)
 
 
-@pytest.mark.parametrize("piece", [LEASED, replace(LEASED, leased_until_ms=NOW_MS + 1), CLOSED])
-def test_slice_is_not_leased_when_it_is_closed_or_anothers(piece: SliceRow) -> None:
+@pytest.mark.parametrize("slice_row", [LEASED, replace(LEASED, leased_until_ms=NOW_MS + 1), CLOSED])
+def test_slice_is_not_leased_when_it_is_closed_or_anothers(slice_row: SliceRow) -> None:
     """One owner at a time, and nobody after the end."""
-    assert not piece.is_free(NOW_MS)
+    assert not slice_row.is_free(NOW_MS)
     with pytest.raises(LedgerError, match="slice 0 of b is closed, leased or resting"):
-        lease(piece, "you", now_ms=NOW_MS, until_ms=2_000)
+        lease(slice_row, "you", now_ms=NOW_MS, until_ms=2_000)
 
 
 def test_checkpoint_keeps_work_counts_and_lease() -> None:
     """Who is pending is targeted and has not ended."""
     work = Backlog((ShardCursor(3, "x"),), STRAGGLERS)
 
-    piece = checkpoint(LEASED, work, Receipt(5, delivered=1, gone=1, failed=1))
+    slice_row = checkpoint(LEASED, work, Receipt(5, delivered=1, gone=1, failed=1))
 
-    assert (piece.work, piece.counts.delivered) == (work, 1)
-    assert (piece.owner, piece.leased_until_ms) == ("me", 2_000)
+    assert (slice_row.work, slice_row.counts.delivered) == (work, 1)
+    assert (slice_row.owner, slice_row.leased_until_ms) == ("me", 2_000)
 
 
 @pytest.mark.parametrize("counts", [Receipt(4, delivered=3), Receipt(6, delivered=3), Receipt(0)])
@@ -75,9 +75,9 @@ def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
     summary = replace(SUMMARY, slices=4, open_slices=2)
     kept = Backlog((ShardCursor(0, "x"),))
     parts = (Backlog((ShardCursor(1),)), Backlog(connections=STRAGGLERS))
-    piece = replace(LEASED, unannounced=("3",))
+    slice_row = replace(LEASED, unannounced=("3",))
 
-    grown, shrunk, children = split(summary, piece, kept, Receipt(5, delivered=3), parts)
+    grown, shrunk, children = split(summary, slice_row, kept, Receipt(5, delivered=3), parts)
 
     assert (grown.slices, grown.open_slices) == (6, 4)
     assert (shrunk.work, shrunk.counts) == (kept, Receipt(3, delivered=3))
@@ -124,10 +124,10 @@ def test_announced_slices_are_not_announced_again() -> None:
 
 def test_released_slice_is_free() -> None:
     """At once, whatever its lease was; how often it was taken up stays."""
-    piece = release(LEASED)
+    slice_row = release(LEASED)
 
-    assert piece == replace(FREE, hops=1)
-    assert piece.is_free(0)
+    assert slice_row == replace(FREE, hops=1)
+    assert slice_row.is_free(0)
 
 
 OUTAGE = Outage(since_ms=400, rounds=3)
@@ -136,38 +136,40 @@ RESTING = replace(FREE, outage_since_ms=400, outage_rounds=3, hops=7, given_up="
 
 def test_release_keeps_the_outage_and_why_it_was_given_up() -> None:
     """For the worker that goes on, and for the operator; a reason may be long."""
-    piece = release(LEASED, rests_until_ms=9, outage=OUTAGE, given_up="x" * 300)
+    slice_row = release(LEASED, rests_until_ms=9, outage=OUTAGE, given_up="x" * 300)
 
-    assert (piece.outage, piece.leased_until_ms, piece.owner) == (OUTAGE, 9, "")
-    assert piece.given_up == "x" * 200
+    assert (slice_row.outage, slice_row.leased_until_ms, slice_row.owner) == (OUTAGE, 9, "")
+    assert slice_row.given_up == "x" * 200
 
 
 def test_release_ends_the_outage_when_the_round_counted() -> None:
     """The next outage is another one."""
-    piece = release(replace(LEASED, outage_since_ms=400, outage_rounds=3, given_up="403"))
+    slice_row = release(replace(LEASED, outage_since_ms=400, outage_rounds=3, given_up="403"))
 
-    assert (piece.outage, piece.given_up) == (Outage(), "")
+    assert (slice_row.outage, slice_row.given_up) == (Outage(), "")
 
 
 def test_close_ends_the_outage() -> None:
     """Nothing rests any more."""
-    _, piece = close(SUMMARY, replace(DONE, outage_since_ms=400, outage_rounds=3), now_ms=NOW_MS)
+    _, slice_row = close(
+        SUMMARY, replace(DONE, outage_since_ms=400, outage_rounds=3), now_ms=NOW_MS
+    )
 
-    assert piece == CLOSED
+    assert slice_row == CLOSED
 
 
 def test_lease_goes_on_with_an_outage_and_forgets_that_it_was_given_up() -> None:
     """The outage lasts until a round counts."""
-    piece = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000)
+    slice_row = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000)
 
-    assert (piece.outage, piece.given_up, piece.hops) == (OUTAGE, "", 8)
+    assert (slice_row.outage, slice_row.given_up, slice_row.hops) == (OUTAGE, "", 8)
 
 
 def test_lease_begins_hops_and_outage_anew_when_it_is_asked_to() -> None:
     """After a redrive: the cause has been repaired."""
-    piece = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000, anew=True)
+    slice_row = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000, anew=True)
 
-    assert (piece.outage, piece.given_up, piece.hops) == (Outage(), "", 1)
+    assert (slice_row.outage, slice_row.given_up, slice_row.hops) == (Outage(), "", 1)
 
 
 def test_checkpoint_leaves_the_outage_as_it_is() -> None:
@@ -179,11 +181,11 @@ def test_checkpoint_leaves_the_outage_as_it_is() -> None:
 
 def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
     """They are judged by the same evidence as the slice that they come from."""
-    piece = replace(LEASED, delivered_before=10, gone_before=20)
+    slice_row = replace(LEASED, delivered_before=10, gone_before=20)
 
     _, shrunk, (child,) = split(
         SUMMARY,
-        piece,
+        slice_row,
         Backlog(),
         Receipt(7, delivered=2, gone=3),
         (Backlog(connections=STRAGGLERS),),
@@ -200,9 +202,9 @@ def test_close_adds_the_sums_to_the_broadcast() -> None:
     """Another slice is open: the broadcast is, too."""
     before = replace(SUMMARY, open_slices=2, slices=2, counts=Receipt(7, delivered=7))
 
-    summary, piece = close(before, DONE, now_ms=NOW_MS)
+    summary, slice_row = close(before, DONE, now_ms=NOW_MS)
 
-    assert piece == CLOSED
+    assert slice_row == CLOSED
     assert (summary.open_slices, summary.slices) == (1, 2)
     assert summary.counts == Receipt(10, delivered=8, gone=1, failed=1)
     assert not summary.is_settled
@@ -216,7 +218,7 @@ def test_close_of_the_last_slice_settles() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece",
+    "slice_row",
     [
         LEASED,
         CLOSED,
@@ -224,10 +226,10 @@ def test_close_of_the_last_slice_settles() -> None:
         replace(DONE, work=Backlog(connections=STRAGGLERS)),
     ],
 )
-def test_close_is_refused_when_the_slice_has_not_come_to_its_end(piece: SliceRow) -> None:
+def test_close_is_refused_when_the_slice_has_not_come_to_its_end(slice_row: SliceRow) -> None:
     """Nor twice: the sums would be added again."""
     with pytest.raises(LedgerError, match="has not come to its end"):
-        close(SUMMARY, piece, now_ms=NOW_MS)
+        close(SUMMARY, slice_row, now_ms=NOW_MS)
 
 
 def test_close_is_refused_when_the_sums_do_not_add_up() -> None:
@@ -250,10 +252,10 @@ def test_split_and_close_keep_the_sums(given_away: list[int], delivered: int) ->
     )
     met = delivered + sum(given_away)
 
-    summary, piece, children = split(
+    summary, slice_row, children = split(
         SUMMARY, LEASED, Backlog(), Receipt(met, delivered=delivered), parts
     )
-    for one in (announced(piece), *children):
+    for one in (announced(slice_row), *children):
         ended = replace(one.counts, gone=len(one.work.connections))
         summary, _ = close(summary, checkpoint(one, Backlog(), ended), now_ms=NOW_MS)
 

@@ -31,10 +31,10 @@ def _progress(
     counts: Receipt | None = None,
     seconds: float = 0,
 ) -> SliceProgress:
-    piece = SliceRow("b", "0", work, counts or Receipt(len(work.connections)))
+    slice_row = SliceRow("b", "0", work, counts or Receipt(len(work.connections)))
     table = (dynamo or FakeDynamo()).table
     clock = FakeTime(seconds).clock
-    return SliceProgress(piece, AudienceReader(table, work.shards, clock=clock, deadline=FAR))
+    return SliceProgress(slice_row, AudienceReader(table, work.shards, clock=clock, deadline=FAR))
 
 
 def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:

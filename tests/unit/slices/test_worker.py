@@ -106,11 +106,11 @@ class _Floor:
             (json.loads(one["MessageBody"])["slice"], one["DelaySeconds"]) for one in self.sqs.sent
         ]
 
-    def piece(self, slice_id: str = "0") -> SliceRow:
+    def slice_row(self, slice_id: str = "0") -> SliceRow:
         return slice_of(self.rows.items[slice_key("b", slice_id)])
 
     def work(self, slice_id: str = "0") -> Backlog:
-        return self.piece(slice_id).work
+        return self.slice_row(slice_id).work
 
 
 def _held(held: Lease | Refusal) -> Lease:
@@ -366,7 +366,7 @@ def test_worker_rests_when_it_is_forbidden(floor: _Floor) -> None:
     assert set(floor.work().connections) == set(named[1:])
     assert floor.sent == [("0", 5)]
     assert (report.trouble, report.counts.ended) == (Trouble.FORBIDDEN, 1)
-    assert floor.piece().outage == Outage(NOW_MS, 1)
+    assert floor.slice_row().outage == Outage(NOW_MS, 1)
 
 
 def test_worker_fails_a_few_that_are_refused(floor: _Floor) -> None:
@@ -432,7 +432,7 @@ def test_worker_fails_no_connection_for_what_everyone_hears(
     assert {one.trouble for one in found} == {trouble}
     assert [delay for _, delay in floor.sent] == [5, 10, 20, 40, 80, 160, 300, 300]
     assert last.summary.counts.delivered == last.summary.counts.targeted == 20
-    assert floor.piece().outage == Outage()
+    assert floor.slice_row().outage == Outage()
 
 
 def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -> None:
@@ -447,7 +447,7 @@ def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -
         floor.deliver(floor.lease())
 
     assert [delay for _, delay in floor.sent] == [60, 120, 180]
-    assert floor.piece().counts.failed == 0
+    assert floor.slice_row().counts.failed == 0
 
 
 def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_for_minutes(
@@ -464,7 +464,7 @@ def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_fo
         floor.deliver(floor.lease())
 
     assert [delay for _, delay in floor.sent] == [10, 120, 180]
-    assert floor.piece().counts == Receipt(100, delivered=60)
+    assert floor.slice_row().counts == Receipt(100, delivered=60)
 
 
 def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor) -> None:
@@ -480,7 +480,7 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
     assert floor.time.epoch_ms - NOW_MS == 3_600_000
     assert report.given_up.startswith("@connections did not answer: planned; check CALLBACK_URL")
     assert report.given_up.endswith("; waited for 3600 s")
-    assert floor.piece().given_up == report.given_up[:200]
+    assert floor.slice_row().given_up == report.given_up[:200]
     assert len(floor.work().connections) == 20
 
 
@@ -515,7 +515,7 @@ def test_worker_begins_another_outage_when_most_posts_were_answered_before(
     report = floor.deliver(floor.lease())
 
     assert report.trouble is Trouble.FORBIDDEN
-    assert floor.piece().outage == Outage(*outage)
+    assert floor.slice_row().outage == Outage(*outage)
 
 
 def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _Floor) -> None:
@@ -560,9 +560,9 @@ def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
 
     assert report.trouble is Trouble.FORBIDDEN
     assert floor.sent == [("1", 5), ("0", 0)]
-    assert floor.piece("1").outage == Outage(NOW_MS, 1)
-    assert floor.piece("1").delivered_before == report.counts.delivered
-    assert floor.piece().outage == Outage()
+    assert floor.slice_row("1").outage == Outage(NOW_MS, 1)
+    assert floor.slice_row("1").delivered_before == report.counts.delivered
+    assert floor.slice_row().outage == Outage()
 
 
 @pytest.mark.parametrize("faults", [[], [Fault.BUSY]])
@@ -578,11 +578,12 @@ def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
 
     floor.deliver(held)
 
-    pieces = [floor.piece(slice_id) for slice_id, _ in floor.sent]
-    assert sum(len(piece.work.connections) for piece in pieces) == 50
-    assert {one.rounds for piece in pieces for one in piece.work.connections} == {0}
+    pieces = [floor.slice_row(slice_id) for slice_id, _ in floor.sent]
+    assert sum(len(slice_row.work.connections) for slice_row in pieces) == 50
+    assert {one.rounds for slice_row in pieces for one in slice_row.work.connections} == {0}
     assert {
-        (piece.outage.rounds, delay) for piece, (_, delay) in zip(pieces, floor.sent, strict=True)
+        (slice_row.outage.rounds, delay)
+        for slice_row, (_, delay) in zip(pieces, floor.sent, strict=True)
     } == {(1, 5)}
 
 
@@ -619,7 +620,7 @@ def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> No
     floor.dynamo = FakeDynamo(_rows(40))
     floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows}, most=37)
     floor.deliver()
-    before = floor.piece().outage
+    before = floor.slice_row().outage
     floor.ledger.release(
         _held(floor.lease_after(5)), ALL_SHARDS, Receipt(), (), deadline=FAR, outage=before
     )
@@ -627,7 +628,7 @@ def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> No
 
     report = floor.deliver(floor.lease())
 
-    assert (report.trouble, floor.piece().outage) == (None, before)
+    assert (report.trouble, floor.slice_row().outage) == (None, before)
     assert isinstance(report.failure, ReadError)
 
 

@@ -62,12 +62,12 @@ class _Floor:
         assert isinstance(held, Lease)
         return held
 
-    def piece(self, slice_id: str = ROOT) -> SliceRow:
+    def slice_row(self, slice_id: str = ROOT) -> SliceRow:
         return slice_of(self.table.items[slice_key("b", slice_id)])
 
-    def put(self, piece: SliceRow) -> None:
+    def put(self, slice_row: SliceRow) -> None:
         """Have a slice as it is, at the version that it says."""
-        self.table.items[key_of(piece)] = to_item(piece)
+        self.table.items[key_of(slice_row)] = to_item(slice_row)
 
 
 @pytest.fixture
@@ -88,8 +88,8 @@ def test_open_writes_summary_leased_slice_counter_and_recent_at_once(floor: _Flo
         "seq#000000000001",
         "frame#000000000001",
     ]
-    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
-    assert (held.summary.seq, held.summary.frame, held.piece.hops) == (1, "", 1)
+    assert held == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
+    assert (held.summary.seq, held.summary.frame, held.slice_row.hops) == (1, "", 1)
     assert floor.lease() is Refusal.LEASED
 
 
@@ -182,8 +182,8 @@ def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
     again = floor.opened()
 
     assert again.summary == held.summary
-    assert (again.piece.work, again.piece.counts) == (work, Receipt(2, delivered=2))
-    assert (again.piece.hops, again.piece.owner != held.piece.owner) == (2, True)
+    assert (again.slice_row.work, again.slice_row.counts) == (work, Receipt(2, delivered=2))
+    assert (again.slice_row.hops, again.slice_row.owner != held.slice_row.owner) == (2, True)
 
 
 def test_open_again_finds_it_closed(floor: _Floor) -> None:
@@ -211,7 +211,7 @@ def test_open_holds_the_slice_when_its_answer_was_lost(floor: _Floor, losses: in
 
     held = floor.opened()
 
-    assert (held.summary.seq, held.piece.hops, held.frame) == (1, 1, "frame 1")
+    assert (held.summary.seq, held.slice_row.hops, held.frame) == (1, 1, "frame 1")
     assert len(floor.table.writes) == 1
 
 
@@ -223,7 +223,7 @@ def test_open_goes_on_when_the_answer_of_the_lease_was_lost(floor: _Floor) -> No
 
     held = floor.opened()
 
-    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+    assert held == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
 
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.LOST])
@@ -278,7 +278,7 @@ def test_lease_is_rejected_when_the_ledger_does_not_know_it(
 def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -> None:
     """Its message came twice; the others go on."""
     held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
-    held = held._replace(piece=replace(held.piece, unannounced=()))
+    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
     floor.ledger.close(held, MET_THREE, (), deadline=FAR)
 
     assert floor.lease() is floor.open() is Refusal.CLOSED
@@ -288,7 +288,7 @@ def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -
 def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
     """Taken up 1,000 times: a person must look at it."""
     held = floor.opened()
-    floor.put(replace(held.piece, owner="", leased_until_ms=0, hops=MAX_HOPS))
+    floor.put(replace(held.slice_row, owner="", leased_until_ms=0, hops=MAX_HOPS))
 
     with pytest.raises(GaveUpError, match="taken up 1000 times without coming to an end"):
         floor.lease()
@@ -297,14 +297,18 @@ def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
 def test_lease_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) -> None:
     """After a redrive, the cause being repaired, the slice goes on; its outage is over."""
     held = floor.opened()
-    endless = replace(held.piece, owner="", leased_until_ms=0, hops=MAX_HOPS)
+    endless = replace(held.slice_row, owner="", leased_until_ms=0, hops=MAX_HOPS)
     floor.put(replace(endless, outage_since_ms=1, outage_rounds=9, given_up="403"))
 
     again = floor.lease(anew=True)
 
     assert isinstance(again, Lease)
-    assert (again.piece.hops, again.piece.outage, again.piece.given_up) == (1, Outage(), "")
-    assert floor.piece() == again.piece
+    assert (again.slice_row.hops, again.slice_row.outage, again.slice_row.given_up) == (
+        1,
+        Outage(),
+        "",
+    )
+    assert floor.slice_row() == again.slice_row
 
 
 def test_lease_reads_the_frame_from_its_row(floor: _Floor) -> None:
@@ -331,11 +335,11 @@ def test_lease_is_rejected_when_the_frame_is_not_there(floor: _Floor) -> None:
     """The reason says so, and the slice is not taken up."""
     floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     del floor.table.items[frame_key("*", 1)]
-    before = floor.piece()
+    before = floor.slice_row()
 
     with pytest.raises(RejectedError, match=r"no frame 1 of channel \*: .* more than 7 days ago"):
         floor.lease()
-    assert floor.piece() == before
+    assert floor.slice_row() == before
 
 
 def test_broadcast_of_an_earlier_release_is_finished(floor: _Floor) -> None:
@@ -352,7 +356,7 @@ def test_broadcast_of_an_earlier_release_is_finished(floor: _Floor) -> None:
 
     assert (held.frame, other.frame) == (frame, frame)
     assert floor.table.summary("b").frame == frame
-    held = held._replace(piece=replace(held.piece, unannounced=()))
+    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
     floor.ledger.close(held, Receipt(), (), deadline=FAR)
     assert floor.ledger.close(other, Receipt(2, gone=2), (), deadline=FAR).summary.is_settled
 
@@ -366,7 +370,7 @@ def test_resume_goes_on_with_a_broadcast_that_is_open(floor: _Floor) -> None:
     held = floor.ledger.resume("b", "d", until_ms=UNTIL_MS + 65_000)
 
     assert under_way is Refusal.LEASED
-    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+    assert held == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
 
 
 def test_resume_finds_a_broadcast_that_has_settled(floor: _Floor) -> None:
@@ -411,7 +415,7 @@ def test_lease_is_rejected_when_the_row_cannot_be_read(
 ) -> None:
     """Rubbish in the ledger is a dead letter with a reason, and nobody is posted to."""
     held = floor.opened()
-    floor.table.items[key_of(held.piece)] |= wrong
+    floor.table.items[key_of(held.slice_row)] |= wrong
 
     with pytest.raises(RejectedError, match="its row in the ledger cannot be read"):
         floor.lease()
@@ -420,7 +424,7 @@ def test_lease_is_rejected_when_the_row_cannot_be_read(
 def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor) -> None:
     """Before anybody is posted to again and again."""
     held = floor.opened()
-    wrong = replace(held.piece, owner="", leased_until_ms=0, counts=Receipt(5))
+    wrong = replace(held.slice_row, owner="", leased_until_ms=0, counts=Receipt(5))
     floor.table.items[key_of(wrong)] = to_item(wrong)
 
     with pytest.raises(RejectedError, match="its row is wrong: the sums do not add up"):
@@ -451,7 +455,7 @@ def test_release_lets_another_go_on_at_once(floor: _Floor) -> None:
     floor.ledger.release(held, STRAGGLERS, Receipt(5, delivered=3), (), deadline=FAR)
 
     again = floor.leased()
-    assert (again.piece.work, again.piece.counts) == (STRAGGLERS, Receipt(5, delivered=3))
+    assert (again.slice_row.work, again.slice_row.counts) == (STRAGGLERS, Receipt(5, delivered=3))
 
 
 _Write = Callable[[Ledger, Lease], Lease]
@@ -498,8 +502,8 @@ def test_write_waits_while_dynamodb_is_busy(
 
     written = write(floor.ledger, held)
 
-    assert written == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
-    assert floor.piece().version == 2
+    assert written == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
+    assert floor.slice_row().version == 2
     assert floor.time.seconds > 0
 
 
@@ -522,7 +526,7 @@ def test_write_is_tried_once_when_the_deadline_is_over(floor: _Floor, write: _Wr
     held = floor.opened()
     floor.time.run(60)
 
-    assert write(floor.ledger, held).piece.version == 2
+    assert write(floor.ledger, held).slice_row.version == 2
 
 
 def test_checkpoint_never_waits(floor: _Floor) -> None:
@@ -543,7 +547,7 @@ def test_write_raises_at_once_when_it_is_refused(floor: _Floor, write: _Write) -
 
     with pytest.raises(WriteError):
         write(floor.ledger, held)
-    assert (floor.piece().version, floor.time.seconds) == (1, 0)
+    assert (floor.slice_row().version, floor.time.seconds) == (1, 0)
 
 
 @EACH_WRITE
@@ -561,7 +565,7 @@ def test_write_goes_on_from_a_checkpoint_whose_answer_was_lost(
     written = write(floor.ledger, held)
 
     failed = [item["failed"]["S"] for (_, sk), item in floor.table.items.items() if "failed" in sk]
-    assert written == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
+    assert written == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
     assert "".join(failed).count("413") == 1
 
 
@@ -599,7 +603,7 @@ def test_release_finds_a_slice_closed_when_the_answer_of_the_closing_was_lost(
 
     released = floor.ledger.release(held, Backlog(), MET_THREE, FAILED, deadline=FAR)
 
-    assert released.piece.is_closed
+    assert released.slice_row.is_closed
     assert released.summary.is_settled
 
 
@@ -615,14 +619,14 @@ def test_split_numbers_its_parts_once_when_its_answer_was_lost(floor: _Floor) ->
 
     held = floor.ledger.split(held, Backlog(), Receipt(), (), (PART,), deadline=FAR)
 
-    assert held.piece.unannounced == ("1", "2")
+    assert held.slice_row.unannounced == ("1", "2")
     assert held.summary.slices == 4
 
 
 def test_change_waits_when_the_ledger_cannot_be_read_anew(floor: _Floor) -> None:
     """Reads are throttled, too."""
     held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
-    held = held._replace(piece=replace(held.piece, unannounced=()))
+    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
     other = floor.leased("1")
 
     def close_other() -> None:
@@ -642,11 +646,11 @@ def test_release_keeps_an_outage_and_why_a_slice_was_given_up(floor: _Floor) -> 
     floor.ledger.release(
         held, ALL_SHARDS, Receipt(), (), deadline=FAR, outage=outage, given_up="403 Forbidden"
     )
-    rested = floor.piece()
+    rested = floor.slice_row()
     floor.ledger.release(floor.leased(), ALL_SHARDS, Receipt(), (), deadline=FAR)
 
     assert (rested.outage, rested.given_up) == (outage, "403 Forbidden")
-    assert (floor.piece().outage, floor.piece().given_up) == (Outage(), "")
+    assert (floor.slice_row().outage, floor.slice_row().given_up) == (Outage(), "")
 
 
 def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
@@ -664,7 +668,7 @@ def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
         outage=outage,
     )
 
-    part = floor.piece("1")
+    part = floor.slice_row("1")
     assert (part.outage, part.delivered_before, part.gone_before) == (outage, 2, 1)
     assert part.leased_until_ms == NOW_MS + 2_000
 
@@ -676,7 +680,7 @@ def test_write_keeps_who_has_failed(floor: _Floor, write: _Write) -> None:
 
     item = floor.table.items["broadcast#b", "failed#0#000000"]
     assert json.loads(item["failed"]["S"]) == [list(pair) for pair in FAILED]
-    assert held.piece.failed_rows == 1
+    assert held.slice_row.failed_rows == 1
 
 
 def test_failed_rows_are_numbered(floor: _Floor) -> None:
@@ -711,9 +715,9 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
         floor.opened(), Backlog(), Receipt(4, delivered=2), (), parts, deadline=FAR
     )
 
-    assert held == Lease(floor.table.summary("b"), floor.piece(), "frame 1")
-    assert (held.summary.open_slices, held.piece.unannounced) == (3, ("1", "2"))
-    assert (floor.leased("1").piece.work, floor.leased("2").piece.work) == parts
+    assert held == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
+    assert (held.summary.open_slices, held.slice_row.unannounced) == (3, ("1", "2"))
+    assert (floor.leased("1").slice_row.work, floor.leased("2").slice_row.work) == parts
 
 
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
@@ -733,8 +737,8 @@ def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     )
 
     assert held.summary.slices == 4
-    assert floor.piece("3").work.shards == (ShardCursor(3),)
-    assert floor.piece("2").work.shards == (ShardCursor(2),)
+    assert floor.slice_row("3").work.shards == (ShardCursor(3),)
+    assert floor.slice_row("2").work.shards == (ShardCursor(2),)
 
 
 def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:
@@ -746,7 +750,7 @@ def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:
 
     assert held.summary == floor.table.summary("b")
     assert (held.summary.settled_ms, held.summary.counts) == (NOW_MS + 5, MET_THREE)
-    assert held.piece.is_closed
+    assert held.slice_row.is_closed
 
 
 def test_two_closers_at_once_settle_once(floor: _Floor) -> None:
@@ -754,7 +758,7 @@ def test_two_closers_at_once_settle_once(floor: _Floor) -> None:
     held = floor.ledger.split(
         floor.opened(), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=FAR
     )
-    held = held._replace(piece=replace(held.piece, unannounced=()))
+    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
     other = floor.leased("1")
     floor.table.meanwhile = [
         lambda: floor.ledger.close(other, Receipt(2, gone=2), (), deadline=FAR)

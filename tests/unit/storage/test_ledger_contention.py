@@ -73,8 +73,8 @@ def test_closing_waits_until_throttling_is_over(seconds: float) -> None:
         dynamo.forget_units()
         return held
 
-    done = replace(held.piece, work=Backlog())
-    works = [closing(dynamo, held._replace(piece=done), 0.0), recover]
+    done = replace(held.slice_row, work=Backlog())
+    works = [closing(dynamo, held._replace(slice_row=done), 0.0), recover]
     closed, _ = leases_of(dynamo.time.run(works))
 
     assert closed.summary.is_settled

@@ -45,8 +45,8 @@ class _Week:
         held = self.ledger.split(
             held, Backlog(), Receipt(3, failed=1), (), (STRAGGLERS, PART), deadline=FAR
         )
-        held = held._replace(piece=replace(held.piece, unannounced=()))
-        self.ledger.close(held, held.piece.counts, (), deadline=FAR)
+        held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+        self.ledger.close(held, held.slice_row.counts, (), deadline=FAR)
         for slice_id, counts in (("1", Receipt(2, failed=2)), ("2", Receipt(1, gone=1))):
             part = self.ledger.lease("weekly", slice_id, until_ms=self.time.epoch_ms + 65_000)
             assert isinstance(part, Lease)
@@ -143,7 +143,7 @@ def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week
     new = week.open()
 
     assert isinstance(new, Lease)
-    assert (new.summary.seq, new.piece.version) == (3, 2)
+    assert (new.summary.seq, new.slice_row.version) == (3, 2)
     with pytest.raises(LeaseLostError):
         week.ledger.close(old, Receipt(), (), deadline=FAR)
 
@@ -172,4 +172,4 @@ def test_numbers_of_a_channel_go_on_after_a_week(week: _Week) -> None:
     held = week.open()
 
     assert isinstance(held, Lease)
-    assert (held.piece.id, held.summary.seq, held.frame) == (ROOT, 2, "frame 2")
+    assert (held.slice_row.id, held.summary.seq, held.frame) == (ROOT, 2, "frame 2")

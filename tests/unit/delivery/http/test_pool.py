@@ -377,8 +377,8 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
 
     def answer_too_much(server: socket.socket) -> None:
         read_post(server)
-        for piece in [OK + stray] if is_in_one_piece else [OK, stray]:
-            server.sendall(piece)
+        for slice_row in [OK + stray] if is_in_one_piece else [OK, stray]:
+            server.sendall(slice_row)
         is_sent.set()
         wait_for_end(server)
 
