@@ -193,7 +193,7 @@ class _Run:
         batch.add(post, verdict, reason)
         self._ended += outcome is not None
         left = math.inf if self._fresh is not _NOTHING_LEFT else self._taken - self._ended
-        self._watch.breaker.hear(batch.heard(), left=left, now=now)
+        self._watch.breaker.observe(batch.observed(), left=left, now=now)
         if outcome is None:
             self._wait(post, self._backoff.seconds(post.tries, self._clock.jitter()))
         return outcome

@@ -1,6 +1,6 @@
 """The budget's row in virtual time: one number, and writes that are conditional on it."""
 
-from broadcasting.pacing.budget import Write
+from broadcasting.pacing.budget import TatUpdate
 
 
 class Row:
@@ -11,7 +11,7 @@ class Row:
         self.requests = 0
         self.refused = 0
 
-    def change(self, write: Write) -> bool:
+    def change(self, write: TatUpdate) -> bool:
         """Write, if the condition holds."""
         self.requests += 1
         changed = write.changed(self.tat_ms)

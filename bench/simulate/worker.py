@@ -17,7 +17,7 @@ from bench.simulate.scenario import (
     Scenario,
 )
 from broadcasting.pacing.allowance import Allowance
-from broadcasting.pacing.budget import Belief, BudgetError, Reservation
+from broadcasting.pacing.budget import BudgetError, Reservation, TatEstimate
 from broadcasting.pacing.pacer import Pacer
 from broadcasting.retry import Backoff
 
@@ -67,7 +67,7 @@ class Worker:
         self._answers: deque[tuple[float, int, int, int]] = deque()
         self._in_flight = 0
         self._skew_ms = 1000 * chance.uniform(-SKEW_SECONDS, SKEW_SECONDS)
-        self._belief: Belief | None = None
+        self._estimate: TatEstimate | None = None
         self._reservation: Reservation | None = None
         self._granted_ms: float | None = None
         self._turned_at = 0.0
@@ -96,7 +96,7 @@ class Worker:
         demand = self._demand
         if not demand and not self._in_flight and not self._retries:
             self.settled_at = min(self.settled_at, now)
-            if not (self._allowance and self._allowance.debt):
+            if not (self._allowance and self._allowance.uncharged):
                 return
         ask_at = self._pacer.ask_at(demand, now)
         if ask_at <= now:
@@ -125,7 +125,7 @@ class Worker:
             throttled += lost if is_first else 0
             self._wait(lost, tries, at)
         if answers:
-            self._pacer.hear(answers, throttled, now)
+            self._pacer.observe(answers, throttled, now)
 
     def _wait(self, posts: int, tries: int, now: float) -> None:
         """Try those again that heard 429, in small groups, each after its own while."""
@@ -179,7 +179,7 @@ class Worker:
         assert self._allowance
         ask = self._allowance.ask(self._demand, self._pacer.cost)
         self._reservation = Reservation(
-            ask, self._pace, now_ms=self._epoch_ms(now), belief=self._belief
+            ask, self._pace, now_ms=self._epoch_ms(now), estimate=self._estimate
         )
         self._agenda.at(now + self._half_way(), self, "write")
 
@@ -205,7 +205,7 @@ class Worker:
                 raise BudgetError("refused too often")
             self._agenda.at(now + self._half_way(), self, "write")
             return
-        grant, self._belief = self._reservation.granted(self._granted_ms)
+        grant, self._estimate = self._reservation.granted(self._granted_ms)
         self._allowance.receive(
             grant.posts,
             opens_at=now + (grant.opens_at_ms - self._epoch_ms(now)) / 1000,

@@ -151,7 +151,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         "Failed": f"{counts.failed:,}",
         "Expired": f"{counts.expired:,}",
         **({} if account.is_settled else under_way),
-        "Heard 429": f"{counts.throttled:,} times",
+        "Throttled (429)": f"{counts.throttled:,} times",
         "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
         **({"Resting": _resting(account.resting)} if account.resting else {}),
         **({"Given up": _given_up(account.given_up)} if account.given_up else {}),

@@ -35,7 +35,7 @@ PROBING_SECONDS = 6.0
 NO_EVIDENCE = Evidence()
 
 
-class Heard(NamedTuple):
+class Observed(NamedTuple):
     """What some posts came to. `answers` are all of them; the rest are parts of these.
 
     `refused_anew` and `lost_anew` count the connections that heard that for the first time in this
@@ -119,10 +119,10 @@ class Breaker:
         self._probes_left = max(0, self._probes_left - 1)
         return True
 
-    def hear_answered(self, posts: int) -> bool:
+    def observe_answered(self, posts: int) -> bool:
         """Take posts that were all answered, if that is all there is to know: the usual case.
 
-        Returns whether it is; else `hear` has to be told.
+        Returns whether it is; else `observe` has to be told.
         """
         if self._state is not _State.CLOSED or self._window_lost:
             return False
@@ -131,18 +131,18 @@ class Breaker:
         self._refused_in_a_row = self._unopened_in_a_row = 0
         return True
 
-    def hear(self, heard: Heard, *, left: float, now: float) -> None:
+    def observe(self, observed: Observed, *, left: float, now: float) -> None:
         """Take what posts came to; `left` connections have not ended, infinite if unknown."""
-        answers = heard.answers
+        answers = observed.answers
         self.answers = Answers(*map(sum, zip(self.answers, answers, strict=True)))
-        self.reason = heard.reason or self.reason
+        self.reason = observed.reason or self.reason
         if self._state is _State.OPEN:
             return
-        self._count_in_a_row(heard)
+        self._count_in_a_row(observed)
         if self._state is _State.PROBING:
-            self._hear_probes(heard, now)
+            self._observe_probes(observed, now)
         else:
-            self._slide(heard)
+            self._slide(observed)
         is_few = left <= self._most_own
         if self._refused_in_a_row >= REFUSALS_IN_A_ROW and not is_few:
             self._open(Trouble.FORBIDDEN)
@@ -165,11 +165,11 @@ class Breaker:
         elif self._state is _State.CLOSED and self._unopened_in_a_row == sum(self.answers) > 0:
             self._open(Trouble.OUTAGE)
 
-    def _count_in_a_row(self, heard: Heard) -> None:
+    def _count_in_a_row(self, observed: Observed) -> None:
         """Count what was heard without an answer in between."""
-        answers = heard.answers
-        self._unopened_in_a_row += heard.unopened
-        self._refused_in_a_row += heard.refused_anew
+        answers = observed.answers
+        self._unopened_in_a_row += observed.unopened
+        self._refused_in_a_row += observed.refused_anew
         if answers.answered:
             self._refused_in_a_row = 0
         if answers.answered or answers.refused or answers.throttled:
@@ -190,10 +190,10 @@ class Breaker:
         reached = self._evidence.delivered + self.answers.answered
         return self._evidence._replace(delivered=reached).most_own
 
-    def _slide(self, heard: Heard) -> None:
+    def _slide(self, observed: Observed) -> None:
         """Let the window move on: it holds the last posts, in the batches that they came in."""
-        lost = heard.lost_anew + heard.unopened
-        posts = sum(heard.answers) - heard.answers.lost + lost
+        lost = observed.lost_anew + observed.unopened
+        posts = sum(observed.answers) - observed.answers.lost + lost
         self._window.append((posts, lost))
         self._window_posts += posts
         self._window_lost += lost
@@ -211,9 +211,9 @@ class Breaker:
         self._before = self.answers
         self._look(now)
 
-    def _hear_probes(self, heard: Heard, now: float) -> None:
-        self._answered += heard.probes_answered
-        self._in_vain += heard.probes_in_vain
+    def _observe_probes(self, observed: Observed, now: float) -> None:
+        self._answered += observed.probes_answered
+        self._in_vain += observed.probes_in_vain
         if self._answered and self._answered >= self._in_vain:
             self._state = _State.CLOSED
             self._window.clear()

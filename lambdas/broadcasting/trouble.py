@@ -147,8 +147,8 @@ _WHAT_TO_DO = {
 
 def explain(trouble: Trouble, reason: str) -> str:
     """Return trouble in words, with what was heard last and what to do."""
-    heard = f": {reason}" if reason else ""
-    return f"{_WHAT[trouble]}{heard}; {_WHAT_TO_DO[trouble]}"
+    observed = f": {reason}" if reason else ""
+    return f"{_WHAT[trouble]}{observed}; {_WHAT_TO_DO[trouble]}"
 
 
 class RecentAnswers:

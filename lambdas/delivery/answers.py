@@ -1,6 +1,6 @@
 """Counts what posts come to, for the circuit breaker: a batch at a time."""
 
-from broadcasting.breaker import Heard
+from broadcasting.breaker import Observed
 from broadcasting.outcome import Verdict
 from broadcasting.trouble import Answers
 from delivery.post import Post
@@ -59,9 +59,9 @@ class Batch:
         self.lost += 1
         self.reason = reason
 
-    def heard(self) -> Heard:
+    def observed(self) -> Observed:
         """Return what came."""
-        return Heard(
+        return Observed(
             Answers(self.answered, self.forbidden, self.throttled, self.lost),
             self.refused_anew,
             self.lost_anew,

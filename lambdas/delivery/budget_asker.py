@@ -90,7 +90,7 @@ class BudgetAsker:
         return max(min(self._unmet, demand), demand - self._starting)
 
     def _is_settled(self) -> bool:
-        return not self._allowance.debt and not self._allowance.is_asking
+        return not self._allowance.uncharged and not self._allowance.is_asking
 
     def _due_at(self) -> float:
         now = self._time.seconds()

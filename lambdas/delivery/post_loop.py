@@ -200,9 +200,9 @@ class PostLoop:
             self._judge_response(post, result, batch, now)
         for error in failures:
             batch.add_unopened(_shown(error))
-        self._session.hear(batch, ended=len(self._settled) - settled, now=now)
+        self._session.observe(batch, ended=len(self._settled) - settled, now=now)
         if answers:
-            self._session.pacer.hear(answers, throttled)
+            self._session.pacer.observe(answers, throttled)
 
     def _judge_response(self, post: Post, answer: Response, batch: Batch, now: float) -> None:
         if answer.status == DELIVERED:
@@ -245,7 +245,7 @@ class PostLoop:
         for post in self._waiting:
             post.reason = post.reason or self._session.breaker.reason
             self._settled.append(post.settle(Outcome.PENDING))
-        self._session.hear(batch, ended=0, now=now)
+        self._session.observe(batch, ended=0, now=now)
         self._session.abandon(abandoned)
         self._flush()
 

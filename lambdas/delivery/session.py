@@ -92,14 +92,14 @@ class DeliverySession:
         with self._lock:
             return self.breaker.probe()
 
-    def hear(self, batch: "Batch", *, ended: int, now: float) -> None:
+    def observe(self, batch: "Batch", *, ended: int, now: float) -> None:
         """Take what has come; so many connections have ended by it."""
         with self._lock:
             self._ended += ended
-            if batch.is_all_answered and self.breaker.hear_answered(batch.answered):
+            if batch.is_all_answered and self.breaker.observe_answered(batch.answered):
                 return
             left = self.taken - self._ended if self.is_fed else math.inf
-            self.breaker.hear(batch.heard(), left=left, now=now)
+            self.breaker.observe(batch.observed(), left=left, now=now)
 
     def abandon(self, posts: int) -> None:
         """Take so many posts that were not answered when the time was up."""

@@ -76,10 +76,10 @@ class SharedPacer:
             if self._asker:
                 self._asker.started(admitted)
 
-    def hear(self, answers: int, throttled: int) -> None:
-        """Take answers into account: see `Pacer.hear`."""
+    def observe(self, answers: int, throttled: int) -> None:
+        """Take answers into account: see `Pacer.observe`."""
         with self._lock:
-            self._pacer.hear(answers, throttled, self._seconds())
+            self._pacer.observe(answers, throttled, self._seconds())
 
     def wait_seconds(self) -> float:
         """Return how long it takes until the next post may go; see `Pacer.wait_seconds`."""

@@ -11,7 +11,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from broadcasting.pacing.budget import Ask, Belief, BudgetError, Grant, Reservation, Write
+from broadcasting.pacing.budget import Ask, BudgetError, Grant, Reservation, TatEstimate, TatUpdate
 from broadcasting.pacing.pacer import Pace
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class PostBudget:
         self._name = name
         self._pace = pace
         self._epoch_ms = epoch_ms
-        self._belief: Belief | None = None
+        self._estimate: TatEstimate | None = None
 
     def reserve(self, ask: Ask) -> Grant:
         """Reserve posts: see `Budget`."""
-        reservation = Reservation(ask, self._pace, now_ms=self._epoch_ms(), belief=self._belief)
+        reservation = Reservation(ask, self._pace, now_ms=self._epoch_ms(), estimate=self._estimate)
         while reservation.may_try:
             try:
                 tat_ms = self._write(reservation.write)
@@ -55,11 +55,11 @@ class PostBudget:
             except BotoCoreError as error:
                 raise _unreachable(error) from error
             else:
-                grant, self._belief = reservation.granted(tat_ms)
+                grant, self._estimate = reservation.granted(tat_ms)
                 return grant
         raise BudgetError("row budget/posts changed in the middle of each try; posting goes on")
 
-    def _write(self, write: Write) -> float:
+    def _write(self, write: TatUpdate) -> float:
         """Return the number as it is after the write, which is tried twice if it is cut off.
 
         At once, on a new connection: botocore itself would wait up to a second before that. If only
@@ -71,7 +71,7 @@ class PostBudget:
             self._client.close()
             return self._update(write)
 
-    def _update(self, write: Write) -> float:
+    def _update(self, write: TatUpdate) -> float:
         answer = self._client.update_item(
             TableName=self._name,
             Key=KEY,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from broadcasting.audience import Connection, shard_of
-from broadcasting.breaker import Heard
+from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
 from broadcasting.ledger_items import (
     LIFE_SECONDS,
@@ -340,7 +340,7 @@ class FakeFanOut:
                 self.time.run(self.seconds_per_post)
             settlement = self._settle(connection, self.settlements.get(connection.id))
             is_probe = watch.breaker.probe()
-            watch.breaker.hear(_heard(settlement, is_probe=is_probe), left=math.inf, now=0.0)
+            watch.breaker.observe(_heard(settlement, is_probe=is_probe), left=math.inf, now=0.0)
             yield settlement
         if self.forbidden:
             watch.breaker.forbid("403 Forbidden: injected")
@@ -355,7 +355,7 @@ class FakeFanOut:
         return planned._replace(connection=connection)
 
 
-def _heard(settlement: Settlement, *, is_probe: bool) -> Heard:
+def _heard(settlement: Settlement, *, is_probe: bool) -> Observed:
     """Return what the one post of a settlement came to."""
     refused, throttled, lost = (
         int(settlement.verdict is verdict)
@@ -366,7 +366,7 @@ def _heard(settlement: Settlement, *, is_probe: bool) -> Heard:
     in_vain = refused + lost
     probes = (1 - in_vain, in_vain) if is_probe else (0, 0)
     answers = Answers(answered, refused, throttled, lost)
-    return Heard(answers, refused, lost, 0, *probes, reason)
+    return Observed(answers, refused, lost, 0, *probes, reason)
 
 
 def plan(

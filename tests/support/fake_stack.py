@@ -21,7 +21,7 @@ _NUMBERS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisibl
 
 
 def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
-    """Return the summary of a broadcast whose message is `hear`, open unless said otherwise."""
+    """Return the summary of a broadcast whose message is `observe`, open unless said otherwise."""
     summary = Summary(
         id=broadcast_id,
         digest=Broadcast(broadcast_id, "hear").digest,

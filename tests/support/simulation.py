@@ -20,7 +20,7 @@ from zlib import crc32
 
 from broadcasting.attributes import KIND, REASON, REDRIVEN
 from broadcasting.audience import Connection
-from broadcasting.breaker import Heard
+from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
 from broadcasting.ledger_items import Item, Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
@@ -381,7 +381,7 @@ class _FanOut:
             post = self.one.posts[-1]
         world.time.run(SECONDS_PER_POST)
         settlement = Settlement(connection, outcome, 1, 0, "planned", verdict)
-        watch.breaker.hear(_heard(verdict, is_probe=is_probe), left=math.inf, now=self._now)
+        watch.breaker.observe(_heard(verdict, is_probe=is_probe), left=math.inf, now=self._now)
         return settlement._replace(throttles=int(verdict is Verdict.THROTTLED)), post
 
     def _keep(self, post: Post) -> Post:
@@ -397,13 +397,13 @@ class _FanOut:
         return settlement
 
 
-def _heard(verdict: Verdict, *, is_probe: bool) -> Heard:
+def _heard(verdict: Verdict, *, is_probe: bool) -> Observed:
     refused, lost = int(verdict is Verdict.FORBIDDEN), int(verdict is Verdict.LOST)
     throttled = int(verdict is Verdict.THROTTLED)
     in_vain = refused + lost
     answers = Answers(1 - in_vain - throttled, refused, throttled, lost)
     probes = (1 - in_vain, in_vain) if is_probe else (0, 0)
-    return Heard(answers, refused, lost, 0, *probes)
+    return Observed(answers, refused, lost, 0, *probes)
 
 
 class InlineExecutor:

@@ -323,30 +323,30 @@ def test_fan_out_reserves_only_what_it_probes_while_its_endpoint_is_down() -> No
 def test_fan_out_starts_no_post_until_its_pause_is_moved() -> None:
     """The caller's tick alone can move it; until then nothing is even opened."""
     with _posting(_ok) as (fan_out, stand_in):
-        heard: list[int] = []
+        observed: list[int] = []
         watch = Watch(pause_at=CLOCK.monotonic() - 1.0)
 
         def tick() -> None:
-            heard.append(stand_in.report().posts)
-            if len(heard) == 3:
+            observed.append(stand_in.report().posts)
+            if len(observed) == 3:
                 watch.pause_at = CLOCK.monotonic() + LONG_SECONDS
 
         watch.tick = tick
 
         delivery = deliver(fan_out, connections(300), watch=watch)
 
-        assert heard[:3] == [0, 0, 0]
+        assert observed[:3] == [0, 0, 0]
         assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
 
 
 def test_fan_out_pauses_in_the_middle_and_goes_on() -> None:
     """What is under way is answered; nothing else is posted in the meantime."""
     with _posting(_ok, in_flight=4) as (fan_out, stand_in):
-        watch, heard = Watch(), []
+        watch, observed = Watch(), []
 
         def tick() -> None:
-            heard.append(stand_in.report().posts)
-            if len(heard) == 4:
+            observed.append(stand_in.report().posts)
+            if len(observed) == 4:
                 watch.pause_at = CLOCK.monotonic() + LONG_SECONDS
 
         def audience() -> Iterator[Connection]:
@@ -359,7 +359,7 @@ def test_fan_out_pauses_in_the_middle_and_goes_on() -> None:
 
         delivery = deliver(fan_out, audience(), watch=watch)
 
-        assert heard[1] == heard[2] == heard[3] < 2_000
+        assert observed[1] == observed[2] == observed[3] < 2_000
         assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
 
 

@@ -762,8 +762,8 @@ def test_fan_out_keeps_what_was_delivered_when_its_credentials_are_refused_later
     assert delivery.watch.breaker.stopped_by is Trouble.FORBIDDEN
     assert len(delivery.who(Outcome.DELIVERED)) == 1_000
     assert delivery.who(Outcome.PENDING) == _ids(delivery.taken) - delivery.who(Outcome.DELIVERED)
-    heard = posting.stand_in.report().answers[403]
-    assert heard <= REFUSALS_IN_A_ROW + 2 * IN_FLIGHT  # some come together with the last 200s
+    observed = posting.stand_in.report().answers[403]
+    assert observed <= REFUSALS_IN_A_ROW + 2 * IN_FLIGHT  # some come together with the last 200s
     assert posting.received() == once(delivery.who(Outcome.DELIVERED))
 
 

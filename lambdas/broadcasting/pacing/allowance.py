@@ -44,8 +44,8 @@ class Allowance:
         self._held: deque[HeldGrant] = deque()
         self._ahead = 0.0
         self._returned = 0.0
-        self._owed = 0.0
-        self._debt = 0.0
+        self._overdrawn = 0.0
+        self._uncharged = 0.0
         self._indebted_at = -math.inf
         self._taken = 0.0
         self._rested_at = -math.inf
@@ -55,9 +55,9 @@ class Allowance:
         """Whether the budget could not be reached when it was asked last."""
 
     @property
-    def debt(self) -> float:
+    def uncharged(self) -> float:
         """How many posts have gone that are not charged yet."""
-        return self._debt
+        return self._uncharged
 
     @property
     def is_asking(self) -> bool:
@@ -68,7 +68,7 @@ class Allowance:
         """Begin a broadcast."""
         self._returned = self._taken = 0.0
         self._is_small = True
-        is_busy = self._debt or self._is_asking or self.is_alone
+        is_busy = self._uncharged or self._is_asking or self.is_alone
         self._ahead = 0.0 if is_busy or now < self._rested_at else self._head_start
 
     def take(self, wanted: int, demand: int, now: float, cost: float, *, batch: float = 1.0) -> int:
@@ -81,16 +81,16 @@ class Allowance:
         batch = 1.0 if self.is_alone else batch
         self._judge_size(demand)
         self._drop_stale(now)
-        if self._owed:
-            self._owed = self._spend(self._owed, now)
+        if self._overdrawn:
+            self._overdrawn = self._spend(self._overdrawn, now)
         usable = self._usable(now) + self._ahead
-        if self._owed or usable < 1.0 - NOTHING:
+        if self._overdrawn or usable < 1.0 - NOTHING:
             return 0
         if usable < min(wanted * cost, batch) and self._is_opening(now):
             return 0
         taken = min(wanted, int((usable - 1.0) / cost + NOTHING) + 1)
         self._taken += taken
-        self._owed = self._spend(taken * cost, now)
+        self._overdrawn = self._spend(taken * cost, now)
         return taken
 
     def give_back(self, posts: int, cost: float) -> None:
@@ -98,8 +98,8 @@ class Allowance:
         self._taken -= posts
         granted = posts * cost
         if not self._is_asking:  # what is not charged yet need not be
-            unpaid = min(granted, self._debt)
-            self._debt -= unpaid
+            unpaid = min(granted, self._uncharged)
+            self._uncharged -= unpaid
             self._ahead += unpaid
             granted -= unpaid
         self._returned += granted
@@ -109,7 +109,7 @@ class Allowance:
         batch = 1.0 if self.is_alone else batch
         usable = self._usable(now) + self._ahead
         is_batch = usable >= batch or not self._is_opening(now)
-        if is_batch and not self._owed and usable >= 1.0 - NOTHING:
+        if is_batch and not self._overdrawn and usable >= 1.0 - NOTHING:
             return 0.0
         missing = max(1.0, batch - usable)
         more_at = (one.opened_at(one.opened(now) + missing, now) for one in self._held)
@@ -121,8 +121,8 @@ class Allowance:
             return math.inf
         self._judge_size(demand)
         at = math.inf
-        if self._debt:
-            is_urgent = self._debt >= 0.5 * self._head_start
+        if self._uncharged:
+            is_urgent = self._uncharged >= 0.5 * self._head_start
             at = now if is_urgent else self._indebted_at + LINGER_SECONDS
         need = self._need(demand, cost)
         if need > 0 and self._ahead < 1.0:
@@ -134,12 +134,12 @@ class Allowance:
         self._judge_size(demand)
         self._is_asking = True
         most = max(0, math.ceil(self._need(demand, cost)))
-        return Ask(math.ceil(self._debt), most, self._is_small)
+        return Ask(math.ceil(self._uncharged), most, self._is_small)
 
     def receive(self, posts: int, *, opens_at: float, seconds_per_post: float, now: float) -> None:
         """Take a grant; its first posts pay for the debt, what has gone since asking included."""
-        paid = min(self._debt, float(posts))
-        self._debt -= paid
+        paid = min(self._uncharged, float(posts))
+        self._uncharged -= paid
         self._is_asking = self.is_alone = False
         if opens_at > now + seconds_per_post:  # there is a queue: no head start for a while
             self._rested_at = now + FRESH_SECONDS
@@ -152,8 +152,8 @@ class Allowance:
         self._is_asking, self.is_alone = False, True
         rate = self._local_posts_per_second
         posts = rate * LOCAL_SECONDS
-        paid = min(self._debt, posts)
-        self._debt = 0.0
+        paid = min(self._uncharged, posts)
+        self._uncharged = 0.0
         opens_at = max(now, self._locally_at)  # where the last ones end: asking early adds none
         self._locally_at = opens_at + LOCAL_SECONDS
         self._rested_at = now + LOCAL_SECONDS
@@ -194,14 +194,14 @@ class Allowance:
             posts -= part
         part = min(posts, self._ahead)
         if part > 0:
-            self._indebted_at = self._indebted_at if self._debt else now
+            self._indebted_at = self._indebted_at if self._uncharged else now
             self._ahead -= part
-            self._debt += part
+            self._uncharged += part
         return posts - part if posts - part > NOTHING else 0.0
 
     def _need(self, demand: int, cost: float) -> float:
         """Return how many more granted posts what is waiting costs."""
-        need = demand * cost + self._owed - self._returned
+        need = demand * cost + self._overdrawn - self._returned
         for held in self._held:
             need -= held.left
         return need
@@ -210,6 +210,6 @@ class Allowance:
         """Return when so little will be left that more must be asked for."""
         fastest = min(self._pace.posts_per_second, _FASTEST_POSTS_PER_SECOND)
         low = max(1.0, min(need, LEAD_SECONDS * fastest))
-        if not self._owed and self._usable(now) >= low:
+        if not self._overdrawn and self._usable(now) >= low:
             return math.inf
         return max((one.last_at - LEAD_SECONDS for one in self._held), default=now)

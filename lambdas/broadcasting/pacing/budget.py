@@ -38,9 +38,9 @@ class BudgetError(Exception):
 
 
 class Ask(NamedTuple):
-    """What a worker wants: `debt` posts have gone already, up to `most` shall go next."""
+    """What a worker wants: `uncharged` posts have gone already, up to `most` shall go next."""
 
-    debt: int
+    uncharged: int
     most: int
     is_small: bool
 
@@ -61,7 +61,7 @@ class Budget(Protocol):
         ...
 
 
-class Write(NamedTuple):
+class TatUpdate(NamedTuple):
     """How a reservation changes the number, and when it may.
 
     Rested (`is_rested`): the number becomes `value_ms`, if there is none, or it is below `low_ms`
@@ -86,7 +86,7 @@ def small_posts(pace: Pace) -> float:
     return min(_MOST_SMALL_POSTS, _SMALL_SHARE * pace.burst)
 
 
-class Belief(NamedTuple):
+class TatEstimate(NamedTuple):
     """How far ahead of the clock a worker found the number, and when it looked."""
 
     ahead_ms: float
@@ -102,7 +102,9 @@ class Belief(NamedTuple):
 class Reservation:
     """One reservation on its way: try `write`, and tell whether it was `refused` or `granted`."""
 
-    def __init__(self, ask: Ask, pace: Pace, *, now_ms: float, belief: Belief | None) -> None:
+    def __init__(
+        self, ask: Ask, pace: Pace, *, now_ms: float, estimate: TatEstimate | None
+    ) -> None:
         self._ask = ask
         self._now_ms = now_ms
         self._ms_per_post = 1000.0 / pace.posts_per_second
@@ -113,7 +115,7 @@ class Reservation:
         far_ms = _TOO_FAR_BURSTS * pace.burst * self._ms_per_post
         self._far_ms = now_ms + _TOO_FAR_MS + far_ms  # only a clock that is wrong comes there
         self._tries_left = _TRIES + 1  # planning takes one
-        self._plan(belief.tat_ms(now_ms) if belief else None)
+        self._plan(estimate.tat_ms(now_ms) if estimate else None)
 
     def _plan(self, tat_ms: float | None) -> None:
         """Size the reservation by what the number is thought to be."""
@@ -123,14 +125,14 @@ class Reservation:
         if tat_ms is not None and now_ms <= tat_ms <= self._far_ms:
             is_rested = False
         start_ms = now_ms if is_rested or tat_ms is None else tat_ms
-        self._posts = self._ask.debt + min(self._ask.most, self._size(start_ms - now_ms))
+        self._posts = self._ask.uncharged + min(self._ask.most, self._size(start_ms - now_ms))
         worth_ms = self._posts * self._ms_per_post
         if is_rested:
-            self.write = Write(now_ms + worth_ms, now_ms, self._far_ms, is_rested=True)
+            self.write = TatUpdate(now_ms + worth_ms, now_ms, self._far_ms, is_rested=True)
         else:
             full_ms = now_ms + self._long_burst * self._ms_per_post - worth_ms
             high_ms = self._far_ms if self._is_last else max(start_ms + _SLACK_MS, full_ms)
-            self.write = Write(worth_ms, now_ms, high_ms, is_rested=False)
+            self.write = TatUpdate(worth_ms, now_ms, high_ms, is_rested=False)
 
     def _size(self, ahead_ms: float) -> int:
         """Return how many posts one may reserve: what can go at once, or a share of the queue.
@@ -138,7 +140,7 @@ class Reservation:
         A small broadcast has the whole of what it wants, in its turn. The last try, which does
         not heed what others have reserved meanwhile, is for the least.
         """
-        room = self._long_burst - ahead_ms / self._ms_per_post - self._ask.debt
+        room = self._long_burst - ahead_ms / self._ms_per_post - self._ask.uncharged
         queue_ms = max(0.0, -room * self._ms_per_post)
         share = WINDOW_MS * 0.5 ** (queue_ms / HALVING_MS) / self._ms_per_post
         size = max(self._fewest, 0.0 if self._is_last else max(room, share))
@@ -153,11 +155,11 @@ class Reservation:
         """Plan anew from what the number was found to be."""
         self._plan(found_ms)
 
-    def granted(self, tat_ms: float) -> tuple[Grant, Belief]:
+    def granted(self, tat_ms: float) -> tuple[Grant, TatEstimate]:
         """Return what was reserved, from what the number is after the write."""
         before_ms = tat_ms - self._posts * self._ms_per_post
         is_small = self._ask.is_small and self._posts <= self._small_posts
         ahead = (self._burst if is_small else self._long_burst) - 1.0
         opens_at_ms = before_ms - ahead * self._ms_per_post
-        belief = Belief(before_ms - self._now_ms, self._now_ms)
-        return Grant(self._posts, opens_at_ms, self._ms_per_post), belief
+        estimate = TatEstimate(before_ms - self._now_ms, self._now_ms)
+        return Grant(self._posts, opens_at_ms, self._ms_per_post), estimate

@@ -139,7 +139,7 @@ class Pacer:
     def _batch(self) -> float:
         return min(self._full.burst, max(1.0, BATCH_SECONDS * self.posts_per_second))
 
-    def hear(self, answers: int, throttled: int, now: float) -> None:
+    def observe(self, answers: int, throttled: int, now: float) -> None:
         """Take answers into account; `throttled` of them were the first 429 of a connection."""
         self._answers += answers
         self._throttled += throttled

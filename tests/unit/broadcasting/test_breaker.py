@@ -13,34 +13,34 @@ from broadcasting.breaker import (
     REFUSALS_IN_A_ROW,
     WINDOW_POSTS,
     Breaker,
-    Heard,
+    Observed,
 )
 from broadcasting.trouble import Answers, Evidence, Trouble
 
 REACHED = Evidence(delivered=3_000)
-OK = Heard(Answers(answered=1))
-REFUSED = Heard(Answers(refused=1), refused_anew=1, reason="403 no")
-LOST = Heard(Answers(lost=1), lost_anew=1, reason="503 down")
-UNOPENED = Heard(Answers(lost=1), unopened=1, reason="refused")
-THROTTLED = Heard(Answers(throttled=1))
+OK = Observed(Answers(answered=1))
+REFUSED = Observed(Answers(refused=1), refused_anew=1, reason="403 no")
+LOST = Observed(Answers(lost=1), lost_anew=1, reason="503 down")
+UNOPENED = Observed(Answers(lost=1), unopened=1, reason="refused")
+THROTTLED = Observed(Answers(throttled=1))
 
 
 def _hear(
-    breaker: Breaker, *heard: Heard, times: int = 1, left: float = math.inf, now: float = 0.0
+    breaker: Breaker, *observed: Observed, times: int = 1, left: float = math.inf, now: float = 0.0
 ) -> None:
-    for one in heard * times:
-        breaker.hear(one, left=left, now=now)
+    for one in observed * times:
+        breaker.observe(one, left=left, now=now)
 
 
-def _probe(breaker: Breaker, result: Heard, *, now: float) -> int:
+def _probe(breaker: Breaker, result: Observed, *, now: float) -> int:
     """Let all probes go that may, and hear that of each; return how many went."""
     went = breaker.permits(100, now)
     for _ in range(went):
         assert breaker.probe()
     vain = result.answers.lost + result.answers.refused
     for _ in range(went):
-        heard = result._replace(probes_in_vain=vain, probes_answered=1 - vain)
-        breaker.hear(heard, left=math.inf, now=now)
+        observed = result._replace(probes_in_vain=vain, probes_answered=1 - vain)
+        breaker.observe(observed, left=math.inf, now=now)
     return went
 
 
@@ -77,8 +77,8 @@ def test_breaker_counts_refused_connections_not_refusals() -> None:
     assert breaker.is_closed
 
 
-@pytest.mark.parametrize("between", [OK, Heard(Answers(answered=1, refused=1), refused_anew=1)])
-def test_breaker_stays_closed_while_others_are_answered(between: Heard) -> None:
+@pytest.mark.parametrize("between", [OK, Observed(Answers(answered=1, refused=1), refused_anew=1)])
+def test_breaker_stays_closed_while_others_are_answered(between: Observed) -> None:
     """A refusal among answers is that connection's own."""
     breaker = Breaker(REACHED)
 
@@ -251,20 +251,20 @@ def test_breaker_takes_posts_that_were_answered_in_a_few_steps() -> None:
     breaker = Breaker()
     _hear(breaker, REFUSED, times=30)
 
-    assert breaker.hear_answered(512)
+    assert breaker.observe_answered(512)
     assert breaker.answers == Answers(512, refused=30)
     _hear(breaker, REFUSED, times=30)
     assert breaker.is_closed
     _hear(breaker, LOST)
-    assert not breaker.hear_answered(1)
-    assert not Breaker(probes_from=0.0).hear_answered(1)
+    assert not breaker.observe_answered(1)
+    assert not Breaker(probes_from=0.0).observe_answered(1)
 
 
 def test_breaker_opens_in_the_end_when_no_probe_was_answered() -> None:
     """An invocation may be too short for all probes."""
     refused, answered, idle = (Breaker(probes_from=0.0) for _ in range(3))
     _probe(refused, REFUSED, now=0.0)
-    answered.hear(OK, left=math.inf, now=0.0)
+    answered.observe(OK, left=math.inf, now=0.0)
 
     for breaker in (refused, answered, idle):
         breaker.end()
@@ -278,7 +278,7 @@ def test_breaker_opens_in_the_end_when_no_probe_was_answered() -> None:
     [([], Trouble.OUTAGE), ([OK], None), ([REFUSED], None), ([THROTTLED], None), ([LOST], None)],
 )
 def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
-    before: list[Heard], trouble: Trouble | None
+    before: list[Observed], trouble: Trouble | None
 ) -> None:
     """However few attempts there were; not when a post came as far as the endpoint."""
     breaker = Breaker(REACHED)
@@ -316,21 +316,21 @@ def test_breaker_that_heard_nothing_stays_closed_in_the_end() -> None:
     seconds=st.floats(0.0, 0.2),
 )
 def test_breaker_lets_some_dozens_of_vain_posts_go_at_most(
-    history: list[Heard], seconds: float
+    history: list[Observed], seconds: float
 ) -> None:
     """From the last answer on, whatever is heard: a window, the refusals, and the probes."""
     breaker, went = Breaker(REACHED), 0
 
-    for number, heard in enumerate([*history, *[LOST] * 200]):
+    for number, observed in enumerate([*history, *[LOST] * 200]):
         now = number * seconds
         if not breaker.permits(1, now):
             continue
         is_probe = breaker.probe()
-        is_vain = heard in (REFUSED, LOST, UNOPENED)
+        is_vain = observed in (REFUSED, LOST, UNOPENED)
         vain, answered = int(is_probe and is_vain), int(is_probe and not is_vain)
-        heard = heard._replace(probes_in_vain=vain, probes_answered=answered)  # noqa: PLW2901
-        breaker.hear(heard, left=math.inf, now=now)
-        went = 0 if heard.answers.answered or heard.answers.throttled else went + 1
+        observed = observed._replace(probes_in_vain=vain, probes_answered=answered)  # noqa: PLW2901
+        breaker.observe(observed, left=math.inf, now=now)
+        went = 0 if observed.answers.answered or observed.answers.throttled else went + 1
 
     assert went <= 2 * WINDOW_POSTS + REFUSALS_IN_A_ROW + PROBES_AT_ONCE * len(PROBES_AT_SECONDS)
 
@@ -346,7 +346,7 @@ def test_breaker_never_stops_for_a_few_wherever_they_stand(
     breaker = Breaker()
 
     for number in range(2_000):
-        heard = REFUSED if number in refused else LOST if number in lost else OK
-        _hear(breaker, heard)
+        observed = REFUSED if number in refused else LOST if number in lost else OK
+        _hear(breaker, observed)
 
     assert breaker.is_closed

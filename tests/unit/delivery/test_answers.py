@@ -3,7 +3,7 @@
 import pytest
 
 from broadcasting.audience import Connection
-from broadcasting.breaker import Heard
+from broadcasting.breaker import Observed
 from broadcasting.outcome import Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers
@@ -26,25 +26,25 @@ def _post(*, is_probe: bool = False) -> Post:
 
 def test_batch_without_answers_says_nothing() -> None:
     """All is zero."""
-    assert Batch().heard() == Heard(Answers())
+    assert Batch().observed() == Observed(Answers())
 
 
 @pytest.mark.parametrize(
     ("verdict", "heard"),
     [
-        *[(verdict, Heard(Answers(answered=1))) for verdict in ANSWERED],
-        (Verdict.FORBIDDEN, Heard(Answers(refused=1), refused_anew=1, reason="why")),
-        (Verdict.THROTTLED, Heard(Answers(throttled=1))),
-        (Verdict.LOST, Heard(Answers(lost=1), lost_anew=1, reason="why")),
+        *[(verdict, Observed(Answers(answered=1))) for verdict in ANSWERED],
+        (Verdict.FORBIDDEN, Observed(Answers(refused=1), refused_anew=1, reason="why")),
+        (Verdict.THROTTLED, Observed(Answers(throttled=1))),
+        (Verdict.LOST, Observed(Answers(lost=1), lost_anew=1, reason="why")),
     ],
 )
-def test_batch_counts_each_answer_in_one_of_four_ways(verdict: Verdict, heard: Heard) -> None:
+def test_batch_counts_each_answer_in_one_of_four_ways(verdict: Verdict, observed: Observed) -> None:
     """The reason is that of a refused or lost one."""
     batch = Batch()
 
     _hear(batch, _post(), verdict)
 
-    assert batch.heard() == heard
+    assert batch.observed() == observed
 
 
 @pytest.mark.parametrize("verdict", IN_VAIN)
@@ -55,9 +55,9 @@ def test_batch_counts_as_new_what_a_connection_hears_for_the_first_time(verdict:
     for _ in range(3):
         _hear(batch, post, verdict)
 
-    heard = batch.heard()
-    assert heard.answers.refused + heard.answers.lost == 3
-    assert heard.refused_anew + heard.lost_anew == 1
+    observed = batch.observed()
+    assert observed.answers.refused + observed.answers.lost == 3
+    assert observed.refused_anew + observed.lost_anew == 1
 
 
 @pytest.mark.parametrize("verdict", [*ANSWERED, Verdict.THROTTLED, *IN_VAIN])
@@ -68,8 +68,8 @@ def test_batch_counts_a_probe_once(verdict: Verdict) -> None:
     _hear(batch, post, verdict)
     _hear(batch, post, verdict)
 
-    heard = batch.heard()
-    assert (heard.probes_in_vain, heard.probes_answered) == (
+    observed = batch.observed()
+    assert (observed.probes_in_vain, observed.probes_answered) == (
         int(verdict in IN_VAIN),
         int(verdict not in IN_VAIN),
     )
@@ -82,7 +82,7 @@ def test_batch_counts_an_http_connection_that_cannot_be_opened_as_lost() -> None
 
     batch.add_unopened("refused")
 
-    assert batch.heard() == Heard(Answers(lost=1), unopened=1, reason="refused")
+    assert batch.observed() == Observed(Answers(lost=1), unopened=1, reason="refused")
 
 
 def test_batch_has_the_reason_of_the_last_one_in_vain() -> None:
@@ -93,4 +93,4 @@ def test_batch_has_the_reason_of_the_last_one_in_vain() -> None:
     _hear(batch, _post(), Verdict.FORBIDDEN, "403 last")
     _hear(batch, _post(), Verdict.THROTTLED, "429 busy")
 
-    assert batch.heard().reason == "403 last"
+    assert batch.observed().reason == "403 last"

@@ -96,7 +96,7 @@ def test_asker_asks_for_a_big_broadcast_before_anything_is_posted(bench: Bench) 
     """As soon as it has begun, for all that waits."""
     bench.begin(3_000)
 
-    assert bench.next_ask() == Ask(debt=0, most=3_000, is_small=False)
+    assert bench.next_ask() == Ask(uncharged=0, most=3_000, is_small=False)
     bench.budget.grant(3_000)
     assert bench.woken.acquire(timeout=SOON)
     assert bench.admit(512) == 512
@@ -109,7 +109,7 @@ def test_asker_charges_a_small_broadcast_in_one_request(bench: Bench) -> None:
     bench.waiting = 12
     admitted = bench.admit(12)
 
-    assert (admitted, bench.next_ask()) == (12, Ask(debt=12, most=0, is_small=True))
+    assert (admitted, bench.next_ask()) == (12, Ask(uncharged=12, most=0, is_small=True))
     bench.budget.grant(12)
     bench.asker.end()
     assert bench.budget.asks.empty()
@@ -124,7 +124,7 @@ def test_asker_charges_at_the_end_without_lingering(bench: Bench) -> None:
 
     bench.asker.end()
 
-    assert bench.next_ask() == Ask(debt=3, most=0, is_small=True)
+    assert bench.next_ask() == Ask(uncharged=3, most=0, is_small=True)
     bench.begin(0)
     bench.waiting = 100
     assert bench.admit(100) == 62  # nothing is owed: there is another head start

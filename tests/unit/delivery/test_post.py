@@ -64,14 +64,14 @@ def test_post_settles_with_all_that_has_happened_to_it() -> None:
 
 @pytest.mark.parametrize("heard", [None, Verdict.FORBIDDEN, Verdict.LOST])
 def test_post_is_lost_when_it_is_abandoned_unless_it_has_heard_something(
-    heard: Verdict | None,
+    observed: Verdict | None,
 ) -> None:
     """What it heard in an earlier try says more."""
     post = Post(WHO, tries=1)
-    if heard:
-        post.judge(heard, "why", TWO_TRIES)
+    if observed:
+        post.judge(observed, "why", TWO_TRIES)
 
     post.abandon()
 
-    expected = (heard, "why") if heard else (Verdict.LOST, NOT_ANSWERED)
+    expected = (observed, "why") if observed else (Verdict.LOST, NOT_ANSWERED)
     assert (post.verdict, post.reason) == expected

@@ -155,7 +155,7 @@ def test_run_is_stopped_when_the_breaker_opens(make: Make) -> None:
     watch = Watch(breaker=Breaker(REACHED))
     session = make(watch)
 
-    session.hear(_heard(Verdict.FORBIDDEN, REFUSALS_IN_A_ROW), ended=0, now=0.0)
+    session.observe(_heard(Verdict.FORBIDDEN, REFUSALS_IN_A_ROW), ended=0, now=0.0)
 
     assert (session.is_stopped(0.0), watch.breaker.stopped_by) == (True, Trouble.FORBIDDEN)
     assert watch.breaker.answers == Answers(refused=REFUSALS_IN_A_ROW)
@@ -168,7 +168,7 @@ def test_run_tells_the_breaker_how_many_are_left_once_it_knows(make: Make, *, is
     _take(session, 70)
     session.is_fed = is_fed
 
-    session.hear(_heard(Verdict.LOST, WINDOW_POSTS), ended=30, now=0.0)
+    session.observe(_heard(Verdict.LOST, WINDOW_POSTS), ended=30, now=0.0)
 
     assert session.breaker.is_closed is is_fed
 
@@ -179,9 +179,9 @@ def test_run_counts_those_that_have_ended_from_batch_to_batch(make: Make) -> Non
     _take(session, 100)
     session.is_fed = True
 
-    session.hear(_heard(Verdict.DELIVERED), ended=20, now=0.0)
-    session.hear(_heard(Verdict.DELIVERED), ended=20, now=0.0)
-    session.hear(_heard(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
+    session.observe(_heard(Verdict.DELIVERED), ended=20, now=0.0)
+    session.observe(_heard(Verdict.DELIVERED), ended=20, now=0.0)
+    session.observe(_heard(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
 
     assert session.breaker.is_closed
 

@@ -30,7 +30,7 @@ class _Budget:
         self.asks.append(ask)
         if self.is_broken:
             raise BudgetError("injected")
-        grant = Grant(ask.debt + ask.most, self._time.epoch_ms + self.opens_in_ms, 0.125)
+        grant = Grant(ask.uncharged + ask.most, self._time.epoch_ms + self.opens_in_ms, 0.125)
         self.meanwhile()
         return grant
 

@@ -46,7 +46,7 @@ def test_small_broadcast_begins_at_once() -> None:
 
     assert _take(allowance, 300) == HEAD_START
     assert _take(allowance, 200) == 0
-    assert allowance.debt == HEAD_START
+    assert allowance.uncharged == HEAD_START
 
 
 def test_big_broadcast_waits_for_its_first_grant() -> None:
@@ -80,8 +80,8 @@ def test_grant_pays_for_the_head_start_first() -> None:
 
     allowance.receive(300, opens_at=-1.0, seconds_per_post=STEP, now=0.0)
 
-    assert asked == Ask(debt=40, most=260, is_small=True)
-    assert allowance.debt == 0
+    assert asked == Ask(uncharged=40, most=260, is_small=True)
+    assert allowance.uncharged == 0
     assert _take(allowance, 300) == 300 - HEAD_START
 
 
@@ -102,7 +102,7 @@ def test_posts_that_are_fresh_serve_the_next_broadcast() -> None:
 
     assert allowance.ask_at(300, FRESH_SECONDS / 2, 1.0) == math.inf
     assert _take(allowance, 300, FRESH_SECONDS / 2) == 300
-    assert allowance.debt == 0
+    assert allowance.uncharged == 0
 
 
 def test_posts_that_are_not_fresh_are_lost() -> None:
@@ -136,7 +136,7 @@ def test_posts_of_the_head_start_that_were_given_back_are_not_charged() -> None:
 
     allowance.give_back(8, 1.0)
 
-    assert allowance.debt == 12
+    assert allowance.uncharged == 12
     assert _take(allowance, 100) == HEAD_START - 12
 
 
@@ -148,7 +148,7 @@ def test_posts_of_the_head_start_that_were_given_back_while_asking_are_paid_for(
 
     allowance.give_back(8, 1.0)
 
-    assert allowance.debt == 20
+    assert allowance.uncharged == 20
     assert _take(allowance, 100) == HEAD_START - 20 + 8
 
 
@@ -331,7 +331,7 @@ def test_refused_worker_owes_nothing_any_more() -> None:
 
     allowance.refuse(0.0)
 
-    assert allowance.debt == 0
+    assert allowance.uncharged == 0
     assert _take(allowance, 200, 0.1) == 0
     assert _take(allowance, 200, 0.2) == 81 - HEAD_START
 

@@ -12,10 +12,10 @@ from broadcasting.pacing.budget import (
     ROW_WRITES_PER_SECOND,
     WINDOW_MS,
     Ask,
-    Belief,
     Grant,
     Reservation,
-    Write,
+    TatEstimate,
+    TatUpdate,
     small_posts,
 )
 from broadcasting.pacing.pacer import Pace
@@ -35,10 +35,10 @@ class Row:
     writes: int = 0
 
     def reserve(
-        self, ask: Ask, now_ms: float = NOW, belief: Belief | None = None, pace: Pace = PACE
+        self, ask: Ask, now_ms: float = NOW, estimate: TatEstimate | None = None, pace: Pace = PACE
     ) -> Grant:
         """Reserve as a worker does, with nobody in between."""
-        reservation = Reservation(ask, pace, now_ms=now_ms, belief=belief)
+        reservation = Reservation(ask, pace, now_ms=now_ms, estimate=estimate)
         while reservation.may_try:
             self.writes += 1
             changed = reservation.write.changed(self.tat_ms)
@@ -49,12 +49,12 @@ class Row:
         raise AssertionError("refused by a row that nobody else changes")
 
 
-def _big(most: int, debt: int = 0) -> Ask:
-    return Ask(debt, most, is_small=False)
+def _big(most: int, uncharged: int = 0) -> Ask:
+    return Ask(uncharged, most, is_small=False)
 
 
-def _small(most: int, debt: int = 0) -> Ask:
-    return Ask(debt, most, is_small=True)
+def _small(most: int, uncharged: int = 0) -> Ask:
+    return Ask(uncharged, most, is_small=True)
 
 
 def _queue(milliseconds: float) -> Row:
@@ -76,15 +76,15 @@ def test_write_changes_the_number_only_in_the_state_that_it_was_made_for(
     tat_ms: float | None, rested: float | None, queued: float | None
 ) -> None:
     """Rested: no number, one of the past, or one that cannot be. Queued: all others."""
-    assert Write(7.0, 10.0, 20.0, is_rested=True).changed(tat_ms) == rested
-    assert Write(7.0, 10.0, 20.0, is_rested=False).changed(tat_ms) == queued
+    assert TatUpdate(7.0, 10.0, 20.0, is_rested=True).changed(tat_ms) == rested
+    assert TatUpdate(7.0, 10.0, 20.0, is_rested=False).changed(tat_ms) == queued
 
 
 def test_reservation_of_a_broadcast_that_fits_the_burst_is_one_write() -> None:
     """A bucket at rest grants it all at once."""
     row = Row()
 
-    grant = row.reserve(_big(2_900, debt=100))
+    grant = row.reserve(_big(2_900, uncharged=100))
 
     assert (grant.posts, row.writes) == (3_000, 1)
     assert grant.opens_at_ms + 2_999 * grant.ms_per_post == pytest.approx(NOW)
@@ -130,7 +130,7 @@ def test_reservation_for_a_small_broadcast_is_whole_and_at_once_beside_a_big_one
 
 def test_reservation_for_a_small_broadcast_that_has_become_big_has_no_privilege() -> None:
     """With its debt it is more than a small one: it opens in its turn."""
-    grant = _queue(0.0).reserve(_small(400, debt=100))
+    grant = _queue(0.0).reserve(_small(400, uncharged=100))
 
     assert grant.posts == 500
     assert grant.opens_at_ms == pytest.approx(NOW + STEP_MS)
@@ -140,7 +140,7 @@ def test_reservation_charges_a_debt_alone() -> None:
     """Nothing more is taken when nothing more is wanted."""
     row = Row()
 
-    grant = row.reserve(_small(0, debt=7))
+    grant = row.reserve(_small(0, uncharged=7))
 
     assert grant.posts == 7
     assert row.tat_ms == pytest.approx(NOW + 7 * STEP_MS)
@@ -149,9 +149,9 @@ def test_reservation_charges_a_debt_alone() -> None:
 def test_reservation_by_a_belief_that_holds_is_one_write() -> None:
     """A worker that has just found a queue expects to find it again."""
     row = _queue(30.0)
-    belief = Belief(LONG_BURST * STEP_MS + 30.0, NOW - 100.0)
+    estimate = TatEstimate(LONG_BURST * STEP_MS + 30.0, NOW - 100.0)
 
-    row.reserve(_big(400), belief=belief)
+    row.reserve(_big(400), estimate=estimate)
 
     assert row.writes == 1
 
@@ -161,7 +161,7 @@ def test_reservation_by_a_belief_that_is_wrong_finds_the_truth(seen_ms: float) -
     """Wrong or old, it costs a second write at most."""
     row = Row(NOW - 5_000.0)
 
-    grant = row.reserve(_big(2_000), belief=Belief(600.0, seen_ms))
+    grant = row.reserve(_big(2_000), estimate=TatEstimate(600.0, seen_ms))
 
     assert grant.posts == 2_000
     assert row.writes <= 2
@@ -174,7 +174,7 @@ def test_belief_is_forgotten_when_it_is_old_or_the_clock_was_set_back(
     later_ms: float, *, known: bool
 ) -> None:
     """Then nobody knows how old it is."""
-    ahead = Belief(600.0, NOW).tat_ms(NOW + later_ms)
+    ahead = TatEstimate(600.0, NOW).tat_ms(NOW + later_ms)
 
     assert ahead == (NOW + later_ms + 600.0 if known else None)
 
@@ -182,9 +182,9 @@ def test_belief_is_forgotten_when_it_is_old_or_the_clock_was_set_back(
 def test_reservation_does_not_reserve_much_on_top_of_what_others_took_meanwhile() -> None:
     """The number is far beyond what it was believed to be: it is sized anew."""
     row = _queue(300.0)
-    belief = Belief(LONG_BURST * STEP_MS, NOW)
+    estimate = TatEstimate(LONG_BURST * STEP_MS, NOW)
 
-    grant = row.reserve(_big(1_000_000), belief=belief)
+    grant = row.reserve(_big(1_000_000), estimate=estimate)
 
     assert grant.posts == int(max(20, WINDOW_MS / STEP_MS * 0.5 ** (300 / HALVING_MS)))
     assert row.writes == 2
@@ -192,7 +192,7 @@ def test_reservation_does_not_reserve_much_on_top_of_what_others_took_meanwhile(
 
 def test_reservation_takes_the_least_when_others_are_always_faster() -> None:
     """The last try does not heed what the number is, and gives up only if it is at rest again."""
-    reservation = Reservation(_big(1_000_000), PACE, now_ms=NOW, belief=None)
+    reservation = Reservation(_big(1_000_000), PACE, now_ms=NOW, estimate=None)
     for found_ms in (NOW + 400.0, NOW + 500.0):
         reservation.refused(found_ms)
     changed = reservation.write.changed(NOW + 9_000.0)
@@ -236,9 +236,9 @@ def test_reservations_never_grant_more_than_rate_and_burst(
     """Whoever asks, and when: in any stretch of time no more posts open than the bucket allows."""
     row, now, pace = Row(), NOW, Pace(rate, burst)
     opened: list[float] = []
-    for milliseconds, debt, most, is_small in asks:
+    for milliseconds, uncharged, most, is_small in asks:
         now += milliseconds
-        grant = row.reserve(Ask(0, debt + most, is_small=is_small), now, pace=pace)
+        grant = row.reserve(Ask(0, uncharged + most, is_small=is_small), now, pace=pace)
         opened += [
             max(now, grant.opens_at_ms + place * grant.ms_per_post) for place in range(grant.posts)
         ]

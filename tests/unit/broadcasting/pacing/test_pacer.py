@@ -23,7 +23,7 @@ def _hear(pacer: Pacer, *shares: float, start: float = 0.0) -> list[float]:
     rates = []
     for n, share in enumerate(shares, start=1):
         throttled = round(share * ENOUGH_ANSWERS)
-        pacer.hear(ENOUGH_ANSWERS, throttled, start + n * WINDOW)
+        pacer.observe(ENOUGH_ANSWERS, throttled, start + n * WINDOW)
         rates.append(pacer.posts_per_second)
     return rates
 
@@ -181,7 +181,7 @@ def test_pacer_never_admits_more_than_rate_and_burst(
         now += seconds
         admitted += pacer.admit(wanted, now)
         if is_heard:
-            pacer.hear(50, throttled, now)
+            pacer.observe(50, throttled, now)
 
         assert admitted <= burst + now * posts_per_second + 1e-6 * (1 + admitted)
         assert 0.05 * posts_per_second <= pacer.posts_per_second <= posts_per_second
@@ -225,7 +225,7 @@ def test_pacer_does_not_slow_down_on_few_answers() -> None:
     """A few slow clients among few posts are no share, even if they are all."""
     pacer = Pacer(PACE, now=0.0)
 
-    pacer.hear(FEWEST_ANSWERS - 1, FEWEST_ANSWERS - 1, 10 * WINDOW_SECONDS)
+    pacer.observe(FEWEST_ANSWERS - 1, FEWEST_ANSWERS - 1, 10 * WINDOW_SECONDS)
 
     assert pacer.posts_per_second == 1000.0
 
@@ -233,10 +233,10 @@ def test_pacer_does_not_slow_down_on_few_answers() -> None:
 def test_pacer_does_not_judge_before_a_window_is_over() -> None:
     """One moment's answers say little; they are judged with those that follow."""
     pacer = Pacer(PACE, now=0.0)
-    pacer.hear(100, 100, 0.5 * WINDOW_SECONDS)
+    pacer.observe(100, 100, 0.5 * WINDOW_SECONDS)
     before = pacer.posts_per_second
 
-    pacer.hear(100, 0, WINDOW_SECONDS)
+    pacer.observe(100, 0, WINDOW_SECONDS)
 
     assert (before, pacer.posts_per_second) == (1000.0, 500.0)
 
@@ -246,7 +246,7 @@ def test_pacer_judges_each_answer_once() -> None:
     pacer = Pacer(PACE, now=0.0)
     _hear(pacer, 0.5)
 
-    pacer.hear(FEWEST_ANSWERS - 1, 0, 2 * WINDOW)
+    pacer.observe(FEWEST_ANSWERS - 1, 0, 2 * WINDOW)
 
     assert pacer.posts_per_second == 500.0
 
@@ -338,8 +338,8 @@ def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: flo
         again = max(0, again - len(sent))
         retries.append(sum(not is_taken for _, is_taken in sent))
         answers.append([is_taken for is_first, is_taken in sent if is_first or is_taken])
-        heard = answers.popleft()
-        pacer.hear(len(heard), heard.count(False), now)
+        observed = answers.popleft()
+        pacer.observe(len(observed), observed.count(False), now)
         if now >= settled_at:
             counts.delivered += sum(is_taken for _, is_taken in sent)
             counts.throttled += sum(not is_taken for _, is_taken in sent)
@@ -375,7 +375,7 @@ def test_pacer_uses_the_quota_again_when_the_other_tenant_has_gone() -> None:
     account.other_per_second = 0.0
 
     for n in range(1, 51):
-        pacer.hear(ENOUGH_ANSWERS, 0, 5.0 + n * WINDOW)
+        pacer.observe(ENOUGH_ANSWERS, 0, 5.0 + n * WINDOW)
 
     assert slow < 0.5 * quota
     assert pacer.posts_per_second == quota
