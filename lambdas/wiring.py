@@ -21,7 +21,7 @@ from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
-from observability import logger
+from log import logger
 from settings import BroadcastSettings, ConnectionSettings
 from slices.worker import Worker
 from storage.budget import PostBudget

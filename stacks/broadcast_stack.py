@@ -14,26 +14,28 @@ from stacks.parts.function import Function
 from stacks.parts.keep_alive import KeepAlive
 from stacks.parts.pace import Pace
 from stacks.parts.producers import let_send
+from stacks.parts.queue_with_dead_letters import QueueWithDeadLetters
 from stacks.parts.web_socket import WebSocket
-from stacks.parts.work_queue import WorkQueue
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 
 class BroadcastStack(Stack):
     """Crier: from one SQS message to everyone who is connected."""
 
-    def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, settings: DeploySettings) -> None:
         super().__init__(scope, id_, description="Crier: broadcasts to WebSocket connections")
         self._settings = settings
         self._dependencies = Dependencies(self, "Dependencies")
         self._connections = ConnectionsTable(self, "Connections", keep=settings.is_prod)
         self._ledger = BroadcastsTable(self, "Ledger", keep=settings.is_prod)
         timeout = Duration.seconds(settings.broadcast_timeout_seconds)
-        self._broadcasts = WorkQueue(
+        self._broadcasts = QueueWithDeadLetters(
             self, "Broadcasts", function_timeout=timeout, keep=settings.is_prod
         )
         let_send(self._broadcasts.queue, settings.producers)
-        self._slices = WorkQueue(self, "Slices", function_timeout=timeout, keep=settings.is_prod)
+        self._slices = QueueWithDeadLetters(
+            self, "Slices", function_timeout=timeout, keep=settings.is_prod
+        )
         self._web_socket = self._make_web_socket()
         self._broadcast = self._make_broadcast(timeout)
         if settings.keep_alive_minutes:
@@ -50,7 +52,7 @@ class BroadcastStack(Stack):
         rows = {"CONNECTIONS_TABLE": table.table_name}
         connect = self._function("Connect", "connect", "Writes a connection's row", rows)
         disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's row", rows)
-        unknown_frame = self._function("UnknownFrame", "unknown_frame", "Answers frames", {})
+        client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
         table.grant(connect, "dynamodb:PutItem")
         table.grant(disconnect, "dynamodb:DeleteItem")
         return WebSocket(
@@ -59,7 +61,7 @@ class BroadcastStack(Stack):
             settings=self._settings,
             connect=connect,
             disconnect=disconnect,
-            unknown_frame=unknown_frame,
+            client_frame=client_frame,
         )
 
     def _function(
@@ -115,7 +117,7 @@ class BroadcastStack(Stack):
         slices.queue.grant(function, "sqs:SendMessage")
         return function
 
-    def _event_source(self, work: WorkQueue) -> SqsEventSource:
+    def _event_source(self, work: QueueWithDeadLetters) -> SqsEventSource:
         """Take one message per invocation: each broadcast has the whole of the time."""
         return SqsEventSource(
             work.queue,

@@ -77,7 +77,7 @@ _ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DeploySettings:
     """How one stage is deployed. In the context the names are in camelCase: `logRetentionDays`.
 
     stage                      dev or prod
@@ -146,7 +146,7 @@ class Settings:
         return self.stage == "prod"
 
     @classmethod
-    def from_context(cls, context: Mapping[str, Any]) -> "Settings":
+    def from_context(cls, context: Mapping[str, Any]) -> "DeploySettings":
         """Read the settings from the CDK context; absent ones have their stage's default.
 
         Names with a colon or a slash belong to the CDK, as two more do; any other unknown one is
@@ -166,11 +166,11 @@ class Settings:
         return replace(_DEFAULTS[stage], **values)
 
 
-_TYPES = get_type_hints(Settings)
+_TYPES = get_type_hints(DeploySettings)
 
 _DEFAULTS = {
-    "dev": Settings(stage="dev"),
-    "prod": Settings(stage="prod", log_retention_days=30, maximum_concurrency=50),
+    "dev": DeploySettings(stage="dev"),
+    "prod": DeploySettings(stage="prod", log_retention_days=30, maximum_concurrency=50),
 }
 
 

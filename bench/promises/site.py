@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
 
 from crier.local.local_aws import LocalAws
-from observability import logger
+from log import logger
 from testbed.function.app import App, Function, make_app
 from testbed.function.hostile import Hostile, Outage
 from testbed.function.names import Names

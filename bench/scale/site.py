@@ -71,7 +71,7 @@ class Site:
         self._rows: GeneratedRows | None = None
         boto3.Session = self._session()  # type: ignore[misc]
         self._handler: Any = import_module("handlers.broadcast").handler
-        shown = import_module("observability").logger.registered_handler
+        shown = import_module("log").logger.registered_handler
         shown.setLevel(logging.ERROR)  # receipts are logged at every level
         shown.setStream(sys.stderr)
 

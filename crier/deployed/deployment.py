@@ -18,8 +18,8 @@ from crier.local.local_aws import (
     ACCOUNT,
     REGION,
     SECRET_ACCESS_KEY,
-    Endpoint,
     LocalAws,
+    LocalEndpoint,
     clean_environment,
 )
 from crier.local.process_group import end_group
@@ -45,7 +45,7 @@ class Deployment:
 
     stack: str
     session: boto3.Session
-    endpoint: Endpoint | None
+    endpoint: LocalEndpoint | None
     web_socket_url: str
     queue_url: str
     dead_letter_queue_url: str
@@ -80,7 +80,7 @@ def local_session() -> boto3.Session:
     return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
 
 
-def find_local(endpoint: Endpoint) -> Deployment:
+def find_local(endpoint: LocalEndpoint) -> Deployment:
     """Return what the local run deployed. Raises CrierError."""
     return _find(LOCAL_STACK, local_session(), endpoint)
 
@@ -99,7 +99,7 @@ def find_deployed(stack: str, profile: str | None, region: str | None) -> Deploy
     return _find(stack, session, None)
 
 
-def _find(stack: str, session: boto3.Session, endpoint: Endpoint | None) -> Deployment:
+def _find(stack: str, session: boto3.Session, endpoint: LocalEndpoint | None) -> Deployment:
     try:
         client = session.client("cloudformation", endpoint_url=endpoint.url if endpoint else None)
         described = client.describe_stacks(StackName=stack)["Stacks"][0]

@@ -29,7 +29,7 @@ _STARTUP = Path(__file__).parent / "lambda_startup"
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class LocalEndpoint:
     """Where a local AWS listens."""
 
     url: str
@@ -67,7 +67,7 @@ class LocalAws:
 
     def __init__(self, port: int = 0, *, startup: Path | None = None) -> None:
         self.port = port or _free_port()
-        self.endpoint = Endpoint(f"http://{_HOST}:{self.port}")
+        self.endpoint = LocalEndpoint(f"http://{_HOST}:{self.port}")
         self.run = RunFolder()
         self.logs = self.folder / "logs"
         self.startup_folder = self.folder / "startup"

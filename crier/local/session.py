@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from crier.errors import CrierError
 from crier.files import make_place_for
-from crier.local.local_aws import Endpoint
+from crier.local.local_aws import LocalEndpoint
 from crier.paths import BUILD
 
 _FILE = BUILD / "local.json"
 
 
 @contextmanager
-def announced(endpoint: Endpoint) -> Iterator[None]:
+def announced(endpoint: LocalEndpoint) -> Iterator[None]:
     """Let other commands find a local run as long as the block lasts.
 
     Raises CrierError when there is one already.
@@ -41,7 +41,7 @@ def refuse_second_run() -> None:
         )
 
 
-def running_endpoint() -> Endpoint:
+def running_endpoint() -> LocalEndpoint:
     """Return the running local AWS. Raises CrierError when there is none."""
     endpoint = _running()
     if endpoint is None:
@@ -52,10 +52,10 @@ def running_endpoint() -> Endpoint:
     return endpoint
 
 
-def _running() -> Endpoint | None:
+def _running() -> LocalEndpoint | None:
     """Return what is announced, unless it has ended: its process id may be another's by now."""
     url, pid = _announced()
-    return Endpoint(url) if _is_alive(pid) and Endpoint(url).is_up else None
+    return LocalEndpoint(url) if _is_alive(pid) and LocalEndpoint(url).is_up else None
 
 
 def _announced() -> tuple[str, int]:

@@ -15,8 +15,8 @@ from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from handlers.broadcast_log import log_report
 from handlers.events import Record, records_of
+from log import logger
 from metrics import publish_lease, publish_rejected
-from observability import logger
 from slices.report import InvocationReport
 from slices.worker import SWEEP_SECONDS
 from storage.ledger import Lease, NewBroadcast, Refusal

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from broadcasting.ledger import LeaseLostError, Summary
+from log import log_receipt, logger
 from metrics import publish_report
-from observability import log_receipt, logger
 from slices.report import InvocationReport
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from broadcasting.subprotocol import choose
 from handlers.events import EventError, parse_connect
-from observability import logger
+from log import logger
 from storage.errors import WriteError
 from wiring import build_in_lambda, connections_table
 

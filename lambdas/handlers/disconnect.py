@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.events import DISCONNECT, EventError, connection_id_of
-from observability import logger
+from log import logger
 from storage.errors import WriteError
 from wiring import build_in_lambda, connections_table
 

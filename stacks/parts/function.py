@@ -10,7 +10,7 @@ from constructs import Construct
 
 from stacks.parts.dependencies import Dependencies
 from stacks.parts.log_group import LogGroup
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 _LAMBDAS = str(Path(__file__).parents[2] / "lambdas")
 
@@ -28,7 +28,7 @@ class Function(lambda_.Function):
         scope: Construct,
         id_: str,
         *,
-        settings: Settings,
+        settings: DeploySettings,
         dependencies: Dependencies,
         module: str,
         description: str,

@@ -4,7 +4,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 _RETENTION = {
     1: logs.RetentionDays.ONE_DAY,
@@ -23,7 +23,7 @@ _RETENTION = {
 class LogGroup(logs.LogGroup):
     """Keeps lines for as many days as the settings say; prod's group outlives the stack."""
 
-    def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, settings: DeploySettings) -> None:
         super().__init__(
             scope,
             id_,

@@ -3,7 +3,7 @@
 from aws_cdk import Aws, CfnCondition, Fn
 from constructs import Construct
 
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 REGIONS_OF_LOW_QUOTA = (
     "af-south-1",
@@ -34,7 +34,7 @@ class Pace(Construct):
     Region that is not known here has the quota of most.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, settings: Settings) -> None:
+    def __init__(self, scope: Construct, id_: str, *, settings: DeploySettings) -> None:
         super().__init__(scope, id_)
         self._is_low: CfnCondition | None = None
         self.posts_per_second = self._number(settings.posts_per_second, low=2_000, usual=8_000)

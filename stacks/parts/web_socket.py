@@ -13,7 +13,7 @@ from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
 from stacks.parts.log_group import LogGroup
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 
 class WebSocket(Construct):
@@ -27,10 +27,10 @@ class WebSocket(Construct):
         scope: Construct,
         id_: str,
         *,
-        settings: Settings,
+        settings: DeploySettings,
         connect: lambda_.IFunction,
         disconnect: lambda_.IFunction,
-        unknown_frame: lambda_.IFunction,
+        client_frame: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, id_)
         api = apigateway.WebSocketApi(
@@ -40,8 +40,8 @@ class WebSocket(Construct):
             connect_route_options=_route("Connect", connect),
             disconnect_route_options=_route("Disconnect", disconnect),
             default_route_options=_route(
-                "UnknownFrame",
-                unknown_frame,
+                "ClientFrame",
+                client_frame,
                 # The local AWS always answers, and does not know the resource that AWS needs.
                 return_response=not settings.local_callback_base,
             ),
@@ -76,7 +76,7 @@ class WebSocket(Construct):
             resource_arns=[self._connections_arn],
         )
 
-    def _access_logs(self, settings: Settings) -> apigateway.IAccessLogSettings:
+    def _access_logs(self, settings: DeploySettings) -> apigateway.IAccessLogSettings:
         log_group = LogGroup(self, "AccessLogs", settings=settings)
         return _AccessLogs(apigateway.LogGroupLogDestination(log_group))
 
@@ -103,7 +103,7 @@ class _AccessLogs:
         return AccessLogFormat.custom(json.dumps(fields))
 
 
-def _throttle(stage: apigateway.WebSocketStage, settings: Settings) -> None:
+def _throttle(stage: apigateway.WebSocketStage, settings: DeploySettings) -> None:
     """Bound what clients ask for, route by route.
 
     A throttle of the stage might hold for `@connections`, too, and one of `$disconnect` would

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broadcasting.attributes import REASON
-from stacks.parts.work_queue import MAX_RECEIVES
+from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from testbed.function.clocks import Time
 
 AGAIN_SECONDS = 90

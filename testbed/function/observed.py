@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Self
 
-from observability import logger
+from log import logger
 
 _SHOWN_CHARACTERS = 4_000
 _OWN = frozenset(vars(logging.makeLogRecord({})))

@@ -48,7 +48,7 @@ def budgets(deployment: Deployment) -> Iterator[Budgets]:
 
 
 def _big(most: int) -> Ask:
-    return Ask(debt=0, most=most, is_small=False)
+    return Ask(uncharged=0, most=most, is_small=False)
 
 
 def _ends_at_ms(grant: Grant) -> float:

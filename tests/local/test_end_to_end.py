@@ -147,7 +147,7 @@ async def test_two_broadcasts_at_once_both_reach_everyone(
     await close_clients(clients)
 
 
-async def test_unknown_frame_is_answered_with_an_error(deployment: Deployment) -> None:
+async def test_client_frame_is_answered_with_an_error(deployment: Deployment) -> None:
     """A client that talks is told that this API only broadcasts."""
     clients = await connect_clients(deployment.web_socket_url, 1)
 

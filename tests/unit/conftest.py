@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 import wiring
-from observability import logger
+from log import logger
 
 if TYPE_CHECKING:
     import logging

@@ -16,8 +16,8 @@ from broadcasting.retry import MAX_ROUNDS
 from crier.commands.message_source import MOST_BYTES
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
-from stacks.parts.work_queue import MAX_RECEIVES
-from stacks.settings import Settings
+from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
+from stacks.settings import DeploySettings
 from storage.ledger_lease import MAX_HOPS
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +130,7 @@ def test_readme_lists_every_setting() -> None:
     """With the bounds that are checked, or the names that are allowed."""
     table = README.split("## Settings\n")[1].split("\n## ")[0]
 
-    for field in fields(Settings):
+    for field in fields(DeploySettings):
         first, *others = field.name.split("_")
         name = first + "".join(word.capitalize() for word in others)
         assert f"| `{name}` |" in table
@@ -176,7 +176,7 @@ def test_readme_states_the_limits_of_the_code() -> None:
         f"at most {MAX_FRAME_BYTES // 1024} KiB of UTF-8",
         f"after {MAX_RECEIVES} receives",
         f"taken up {MAX_HOPS:,} times in a row",
-        f"| `outageSeconds` | {Settings().outage_seconds:,} |",
+        f"| `outageSeconds` | {DeploySettings().outage_seconds:,} |",
     )
 
     missing = [words for words in limits if words not in README]

@@ -302,8 +302,8 @@ class _OpenHanded:
         self.granted = 0
 
     def reserve(self, ask: Ask) -> Grant:
-        self.granted += ask.debt + ask.most
-        return Grant(ask.debt + ask.most, CLOCK.epoch_ms() - 10_000.0, 0.001)
+        self.granted += ask.uncharged + ask.most
+        return Grant(ask.uncharged + ask.most, CLOCK.epoch_ms() - 10_000.0, 0.001)
 
 
 @pytest.mark.usefixtures("hasty_probes")

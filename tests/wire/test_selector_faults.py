@@ -877,7 +877,7 @@ class _OpenHanded:
 
     def reserve(self, ask: Ask) -> Grant:
         self.asks.append(ask)
-        return Grant(ask.debt + ask.most, CLOCK.epoch_ms() - 10_000.0, 0.001)
+        return Grant(ask.uncharged + ask.most, CLOCK.epoch_ms() - 10_000.0, 0.001)
 
 
 def test_fan_out_reserves_for_all_that_are_to_come_in_one_go(start: Start) -> None:
@@ -889,7 +889,7 @@ def test_fan_out_reserves_for_all_that_are_to_come_in_one_go(start: Start) -> No
     settled = list(posting.fan_out.deliver(FRAME, connections(2 * FRESH), deadline))
 
     assert len(settled) == 2 * FRESH
-    asked = budget.asks[0].debt + budget.asks[0].most
+    asked = budget.asks[0].uncharged + budget.asks[0].most
     assert asked in (2 * FRESH - 1, 2 * FRESH)  # one is just being taken from the audience
 
 
@@ -902,7 +902,7 @@ class _Stingy:
     def reserve(self, ask: Ask) -> Grant:
         self.asked_at.append(CLOCK.monotonic())
         time.sleep(0.05)
-        return Grant(ask.debt + min(ask.most, 4), CLOCK.epoch_ms() - 10_000.0, 5.0)
+        return Grant(ask.uncharged + min(ask.most, 4), CLOCK.epoch_ms() - 10_000.0, 5.0)
 
 
 def test_fan_out_reserves_nothing_for_posts_that_it_does_not_make(start: Start) -> None:

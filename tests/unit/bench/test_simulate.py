@@ -18,7 +18,7 @@ from bench.simulate.row import Row
 from bench.simulate.scenario import ANSWER_SECONDS, SHOWN, Scenario, scenarios
 from bench.simulate.simulation import Simulation
 from bench.simulate.targets import judge
-from broadcasting.pacing.budget import Write
+from broadcasting.pacing.budget import TatUpdate
 
 A_RUN = Run(
     workers=4,
@@ -63,7 +63,7 @@ def test_row_counts_what_it_refuses() -> None:
     """Both cost a request."""
     row = Row()
 
-    done = [row.change(Write(5.0, 0.0, 9.0, is_rested=rested)) for rested in (False, True)]
+    done = [row.change(TatUpdate(5.0, 0.0, 9.0, is_rested=rested)) for rested in (False, True)]
 
     assert done == [False, True]
     assert (row.tat_ms, row.requests, row.refused) == (5.0, 2, 1)

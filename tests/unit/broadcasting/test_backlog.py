@@ -36,7 +36,7 @@ def test_work_begins_with_every_shard_at_its_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "is_done"),
+    ("work", "is_empty"),
     [(Backlog(), True), (Backlog((ShardCursor(0),)), False), (Backlog(connections=(A,)), False)],
 )
 def test_work_is_done_when_nothing_is_left(work: Backlog, *, is_empty: bool) -> None:

@@ -30,7 +30,7 @@ def test_batch_without_answers_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "heard"),
+    ("verdict", "observed"),
     [
         *[(verdict, Observed(Answers(answered=1))) for verdict in ANSWERED],
         (Verdict.FORBIDDEN, Observed(Answers(refused=1), refused_anew=1, reason="why")),

@@ -62,7 +62,7 @@ def test_post_settles_with_all_that_has_happened_to_it() -> None:
     assert settlement == Settlement(WHO, Outcome.PENDING, 1, 1, "429 busy", Verdict.THROTTLED)
 
 
-@pytest.mark.parametrize("heard", [None, Verdict.FORBIDDEN, Verdict.LOST])
+@pytest.mark.parametrize("observed", [None, Verdict.FORBIDDEN, Verdict.LOST])
 def test_post_is_lost_when_it_is_abandoned_unless_it_has_heard_something(
     observed: Verdict | None,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from handlers import broadcast, connect, disconnect, unknown_frame
+from handlers import broadcast, client_frame, connect, disconnect
 from handlers.events import EventError
 from testbed.model.fakes import NOW_MS, FakeDynamo
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HANDLERS = {
     "CONNECT": connect.handler,
     "DISCONNECT": disconnect.handler,
-    "MESSAGE": unknown_frame.handler,
+    "MESSAGE": client_frame.handler,
 }
 
 RECORD = {
@@ -60,11 +60,11 @@ def test_function_answers_400_to_what_is_no_object(
 
 
 @pytest.mark.parametrize("body", [{"a": 1}, ["x"], 5])
-def test_unknown_frame_answers_400_when_the_body_is_no_text(body: Any, log: io.StringIO) -> None:
+def test_client_frame_answers_400_when_the_body_is_no_text(body: Any, log: io.StringIO) -> None:
     """API Gateway gives a frame as a text: another body is nothing that a client has sent."""
     context = {"eventType": "MESSAGE", "connectionId": "abc="}
 
-    answer = unknown_frame.handler({"requestContext": context, "body": body}, None)
+    answer = client_frame.handler({"requestContext": context, "body": body}, None)
 
     assert answer == {"statusCode": 400}
     assert "expected a body, a string" in log.getvalue()

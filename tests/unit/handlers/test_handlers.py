@@ -13,9 +13,9 @@ from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
-from handlers import broadcast, connect, disconnect, unknown_frame
+from handlers import broadcast, client_frame, connect, disconnect
 from handlers import broadcast_log as report
-from observability import logger
+from log import logger
 from settings import BroadcastSettings, SettingsError
 from slices.worker import Worker
 from storage.ledger import Ledger, NewBroadcast, Refusal
@@ -238,9 +238,9 @@ def test_disconnect_answers_500_when_the_row_stays(dynamo: FakeDynamo) -> None:
 
 
 @pytest.mark.parametrize(("body", "found"), [("hello", "hello"), (None, ""), ("x" * 500, "x" * 80)])
-def test_unknown_frame_answers_with_what_it_found(body: str | None, found: str) -> None:
+def test_client_frame_answers_with_what_it_found(body: str | None, found: str) -> None:
     """The client hears that it may only listen."""
-    answer = unknown_frame.handler(_web_socket_event("$default") | {"body": body}, None)
+    answer = client_frame.handler(_web_socket_event("$default") | {"body": body}, None)
 
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["found"] == found

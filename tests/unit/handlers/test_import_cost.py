@@ -10,7 +10,7 @@ import pytest
 LAMBDAS = Path(__file__).parents[3] / "lambdas"
 
 
-@pytest.mark.parametrize("function", ["connect", "disconnect", "unknown_frame"])
+@pytest.mark.parametrize("function", ["connect", "disconnect", "client_frame"])
 def test_function_imports_no_metrics_nor_batch(function: str) -> None:
     """Each connection waits for these imports."""
     program = f"import sys, handlers.{function}; print(*sys.modules)"

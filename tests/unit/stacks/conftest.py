@@ -10,10 +10,10 @@ import pytest
 from aws_cdk.assertions import Template
 
 from stacks.broadcast_stack import BroadcastStack
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 ROOT = Path(__file__).parents[3]
-Synthesize = Callable[[Settings], Template]
+Synthesize = Callable[[DeploySettings], Template]
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def synthesize() -> Synthesize:
     """Return what makes a template of settings, with the flags of the real app."""
     flags: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 
-    def template(settings: Settings) -> Template:
+    def template(settings: DeploySettings) -> Template:
         app = cdk.App(context={**flags, "aws:cdk:bundling-stacks": []})
         return Template.from_stack(
             BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
@@ -33,33 +33,33 @@ def synthesize() -> Synthesize:
 @pytest.fixture(scope="session")
 def prod(synthesize: Synthesize) -> Template:
     """Return the template of the stage prod with its defaults."""
-    return synthesize(Settings.from_context({"stage": "prod"}))
+    return synthesize(DeploySettings.from_context({"stage": "prod"}))
 
 
 @pytest.fixture(scope="session")
 def prod_again(synthesize: Synthesize) -> Template:
     """Return the template of the stage prod, from another synth."""
-    return synthesize(Settings.from_context({"stage": "prod"}))
+    return synthesize(DeploySettings.from_context({"stage": "prod"}))
 
 
 @pytest.fixture(scope="session")
 def dev(synthesize: Synthesize) -> Template:
     """Return the template of the stage dev with its defaults."""
-    return synthesize(Settings.from_context({}))
+    return synthesize(DeploySettings.from_context({}))
 
 
 @pytest.fixture(scope="session")
 def local(synthesize: Synthesize) -> Template:
     """Return the template of dev as it is for a local run."""
     base = "http://127.0.0.1:4566/_aws/execute-api"
-    return synthesize(Settings.from_context({"localCallbackBase": base}))
+    return synthesize(DeploySettings.from_context({"localCallbackBase": base}))
 
 
 @pytest.fixture(scope="session")
 def dev_with_all_set(synthesize: Synthesize) -> Template:
     """Return the template of dev with access logs, a keep-alive, and no default."""
     return synthesize(
-        Settings.from_context(
+        DeploySettings.from_context(
             {
                 "accessLogs": "true",
                 "broadcastTimeoutSeconds": "90",

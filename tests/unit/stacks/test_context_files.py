@@ -7,7 +7,7 @@ import pytest
 
 from stacks import context_files
 from stacks.context_files import origin
-from stacks.settings import Settings, SettingsError
+from stacks.settings import DeploySettings, SettingsError
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_name_is_traced_to_the_users_own_file(home: Path) -> None:
     path.write_text('{"context": {"team": "web"}}')
 
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({"team": "web"})
+        DeploySettings.from_context({"team": "web"})
 
     assert str(caught.value).startswith(
         f"there is no setting 'team'. It comes from {path}: take it out there. Settings are: acc"
@@ -105,9 +105,9 @@ def test_wrong_value_is_traced_to_the_file_that_has_it(home: Path) -> None:
     path.write_text('{"context": {"stage": "test"}}')
 
     with pytest.raises(SettingsError) as of_file:
-        Settings.from_context({"stage": "test"})
+        DeploySettings.from_context({"stage": "test"})
     with pytest.raises(SettingsError) as of_command_line:
-        Settings.from_context({"stage": "beta"})
+        DeploySettings.from_context({"stage": "beta"})
 
     assert str(of_file.value) == f"stage is 'test', expected dev or prod (in {path})"
     assert str(of_command_line.value) == "stage is 'beta', expected dev or prod (-c stage=…)"

@@ -7,7 +7,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from broadcasting.message import parse_broadcast
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 QUEUE = {"Fn::GetAtt": ["BroadcastsQueueA9C09604", "Arn"]}
 
@@ -22,10 +22,10 @@ def test_keep_alive_is_not_made_by_default(prod: Template) -> None:
 
 @pytest.mark.parametrize(("minutes", "rate"), [(1, "rate(1 minute)"), (9, "rate(9 minutes)")])
 def test_keep_alive_enqueues_a_broadcast_every_few_minutes(
-    synthesize: Callable[[Settings], Template], minutes: int, rate: str
+    synthesize: Callable[[DeploySettings], Template], minutes: int, rate: str
 ) -> None:
     """It is an ordinary broadcast to everyone that dies after a minute."""
-    template = synthesize(Settings(keep_alive_minutes=minutes))
+    template = synthesize(DeploySettings(keep_alive_minutes=minutes))
 
     (rule,) = template.find_resources("AWS::Events::Rule").values()
 

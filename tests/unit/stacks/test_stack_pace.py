@@ -8,7 +8,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from stacks.broadcast_stack import BroadcastStack
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 LOW = [
     "af-south-1",
@@ -85,10 +85,10 @@ def test_pace_is_what_is_set_in_any_region(dev_with_all_set: Template, region: s
 
 
 def test_pace_is_by_region_where_only_the_other_number_is_set(
-    synthesize: Callable[[Settings], Template],
+    synthesize: Callable[[DeploySettings], Template],
 ) -> None:
     """Each of the two has its own default."""
-    template = synthesize(Settings(post_burst=7))
+    template = synthesize(DeploySettings(post_burst=7))
 
     assert _pace(template, LOW[0]) == ("2000", "7")
     assert _pace(template, USUAL[0]) == ("8000", "7")
@@ -100,7 +100,9 @@ def test_pace_is_the_regions_when_the_stack_names_it(prod: Template, region: str
     app = cdk.App(context={"aws:cdk:bundling-stacks": []})
     place = cdk.Stage(app, "Placed", env=cdk.Environment(account="111111111111", region=region))
 
-    stack = BroadcastStack(place, "crier-prod", settings=Settings.from_context({"stage": "prod"}))
+    stack = BroadcastStack(
+        place, "crier-prod", settings=DeploySettings.from_context({"stage": "prod"})
+    )
 
     assert stack.region == region
     assert _pace(Template.from_stack(stack), region) == _pace(prod, region)

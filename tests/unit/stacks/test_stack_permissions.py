@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 TABLE = {"Fn::GetAtt": ["ConnectionsTable916FDB22", "Arn"]}
 LEDGER = {"Fn::GetAtt": ["LedgerTable9343E4AA", "Arn"]}
@@ -53,7 +53,7 @@ def write_logs(log_group: str) -> dict[str, Any]:
 STATEMENTS = {
     "connect": [write_logs("ConnectLogs858FA043"), allow("dynamodb:PutItem", TABLE)],
     "disconnect": [write_logs("DisconnectLogs29292A03"), allow("dynamodb:DeleteItem", TABLE)],
-    "unknown_frame": [write_logs("UnknownFrameLogsD8F45137")],
+    "client_frame": [write_logs("ClientFrameLogs7ED42515")],
     "broadcast": [
         write_logs("BroadcastLogs440835F6"),
         allow(["dynamodb:BatchWriteItem", "dynamodb:Query"], TABLE),
@@ -118,12 +118,12 @@ def test_nothing_allows_every_resource(prod: Template) -> None:
 
 
 def test_producers_of_the_setting_may_send_broadcasts_and_no_others(
-    synthesize: Callable[[Settings], Template], dev: Template
+    synthesize: Callable[[DeploySettings], Template], dev: Template
 ) -> None:
     """The broadcast queue's policy names each topic and rule; nothing else changes."""
     topics = [f"arn:aws:sns:eu-central-1:123456789012:{name}" for name in ("a", "b.fifo")]
     rule = "arn:aws:events:eu-central-1:123456789012:rule/bus/news"
-    changed = synthesize(Settings.from_context({"producers": [topics[1], rule, topics[0]]}))
+    changed = synthesize(DeploySettings.from_context({"producers": [topics[1], rule, topics[0]]}))
     allowed = {"Action": "sqs:SendMessage", "Effect": "Allow", "Resource": BROADCASTS}
 
     queue = {"Properties": {"Queues": [{"Ref": BROADCASTS["Fn::GetAtt"][0]}]}}

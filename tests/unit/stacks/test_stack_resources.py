@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from stacks.settings import Settings
+from stacks.settings import DeploySettings
 
 LAMBDAS = Path(__file__).parents[3] / "lambdas"
 API = {"Ref": "WebSocketApi273F6915"}
@@ -350,10 +350,10 @@ def test_outputs_say_where_things_are(prod: Template) -> None:
 
 
 def test_assets_are_the_same_when_modules_were_compiled(
-    prod: Template, synthesize: Callable[[Settings], Template], compiled: Path
+    prod: Template, synthesize: Callable[[DeploySettings], Template], compiled: Path
 ) -> None:
     """What Python leaves beside the sources does not deploy the functions again."""
-    again = synthesize(Settings.from_context({"stage": "prod"}))
+    again = synthesize(DeploySettings.from_context({"stage": "prod"}))
 
     assert compiled.exists()
     assert assets(again) == assets(prod)

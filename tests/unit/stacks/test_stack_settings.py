@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.settings import Settings, SettingsError
+from stacks.settings import DeploySettings, SettingsError
 
 ROOT = Path(__file__).parents[3]
 WHOLE = "a whole number from"
@@ -48,7 +48,7 @@ WHOLE = "a whole number from"
 def test_settings_name_the_value_when_it_is_wrong(name: str, value: object, allowed: str) -> None:
     """A wrong value is refused with its name, itself, and what is allowed."""
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({name: value})
+        DeploySettings.from_context({name: value})
 
     shown = value if str(value).isdigit() else repr(value)  # a number is shown as one
     assert str(caught.value).startswith(f"{name} is {shown}, expected {allowed}")
@@ -88,7 +88,7 @@ RULE = "arn:aws:events:eu-central-1:123456789012:rule/news"
 def test_settings_name_the_producer_that_is_wrong(value: object, found: str) -> None:
     """Each is the whole ARN of one topic or of one rule, given once."""
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({"producers": value})
+        DeploySettings.from_context({"producers": value})
 
     assert str(caught.value).startswith("producers ")
     assert found in str(caught.value)
@@ -101,7 +101,7 @@ def test_settings_name_the_producer_that_is_wrong(value: object, found: str) -> 
 def test_settings_refuse_producers_that_are_no_list(value: object) -> None:
     """Not even JSON of another kind becomes an ARN by accident."""
     with pytest.raises(SettingsError, match=r"^producers is .*, expected ARNs of SNS topics"):
-        Settings.from_context({"producers": value})
+        DeploySettings.from_context({"producers": value})
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_settings_take_producers_as_a_list_or_with_commas(arn: str) -> None:
     """A list in cdk.json, a text on the command line."""
     other = "arn:aws:sns:us-east-1:000000000000:x"
 
-    assert Settings.from_context({"producers": [arn, other]}).producers == (arn, other)
-    assert Settings.from_context({"producers": f"{arn},{other}"}).producers == (arn, other)
-    assert Settings.from_context({"producers": []}).producers == ()
+    assert DeploySettings.from_context({"producers": [arn, other]}).producers == (arn, other)
+    assert DeploySettings.from_context({"producers": f"{arn},{other}"}).producers == (arn, other)
+    assert DeploySettings.from_context({"producers": []}).producers == ()
 
 
 def test_settings_refuse_a_local_url_when_the_stage_is_prod() -> None:
@@ -132,7 +132,7 @@ def test_settings_refuse_a_local_url_when_the_stage_is_prod() -> None:
     with pytest.raises(
         SettingsError, match=r"^localCallbackBase is .*, expected none with stage p"
     ):
-        Settings.from_context(context)
+        DeploySettings.from_context(context)
 
 
 def test_app_says_only_what_is_wrong_when_a_setting_is() -> None:
@@ -156,13 +156,13 @@ def test_app_says_only_what_is_wrong_when_a_setting_is() -> None:
 def test_settings_suggest_a_name_when_it_is_unknown() -> None:
     """A typo is refused with what was probably meant."""
     with pytest.raises(SettingsError, match="no setting 'postBursts'; did you mean postBurst"):
-        Settings.from_context({"postBursts": "8"})
+        DeploySettings.from_context({"postBursts": "8"})
 
 
 def test_settings_list_the_names_when_none_is_close() -> None:
     """A name like no other is refused with all that there are."""
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({"zzz": "8"})
+        DeploySettings.from_context({"zzz": "8"})
 
     assert "did you mean" not in str(caught.value)
     assert "accessLogs, broadcastTimeoutSeconds, connectBurst" in str(caught.value)
@@ -171,28 +171,31 @@ def test_settings_list_the_names_when_none_is_close() -> None:
 @pytest.mark.parametrize(
     ("context", "expected"),
     [
-        ({}, Settings(stage="dev", log_retention_days=7, maximum_concurrency=5)),
+        ({}, DeploySettings(stage="dev", log_retention_days=7, maximum_concurrency=5)),
         (
             {"stage": "prod"},
-            Settings(stage="prod", log_retention_days=30, maximum_concurrency=50),
+            DeploySettings(stage="prod", log_retention_days=30, maximum_concurrency=50),
         ),
         (
             {"stage": "prod", "logRetentionDays": "90"},
-            Settings(stage="prod", log_retention_days=90, maximum_concurrency=50),
+            DeploySettings(stage="prod", log_retention_days=90, maximum_concurrency=50),
         ),
-        ({"@aws-cdk/x": True, "aws:cdk:y": []}, Settings()),
-        ({"acknowledged-issue-numbers": [34892], "cli-telemetry": False}, Settings()),
-        ({"accessLogs": True, "postsInFlight": 8}, Settings(access_logs=True, posts_in_flight=8)),
+        ({"@aws-cdk/x": True, "aws:cdk:y": []}, DeploySettings()),
+        ({"acknowledged-issue-numbers": [34892], "cli-telemetry": False}, DeploySettings()),
+        (
+            {"accessLogs": True, "postsInFlight": 8},
+            DeploySettings(access_logs=True, posts_in_flight=8),
+        ),
         (
             {"accessLogs": "True", "postsInFlight": "8"},
-            Settings(access_logs=True, posts_in_flight=8),
+            DeploySettings(access_logs=True, posts_in_flight=8),
         ),
     ],
 )
 def test_settings_have_their_stages_defaults(
-    context: dict[str, object], expected: Settings
+    context: dict[str, object], expected: DeploySettings
 ) -> None:
     """What is not given has its stage's default; the CDK's own keys are ignored."""
-    settings = Settings.from_context(context)
+    settings = DeploySettings.from_context(context)
 
     assert settings == expected

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
-ASK = Ask(debt=0, most=3_000, is_small=False)
+ASK = Ask(uncharged=0, most=3_000, is_small=False)
 SOON = 5.0
 URL = "http://127.0.0.1"
 

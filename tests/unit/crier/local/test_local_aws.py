@@ -10,7 +10,7 @@ import pytest
 
 from crier.errors import CrierError
 from crier.local import local_aws
-from crier.local.local_aws import Endpoint, LocalAws, clean_environment
+from crier.local.local_aws import LocalAws, LocalEndpoint, clean_environment
 from crier.paths import PROGRAMS
 
 
@@ -132,7 +132,7 @@ def test_environment_keeps_the_local_aws_from_proxies(
 
 def test_endpoint_environment_names_the_local_aws_only() -> None:
     """A process with this environment uses the local AWS, with credentials that are no secret."""
-    endpoint = Endpoint("http://127.0.0.1:4566")
+    endpoint = LocalEndpoint("http://127.0.0.1:4566")
 
     environment = endpoint.environment
 

@@ -104,7 +104,7 @@ def test_follower_splits_at_line_ends_only(tmp_path: Path) -> None:
     [
         ("crier-dev-Broadcast21A29F1F-0A1B2C3D4E5F", "Broadcast"),
         ("crier-dev-Connect5B7EF7A3-XYZ", "Connect"),
-        ("crier-dev-UnknownFrame0123ABCD-0123ABCD", "UnknownFrame"),
+        ("crier-dev-ClientFrame0123ABCD-0123ABCD", "ClientFrame"),
         ("something-else", "something-else"),
     ],
 )

@@ -13,25 +13,25 @@ import pytest
 from crier import cli
 from crier.errors import CrierError
 from crier.local import session
-from crier.local.local_aws import Endpoint
+from crier.local.local_aws import LocalEndpoint
 from crier.local.session import announced, running_endpoint
 
 
 @pytest.fixture
-def here() -> Iterator[Endpoint]:
+def here() -> Iterator[LocalEndpoint]:
     """Yield where something listens, as the local AWS of a run does."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        yield Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield LocalEndpoint(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
 
 @pytest.fixture
-def nowhere() -> Endpoint:
+def nowhere() -> LocalEndpoint:
     """Return where nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return Endpoint(f"http://127.0.0.1:{probe.getsockname()[1]}")
+        return LocalEndpoint(f"http://127.0.0.1:{probe.getsockname()[1]}")
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def dead_pid() -> int:
     return process.pid
 
 
-def test_session_is_found_as_long_as_it_is_announced(file: Path, here: Endpoint) -> None:
+def test_session_is_found_as_long_as_it_is_announced(file: Path, here: LocalEndpoint) -> None:
     """A local run is found while it lasts, and leaves no trace."""
     with announced(here):
         found = running_endpoint()
@@ -59,7 +59,7 @@ def test_session_is_found_as_long_as_it_is_announced(file: Path, here: Endpoint)
     assert not file.exists()
 
 
-def test_session_is_forgotten_when_its_run_fails(file: Path, here: Endpoint) -> None:
+def test_session_is_forgotten_when_its_run_fails(file: Path, here: LocalEndpoint) -> None:
     """A run that ends with an error leaves no trace either."""
     with pytest.raises(KeyboardInterrupt), announced(here):
         raise KeyboardInterrupt
@@ -68,7 +68,7 @@ def test_session_is_forgotten_when_its_run_fails(file: Path, here: Endpoint) -> 
 
 
 def test_session_keeps_the_file_when_another_run_announced_itself(
-    file: Path, here: Endpoint
+    file: Path, here: LocalEndpoint
 ) -> None:
     """A run that ends does not remove the announcement of a later one."""
     later = json.dumps({"url": "http://127.0.0.1:5000", "pid": os.getppid()})
@@ -96,7 +96,7 @@ def test_session_says_what_to_type_when_there_is_none() -> None:
 
 
 def test_session_says_what_to_type_when_its_process_is_dead(
-    file: Path, here: Endpoint, dead_pid: int
+    file: Path, here: LocalEndpoint, dead_pid: int
 ) -> None:
     """The announcement of a run that was killed does not count."""
     file.parent.mkdir()
@@ -109,7 +109,7 @@ def test_session_says_what_to_type_when_its_process_is_dead(
 
 
 def test_session_says_what_to_type_when_its_process_id_is_anothers(
-    file: Path, nowhere: Endpoint
+    file: Path, nowhere: LocalEndpoint
 ) -> None:
     """The announcement of a run that was killed does not count when its process id is reused."""
     file.parent.mkdir()
@@ -121,10 +121,10 @@ def test_session_says_what_to_type_when_its_process_id_is_anothers(
     assert_says_what_to_type(caught.value)
 
 
-def test_session_refuses_a_second_run(file: Path, here: Endpoint) -> None:
+def test_session_refuses_a_second_run(file: Path, here: LocalEndpoint) -> None:
     """A run while another is there is refused, and the first is found as before."""
     with announced(here):
-        with pytest.raises(CrierError) as caught, announced(Endpoint("http://127.0.0.1:1")):
+        with pytest.raises(CrierError) as caught, announced(LocalEndpoint("http://127.0.0.1:1")):
             pass
         found = running_endpoint()
 
@@ -137,7 +137,10 @@ def test_session_refuses_a_second_run(file: Path, here: Endpoint) -> None:
 
 
 def test_local_refuses_a_second_run_before_it_starts_anything(
-    file: Path, here: Endpoint, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    file: Path,
+    here: LocalEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """`crier local` says so at once, and leaves the first run's announcement alone."""
     monkeypatch.setattr(sys, "argv", ["crier", "local", "--port", here.url.rpartition(":")[2]])
@@ -152,7 +155,7 @@ def test_local_refuses_a_second_run_before_it_starts_anything(
 
 
 def test_session_takes_the_place_of_a_run_that_was_killed(
-    file: Path, here: Endpoint, nowhere: Endpoint, dead_pid: int
+    file: Path, here: LocalEndpoint, nowhere: LocalEndpoint, dead_pid: int
 ) -> None:
     """A stale file is no obstacle, whether its process id is free or another's."""
     file.parent.mkdir()
@@ -178,7 +181,7 @@ def test_session_says_what_to_type_when_its_file_is_broken(file: Path, text: str
 
 
 def test_session_is_found_when_its_process_is_another_users(
-    file: Path, here: Endpoint, monkeypatch: pytest.MonkeyPatch
+    file: Path, here: LocalEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that may not be signalled is alive."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.events import MESSAGE, EventError, connection_id_of, frame_of
-from observability import logger
+from log import logger
 
 _SHOWN_CHARACTERS = 80
 

@@ -37,7 +37,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setti
 """
 
 
-class WorkQueue(Construct):
+class QueueWithDeadLetters(Construct):
     """An encrypted queue that only talks TLS, and its dead-letter queue; both keep for 14 days.
 
     No other queue may have either for its dead-letter queue.

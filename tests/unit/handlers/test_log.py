@@ -10,7 +10,7 @@ import pytest
 
 LAMBDAS = Path(__file__).parents[3] / "lambdas"
 PROGRAM = """
-from observability import log_receipt, logger
+from log import log_receipt, logger
 
 def report():
     log_receipt("settled", broadcast_id="b")
