@@ -92,7 +92,7 @@ def demo(
     with _orderly(), terminal.progress() as bars, _deployed(bars, port) as (_, deployment):
         stages = Progress(
             connected=terminal.bar(bars, "Connecting clients", connections),
-            haunted=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
+            ghosts_added=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
             received=terminal.bar(bars, "Receiving the broadcast", connections),
         )
         with interrupts.waiting():

@@ -31,7 +31,7 @@ class Progress:
     """What to call as the demo goes on: a client connected, a ghost's row written, a frame came."""
 
     connected: Callable[[], None]
-    haunted: Callable[[], None]
+    ghosts_added: Callable[[], None]
     received: Callable[[], None]
 
 
@@ -55,7 +55,7 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
         on_frame=progress.received,
     )
     try:
-        ghosts = await add_ghosts(deployment, ghosts_for(connections), progress.haunted)
+        ghosts = await add_ghosts(deployment, ghosts_for(connections), progress.ghosts_added)
         before = await asyncio.to_thread(connection_ids, deployment)
         broadcast_id, message = f"demo-{secrets.token_hex(6)}", {"text": "Hear ye!"}
         sent_at = time.monotonic()

@@ -21,13 +21,13 @@ from crier.deployed.letter import Origin
 from crier.deployed.redrive import Redriven, redrive
 from crier.local.local_aws import LocalAws
 from testbed.function.clocks import Time
-from testbed.function.environments import Crash, Doors, Function
+from testbed.function.environments import ConnectFunctions, Crash, Function
 from testbed.function.event_source import EventSource, Letter, Queue, make_queue
 from testbed.function.ledger_rows import LedgerRows
 from testbed.function.observed import Log, Wire
 from testbed.wire_faults import WireFault
 
-__all__ = ["RESERVED_MS", "App", "Crash", "Doors", "Function", "Queue", "make_app"]
+__all__ = ["RESERVED_MS", "App", "ConnectFunctions", "Crash", "Function", "Queue", "make_app"]
 
 RESERVED_MS = 11_000
 

@@ -68,7 +68,7 @@ class Function:
             self._wiring.broadcast_wiring().worker.fan_out.close()
 
 
-class Doors:
+class ConnectFunctions:
     """An environment of the connect and one of the disconnect function."""
 
     def __init__(self, app: "App") -> None:

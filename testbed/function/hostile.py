@@ -74,7 +74,7 @@ class Hostile(StandIn):
         self._foreign: ssl.SSLContext | None = foreign.server_context() if foreign else None
         self._is_shut = False
         self._posts = 0
-        self._house.timers.push(_WATCH_SECONDS, self._watch)
+        self._server_context.timers.push(_WATCH_SECONDS, self._watch)
         if not outage.after_posts:
             self._begin()
 
@@ -95,7 +95,7 @@ class Hostile(StandIn):
 
     def forget(self) -> None:
         """Have the connections of now be dead: what comes on them next is answered with a reset."""
-        self._house.timers.push(0.0, self._forget)
+        self._server_context.timers.push(0.0, self._forget)
         self._waker.send(b"!")
 
     @property
@@ -113,20 +113,20 @@ class Hostile(StandIn):
     def _begin(self) -> None:
         self.began_at = self._time.now()
         if self._shuts:
-            self._house.timers.push(0.0, self._shut)
+            self._server_context.timers.push(0.0, self._shut)
 
     def _watch(self) -> None:
         if self._is_shut and not self.is_down:
             self._open()
-        self._house.timers.push(_WATCH_SECONDS, self._watch)
+        self._server_context.timers.push(_WATCH_SECONDS, self._watch)
 
     def _shut(self) -> None:
         self._is_shut = True
         self._context = self._foreign if self._outage.how == "untrusted" else self._right
         if self._outage.how == "refused":
-            self._house.selector.unregister(self._listener)
+            self._server_context.selector.unregister(self._listener)
             self._listener.close()
-        self._house.desk.close_after_answers = 1
+        self._server_context.post_handler.close_after_answers = 1
         for _, http in self._connections():
             if not http._is_busy:
                 http._reset()
@@ -134,18 +134,18 @@ class Hostile(StandIn):
     def _open(self) -> None:
         self._is_shut = False
         self._context = self._right
-        self._house.desk.close_after_answers = 0
+        self._server_context.post_handler.close_after_answers = 0
         if self._outage.how == "refused":
             self._listener = socket.create_server(("127.0.0.1", self._port), backlog=1024)
             self._listener.settimeout(0)
-            self._house.selector.register(self._listener, EVENT_READ, self._accept)
+            self._server_context.selector.register(self._listener, EVENT_READ, self._accept)
 
     def _forget(self) -> None:
         for wire, http in self._connections():
-            self._house.selector.modify(wire, EVENT_READ, partial(_reset, http))
+            self._server_context.selector.modify(wire, EVENT_READ, partial(_reset, http))
 
     def _connections(self) -> list[tuple[Wire, Any]]:
-        keys = list(self._house.selector.get_map().values())
+        keys = list(self._server_context.selector.get_map().values())
         pairs = [(key.fileobj, getattr(key.data, "__self__", None)) for key in keys]
         return [(wire, http) for wire, http in pairs if isinstance(wire, Wire)]
 

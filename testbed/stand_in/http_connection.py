@@ -5,10 +5,10 @@ from selectors import EVENT_READ, EVENT_WRITE
 from typing import assert_never
 
 from testbed.stand_in.errors import error_answer
-from testbed.stand_in.house import House
 from testbed.stand_in.post_stream import PostStream
 from testbed.stand_in.reaction import Answer, Garbage, HalfAnswer, Raw, Reaction, Reset, Silence
 from testbed.stand_in.request_head import MalformedError
+from testbed.stand_in.server_context import ServerContext
 from testbed.stand_in.wire import Wire
 
 _LINGER_SECONDS = 1.0
@@ -21,25 +21,25 @@ class HttpConnection:
 
     __slots__ = (
         "_answers",
-        "_house",
         "_is_busy",
         "_is_ending",
         "_is_open",
         "_is_refused",
         "_posts",
+        "_server_context",
         "_wire",
     )
 
-    def __init__(self, wire: Wire, house: House) -> None:
+    def __init__(self, wire: Wire, server_context: ServerContext) -> None:
         self._wire = wire
-        self._house = house
-        self._posts = PostStream(house.reader)
+        self._server_context = server_context
+        self._posts = PostStream(server_context.reader)
         self._answers = 0
         self._is_open = True
         self._is_busy = False  # a post waits for its reaction, or no more posts are read
         self._is_ending = False  # to be closed as soon as all is sent
         self._is_refused = False  # told 400: what it still sends is dropped
-        house.selector.register(wire, EVENT_READ, self.handle)
+        server_context.selector.register(wire, EVENT_READ, self.handle)
 
     def handle(self, events: int) -> None:
         """Do what the socket is ready for."""
@@ -79,11 +79,13 @@ class HttpConnection:
             if request is None:
                 return
             self._is_busy = True
-            self._begin(self._house.desk.react(request))
+            self._begin(self._server_context.post_handler.react(request))
 
     def _begin(self, reaction: Reaction) -> None:
         if reaction.delay_seconds:
-            self._house.timers.push(reaction.delay_seconds, partial(self._perform_late, reaction))
+            self._server_context.timers.push(
+                reaction.delay_seconds, partial(self._perform_late, reaction)
+            )
         else:
             self._perform(reaction)
 
@@ -100,7 +102,7 @@ class HttpConnection:
     def _perform(self, reaction: Reaction) -> None:
         match reaction:
             case Answer():
-                data = self._house.writer.write(reaction)
+                data = self._server_context.writer.write(reaction)
                 self._answer(data, reaction.status, close=reaction.close)
             case Raw():
                 self._answer(reaction.data, reaction.status, close=reaction.close)
@@ -117,12 +119,12 @@ class HttpConnection:
 
     def _answer(self, data: bytes, status: int, *, close: bool) -> None:
         """Count and send an answer; then read on, or close as soon as all is sent."""
-        desk = self._house.desk
+        post_handler = self._server_context.post_handler
         if status != _NO_STATUS:
-            desk.tally.answers[status] += 1  # first: who sees the answer finds it counted
+            post_handler.tally.answers[status] += 1  # first: who sees the answer finds it counted
             self._answers += 1
         self._send(data)
-        self._is_ending = close or 0 < desk.close_after_answers <= self._answers
+        self._is_ending = close or 0 < post_handler.close_after_answers <= self._answers
         self._is_busy = self._is_ending
         if self._is_ending and not self._wire.has_unsent:
             self.close()
@@ -134,24 +136,24 @@ class HttpConnection:
         would never read the answer.
         """
         self._is_busy = self._is_refused = True
-        tally = self._house.desk.tally
+        tally = self._server_context.post_handler.tally
         tally.malformed += 1
         tally.answers[400] += 1
-        self._house.timers.push(_LINGER_SECONDS, self.close)
-        self._send(self._house.writer.write(error_answer(400, reason, close=True)))
+        self._server_context.timers.push(_LINGER_SECONDS, self.close)
+        self._send(self._server_context.writer.write(error_answer(400, reason, close=True)))
         if not self._wire.has_unsent:
             self._wire.finish()
 
     def _send(self, data: bytes) -> None:
         self._wire.send(data)
         if self._wire.has_unsent:
-            self._house.selector.modify(self._wire, EVENT_READ | EVENT_WRITE, self.handle)
+            self._server_context.selector.modify(self._wire, EVENT_READ | EVENT_WRITE, self.handle)
 
     def _flush(self) -> None:
         self._wire.flush()
         if self._wire.has_unsent:
             return
-        self._house.selector.modify(self._wire, EVENT_READ, self.handle)
+        self._server_context.selector.modify(self._wire, EVENT_READ, self.handle)
         if self._is_refused:
             self._wire.finish()
         elif self._is_ending:
@@ -160,15 +162,15 @@ class HttpConnection:
             self._advance()
 
     def _send_half(self) -> None:
-        data = self._house.writer.write(_OK)
+        data = self._server_context.writer.write(_OK)
         self._send(data[: len(data) // 2])
 
     def _reset_when(self, when: str) -> None:
         if when == "during":
             self._send_half()
         elif when == "after":
-            self._house.desk.tally.answers[_OK.status] += 1
-            self._send(self._house.writer.write(_OK))
+            self._server_context.post_handler.tally.answers[_OK.status] += 1
+            self._send(self._server_context.writer.write(_OK))
         self._reset()
 
     def _reset(self) -> None:
@@ -179,5 +181,5 @@ class HttpConnection:
         """Stop listening to the wire, once; returns whether this was the time."""
         was_open, self._is_open, self._is_busy = self._is_open, False, True
         if was_open:
-            self._house.selector.unregister(self._wire)
+            self._server_context.selector.unregister(self._wire)
         return was_open

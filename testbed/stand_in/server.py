@@ -1,6 +1,6 @@
 """The stand-in's server: one thread, one selector, no framework.
 
-It accepts connections; `HttpConnection` talks to each client; `Desk` decides and counts.
+It accepts connections; `HttpConnection` talks to each client; `PostHandler` decides and counts.
 """
 
 import socket
@@ -13,13 +13,13 @@ from typing import Self
 
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import ServerCertificate
-from testbed.stand_in.desk import Desk
-from testbed.stand_in.house import House
 from testbed.stand_in.http_connection import HttpConnection
+from testbed.stand_in.post_handler import PostHandler
 from testbed.stand_in.reaction import Script
 from testbed.stand_in.report import Report
 from testbed.stand_in.request import RequestReader
 from testbed.stand_in.response import ResponseWriter
+from testbed.stand_in.server_context import ServerContext
 from testbed.stand_in.signature import SignatureVerifier
 from testbed.stand_in.timers import Timers
 from testbed.stand_in.tls_wire import TlsWire
@@ -44,8 +44,12 @@ class StandIn:
         verifier: SignatureVerifier | None = None,
     ) -> None:
         self._context = tls.server_context() if tls else None
-        desk = Desk(script, close_after_answers=close_after_answers, verifier=verifier)
-        self._house = House(DefaultSelector(), Timers(), RequestReader(), ResponseWriter(), desk)
+        post_handler = PostHandler(
+            script, close_after_answers=close_after_answers, verifier=verifier
+        )
+        self._server_context = ServerContext(
+            DefaultSelector(), Timers(), RequestReader(), ResponseWriter(), post_handler
+        )
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self._listener.settimeout(0)
         scheme = "https" if tls else "http"
@@ -67,28 +71,30 @@ class StandIn:
 
     def behave(self, behaviour: Behaviour) -> None:
         """Behave differently from the next post on; the counts begin anew."""
-        self._house.desk = Desk(
+        self._server_context.post_handler = PostHandler(
             behaviour.script(),
             close_after_answers=behaviour.close_after_answers,
             verifier=_verifier_of(behaviour),
-            cpu_seconds=self._house.desk.tally.cpu_seconds,
+            cpu_seconds=self._server_context.post_handler.tally.cpu_seconds,
         )
 
     def report(self) -> Report:
         """Return the counts so far; from any thread, at any time."""
-        return self._house.desk.tally.report()
+        return self._server_context.post_handler.tally.report()
 
     def serve(self) -> None:
         """Serve until `stop`. Once only: then all is closed."""
-        house = self._house
-        house.selector.register(self._listener, EVENT_READ, self._accept)
-        house.selector.register(self._wakened, EVENT_READ, self._wake)
+        server_context = self._server_context
+        server_context.selector.register(self._listener, EVENT_READ, self._accept)
+        server_context.selector.register(self._wakened, EVENT_READ, self._wake)
         try:
             while not self._is_stopping:
-                for key, events in house.selector.select(house.timers.seconds_to_next()):
+                for key, events in server_context.selector.select(
+                    server_context.timers.seconds_to_next()
+                ):
                     key.data(events)
-                house.timers.fire()
-                house.desk.tally.cpu_seconds = time.thread_time()
+                server_context.timers.fire()
+                server_context.post_handler.tally.cpu_seconds = time.thread_time()
         finally:
             self._close()
 
@@ -123,8 +129,8 @@ class StandIn:
         with suppress(OSError):  # nobody waits any more, or descriptors have run out
             while True:
                 connected, _ = self._listener.accept()
-                self._house.desk.tally.http_connections_opened += 1
-                HttpConnection(self._new_wire(connected), self._house)
+                self._server_context.post_handler.tally.http_connections_opened += 1
+                HttpConnection(self._new_wire(connected), self._server_context)
 
     def _new_wire(self, connected: socket.socket) -> Wire:
         if self._context is None:
@@ -132,16 +138,16 @@ class StandIn:
         return TlsWire(connected, self._context, self._count_handshake)
 
     def _count_handshake(self) -> None:
-        self._house.desk.tally.handshakes += 1
+        self._server_context.post_handler.tally.handshakes += 1
 
     def _wake(self, _events: int) -> None:
         self._wakened.recv(1)
 
     def _close(self) -> None:
-        for key in list(self._house.selector.get_map().values()):
+        for key in list(self._server_context.selector.get_map().values()):
             if isinstance(key.fileobj, Wire):
                 key.fileobj.close()
-        for one in (self._house.selector, self._listener, self._waker, self._wakened):
+        for one in (self._server_context.selector, self._listener, self._waker, self._wakened):
             one.close()
 
 

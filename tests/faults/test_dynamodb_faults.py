@@ -2,7 +2,7 @@
 
 import pytest
 
-from testbed.function.app import App, Doors, Function
+from testbed.function.app import App, ConnectFunctions, Function
 from testbed.stand_in.behaviour import Behaviour
 from testbed.wire_faults import WireFault
 from tests.faults.conftest import Behave
@@ -94,12 +94,12 @@ def test_connections_that_come_and_go_have_rows_or_are_refused(
         WireFault(operation=operation, kind=kind, share=0.4)
         for operation in ("PutItem", "DeleteItem")
     ]
-    doors = Doors(app)
+    connect_functions = ConnectFunctions(app)
 
     names = [f"c{number}" for number in range(12)]
-    let_in = {name for name in names if doors.connect(name) == 200}
+    let_in = {name for name in names if connect_functions.connect(name) == 200}
     rows = app.rows()
-    left = {name for name in sorted(let_in)[:6] if doors.disconnect(name) == 200}
+    left = {name for name in sorted(let_in)[:6] if connect_functions.disconnect(name) == 200}
 
     assert let_in <= rows
     assert not left & app.rows()

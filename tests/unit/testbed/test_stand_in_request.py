@@ -17,7 +17,7 @@ def _read(data: bytes) -> Request:
 
 
 def test_reader_reads_a_post() -> None:
-    """Everything that a desk needs is there."""
+    """Everything that a handler needs is there."""
     data = post_bytes("L0SM9cOFvHcCIhw=", b"frame")
 
     request = _read(data)

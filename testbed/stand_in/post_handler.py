@@ -10,7 +10,7 @@ PAYLOAD_LIMIT_BYTES = 128 * 1024
 """The service's: https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 
 
-class Desk:
+class PostHandler:
     """One behaviour at work, with its counts."""
 
     def __init__(
