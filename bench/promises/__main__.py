@@ -5,16 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 
 from bench.promises import terminal
+from bench.promises.laboratory import Laboratory, open_laboratory
 from bench.promises.ledger_writes import checkpoints, closings
 from bench.promises.models import models
 from bench.promises.outages import outages
 from bench.promises.refusals import refusals
 from bench.promises.result import LATEST, Figure, write
-from bench.promises.site import Site, open_site
 from bench.promises.times import dead_addresses, pauses
 from bench.promises.write_units import write_units
 
-Measure = Callable[[Site], Iterator[Figure]]
+Measure = Callable[[Laboratory], Iterator[Figure]]
 
 _MEASURES: dict[str, Measure] = {
     "closings": closings,
@@ -47,10 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _measure(chosen: list[str], begin: Callable[[str], None]) -> list[Figure]:
     figures: list[Figure] = []
-    with open_site(begin) as site:
+    with open_laboratory(begin) as laboratory:
         for name in chosen:
             begin(f"Measuring {name}")
-            figures += _MEASURES[name](site)
+            figures += _MEASURES[name](laboratory)
     return figures
 
 

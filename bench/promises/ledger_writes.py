@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from bench.promises.laboratory import Laboratory, Outage
 from bench.promises.result import Figure
-from bench.promises.site import Outage, Site
 from testbed.wire_faults import WireFault
 
 THROTTLED_SECONDS = (0.2, 0.5, 1.0, 2.0, 10.0)
@@ -13,14 +13,14 @@ _POSTS_PER_SECOND = 300
 _IN_FLIGHT = 64
 
 
-def closings(site: Site) -> Iterator[Figure]:
+def closings(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield a figure for each time that the closing transaction is throttled for."""
     for seconds in THROTTLED_SECONDS:
-        yield _closing(site, seconds)
+        yield _closing(laboratory, seconds)
 
 
-def _closing(site: Site, seconds: float) -> Figure:
-    with site.app() as bench:
+def _closing(laboratory: Laboratory, seconds: float) -> Figure:
+    with laboratory.app() as bench:
         here, app = bench.suffer(_NEVER), bench.app
         app.connect(300)
         app.faults = [
@@ -44,13 +44,13 @@ def _closing(site: Site, seconds: float) -> Figure:
     )
 
 
-def checkpoints(site: Site) -> Iterator[Figure]:
+def checkpoints(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield a figure for a worker that lives, and one for a worker that dies at the end."""
-    yield _checkpoint(site, most=0, dies=False)
-    yield _checkpoint(site, most=_POSTS_PER_SECOND + _IN_FLIGHT, dies=True)
+    yield _checkpoint(laboratory, most=0, dies=False)
+    yield _checkpoint(laboratory, most=_POSTS_PER_SECOND + _IN_FLIGHT, dies=True)
 
 
-def _checkpoint(site: Site, *, most: int, dies: bool) -> Figure:
+def _checkpoint(laboratory: Laboratory, *, most: int, dies: bool) -> Figure:
     refused = WireFault(
         operation="PutItem",
         body="slice#0",
@@ -63,7 +63,7 @@ def _checkpoint(site: Site, *, most: int, dies: bool) -> Figure:
     death = WireFault(
         operation="PutItem", body="slice#0", kind="kill_before", after_seconds=3, times=1
     )
-    with site.app() as bench:
+    with laboratory.app() as bench:
         app = bench.app
         app.posts_per_second = _POSTS_PER_SECOND
         here = bench.suffer(_NEVER)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from bench.promises.laboratory import Laboratory
 from bench.promises.result import Figure
-from bench.promises.site import Site
 from broadcasting.frame import MAX_FRAME_BYTES
 from storage.ledger import Lease
 from testbed.model.ledger_scenes import (
@@ -21,7 +21,7 @@ _CLOSE_WITHIN_SECONDS = 0.3
 _UNITS_PER_SECOND = 1_000.0
 
 
-def models(_: Site) -> Iterator[Figure]:
+def models(_: Laboratory) -> Iterator[Figure]:
     """Yield what came of twenty runs each, by the worst of them."""
     yield _closings()
     yield _openings()

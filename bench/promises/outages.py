@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from bench.promises.laboratory import Laboratory, Outage
 from bench.promises.result import Figure
-from bench.promises.site import Outage, Site
 
 _CONNECTIONS = 3_000
 _SECONDS = 180.0
@@ -12,9 +12,9 @@ _MOST_TWICE = _CONNECTIONS // 100
 _DONE_WITHIN_SECONDS = 300.0
 
 
-def outages(site: Site) -> Iterator[Figure]:
+def outages(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield what came of it; its times are the app's, as rests are skipped."""
-    with site.app() as bench:
+    with laboratory.app() as bench:
         here = bench.suffer(Outage(how="refused", seconds=_SECONDS, after_posts=_CONNECTIONS // 2))
         bench.app.connect(_CONNECTIONS)
         broadcast_id, _ = bench.broadcast()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from threading import Thread
 from time import perf_counter, sleep
 
+from bench.promises.laboratory import Bench, Function, Laboratory
 from bench.promises.repeats import ratio
 from bench.promises.result import Figure
-from bench.promises.site import Bench, Function, Site
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 
@@ -18,14 +18,14 @@ _POLL_SECONDS = 0.004
 _REFUSING = Behaviour(latency_median_seconds=0.02, forbidden_share=0.05)
 
 
-def refusals(site: Site) -> Iterator[Figure]:
+def refusals(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield a figure for each number of connections that are refused."""
     for count in _REFUSED:
-        yield _refusal(site, count)
+        yield _refusal(laboratory, count)
 
 
-def _refusal(site: Site, count: int) -> Figure:
-    with StandInProcess(_REFUSING) as stand_in, site.app() as bench:
+def _refusal(laboratory: Laboratory, count: int) -> Figure:
+    with StandInProcess(_REFUSING) as stand_in, laboratory.app() as bench:
         bench.post_to(stand_in.url, stand_in.ca_path)
         bench.patch.setenv("POSTS_IN_FLIGHT", "512")
         refused = _names(count, is_refused=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
 
+from bench.promises.laboratory import Bench, Function, Laboratory
 from bench.promises.repeats import ratio
 from bench.promises.result import Figure
-from bench.promises.site import Bench, Function, Site
 from testbed.function.names import Place
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
@@ -69,10 +69,10 @@ class _Timed:
         return seconds
 
 
-def pauses(site: Site) -> Iterator[Figure]:
+def pauses(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield the first broadcast after a pause against a new function's, and a warm one's."""
     for is_tls, limit, against in ((True, 1.1, "a new function's"), (False, 1.3, "a warm one's")):
-        with StandInProcess(_BEHAVIOUR, tls=is_tls) as stand_in, site.app() as bench:
+        with StandInProcess(_BEHAVIOUR, tls=is_tls) as stand_in, laboratory.app() as bench:
             bench.kill_connections_when_frozen()
             bench.post_to(stand_in.url, stand_in.ca_path)
             bench.patch.setenv("POSTS_IN_FLIGHT", _IN_FLIGHT)
@@ -89,9 +89,9 @@ def pauses(site: Site) -> Iterator[Figure]:
         )
 
 
-def dead_addresses(site: Site) -> Iterator[Figure]:
+def dead_addresses(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield 3,000 posts with one dead address of two against those with the good one alone."""
-    with StandInProcess(_BEHAVIOUR) as stand_in, site.app() as bench:
+    with StandInProcess(_BEHAVIOUR) as stand_in, laboratory.app() as bench:
         port = urlsplit(stand_in.url).port or 0
         good: Place = ("127.0.0.1", port)
         bench.post_to(f"https://{_NAME}:{port}/prod", stand_in.ca_path)

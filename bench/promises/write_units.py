@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from bench.promises.laboratory import Laboratory, Outage
 from bench.promises.result import Figure
-from bench.promises.site import Outage, Site
 from bench.promises.unit_meter import UnitMeter
 from testbed.model.ledger_scenes import as_before, requests_of_a_split_broadcast
 from testbed.units import write_units as units_of
@@ -20,10 +20,10 @@ _CONNECTIONS = 12_000
 _NEVER = Outage(how="reset", seconds=1, after_posts=1_000_000)
 
 
-def write_units(site: Site) -> Iterator[Figure]:
+def write_units(laboratory: Laboratory) -> Iterator[Figure]:
     """Yield the units of the ledger's code alone, and of all writes of the function."""
     yield _of_ledger()
-    yield _of_function(site)
+    yield _of_function(laboratory)
 
 
 def _of_ledger() -> Figure:
@@ -40,9 +40,9 @@ def _of_ledger() -> Figure:
     )
 
 
-def _of_function(site: Site) -> Figure:
+def _of_function(laboratory: Laboratory) -> Figure:
     """Count the units of all writes to the ledger but the budget's, as they are sent."""
-    with site.app() as bench:
+    with laboratory.app() as bench:
         bench.suffer(_NEVER, delay_seconds=0.02)
         app, meter = bench.app, UnitMeter()
         app.wire.when_sent.append(meter.hear)

@@ -19,10 +19,10 @@ from bench.compare.measure import peak_memory_bytes
 from bench.errors import BenchError
 from bench.scale.added_time import CONNECTIONS as ADDED_AT
 from bench.scale.added_time import added_seconds
+from bench.scale.function_harness import FunctionHarness
 from bench.scale.generated_rows import GeneratedRows, usual_ids
 from bench.scale.prices import cost_of
 from bench.scale.result import RESULT, Added, Broadcast, judge, show, to_json
-from bench.scale.site import Site
 from bench.strategies.registry import shown
 from crier.errors import CrierError
 from crier.local.local_aws import LocalAws
@@ -80,7 +80,7 @@ def _measure(
         os.environ.update(local_aws.endpoint.environment)
         client = boto3.client("dynamodb")
         make_tables(client)
-        site = Site(stand_in)
+        harness = FunctionHarness(stand_in)
         broadcasts = []
         added = None
         for size in sizes:
@@ -88,18 +88,18 @@ def _measure(
             if size <= MOST_IN_TABLE:
                 fill_table(client, usual_ids(size))
             else:
-                site.simulate(GeneratedRows(size))
-            broadcasts.append(_broadcast(site, stand_in, size))
+                harness.simulate(GeneratedRows(size))
+            broadcasts.append(_broadcast(harness, stand_in, size))
             if has_added and size == ADDED_AT:
                 begin("what the ledger adds")
-                added = Added(*added_seconds(site))
+                added = Added(*added_seconds(harness))
         return broadcasts, added
 
 
-def _broadcast(site: Site, stand_in: StandInProcess, size: int) -> Broadcast:
+def _broadcast(harness: FunctionHarness, stand_in: StandInProcess, size: int) -> Broadcast:
     """Broadcast once to so many, and check who has received it. Raises BenchError."""
     stand_in.behave(Behaviour())
-    account, use, seconds = site.broadcast(f"scale-{size}")
+    account, use, seconds = harness.broadcast(f"scale-{size}")
     report = stand_in.report()
     found = (
         account.counts.targeted,
@@ -112,7 +112,7 @@ def _broadcast(site: Site, stand_in: StandInProcess, size: int) -> Broadcast:
             f"targeted, delivered, reached, duplicates are {found}, "
             f"expected {(size, size, size, 0)}"
         )
-    cost = cost_of(use, messages=size, frame_bytes=len(site.frame))
+    cost = cost_of(use, messages=size, frame_bytes=len(harness.frame))
     return Broadcast(size, round(seconds, 3), peak_memory_bytes(), use, cost)
 
 

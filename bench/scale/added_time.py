@@ -5,7 +5,7 @@ from importlib import import_module
 from statistics import median
 from typing import Any
 
-from bench.scale.site import POST_BURST, POSTS_PER_SECOND, Site
+from bench.scale.function_harness import POST_BURST, POSTS_PER_SECOND, FunctionHarness
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.ledger import ROOT, SliceRow
 from slices.progress import SliceProgress
@@ -18,7 +18,7 @@ _REST_SECONDS = POST_BURST / POSTS_PER_SECOND + 0.1
 """Until the budget's bucket is full again."""
 
 
-def added_seconds(site: Site) -> tuple[float, float]:
+def added_seconds(harness: FunctionHarness) -> tuple[float, float]:
     """Return the medians of reading and posting alone, and of what the account adds to it.
 
     Everybody's rows are in the table. Both are measured in turn.
@@ -26,15 +26,15 @@ def added_seconds(site: Site) -> tuple[float, float]:
     pairs = []
     for _ in range(WARM_UPS + REPEATS):
         time.sleep(_REST_SECONDS)
-        alone = _post_alone(site)
+        alone = _post_alone(harness)
         time.sleep(_REST_SECONDS)
-        _, _, seconds = site.broadcast(f"added-{time.time_ns()}")
+        _, _, seconds = harness.broadcast(f"added-{time.time_ns()}")
         pairs.append((alone, seconds - alone))
     measured = pairs[WARM_UPS:]
     return median(one for one, _ in measured), median(added for _, added in measured)
 
 
-def _post_alone(site: Site) -> float:
+def _post_alone(harness: FunctionHarness) -> float:
     """Read and post with the function's own parts; keep no account, not of connections either."""
     wired: Any = import_module("wiring").broadcast_wiring()
     worker = wired.worker
@@ -42,7 +42,7 @@ def _post_alone(site: Site) -> float:
     deadline = began + _LIMIT_SECONDS
     reader = AudienceReader(worker.table, ALL_SHARDS.shards, clock=worker.clock, deadline=deadline)
     audience = SliceProgress(SliceRow("none", ROOT, ALL_SHARDS), reader)
-    settled = sum(1 for _ in worker.fan_out.deliver(site.frame, audience, deadline))
+    settled = sum(1 for _ in worker.fan_out.deliver(harness.frame, audience, deadline))
     reader.close()
     assert settled == CONNECTIONS, settled
     return time.monotonic() - began

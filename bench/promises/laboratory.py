@@ -21,11 +21,11 @@ from testbed.function.names import Names
 from testbed.function.proxy import Proxy
 from testbed.stand_in.reaction import Answer
 
-__all__ = ["App", "Function", "Outage", "Site", "open_site"]
+__all__ = ["App", "Function", "Laboratory", "Outage", "open_site"]
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Laboratory:
     """A local AWS on which each measurement has an app of its own."""
 
     aws: LocalAws
@@ -86,7 +86,7 @@ class Bench:
 
 
 @contextmanager
-def open_site(begin: Callable[[str], None]) -> Iterator[Site]:
+def open_laboratory(begin: Callable[[str], None]) -> Iterator[Laboratory]:
     """Start the local AWS; what the function logs and publishes is not shown."""
     begin("Starting the local AWS")
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, LocalAws() as aws:
@@ -94,6 +94,6 @@ def open_site(begin: Callable[[str], None]) -> Iterator[Site]:
         shown = handler.setStream(nowhere)  # type: ignore[attr-defined]
         try:
             with redirect_stdout(nowhere):
-                yield Site(aws)
+                yield Laboratory(aws)
         finally:
             handler.setStream(shown)  # type: ignore[attr-defined]

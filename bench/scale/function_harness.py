@@ -43,7 +43,7 @@ class _Context:
         return max(0, int((self.ends_at - time.monotonic()) * 1000))
 
 
-class Site:
+class FunctionHarness:
     """Takes broadcasts from a queue, as the event source does, and gives them to the function.
 
     The environment must be set for the local AWS, and its tables be there. Not to be undone: the
@@ -147,14 +147,14 @@ class Site:
         return url, found["Attributes"]["QueueArn"]
 
     def _session(self) -> type[boto3.Session]:
-        site = self
+        harness = self
 
         class Watched(boto3.Session):
             def client(self, *arguments: Any, **options: Any) -> Any:
                 made = super().client(*arguments, **options)
-                site.meter.watch(made)
+                harness.meter.watch(made)
                 if made.meta.service_model.service_name == "dynamodb":
-                    made.meta.events.register("before-call.dynamodb.Query", site.answer)
+                    made.meta.events.register("before-call.dynamodb.Query", harness.answer)
                 return made
 
         return Watched
