@@ -21,7 +21,7 @@ from testbed.function.names import Names
 from testbed.function.proxy import Proxy
 from testbed.stand_in.reaction import Answer
 
-__all__ = ["App", "Function", "Laboratory", "Outage", "open_site"]
+__all__ = ["App", "Function", "Laboratory", "Outage", "open_laboratory"]
 
 
 @dataclass(frozen=True, slots=True)
