@@ -51,6 +51,9 @@ _BUDGET_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_m
 """Shorter still: posts wait for it. PostBudget itself makes a second attempt."""
 
 
+SYSTEM_CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
+
+
 class BroadcastWiring(NamedTuple):
     """What the broadcast function works with."""
 
@@ -67,7 +70,7 @@ def connections_table() -> ConnectionsTable:
     """Return the table that connect and disconnect write to. Raises SettingsError."""
     settings = ConnectionSettings.read(os.environ)
     client = boto3.client("dynamodb", config=_STORAGE_CONFIG)
-    close_when_idle(client, _epoch_ms)
+    close_when_idle(client, SYSTEM_CLOCK)
     return ConnectionsTable(client, settings.connections_table)
 
 
@@ -75,16 +78,17 @@ def connections_table() -> ConnectionsTable:
 def broadcast_wiring() -> BroadcastWiring:
     """Return what the broadcast function works with. Raises SettingsError."""
     settings = BroadcastSettings.read(os.environ)
-    clock = Clock(time.monotonic, _epoch_ms, random.random)
+    clock = SYSTEM_CLOCK
     session = boto3.Session()
     sqs = session.client("sqs", config=_QUEUE_CONFIG)
     dynamodb = session.client("dynamodb", config=_STORAGE_CONFIG)
     read_queries_plainly(dynamodb)
     for client in (sqs, dynamodb):
-        close_when_idle(client, clock.epoch_ms)
+        close_when_idle(client, clock)
     ledger = Ledger(
-        LedgerTable(dynamodb, settings.broadcasts_table, epoch_ms=clock.epoch_ms),
+        LedgerTable(dynamodb, settings.broadcasts_table, clock=clock),
         clock=clock,
+        jitter=random.random,
     )
     worker = Worker(
         table=ConnectionsTable(dynamodb, settings.connections_table),
@@ -92,6 +96,7 @@ def broadcast_wiring() -> BroadcastWiring:
         ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),
         clock=clock,
+        jitter=random.random,
         outage_seconds=settings.outage_seconds,
     )
     wired = BroadcastWiring(
@@ -124,23 +129,20 @@ def build_in_lambda(build: Callable[[], object]) -> None:
 def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:
     pace = Pace(settings.posts_per_second, settings.post_burst)
     dynamodb = session.client("dynamodb", config=_BUDGET_CONFIG)
-    close_when_idle(dynamodb, clock.epoch_ms)
+    close_when_idle(dynamodb, clock)
     return SelectorFanOut(
         parse_endpoint(settings.callback_url),
         region=session.region_name,
         credentials=partial(_credentials, session),
         tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
         pace=pace,
-        budget=PostBudget(dynamodb, settings.broadcasts_table, pace=pace, epoch_ms=clock.epoch_ms),
+        budget=PostBudget(dynamodb, settings.broadcasts_table, pace=pace, clock=clock),
         workers=settings.maximum_concurrency,
         warn=lambda error: logger.warning("posting at a local pace", reason=str(error)),
         clock=clock,
+        jitter=random.random,
         in_flight=settings.posts_in_flight,
     )
-
-
-def _epoch_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _credentials(session: boto3.Session) -> Credentials | None:

@@ -47,7 +47,8 @@ def make_fan_out(job: Job) -> SelectorFanOut:
         credentials=lambda: credentials,
         tls=tls_context(job.ca),
         pace=pace,
-        clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random),
+        clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep),
+        jitter=random.random,
         threads=job.threads or THREADS,
         in_flight=job.in_flight,
     )

@@ -1,7 +1,5 @@
 """One thread's part of a fan-out: starts posts, judges their answers, and tries again."""
 
-import time
-
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
 from delivery.fan_out import ForbiddenError
@@ -86,7 +84,7 @@ class PostLoop:
             self._flushed_at = now
             self._flush()
         if 0 < wait_seconds <= _REST_SECONDS and self._is_held_up(now):
-            time.sleep(wait_seconds)
+            self._clock.sleep(wait_seconds)
             wait_seconds = 0.0
         endings = self._pool.poll(wait_seconds, self._session.deadline)
         self.wants_posts = False
@@ -228,7 +226,7 @@ class PostLoop:
         if outcome is not None:
             self._settled.append(post.settle(outcome))
             return
-        seconds = self._session.backoff.seconds(post.tries, self._clock.jitter())
+        seconds = self._session.backoff.seconds(post.tries, self._session.jitter())
         self._waiting.add(post, now + seconds)
 
     def _leave(self) -> None:

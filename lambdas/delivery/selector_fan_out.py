@@ -7,7 +7,7 @@ from operator import length_hint
 from threading import Lock
 
 from broadcasting.audience import Connection
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.outcome import Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pacer import Pace
@@ -46,6 +46,7 @@ class SelectorFanOut:
         tls: ssl.SSLContext | None,
         pace: Pace,
         clock: Clock,
+        jitter: Jitter,
         threads: int = THREADS,
         in_flight: int = IN_FLIGHT,
         backoff: Backoff | None = None,
@@ -55,6 +56,7 @@ class SelectorFanOut:
         warn: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._jitter = jitter
         self._in_flight = in_flight
         self._backoff = backoff or Backoff()
         self._timeouts = timeouts or Timeouts()
@@ -107,6 +109,7 @@ class SelectorFanOut:
             watch=watch,
             fewest_fresh=FRESH // 2,
             clock=self._clock,
+            jitter=self._jitter,
             signer=self._signer,
             pacer=self._pacer,
             backoff=self._backoff,

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from broadcasting.breaker import PROBES_AT_ONCE
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.retry import Backoff
 from delivery.fan_out import LAST_ANSWERS_SECONDS, Watch
 from delivery.post import Post
@@ -36,12 +36,14 @@ class DeliverySession:
         watch: Watch,
         fewest_fresh: int,
         clock: Clock,
+        jitter: Jitter,
         signer: Signer,
         pacer: SharedPacer,
         backoff: Backoff,
     ) -> None:
         now = clock.monotonic()
         self.clock = clock
+        self.jitter = jitter
         self.pacer = pacer
         self.backoff = backoff
         self.deadline = deadline

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 
 from broadcasting.backlog import Backlog
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import Outage, announced
 from broadcasting.receipt import Receipt
 from broadcasting.retry import Backoff, next_round_seconds
@@ -48,6 +48,7 @@ class Bookkeeper:
         ledger: Ledger,
         slice_queue: SliceQueue,
         clock: Clock,
+        jitter: Jitter,
         reserve_at: float,
     ) -> None:
         self.held = held
@@ -59,6 +60,7 @@ class Bookkeeper:
         self._ledger = ledger
         self._slice_queue = slice_queue
         self._clock = clock
+        self._jitter = jitter
         self._reserve_at = reserve_at
         self._write_at = 0.0
         self._failures = 0
@@ -178,7 +180,7 @@ class Bookkeeper:
             write()
         except WriteError:
             self._failures += 1
-            seconds = _AGAIN.seconds(self._failures, self._clock.jitter())
+            seconds = _AGAIN.seconds(self._failures, self._jitter())
             self._write_at = self._clock.monotonic() + seconds
         else:
             self._failures = 0

@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from broadcasting.backlog import Backlog
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import LeaseLostError, Outage
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
@@ -50,6 +50,7 @@ class Worker:
     ledger: Ledger
     slice_queue: SliceQueue
     clock: Clock
+    jitter: Jitter
     outage_seconds: int
     recent: RecentAnswers = field(default_factory=RecentAnswers)
 
@@ -85,11 +86,12 @@ class _SliceDelivery:
             ledger=worker.ledger,
             slice_queue=worker.slice_queue,
             clock=clock,
+            jitter=worker.jitter,
             reserve_at=deadline,
         )
         self._round = Round(held, self._progress, recent=worker.recent, clock=clock)
         self._watch = Watch(breaker=self._round.breaker, tick=self._keep_up)
-        self._sweeper = StaleSweeper(worker.table, jitter=clock.jitter)
+        self._sweeper = StaleSweeper(worker.table, jitter=worker.jitter)
 
     def deliver(self) -> InvocationReport:
         stopped_by: ReadError | LeaseLostError | None = None

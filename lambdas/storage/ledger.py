@@ -1,12 +1,11 @@
 """The ledger: opens broadcasts, leases their slices, and keeps their account."""
 
-import time
 import uuid
 from collections.abc import Callable
 from functools import partial
 
 from broadcasting.backlog import Backlog
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import Outage, checkpoint, close, release, split
 from broadcasting.receipt import Receipt
 from storage.ledger_change import Change, Made
@@ -32,13 +31,11 @@ class Ledger:
     raises BusyError after it; LeaseLostError when the slice is not ours any more.
     """
 
-    def __init__(
-        self, table: LedgerTable, *, clock: Clock, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, table: LedgerTable, *, clock: Clock, jitter: Jitter) -> None:
         self._table = table
         self._clock = clock
         self._leasing = Leasing(table, clock)
-        self._loop = WriteLoop(clock, sleep)
+        self._loop = WriteLoop(clock, jitter)
 
     def open(self, opening: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
         """Open a broadcast and lease its first slice; one that is open goes on.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.retry import Backoff
 from storage.errors import BusyError, ConflictError, ReadError, StorageError
 
@@ -20,10 +20,10 @@ _LEAST_SECONDS = 0.001
 
 
 class WriteLoop(NamedTuple):
-    """Tries a write again until it is made or its time is up. `sleep` takes seconds."""
+    """Tries a write again until it is made or its time is up."""
 
     clock: Clock
-    sleep: Callable[[float], None]
+    jitter: Jitter
 
     def run(self, attempt: Callable[[], _T], *, what: str, deadline: float) -> _T:
         """Return what `attempt` returns, once it has succeeded.
@@ -52,9 +52,9 @@ class WriteLoop(NamedTuple):
                 raise BusyError(
                     f"{what} after {pauses} pauses in {now - began:.1f} s: {reason}"
                 ) from reason
-            self.sleep(min(self._pause_seconds(pauses), deadline - now))
+            self.clock.sleep(min(self._pause_seconds(pauses), deadline - now))
             pauses += 1
 
     def _pause_seconds(self, pauses: int) -> float:
-        seconds = _BACKOFF.seconds(min(pauses, _MOST_DOUBLINGS), self.clock.jitter())
+        seconds = _BACKOFF.seconds(min(pauses, _MOST_DOUBLINGS), self.jitter())
         return max(_LEAST_SECONDS, seconds)

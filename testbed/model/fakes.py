@@ -61,7 +61,12 @@ class FakeTime:
     @property
     def clock(self) -> Clock:
         """The time as the port."""
-        return Clock(lambda: self.seconds, lambda: self.epoch_ms, lambda: 0.5)
+        return Clock(lambda: self.seconds, lambda: self.epoch_ms, self.run)
+
+
+def half() -> float:
+    """Return no chance at all: the middle of what chance could be."""
+    return 0.5
 
 
 def aws_error(status: int, code: str = "Error") -> ClientError:

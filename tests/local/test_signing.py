@@ -25,7 +25,7 @@ from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 
-CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
+CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 OLD_MS = CLOCK.epoch_ms() - 600_000
 TELL_ID = """
 def handler(event, _):
@@ -64,6 +64,7 @@ class StrictAws:
             tls=None,
             pace=Pace(1_000, 1_000),
             clock=CLOCK,
+            jitter=random.random,
         )
         with closing(fan_out):
             yield from fan_out.deliver("hear", connections, time.monotonic() + 10)

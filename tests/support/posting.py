@@ -29,7 +29,7 @@ from testbed.stand_in.reaction import Answer
 
 REGION = "eu-central-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret")
-CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
+CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 OLD_MS = CLOCK.epoch_ms() - 600_000
 FRAME = '{"id":"b1","message":"grüße"}'
 TRIES = 3
@@ -84,6 +84,7 @@ def selector_fan_out(
         tls=tls_context(str(ca_path) if ca_path else None),
         pace=pace,
         clock=clock,
+        jitter=random.random,
         threads=threads,
         in_flight=in_flight,
         backoff=backoff,
@@ -122,7 +123,9 @@ def boto3_fan_out(
         verify=str(ca_path) if ca_path else None,
         config=config,
     )
-    fan_out = Boto3FanOut(client, workers=workers, clock=CLOCK, backoff=BACKOFF)
+    fan_out = Boto3FanOut(
+        client, workers=workers, clock=CLOCK, jitter=random.random, backoff=BACKOFF
+    )
     try:
         yield fan_out
     finally:

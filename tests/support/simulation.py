@@ -32,7 +32,7 @@ from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
-from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
+from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error, half
 from wiring import BroadcastWiring
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Invocation:
         self.random = random
         skew_ms = random.randrange(-2_000, 2_001)
         self.clock = Clock(
-            lambda: world.time.seconds, lambda: world.time.epoch_ms + skew_ms, lambda: 0.5
+            lambda: world.time.seconds, lambda: world.time.epoch_ms + skew_ms, world.time.run
         )
         self.message = message
         self._seconds = random.choice((0.5, 3.0, 49.0, 49.0))
@@ -257,13 +257,14 @@ WIRED = threading.local()
 
 def _wiring(one: Invocation) -> BroadcastWiring:
     sqs = cast("SQSClient", _Sqs(one))
-    ledger = Ledger(cast("LedgerTable", _Table(one)), clock=one.clock, sleep=one.world.time.run)
+    ledger = Ledger(cast("LedgerTable", _Table(one)), clock=one.clock, jitter=half)
     worker = Worker(
         table=one.world.dynamo.table,
         fan_out=_FanOut(one),
         ledger=ledger,
         slice_queue=SliceQueue(sqs, "slices"),
         clock=one.clock,
+        jitter=half,
         outage_seconds=OUTAGE_SECONDS,
         recent=one.world.recent,
     )

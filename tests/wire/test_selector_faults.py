@@ -15,7 +15,6 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
-from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.pacing.pacer import Pace
@@ -30,7 +29,7 @@ from delivery.losses import Ending
 from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
-from testbed.model.fakes import FAR, FakeTime
+from testbed.model.fakes import FAR, FakeTime, half
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import (
@@ -419,7 +418,7 @@ def test_fan_out_notices_connections_that_were_closed_between_two_calls() -> Non
 def test_fan_out_opens_connections_anew_when_the_environment_was_frozen(start: Start) -> None:
     """After a minute nobody knows what is left of a connection."""
     time = FakeTime()
-    clock = Clock(CLOCK.monotonic, lambda: time.epoch_ms, CLOCK.jitter)
+    clock = CLOCK._replace(epoch_ms=lambda: time.epoch_ms)
     posting = start(_ok, clock=clock, threads=1, in_flight=1)
     opened = []
 
@@ -968,6 +967,7 @@ def test_fan_out_has_defaults_for_production() -> None:
         tls=None,
         pace=Pace(1.0, 1.0),
         clock=CLOCK,
+        jitter=half,
     )
 
     assert [pool._size for pool in fan_out._pools] == [256] * 2

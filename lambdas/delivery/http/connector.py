@@ -51,7 +51,7 @@ class Connector:
         self._monotonic = clock.monotonic
         self._endpoint = endpoint
         self._tls = tls if endpoint.is_tls else None
-        self._resolver = Resolver(endpoint, clock.epoch_ms)
+        self._resolver = Resolver(endpoint, clock)
         self._addresses = Addresses()
         self._opening: dict[HttpConnection, tuple[Route, float]] = {}
         self._failed_at: float | None = None

@@ -1,9 +1,9 @@
 """Looks a host up, in a thread of its own, and knows how old the answer is."""
 
 import socket
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from broadcasting.clock import Clock
 from delivery.http.addresses import Address
 from delivery.http.endpoint import Endpoint
 
@@ -21,11 +21,11 @@ class Resolver:
     A time in the future counts as long ago, as the epoch clock may be set back.
     """
 
-    def __init__(self, endpoint: Endpoint, epoch_ms: Callable[[], int]) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self.problem: Exception = TimeoutError("no answer yet")
         """Why the last look-up that has failed did so."""
         self._endpoint = endpoint
-        self._epoch_ms = epoch_ms
+        self._epoch_ms = clock.epoch_ms
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="resolve")
         self._look_up: Future[list[Address]] | None = None
         self._begun_at_ms: int | None = None

@@ -21,7 +21,7 @@ from delivery.post import Post
 from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, Signer
-from testbed.model.fakes import OLD_MS, FakeTime
+from testbed.model.fakes import OLD_MS, FakeTime, half
 
 DEADLINE = 100.0
 FEWEST_FRESH = 2
@@ -51,6 +51,7 @@ def make(time: FakeTime) -> Make:
             watch=watch or Watch(),
             fewest_fresh=FEWEST_FRESH,
             clock=time.clock,
+            jitter=half,
             signer=Signer(endpoint, region="eu-central-1", credentials=lambda: credentials),
             pacer=make_pacer(Pace(1e6, 1e6), time.clock, None, lambda _: None),
             backoff=Backoff(),

@@ -26,7 +26,7 @@ from delivery.lasting_time import LastingTime
 from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id
-from testbed.model.fakes import FAR, FakeTime
+from testbed.model.fakes import FAR, FakeTime, half
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/prod"
 ENDPOINT = parse_endpoint(URL)
@@ -121,6 +121,7 @@ def _session(signer: Signer, time: FakeTime) -> DeliverySession:
         watch=Watch(),
         fewest_fresh=1,
         clock=time.clock,
+        jitter=half,
         signer=signer,
         pacer=SharedPacer(Pacer(Pace(1.0, 1.0), 0.0), LastingTime(time.clock)),
         backoff=Backoff(),

@@ -31,6 +31,7 @@ from testbed.model.fakes import (
     FakeTime,
     Fault,
     aws_error,
+    half,
     plan,
 )
 from wiring import BroadcastWiring
@@ -112,7 +113,7 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
+        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
         answer = broadcast.handler({"Records": list(records)}, cast("LambdaContext", _Context()))
@@ -145,6 +146,7 @@ def floor(monkeypatch: pytest.MonkeyPatch) -> _Floor:
         ledger=floor.ledger,
         slice_queue=SliceQueue(floor.sqs.client, "slices"),
         clock=clock,
+        jitter=half,
         outage_seconds=3_600,
     )
     dead, slice_dead = (DeadLetters(floor.sqs.client, url) for url in ("dead", "slice-dead"))

@@ -30,6 +30,7 @@ from testbed.model.fakes import (
     FakeSqs,
     FakeTime,
     Fault,
+    half,
     left,
     plan,
 )
@@ -56,7 +57,7 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
+        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
 
     def open(self, work: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
@@ -85,6 +86,7 @@ class _Floor:
             ledger=self.ledger,
             slice_queue=SliceQueue(self.sqs.client, "slices"),
             clock=self.time.clock,
+            jitter=half,
             outage_seconds=3_600,
             recent=self.recent,
         )

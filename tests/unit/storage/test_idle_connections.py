@@ -29,7 +29,7 @@ def test_client_takes_no_retry_after_a_freeze() -> None:
     """16 reads, four at a time, none of them on a connection from before."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        close_when_idle(client, dynamo.time.clock)
         _read(client, 16)
         dynamo.freeze(60.0)
 
@@ -46,7 +46,7 @@ def test_client_opens_a_new_connection_when_the_old_one_is_old(
     """By the epoch clock; when that is set back nobody knows how old it is."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        close_when_idle(client, dynamo.time.clock)
         _read(client, 3, at_once=1)
         dynamo.time.freeze(idle_seconds)
         _read(client, 3, at_once=1)
@@ -58,7 +58,7 @@ def test_client_that_is_used_now_and_then_keeps_its_connection() -> None:
     """What counts is the last use."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        close_when_idle(client, dynamo.time.clock)
         for _ in range(5):
             _read(client, 1)
             dynamo.time.freeze(40.0)

@@ -20,8 +20,8 @@ class _Attempts:
     pauses: list[float] = field(default_factory=list)
 
     def run(self, deadline: float = 100.0) -> str:
-        clock = Clock(lambda: self.seconds, lambda: 0, lambda: self.jitter)
-        return WriteLoop(clock, self._sleep).run(
+        clock = Clock(lambda: self.seconds, lambda: 0, self._sleep)
+        return WriteLoop(clock, lambda: self.jitter).run(
             self._attempt, what="b not opened", deadline=deadline
         )
 

@@ -10,7 +10,7 @@ from broadcasting.ledger import ROOT, LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.receipt import Receipt
 from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
-from testbed.model.fakes import FAR, NOW_MS, FakeTime
+from testbed.model.fakes import FAR, NOW_MS, FakeTime, half
 from testbed.model.ledger_dynamo import LedgerDynamo
 
 FAILED = (("c", "413"),)
@@ -27,7 +27,7 @@ class _Week:
 
     def __post_init__(self) -> None:
         self.dynamo.epoch_ms = lambda: self.time.epoch_ms
-        self.ledger = Ledger(self.dynamo.table, clock=self.time.clock, sleep=self.time.run)
+        self.ledger = Ledger(self.dynamo.table, clock=self.time.clock, jitter=half)
         assert self.send().summary.is_settled
 
     def open(self, digest: str = "d") -> Lease | Refusal:
