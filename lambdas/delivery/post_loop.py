@@ -3,9 +3,8 @@
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from delivery.answers import Batch
 from delivery.fan_out import ForbiddenError
-from delivery.http.http1_response import Response
+from delivery.http.connection import Ending, NotProcessedError, Response
 from delivery.http.pool import HttpPool
-from delivery.losses import Ending, IdleClosedError
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.session import DeliverySession
@@ -38,7 +37,7 @@ DELIVERED, TOO_MANY = 200, 429
 class PostLoop:
     """Carries the posts of one session on one pool of HTTP connections."""
 
-    def __init__(self, session: DeliverySession, pool: HttpPool) -> None:
+    def __init__(self, session: DeliverySession, pool: HttpPool[Post]) -> None:
         self.wants_posts = False
         """Whether it sleeps though it could post: to be woken when there is something to post."""
         self.retries_due = 0
@@ -132,10 +131,9 @@ class PostLoop:
                 return started
             post.tries += 1
             post.is_probe = self._session.probe()
-            try:
-                self._pool.send(post, template.request(post.connection.id))
-            except OSError as error:
-                self._take([(post, error)], [], now)
+            endings = self._pool.send(post, template.sign(post.connection.id))
+            if endings:
+                self._take(endings, [], now)
         return admitted
 
     def _ready(self, now: float) -> int:
@@ -161,7 +159,7 @@ class PostLoop:
         if self._session.is_stopped(now):
             return max(0.0, min(_LONGEST_WAIT_SECONDS, self._session.deadline - now))
         ready = self._ready(now)
-        self.wants_posts = bool(self._pool.room) or self._pool.lacks_connections(ready or 1)
+        self.wants_posts = self._pool.has_room or self._pool.lacks_connections(ready or 1)
         if ready:
             if self._pool.has_answered:
                 return 0.0
@@ -174,9 +172,9 @@ class PostLoop:
 
     def _is_held_up(self, now: float) -> bool:
         """Tell whether it is the pacer that posts wait for: an answer would let none of them go."""
-        return bool(self._pool.room and self._ready(now)) and not self._session.is_stopped(now)
+        return self._pool.has_room and bool(self._ready(now)) and not self._session.is_stopped(now)
 
-    def _take(self, endings: list[Ending], failures: list[Exception], now: float) -> None:
+    def _take(self, endings: list[Ending[Post]], failures: list[Exception], now: float) -> None:
         """Judge what ended, and tell the breaker and the pacer what was heard."""
         answers = throttled = 0
         batch, settled = Batch(), len(self._settled)
@@ -212,8 +210,8 @@ class PostLoop:
         self._judge(post, verdict, f"{answer.status} {shown}", batch, now)
 
     def _judge_loss(self, post: Post, error: Exception, batch: Batch, now: float) -> None:
-        """Judge a post that has no answer; one lost to an idle connection is no try."""
-        if isinstance(error, IdleClosedError) and post.repeats < MAX_REPEATS:
+        """Judge a post that has no answer; one that was not processed is no try."""
+        if isinstance(error, NotProcessedError) and post.repeats < MAX_REPEATS:
             post.repeats += 1
             post.tries -= 1
             self._waiting.add(post, now)
@@ -234,7 +232,7 @@ class PostLoop:
         now = self._clock.monotonic()
         batch, abandoned = Batch(), 0
         for post, answer in self._pool.abandon():
-            if answer is None:
+            if isinstance(answer, Exception):
                 abandoned += 1
                 post.abandon()
                 self._waiting.add(post, now)

@@ -17,6 +17,7 @@ from delivery.feeder import Feeder
 from delivery.http.connector import Connector
 from delivery.http.endpoint import Endpoint
 from delivery.http.pool import HttpPool, Timeouts
+from delivery.post import Post
 from delivery.post_loop import PostLoop
 from delivery.session import DeliverySession
 from delivery.shared_pacer import make_pacer
@@ -64,7 +65,7 @@ class SelectorFanOut:
         self._pacer = make_pacer(pace, clock, budget, warn, workers=workers)
         self._connector = Connector(endpoint, tls, clock)
         self._pools = [
-            HttpPool(
+            HttpPool[Post](
                 self._connector,
                 size=size,
                 timeouts=self._timeouts,

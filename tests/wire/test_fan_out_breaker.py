@@ -27,7 +27,7 @@ from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.fan_out import Watch
 from delivery.http.connector import Connector
-from delivery.http.http1_connection import HttpConnection
+from delivery.http.handshake import Handshake
 from delivery.http.pool import Timeouts
 from delivery.selector_fan_out import SelectorFanOut
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
@@ -146,7 +146,7 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     begun: list[float] = []
     open_one, lock = Connector.open, Lock()
 
-    def note(connector: Connector) -> HttpConnection:
+    def note(connector: Connector) -> Handshake:
         with lock:
             begun.append(CLOCK.monotonic())
         return open_one(connector)

@@ -22,10 +22,10 @@ from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery import post_loop
 from delivery.fan_out import Watch
+from delivery.http.connection import Ending
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
-from delivery.losses import Ending
 from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import FRESH, SelectorFanOut
 from delivery.signing import Credentials
@@ -265,7 +265,9 @@ def _count_polls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     polls: list[float] = []
     poll = HttpPool.poll
 
-    def count(pool: HttpPool, timeout_seconds: float, deadline: float = FAR) -> list[Ending]:
+    def count(
+        pool: HttpPool[Any], timeout_seconds: float, deadline: float = FAR
+    ) -> list[Ending[Any]]:
         polls.append(timeout_seconds)
         return poll(pool, timeout_seconds, deadline)
 

@@ -10,7 +10,7 @@ from threading import Lock
 from broadcasting.clock import Clock
 from delivery.http.addresses import Addresses, Route
 from delivery.http.endpoint import Endpoint
-from delivery.http.http1_connection import HttpConnection
+from delivery.http.handshake import Handshake
 from delivery.http.resolver import Resolver
 
 ATTEMPT_DELAY_SECONDS = 0.25
@@ -53,7 +53,7 @@ class Connector:
         self._tls = tls if endpoint.is_tls else None
         self._resolver = Resolver(endpoint, clock)
         self._addresses = Addresses()
-        self._opening: dict[HttpConnection, tuple[Route, float]] = {}
+        self._opening: dict[Handshake, tuple[Route, float]] = {}
         self._failed_at: float | None = None
         self._lock = Lock()
 
@@ -85,7 +85,7 @@ class Connector:
         with self._lock:
             self._heed()
 
-    def open(self) -> HttpConnection:
+    def open(self) -> Handshake:
         """Begin to open a connection. Raises OSError when that cannot even begin.
 
         An address that has failed is left out while there is another.
@@ -105,22 +105,22 @@ class Connector:
         host = self._endpoint.host
         raise problem or OSError(f"{host} not resolved: {self._resolver.problem}")
 
-    def opened(self, http: HttpConnection) -> None:
+    def opened(self, handshake: Handshake) -> None:
         """Take note that a connection is open: its address works."""
         with self._lock:
-            route = self._take(http)
+            route = self._take(handshake)
             route.has_failed = False
             self._failed_at = None
 
-    def failed(self, http: HttpConnection) -> None:
+    def failed(self, handshake: Handshake) -> None:
         """Take note that a connection could not be opened: its address fails."""
         with self._lock:
-            self._note_failure(self._take(http))
+            self._note_failure(self._take(handshake))
 
-    def dropped(self, http: HttpConnection) -> None:
+    def dropped(self, handshake: Handshake) -> None:
         """Take note that opening a connection was given up, by no fault of its address."""
         with self._lock:
-            self._take(http)
+            self._take(handshake)
 
     def doubt(self) -> None:
         """Look the host up anew, without waiting: something is wrong with a connection to it."""
@@ -131,7 +131,7 @@ class Connector:
         """Resolve no more."""
         self._resolver.close()
 
-    def _open(self, route: Route) -> HttpConnection:
+    def _open(self, route: Route) -> Handshake:
         family, address = route.address
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -144,10 +144,10 @@ class Connector:
         if error not in _UNDER_WAY:
             sock.close()
             raise OSError(error, os.strerror(error))
-        http = HttpConnection(sock, self._wrap if self._tls else None)
-        self._opening[http] = route, self._monotonic()
+        handshake = Handshake(sock, self._wrap if self._tls else None)
+        self._opening[handshake] = route, self._monotonic()
         route.opening += 1
-        return http
+        return handshake
 
     def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         assert self._tls
@@ -155,8 +155,8 @@ class Connector:
             sock, do_handshake_on_connect=False, server_hostname=self._endpoint.host
         )
 
-    def _take(self, http: HttpConnection) -> Route:
-        route, _ = self._opening.pop(http)
+    def _take(self, handshake: Handshake) -> Route:
+        route, _ = self._opening.pop(handshake)
         route.opening -= 1
         return route
 

@@ -5,9 +5,10 @@ is ever taken for another's.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
-from delivery.http.http1_head import Head, MalformedAnswerError, parse_head
+from delivery.http.connection import MalformedAnswerError, Response
+from delivery.http.http1_head import Head, parse_head
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
@@ -18,14 +19,6 @@ MAX_ANSWER_BYTES = 4 * (MAX_HEAD_BYTES + MAX_BODY_BYTES)
 other limit, and a server could send them for ever."""
 
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
-
-
-class Response(NamedTuple):
-    """A server's answer to one post; `keeps_alive` is whether the next may use its connection."""
-
-    status: int
-    body: bytes = b""
-    keeps_alive: bool = True
 
 
 class ResponseParser:

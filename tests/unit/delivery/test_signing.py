@@ -22,6 +22,8 @@ from broadcasting.pacing.pacer import Pace, Pacer
 from broadcasting.retry import Backoff
 from delivery.fan_out import ForbiddenError, Watch
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.http1_request import text_of
+from delivery.http.request import Request
 from delivery.lasting_time import LastingTime
 from delivery.session import TEMPLATE_SECONDS, DeliverySession
 from delivery.shared_pacer import SharedPacer
@@ -73,9 +75,9 @@ class Sent:
     body: bytes
 
     @classmethod
-    def of(cls, request: bytes) -> "Sent":
-        """Take apart what a template made."""
-        head, body = request.split(b"\r\n\r\n", 1)
+    def of(cls, request: Request) -> "Sent":
+        """Take apart the text of what a template has signed."""
+        head, body = text_of(request).split(b"\r\n\r\n", 1)
         line, *fields = head.decode().split("\r\n")
         method, target, version = line.split(" ")
         assert (method, version) == ("POST", "HTTP/1.1")
@@ -130,7 +132,7 @@ def _session(signer: Signer, time: FakeTime) -> DeliverySession:
 
 def _signed_at(session: DeliverySession, time: FakeTime) -> str:
     """Return the date that a post of this moment is signed for, and the day of its scope."""
-    headers = Sent.of(session.template(time.seconds).request("c=")).headers
+    headers = Sent.of(session.template(time.seconds).sign("c=")).headers
     day = headers["authorization"].split("/")[1]
     return f"{headers['x-amz-date']} {day}"
 
@@ -172,7 +174,7 @@ def test_template_signs_as_botocore_does(  # noqa: PLR0917 - hypothesis passes t
         at_seconds=at_seconds,
     )
 
-    sent = Sent.of(template.request(connection_id))
+    sent = Sent.of(template.sign(connection_id))
 
     scheme = host.split(":", 1)[0]
     url = f"{scheme}://{sent.headers['host']}{sent.target}"
@@ -189,18 +191,18 @@ def test_template_signs_as_botocore_does(  # noqa: PLR0917 - hypothesis passes t
 def test_template_signs_each_connection_alike_whoever_came_before() -> None:
     """Nothing of one post is left in the next."""
     template, other = _template(), _template()
-    first = template.request("a=")
+    first = text_of(template.sign("a="))
 
-    template.request("ä/b")
+    template.sign("ä/b")
 
-    assert template.request("a=") == first == other.request("a=")
+    assert text_of(template.sign("a=")) == first == text_of(other.sign("a="))
 
 
 def test_template_puts_secrets_nowhere_but_in_the_token_header() -> None:
     """The secret key is not in a post, and a log of the credentials shows neither."""
     credentials = Credentials("AKID", "very-secret", "a-token")
 
-    request = _template(credentials=credentials).request("a=")
+    request = text_of(_template(credentials=credentials).sign("a="))
 
     assert b"very-secret" not in request
     assert b"x-amz-security-token: a-token\r\n" in request
@@ -210,7 +212,7 @@ def test_template_puts_secrets_nowhere_but_in_the_token_header() -> None:
 def test_template_refuses_an_id_that_is_no_text() -> None:
     """A lone surrogate cannot be sent in UTF-8."""
     with pytest.raises(UnicodeEncodeError):
-        _template().request("\ud800")
+        _template().sign("\ud800")
 
 
 @ENOUGH
@@ -252,7 +254,7 @@ def test_template_asks_for_what_boto3_asks_for() -> None:
     usual_ids = ["L0SM9cOFvHcCIhw=", "a-b_c~d==", "a/b+c", "ä 😀", "x" * 128]
     template = _template()
 
-    targets = [Sent.of(template.request(one)).target for one in usual_ids]
+    targets = [Sent.of(template.sign(one)).target for one in usual_ids]
 
     assert targets == _targets_of_boto3(usual_ids)
 
@@ -289,9 +291,9 @@ def test_run_signs_with_rotated_credentials_from_the_next_template_on() -> None:
     rotated = [Credentials("OLD", "s", "t"), Credentials("NEW", "s2", "t2")]
     time = FakeTime()
     session = _session(Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0)), time)
-    old = session.template(0.0).request("c=")
+    old = text_of(session.template(0.0).sign("c="))
 
-    new = session.template(TEMPLATE_SECONDS).request("c=")
+    new = text_of(session.template(TEMPLATE_SECONDS).sign("c="))
 
     assert b"Credential=OLD/" in old
     assert b"x-amz-security-token: t\r\n" in old
