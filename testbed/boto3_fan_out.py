@@ -67,7 +67,7 @@ class Boto3FanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Iterable[Connection],
         deadline: float,
         *,
         watch: Watch | None = None,
@@ -75,7 +75,7 @@ class Boto3FanOut:
         """Post a frame to connections: see `FanOut`."""
         watch = watch or Watch()
         run = _Run(
-            iter(connections),
+            iter(audience),
             deadline=deadline,
             watch=watch,
             workers=self._workers,

@@ -19,6 +19,7 @@ from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import THREADS, SelectorFanOut
 from delivery.signing import Credentials
+from testbed.audience import KnownAudience
 
 UNPACED = Pace(1e9, 1e9)
 _LIMIT_SECONDS = 300
@@ -56,7 +57,7 @@ def make_fan_out(job: Job) -> SelectorFanOut:
 
 def _post(fan_out: SelectorFanOut, job: Job, audience: Iterable[str]) -> Iterable[Settlement]:
     connections = (Connection(connection_id, 1) for connection_id in audience)
-    return fan_out.deliver(job.frame, connections, time.monotonic() + _LIMIT_SECONDS)
+    return fan_out.deliver(job.frame, KnownAudience(connections), time.monotonic() + _LIMIT_SECONDS)
 
 
 def _end_of(settlement: Settlement) -> End:

@@ -16,11 +16,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from broadcasting.clock import Clock
 from delivery.fan_out import ForbiddenError
 from delivery.http.endpoint import Endpoint
 from delivery.http.request import Request, RequestTemplate
 
 SERVICE = "execute-api"
+TEMPLATE_SECONDS = 60.0
+"""One signing template serves for this long: AWS takes signatures that are up to 5 minutes old."""
+
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _HMAC_BLOCK_BYTES = 64
 _IPAD = bytes(byte ^ 0x36 for byte in range(256))
@@ -137,3 +141,24 @@ class Signer:
             payload=payload,
             at_seconds=at_seconds,
         )
+
+
+class FrameSigner:
+    """Signs the posts of one frame, with a new template each minute. Any thread may ask it."""
+
+    def __init__(self, signer: Signer, payload: bytes, clock: Clock) -> None:
+        self._signer = signer
+        self._payload = payload
+        self._clock = clock
+        self._template: SigningTemplate | None = None
+        self._until = clock.monotonic()
+
+    def template(self, now: float) -> SigningTemplate:
+        """Return what signs the posts of this minute, at monotonic seconds `now`.
+
+        Raises ForbiddenError when there is nothing to sign with.
+        """
+        if self._template is None or now >= self._until:
+            self._template = self._signer.template(self._payload, self._clock.epoch_ms() / 1000)
+            self._until = now + TEMPLATE_SECONDS
+        return self._template

@@ -57,8 +57,9 @@ class SliceProgress:
         self._under_way[id(connection)] = connection
         return connection
 
-    def __length_hint__(self) -> int:
-        """Return about how many are to come."""
+    @property
+    def to_come(self) -> int:
+        """About how many connections are still to be taken. Any thread may ask."""
         return len(self._named) + self.reader.to_come
 
     def settle(self, settlement: Settlement) -> None:

@@ -318,7 +318,7 @@ class FakeFanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Iterable[Connection],
         deadline: float,
         *,
         watch: Watch | None = None,
@@ -328,7 +328,7 @@ class FakeFanOut:
         watch = watch or Watch()
         self.frames.append(frame)
         self.probing.append(not watch.breaker.is_closed)
-        source, unsaved = iter(connections), 0
+        source, unsaved = iter(audience), 0
         for _ in range(self.most):
             if watch.breaker.is_open or self._is_over(min(deadline, watch.stop_at)):
                 break

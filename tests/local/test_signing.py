@@ -24,6 +24,7 @@ from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
+from testbed.audience import KnownAudience
 
 CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 OLD_MS = CLOCK.epoch_ms() - 600_000
@@ -67,7 +68,7 @@ class StrictAws:
             jitter=random.random,
         )
         with closing(fan_out):
-            yield from fan_out.deliver("hear", connections, time.monotonic() + 10)
+            yield from fan_out.deliver("hear", KnownAudience(connections), time.monotonic() + 10)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import Timeouts
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
+from testbed.audience import KnownAudience
 from testbed.boto3_fan_out import Boto3FanOut
 from testbed.stand_in.reaction import Answer
 
@@ -178,7 +179,9 @@ def deliver(
 
     try:
         until = CLOCK.monotonic() + seconds
-        for settlement in fan_out.deliver(frame, note(), until, watch=delivery.watch):
+        for settlement in fan_out.deliver(
+            frame, KnownAudience(note()), until, watch=delivery.watch
+        ):
             delivery.settlements.append(settlement)
     except Exception as error:  # noqa: BLE001 - the test looks at it
         delivery.error = error

@@ -325,13 +325,13 @@ class _FanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Iterable[Connection],
         deadline: float,
         *,
         watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
         assert watch is not None
-        random, source = self.one.random, iter(connections)
+        random, source = self.one.random, iter(audience)
         broadcast_id = json.loads(frame)["id"]
         taken: list[Connection] = []
         told: list[tuple[Settlement, Post | None]] = []

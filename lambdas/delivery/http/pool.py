@@ -225,6 +225,7 @@ class HttpPool(Generic[Token]):
     def _drop(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         self._selector.unregister(http)
         self._idle.pop(http, None)
+        self._answered.pop(http, None)
         endings = list(http.close(error))
         for token, _ in endings:
             del self._under_way[token]

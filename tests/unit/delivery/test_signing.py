@@ -18,17 +18,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
-from broadcasting.pacing.pacer import Pace, Pacer
-from broadcasting.retry import Backoff
-from delivery.fan_out import ForbiddenError, Watch
+from delivery.fan_out import ForbiddenError
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_request import text_of
 from delivery.http.request import Request
-from delivery.lasting_time import LastingTime
-from delivery.session import TEMPLATE_SECONDS, DeliverySession
-from delivery.shared_pacer import SharedPacer
-from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id
-from testbed.model.fakes import FAR, FakeTime, half
+from delivery.signing import (
+    SERVICE,
+    TEMPLATE_SECONDS,
+    Credentials,
+    FrameSigner,
+    Signer,
+    SigningTemplate,
+    encode_id,
+)
+from testbed.model.fakes import FakeTime
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/prod"
 ENDPOINT = parse_endpoint(URL)
@@ -116,23 +119,9 @@ def _sign_with_botocore(
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _session(signer: Signer, time: FakeTime) -> DeliverySession:
-    return DeliverySession(
-        b"frame",
-        deadline=FAR,
-        watch=Watch(),
-        fewest_fresh=1,
-        clock=time.clock,
-        jitter=half,
-        signer=signer,
-        pacer=SharedPacer(Pacer(Pace(1.0, 1.0), 0.0), LastingTime(time.clock)),
-        backoff=Backoff(),
-    )
-
-
-def _signed_at(session: DeliverySession, time: FakeTime) -> str:
+def _signed_at(signer: FrameSigner, time: FakeTime) -> str:
     """Return the date that a post of this moment is signed for, and the day of its scope."""
-    headers = Sent.of(session.template(time.seconds).sign("c=")).headers
+    headers = Sent.of(signer.template(time.seconds).sign("c=")).headers
     day = headers["authorization"].split("/")[1]
     return f"{headers['x-amz-date']} {day}"
 
@@ -268,32 +257,32 @@ def test_template_asks_for_what_boto3_asks_for() -> None:
         ("2024-02-28T23:59:59", "20240229T000059Z 20240229"),
     ],
 )
-def test_run_signs_anew_when_a_minute_is_over(at: str, then: str) -> None:
-    """The minute, the day and the year roll over while a run goes on."""
+def test_frame_signer_signs_anew_when_a_minute_is_over(at: str, then: str) -> None:
+    """The minute, the day and the year roll over while a broadcast goes on."""
     began_ms = int(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1000)
     time = FakeTime(epoch_ms=began_ms)
-    session = _session(
-        Signer(ENDPOINT, region="r", credentials=lambda: Credentials("A", "s")), time
-    )
-    first, before = session.template(0.0), _signed_at(session, time)
+    keys = Signer(ENDPOINT, region="r", credentials=lambda: Credentials("A", "s"))
+    signer = FrameSigner(keys, b"frame", time.clock)
+    first, before = signer.template(0.0), _signed_at(signer, time)
 
     time.seconds, time.epoch_ms = TEMPLATE_SECONDS - 0.001, began_ms + 59_999
-    unchanged = session.template(time.seconds)
+    unchanged = signer.template(time.seconds)
     time.seconds, time.epoch_ms = TEMPLATE_SECONDS, began_ms + 60_000
 
     assert unchanged is first
     assert before.startswith(at.translate({ord("-"): None, ord(":"): None}))
-    assert _signed_at(session, time) == then
+    assert _signed_at(signer, time) == then
 
 
-def test_run_signs_with_rotated_credentials_from_the_next_template_on() -> None:
+def test_frame_signer_signs_with_rotated_credentials_from_the_next_template_on() -> None:
     """The signer asks for the credentials of the moment."""
     rotated = [Credentials("OLD", "s", "t"), Credentials("NEW", "s2", "t2")]
     time = FakeTime()
-    session = _session(Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0)), time)
-    old = text_of(session.template(0.0).sign("c="))
+    keys = Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0))
+    signer = FrameSigner(keys, b"frame", time.clock)
+    old = text_of(signer.template(0.0).sign("c="))
 
-    new = text_of(session.template(TEMPLATE_SECONDS).sign("c="))
+    new = text_of(signer.template(TEMPLATE_SECONDS).sign("c="))
 
     assert b"Credential=OLD/" in old
     assert b"x-amz-security-token: t\r\n" in old

@@ -1,6 +1,5 @@
 """One way through a slice: at every moment it is known what a crash would leave undone."""
 
-from operator import length_hint
 from random import Random
 
 import pytest
@@ -52,8 +51,8 @@ def test_progress_tells_about_how_many_are_to_come() -> None:
     """The named, and those of the shards; fewer with each that is met."""
     progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
-    hints = [length_hint(progress)]
-    hints += [length_hint(progress) for _ in progress]
+    hints = [progress.to_come]
+    hints += [progress.to_come for _ in progress]
 
     assert hints == [len(NAMED), *reversed(range(len(NAMED))), 0]
 
