@@ -12,7 +12,8 @@ from broadcasting.ledger import SliceRow
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
-from slices.progress import SliceProgress, end_round
+from slices.progress import SliceProgress
+from slices.settlements import end_round
 from storage.audience_reader import AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
@@ -112,7 +113,7 @@ def test_progress_gives_stragglers_away() -> None:
 def test_progress_gives_shards_away() -> None:
     """They are not read here any more."""
     progress = _progress(Backlog(ALL), FakeDynamo(_rows(100)))
-    given_away = progress.reader.not_begun
+    given_away = progress.not_begun
 
     progress.give_away(Backlog(given_away))
 
