@@ -1,6 +1,6 @@
-"""The broadcast function: takes broadcasts and slices from SQS and carries each by itself."""
+"""The broadcast function: takes broadcasts and slices from SQS, and delivers each by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -33,13 +33,16 @@ LEASE_GRACE_MS = 5_000
 
 
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Carry what a batch of messages asks for; name those that SQS shall deliver again.
+    """Deliver what a batch of messages asks for; name those that SQS shall deliver again.
 
     Raises EventError, and touches nothing, when the event is not of SQS.
     """
     records = records_of(event)
-    wired = broadcast_wiring()
-    remaining_ms = context.get_remaining_time_in_millis()
+    return serve(records, broadcast_wiring(), context.get_remaining_time_in_millis())
+
+
+def serve(records: Sequence[Record], wired: BroadcastWiring, remaining_ms: int) -> dict[str, Any]:
+    """Deliver what messages ask for, in the time that is left; return the answer to SQS."""
     deadline = wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS
     until_ms = wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS
     failed = [record for record in records if not _settle(record, wired, deadline, until_ms)]
@@ -120,7 +123,7 @@ def _lease(
 
 
 def _skip(record: Record, refusal: Refusal) -> bool:
-    """Pass over a slice that has come to its end; one that is under way elsewhere comes again."""
+    """Skip a slice that is closed; the message of one that is under way elsewhere comes again."""
     logger.info("skipped", message_id=record.message_id, slice_is=refusal.name.lower())
     return refusal is Refusal.CLOSED
 
@@ -143,7 +146,7 @@ def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> Non
 def _letter(body: str, note: Note, record: Record, wired: BroadcastWiring) -> Letter:
     """Return a dead letter with the attributes of the message that led to it."""
     theirs: Attributes = record.attributes
-    if _is_of_slices(record, wired):  # the mark is ours there, and has done its part
+    if _is_of_slices(record, wired):  # the mark is Crier's there, and has been acted upon
         theirs = {name: one for name, one in theirs.items() if name != REDRIVEN}
     return letter_of(body, note, theirs)
 

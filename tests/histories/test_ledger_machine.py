@@ -42,7 +42,6 @@ from testbed.model.fakes import OLD_MS
 from tests.support.simulation import (
     SLICES,
     VISIBILITY_MS,
-    WIRED,
     Fate,
     InlineExecutor,
     Invocation,
@@ -377,7 +376,6 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "WINDOW_POSTS", IN_A_ROW)
     monkeypatch.setattr(trouble, "MOST_OWN", MOST_OWN)
     monkeypatch.setattr(broadcast, "publish_rejected", lambda: None)
-    monkeypatch.setattr(broadcast, "broadcast_wiring", lambda: WIRED.wiring)
 
 
 @pytest.mark.usefixtures("small_world")
