@@ -14,10 +14,10 @@ from delivery.http.handshake import Handshake
 from delivery.http.resolver import Resolver
 
 ATTEMPT_DELAY_SECONDS = 0.25
-"""How long an attempt is waited for before another one races it: RFC 8305, 5."""
+"""An attempt that takes longer than this is raced by another one: RFC 8305, 5."""
 
 REST_SECONDS = 0.05
-"""How long no connection is opened once the last attempt at every address has failed."""
+"""Once the last attempt at every address has failed, no connection is opened for this long."""
 
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
@@ -59,31 +59,31 @@ class Connector:
 
     @property
     def is_resting(self) -> bool:
-        """Whether every address has failed, and that only just."""
+        """Whether every address has failed, the last one only a moment ago."""
         failed_at = self._failed_at
         return failed_at is not None and self._monotonic() - failed_at < REST_SECONDS
 
     @property
     def young(self) -> int:
-        """How many connections are being opened, but for those that take long already."""
+        """How many connections are being opened, without those that already take long."""
         until = self._monotonic() - ATTEMPT_DELAY_SECONDS
         with self._lock:
             return sum(begun_at > until for _, begun_at in self._opening.values())
 
     def resolve(self, timeout_seconds: float) -> None:
-        """Begin a run: forget which addresses have failed, and look the host up if that is due.
+        """Begin a broadcast: forget which addresses have failed; look the host up if that is due.
 
-        Waits for a look-up up to `timeout_seconds`; what is known stays good when that fails.
+        Waits for a look-up, at most `timeout_seconds`; known addresses stay good when it fails.
         """
         with self._lock:
-            self._heed()
+            self._take_look_up()
             self._addresses.forget_failures()
             self._failed_at = None
             look_up = self._resolver.begin() if self._resolver.is_due else None
         if look_up:
             wait([look_up], timeout_seconds)
         with self._lock:
-            self._heed()
+            self._take_look_up()
 
     def open(self) -> Handshake:
         """Begin to open a connection. Raises OSError when that cannot even begin.
@@ -91,7 +91,7 @@ class Connector:
         An address that has failed is left out while there is another.
         """
         with self._lock:
-            self._heed()
+            self._take_look_up()
             if self._resolver.is_due and (not self._addresses or self._resolver.may_doubt):
                 self._resolver.begin()
             problem: OSError | None = None
@@ -118,7 +118,7 @@ class Connector:
             self._note_failure(self._take(handshake))
 
     def dropped(self, handshake: Handshake) -> None:
-        """Take note that opening a connection was given up, by no fault of its address."""
+        """Take note that opening a connection was given up; its address is not to blame."""
         with self._lock:
             self._take(handshake)
 
@@ -167,11 +167,11 @@ class Connector:
         self._doubt()
 
     def _doubt(self) -> None:
-        self._heed()
+        self._take_look_up()
         if self._resolver.may_doubt:
             self._resolver.begin()
 
-    def _heed(self) -> None:
+    def _take_look_up(self) -> None:
         """Take what a look-up has found."""
         found = self._resolver.take()
         if found is not None:

@@ -122,7 +122,7 @@ class Http1Connection(Generic[Token]):
             self._socket.recv(1)
         except (ssl.SSLWantReadError, BlockingIOError):
             return
-        raise ClosedError("the server closed the connection, or sent what nobody had asked for")
+        raise ClosedError("the server closed the connection, or sent what no post asked for")
 
     def _send_on(self) -> None:
         try:

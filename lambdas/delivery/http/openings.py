@@ -10,7 +10,7 @@ from delivery.http.connector import ATTEMPT_DELAY_SECONDS, Connector
 from delivery.http.handshake import Handshake
 
 OPENING_AT_ONCE = 8
-"""How many connections are being opened at a time."""
+"""This many connections are being opened at a time at most."""
 
 
 class Openings:
@@ -38,8 +38,8 @@ class Openings:
     def are_enough_for(self, posts: int) -> bool:
         """Tell whether no further connection should be opened now for posts that wait.
 
-        One for each is enough, those of other threads included: most posts wait for any thread.
-        An attempt that takes long does not count.
+        One connection for each post is enough, with those that other threads open: most posts wait
+        for any thread. An attempt that takes long does not count.
         """
         if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_resting:
             return True
@@ -98,7 +98,7 @@ class Openings:
         handshake.close()
 
     def _begun_before(self, seconds: float) -> list[Handshake]:
-        """Return those that were begun so long ago; the oldest one comes first."""
+        """Return the handshakes that were begun at least `seconds` ago, the oldest first."""
         until = self._monotonic() - seconds
         return list(takewhile(lambda handshake: self._begun_at[handshake] <= until, self._begun_at))
 
