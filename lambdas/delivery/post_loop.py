@@ -139,13 +139,19 @@ class PostLoop:
 
     def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
         """Start posts; return how many."""
+        next_post, probe, send, sign = (  # looked up once: this is the hot path
+            self._next_post,
+            self._gate.probe,
+            self._pool.send,
+            template.sign,
+        )
         for started in range(admitted):
-            post = self._next_post(now)
+            post = next_post(now)
             if post is None:  # another thread took it
                 return started
             post.tries += 1
-            post.is_probe = self._gate.probe()
-            endings = self._pool.send(post, template.sign(post.connection.id))
+            post.is_probe = probe()
+            endings = send(post, sign(post.connection.id))
             if endings:
                 self._judge.judge(endings, (), now)
         return admitted
@@ -161,8 +167,11 @@ class PostLoop:
         return len(self._retries) < MAX_WAITING
 
     def _next_post(self, now: float) -> Post | None:
+        is_probing = self._gate.is_probing
+        if not self._retries and not is_probing:  # the hot path
+            return self._session.take_post()
         patience = PATIENCE_SECONDS if self._session.waiting and self._may_take_new else 0.0
-        if self._gate.is_probing:  # probes are of both kinds, in turn
+        if is_probing:  # probes are of both kinds, in turn
             patience *= not self._is_retry_next
             self._is_retry_next = not self._is_retry_next
         if self._retries.is_due(now - patience):

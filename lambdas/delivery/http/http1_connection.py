@@ -88,8 +88,10 @@ class Http1Connection(Generic[Token]):
         if response is None:
             return ()
         token, self._token = self._token, None
-        self.room = int(response.keeps_alive)
-        self.is_usable = response.keeps_alive
+        if response.keeps_alive:
+            self.room = 1
+        else:
+            self.is_usable = False
         return ((token, response),)
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:

@@ -66,8 +66,7 @@ class Openings:
             return None
         del self._begun_at[handshake]
         self._connector.opened(handshake)
-        self._selector.modify(http, http.interest, http)
-        http.watched = http.interest
+        watch(self._selector, http)
         return http
 
     def expire(self) -> None:
@@ -104,7 +103,6 @@ class Openings:
 
 
 def watch(selector: BaseSelector, one: Watched) -> None:
-    """Have a connection, or its handshake, watched for what it waits for."""
-    if one.watched != one.interest:
-        selector.modify(one, one.interest, one)
-        one.watched = one.interest
+    """Have a connection, or its handshake, watched for what it waits for now."""
+    selector.modify(one, one.interest, one)
+    one.watched = one.interest

@@ -6,6 +6,7 @@ gives each caller's token back with what became of its request.
 
 import math
 import selectors
+from collections.abc import Sequence
 from itertools import takewhile
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple
@@ -106,7 +107,7 @@ class HttpPool(Generic[Token]):
         """Return why connections could not be opened since the last call."""
         return self._openings.take_failures()
 
-    def send(self, token: Token, request: Request) -> list[Ending[Token]]:
+    def send(self, token: Token, request: Request) -> Sequence[Ending[Token]]:
         """Begin a request; there must be room.
 
         Returns what ends by that: the requests of a connection that is found lost.
@@ -119,8 +120,9 @@ class HttpPool(Generic[Token]):
             return self._lose(http, error)
         if http.room:
             self._idle[http] = since_ms
-        watch(self._selector, http)
-        return []
+        if http.watched != http.interest:
+            watch(self._selector, http)
+        return ()
 
     def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending[Token]]:
         """Wait for news, at most `timeout_seconds`; return what has ended by the deadline.
@@ -204,7 +206,8 @@ class HttpPool(Generic[Token]):
         except (OSError, MalformedAnswerError) as error:
             endings += self._lose(http, error)
             return
-        watch(self._selector, http)
+        if http.watched != http.interest:
+            watch(self._selector, http)
         if not ended:
             return
         endings += ended
