@@ -61,14 +61,21 @@ class Watched(Protocol):
 class HttpConnection(Watched, Protocol[Token]):
     """An open connection, which never blocks.
 
-    `room` is how many requests it can take now. `is_usable` becomes False once it takes no more
-    requests and none is under way: the pool then closes it. The pool sets `has_rested` when the
-    connection was idle between two broadcasts: the server may have closed it meanwhile.
+    The pool sets `has_rested` when the connection was idle between two broadcasts: the server may
+    have closed it meanwhile.
     """
 
-    room: int
-    is_usable: bool
     has_rested: bool
+
+    @property
+    def room(self) -> int:
+        """How many requests it can take now."""
+        ...
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it takes requests now or later, or has some under way; else it is closed."""
+        ...
 
     def send(self, token: Token, request: Request) -> None:
         """Begin a request; there must be room. Raises OSError when the connection is lost."""

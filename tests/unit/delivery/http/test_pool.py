@@ -592,6 +592,62 @@ def _settle_under_way(pool: HttpPool[str]) -> None:
     assert pool.has_answered
 
 
+class _Roomy:
+    """A connection of a protocol that carries two requests at once."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._names: list[str] = []
+        self.interest = self.watched = selectors.EVENT_READ
+        self.is_usable, self.has_rested = True, False
+
+    @property
+    def room(self) -> int:
+        """Two requests at once at most."""
+        return 2 - len(self._names)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, token: str, _request: Request) -> None:
+        self._names.append(token)
+
+    def advance(self) -> list[Ending[str]]:
+        """Take an answer to the request that was begun last."""
+        assert self._socket.recv(1)
+        return [(self._names.pop(), OK_ANSWER)]
+
+    def close(self, error: Exception) -> list[Ending[str]]:
+        self._socket.close()
+        names, self._names = self._names, []
+        return [(name, error) for name in names]
+
+
+def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make) -> None:
+    """Each has its own ending, in the order of the answers; what has no answer is abandoned."""
+    pool = make("http://127.0.0.1:1/prod")
+    client, server = socket.socketpair()
+    roomy = _Roomy(client)
+    pool._selector.register(roomy, roomy.interest, roomy)
+    pool._idle[roomy] = NOW_MS
+
+    rooms = [pool.room]
+    for name in ("a", "b"):
+        pool.send(name, REQUEST)
+        rooms.append(pool.room)
+    server.send(b"!")
+    endings = _endings(pool)
+    _settle(pool)
+    rooms.append(pool.room)
+    abandoned = pool.abandon()
+
+    assert rooms == [2, 1, 0, 1]
+    assert endings == [("b", OK_ANSWER)]
+    assert [(name, type(error)) for name, error in abandoned] == [("a", TimeoutError)]
+    assert not pool.has_room
+    server.close()
+
+
 def test_pool_is_woken_by_another_thread(make: Make) -> None:
     """A poll that waits ends, once for each time or several."""
     pool = make("http://127.0.0.1:1/prod")
