@@ -147,6 +147,11 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
         return Decision(Deed.DELETED, "its broadcast is settled")
     if account.is_stuck:
         return Decision(Deed.KEPT, _STUCK)
+    if slice_id not in map(str, range(account.slices)):
+        return Decision(
+            Deed.KEPT,
+            f"its broadcast has slices 0 to {account.slices - 1}: it would be rejected again",
+        )
     return Decision(Deed.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
 
 

@@ -164,7 +164,7 @@ def test_documents_state_the_reasons_for_envelopes() -> None:
 
     missing = [reason for reason in reasons if f"| `{reason.strip()}" not in PRODUCERS]
 
-    assert len(reasons) == 3
+    assert len(reasons) == 4
     assert missing == []
 
 

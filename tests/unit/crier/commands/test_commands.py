@@ -293,7 +293,7 @@ def letters(stack: FakeStack) -> FakeStack:
     add = stack.queues.add
     add("dead broadcasts", "m1", '{"mesage": 1}', rejected("unknown [key]\x1b"))
     add("dead broadcasts", "m2", '{"message": "hear"}', is_moved=True)
-    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', is_moved=True)
+    add("dead slices", "m3", '{"broadcast": "news", "slice": "0"}', is_moved=True)
     return stack
 
 

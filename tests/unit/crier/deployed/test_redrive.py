@@ -51,7 +51,7 @@ def letter(
 def ledger(**changes: Any) -> Accounts:
     """Return a ledger that knows the broadcast `news`, open unless said otherwise."""
     table = FakeTable()
-    table.open(a_summary(**changes))
+    table.open(a_summary(**{"slices": 5, **changes}))
     return Accounts(table, TABLE)
 
 
@@ -244,6 +244,17 @@ def test_letter_stays_when_nothing_can_settle_its_broadcast(one: DeadLetter) -> 
 
     assert decision.deed is Deed.KEPT
     assert "no open slice" in decision.why
+
+
+@pytest.mark.parametrize("slice_id", ["5", "04", "-1", "x", "٤"])
+def test_slice_stays_when_its_broadcast_has_no_such_slice(slice_id: str) -> None:
+    """The function would reject it again, and it would come back."""
+    one = letter(SLICE.replace("4", slice_id), Origin.SLICES)
+
+    decision = decide(one, ledger().find, rejected=True, now_ms=NOW_MS)
+
+    assert decision.deed is Deed.KEPT
+    assert decision.why == "its broadcast has slices 0 to 4: it would be rejected again"
 
 
 @pytest.mark.parametrize(
