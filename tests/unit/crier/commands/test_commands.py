@@ -318,7 +318,7 @@ def test_dead_letters_are_json_when_asked(run: Run) -> None:
         ("slices", "m3", False),
     ]
     assert found[0]["reason"] == "unknown [key]\x1b"
-    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "4")
+    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "0")
 
 
 def test_dead_letters_say_so_when_somebody_else_looks_at_them(letters: FakeStack, run: Run) -> None:
