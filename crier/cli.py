@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 
 from crier import terminal
 from crier.account_commands import broadcasts, status
-from crier.broadcast_commands import send
+from crier.broadcast_commands import SendCommand, send
 from crier.dead_letter_commands import dead_letters, redrive
 from crier.demo import Progress, ghosts_for, run_demo
 from crier.deployment import Deployment, deploy_locally
@@ -103,7 +103,7 @@ def demo(
         raise typer.Exit(1)
 
 
-app.command(options_metavar="[OPTIONS] [--]")(send)
+app.command(cls=SendCommand, options_metavar="[OPTIONS] [--]")(send)
 app.command()(status)
 app.command()(broadcasts)
 app.command()(dead_letters)
