@@ -161,11 +161,12 @@ def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int
     if known and account:  # it goes on, whatever would be rejected today
         return _decide_opened(account, digest=known[1])
     try:
-        request: Any = read_json(letter.body)
         broadcast = parse_broadcast(letter.body, letter.first_id)
+        request: Any = read_json(letter.body)
         checked(request, letter.first_id)
-    except (ValueError, RejectedError) as error:
-        return Decision(Deed.KEPT, f"it would be rejected: {error}")
+    except RejectedError as error:
+        why = f"it would be rejected: {error}; send what was meant: it cannot be put back"
+        return Decision(Deed.KEPT, why)
     return _decide_unopened(request, broadcast, letter, now_ms)
 
 

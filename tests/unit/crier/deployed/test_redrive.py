@@ -205,6 +205,17 @@ def test_broadcast_stays_when_it_would_be_rejected_again(body: str) -> None:
 
     assert decision.deed is Deed.KEPT
     assert decision.why.startswith("it would be rejected: ")
+    assert decision.why.endswith("; send what was meant: it cannot be put back")
+
+
+def test_broadcast_that_is_not_json_is_called_so_wherever_it_is_shown() -> None:
+    """In the words of the function, in lists and when it is redriven."""
+    one = letter("not JSON")
+
+    decision = decide(one, nothing, rejected=True, now_ms=NOW_MS)
+
+    assert one.unreadable == "body is not JSON: Expecting value: line 1 column 1 (char 0)"
+    assert decision.why.startswith(f"it would be rejected: {one.unreadable}, expected an object")
 
 
 @pytest.mark.parametrize(
