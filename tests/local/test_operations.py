@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from crier.demo import enqueue
-from crier.deployment import Deployment
-from crier.local_aws import ACCESS_KEY_ID, ACCOUNT, REGION, SECRET_ACCESS_KEY
-from crier.project import ROOT
-from tests.local.waiting import until
+from crier.demo.run import enqueue
+from crier.deployed.deployment import Deployment
+from crier.local.local_aws import ACCESS_KEY_ID, ACCOUNT, REGION, SECRET_ACCESS_KEY
+from crier.paths import ROOT
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 

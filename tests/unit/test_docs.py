@@ -162,7 +162,7 @@ def test_producers_are_a_line_of_the_context() -> None:
     (line,) = re.findall(r"```json\n(.*)\n```", PRODUCERS)
     context = json.loads(f'{{"context": {{\n{line}\n"stage": "prod"}}}}')["context"]
 
-    settings = Settings.from_context(context)
+    settings = DeploySettings.from_context(context)
 
     assert len(settings.producers) == 2
 

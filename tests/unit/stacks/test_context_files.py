@@ -58,7 +58,7 @@ def test_name_is_to_be_renamed_when_a_setting_has_a_name_like_it(home: Path) -> 
     path.write_text('{"context": {"producer": []}}')
 
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({"producer": []})
+        DeploySettings.from_context({"producer": []})
 
     assert str(caught.value).startswith(
         "there is no setting 'producer'; did you mean producers? "
@@ -149,7 +149,7 @@ def test_wrong_value_is_traced_to_its_file_whatever_type_it_has(
     path.write_text(json.dumps({"context": {name: value}}))
 
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({name: value})
+        DeploySettings.from_context({name: value})
 
     assert str(caught.value).startswith(f"{name} ")
     assert str(caught.value).endswith(f" (in {path})")
@@ -161,6 +161,6 @@ def test_wrong_producer_is_traced_to_the_command_line_when_no_file_has_it(here: 
     (here / "cdk.json").write_text('{"context": {"producers": ["weather"]}}')
 
     with pytest.raises(SettingsError) as caught:
-        Settings.from_context({"producers": "news"})
+        DeploySettings.from_context({"producers": "news"})
 
     assert str(caught.value).endswith(" (-c producers=…)")

@@ -115,7 +115,7 @@ def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -
 
 def test_send_says_so_when_no_connection_was_there(stack: FakeStack, run: Run) -> None:
     """Noughts alone look like a broadcast that went wrong."""
-    stack.table.open(replace(SETTLED, counts=Counts()))
+    stack.table.open(replace(SETTLED, counts=Receipt()))
 
     sent = run("send", "--wait", "--id", "news", "hear")
 
@@ -531,7 +531,7 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 
     assert shown.stderr == "This one contradicts itself, `crier status ID` tells how: news\n"
 
-    stack.table.open(replace(SETTLED, id="bad", counts=Counts(9), seq=3))
+    stack.table.open(replace(SETTLED, id="bad", counts=Receipt(9), seq=3))
 
     assert run("broadcasts").stderr.startswith("These contradict themselves, ")
 
