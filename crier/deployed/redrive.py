@@ -8,7 +8,7 @@ from typing import Any
 
 from broadcasting.attributes import told
 from broadcasting.errors import RejectedError
-from broadcasting.ledger import ROOT
+from broadcasting.ledger_rows import ROOT
 from broadcasting.message import Broadcast, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.strict_json import read_json

@@ -10,7 +10,9 @@ from broadcasting.backlog import ALL_SHARDS
 from broadcasting.dead_letter import Letter, Note, letter_of
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
-from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.ledger import LeaseLostError, Refusal
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, Lease
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from handlers.broadcast_log import log_report
@@ -19,7 +21,6 @@ from log import logger
 from metrics import publish_lease, publish_rejected
 from slices.report import InvocationReport
 from slices.worker import SWEEP_SECONDS
-from storage.ledger import Lease, NewBroadcast, Refusal
 from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _lease(
         frame_of=partial(encode_frame, broadcast, now_ms),
         opened_ms=now_ms,
         expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
-from broadcasting.ledger import LeaseLostError, Outage
+from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_rows import Lease, Outage
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
 from delivery.fan_out import FanOut, Watch
@@ -17,7 +18,7 @@ from slices.rounds import Round
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
 from storage.errors import ReadError, StorageError
-from storage.ledger import Lease, Ledger
+from storage.ledger import Ledger
 from storage.queues import SliceQueue
 from storage.sweeper import StaleSweeper
 
@@ -76,7 +77,7 @@ class _SliceDelivery:
         clock = worker.clock
         self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
         self._reader = AudienceReader(
-            worker.table, held.slice_row.work.shards, clock=clock, deadline=deadline
+            worker.table, held.slice_row.backlog.shards, clock=clock, deadline=deadline
         )
         self._progress = SliceProgress(held.slice_row, self._reader)
         self._books = Bookkeeper(
@@ -249,8 +250,8 @@ class _SliceDelivery:
             slice_id=slice_row.id,
             counts=self._books.saved_counts,
             is_closed=slice_row.is_closed,
-            pending=len(slice_row.work.connections),
-            unread_shards=len(slice_row.work.shards),
+            pending=len(slice_row.backlog.connections),
+            unread_shards=len(slice_row.backlog.shards),
             reasons=self._reasons,
             handed_over=self._books.handed_over,
             stale_rows_left=self._sweeper.left,

@@ -4,8 +4,14 @@ from hypothesis import strategies as st
 
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger import SliceRow, Summary
-from broadcasting.ledger_items import ChannelCounter, ChannelEntry, FailedRow, FrameRow
+from broadcasting.ledger_rows import (
+    ChannelCounter,
+    ChannelEntry,
+    FailedRow,
+    FrameRow,
+    SliceRow,
+    Summary,
+)
 from broadcasting.receipt import Receipt
 
 TEXT = st.text(min_size=1)

@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 
 from broadcasting.backlog import Backlog
-from broadcasting.ledger import SliceRow, Summary
+from broadcasting.items import Item
 from broadcasting.ledger_items import (
-    ChannelCounter,
-    ChannelEntry,
-    FailedRow,
-    FrameRow,
-    Item,
-    Row,
     counter_key,
     counter_of,
     frame_key,
@@ -24,6 +18,15 @@ from broadcasting.ledger_items import (
     summary_key,
     summary_of,
     to_item,
+)
+from broadcasting.ledger_rows import (
+    ChannelCounter,
+    ChannelEntry,
+    FailedRow,
+    FrameRow,
+    Row,
+    SliceRow,
+    Summary,
 )
 from tests.support.strategies import (
     FAILED_ROWS,

@@ -10,7 +10,7 @@ import pytest
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.errors import GaveUpError, RejectedError
-from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, Outage, SliceRow
+from broadcasting.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, LeaseLostError, LedgerError, Refusal
 from broadcasting.ledger_items import (
     counter_key,
     frame_key,
@@ -20,14 +20,16 @@ from broadcasting.ledger_items import (
     summary_key,
     to_item,
 )
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, FailedConnection, Lease, Outage, SliceRow
 from broadcasting.receipt import Receipt
 from storage.errors import BusyError, StorageError, WriteError
-from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Receipt(3, delivered=2, failed=1)
-FAILED = (("c", "413 too large"),)
+FAILED = (FailedConnection("c", "413 too large"),)
 PART = Backlog((ShardCursor(1),))
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 
@@ -182,7 +184,7 @@ def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
     again = floor.opened()
 
     assert again.summary == held.summary
-    assert (again.slice_row.work, again.slice_row.counts) == (work, Receipt(2, delivered=2))
+    assert (again.slice_row.backlog, again.slice_row.counts) == (work, Receipt(2, delivered=2))
     assert (again.slice_row.hops, again.slice_row.owner != held.slice_row.owner) == (2, True)
 
 
@@ -433,7 +435,7 @@ def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor)
 
 def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
     """A little less long than its message does: clocks differ."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR, rest_seconds=10)
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR, delay_seconds=10)
 
     assert floor.lease() is Refusal.LEASED
     floor.time.run(10 - CLOCK_SLACK_SECONDS)
@@ -455,7 +457,10 @@ def test_release_lets_another_go_on_at_once(floor: _Floor) -> None:
     floor.ledger.release(held, STRAGGLERS, Receipt(5, delivered=3), (), deadline=FAR)
 
     again = floor.leased()
-    assert (again.slice_row.work, again.slice_row.counts) == (STRAGGLERS, Receipt(5, delivered=3))
+    assert (again.slice_row.backlog, again.slice_row.counts) == (
+        STRAGGLERS,
+        Receipt(5, delivered=3),
+    )
 
 
 _Write = Callable[[Ledger, Lease], Lease]
@@ -664,7 +669,7 @@ def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
         (),
         (STRAGGLERS,),
         deadline=FAR,
-        rest_seconds=5,
+        delay_seconds=5,
         outage=outage,
     )
 
@@ -687,7 +692,7 @@ def test_failed_rows_are_numbered(floor: _Floor) -> None:
     """No row of an earlier checkpoint is written over."""
     held = floor.ledger.checkpoint(floor.opened(), Backlog(), Receipt(1, failed=1), FAILED)
 
-    floor.ledger.close(held, Receipt(2, failed=2), (("d", "413"),), deadline=FAR)
+    floor.ledger.close(held, Receipt(2, failed=2), (FailedConnection("d", "413"),), deadline=FAR)
 
     assert {sk for _, sk in floor.table.items if "failed" in sk} == {
         "failed#0#000000",
@@ -697,7 +702,8 @@ def test_failed_rows_are_numbered(floor: _Floor) -> None:
 
 def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
     """However many have failed since the last checkpoint, with reasons of any length."""
-    failed = tuple((f"connection-{number:05}=", "413 ✓" + "x" * 300) for number in range(5_000))
+    reason = "413 ✓" + "x" * 300
+    failed = tuple(FailedConnection(f"connection-{n:05}=", reason) for n in range(5_000))
 
     floor.ledger.close(floor.opened(), Receipt(5_000, failed=5_000), failed, deadline=FAR)
 
@@ -717,7 +723,7 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
 
     assert held == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
     assert (held.summary.open_slices, held.slice_row.unannounced) == (3, ("1", "2"))
-    assert (floor.leased("1").slice_row.work, floor.leased("2").slice_row.work) == parts
+    assert (floor.leased("1").slice_row.backlog, floor.leased("2").slice_row.backlog) == parts
 
 
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
@@ -737,8 +743,8 @@ def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     )
 
     assert held.summary.slices == 4
-    assert floor.slice_row("3").work.shards == (ShardCursor(3),)
-    assert floor.slice_row("2").work.shards == (ShardCursor(2),)
+    assert floor.slice_row("3").backlog.shards == (ShardCursor(3),)
+    assert floor.slice_row("2").backlog.shards == (ShardCursor(2),)
 
 
 def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:

@@ -13,15 +13,8 @@ from botocore.exceptions import (
 )
 
 from broadcasting.backlog import ALL_SHARDS
-from broadcasting.ledger import ROOT, SliceRow, Summary
-from broadcasting.ledger_items import (
-    LIFE_SECONDS,
-    ChannelCounter,
-    Row,
-    slice_of,
-    summary_key,
-    to_item,
-)
+from broadcasting.ledger_items import LIFE_SECONDS, slice_of, summary_key, to_item
+from broadcasting.ledger_rows import ROOT, ChannelCounter, Row, SliceRow, Summary
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_table import LedgerTable
 from testbed.model.fakes import NOW_MS

@@ -6,14 +6,16 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
-from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_items import LIFE_SECONDS
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, FailedConnection, Lease
 from broadcasting.receipt import Receipt
-from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeTime
 from testbed.model.ledger_dynamo import LedgerDynamo
 
-FAILED = (("c", "413"),)
+FAILED = (FailedConnection("c", "413"),)
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 PART = Backlog((ShardCursor(1),))
 

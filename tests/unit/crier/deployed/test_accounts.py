@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger_items import FrameRow
+from broadcasting.ledger_rows import FrameRow
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account, FailedConnection
 from crier.deployed.accounts import Accounts, Recent, watch
@@ -58,7 +58,7 @@ def test_account_adds_open_slices_to_the_summary_when_it_is_open(
     table.open(a_summary(counts=CLOSED, open_slices=2, slices=3))
     table.put(
         a_slice("0", CLOSED, is_closed=True),
-        a_slice("1", OPEN, work=unread),
+        a_slice("1", OPEN, backlog=unread),
         a_slice("2", Receipt(targeted=3)),
     )
 
