@@ -15,7 +15,8 @@ from typing import Any
 from broadcasting.audience import Connection, shard_of
 from broadcasting.connection_row import connection_item, connection_key
 from broadcasting.items import key_attributes
-from crier.deployed.account import Account, FailedConnection
+from broadcasting.ledger_rows import FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.deployment import local_session

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger_rows import FrameRow
+from broadcasting.ledger_items import LIFE_SECONDS
+from broadcasting.ledger_rows import FailedConnection, FrameRow
 from broadcasting.receipt import Receipt
-from crier.deployed.account import Account, FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts, Recent, watch
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableError, UnreadableRow
@@ -469,7 +470,7 @@ def expire(table: FakeTable, *sort_keys: str, seconds: int = 0) -> None:
             item["expiresAt"] = {"N": str(NOW_SECONDS + seconds)}
 
 
-NOW_SECONDS = OPENED_MS // 1000 + 7 * 24 * 3600
+NOW_SECONDS = OPENED_MS // 1000 + LIFE_SECONDS
 
 
 def test_accounts_ignore_rows_that_have_expired(table: FakeTable) -> None:
