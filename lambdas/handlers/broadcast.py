@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broadcasting.attributes import REDRIVEN, Attributes, text_of
 from broadcasting.backlog import ALL_SHARDS
@@ -33,6 +33,13 @@ LEASE_GRACE_MS = 5_000
 """How long a lease outlives its invocation: more than the clocks of two workers differ."""
 
 
+class TimeLimits(NamedTuple):
+    """How long an invocation may work, by the monotonic clock, and how long its leases last."""
+
+    deadline: float
+    lease_until_ms: int
+
+
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """Carry what a batch of messages asks for; name those that SQS shall deliver again.
 
@@ -41,17 +48,19 @@ def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any
     records = records_of(event)
     wired = broadcast_wiring()
     remaining_ms = context.get_remaining_time_in_millis()
-    deadline = wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS
-    until_ms = wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS
-    failed = [record for record in records if not _settle(record, wired, deadline, until_ms)]
+    limits = TimeLimits(
+        deadline=wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS,
+        lease_until_ms=wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS,
+    )
+    failed = [record for record in records if not _settle(record, wired, limits)]
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in failed]}
 
 
-def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: int) -> bool:
+def _settle(record: Record, wired: BroadcastWiring, limits: TimeLimits) -> bool:
     """Return whether SQS may forget the message. One bad record never holds up another."""
     try:
         try:
-            held = _lease(record, wired, deadline, until_ms)
+            held = _lease(record, wired, limits)
         except RejectedError as error:
             _reject(record, error, wired)
             return True
@@ -59,7 +68,7 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
             return _skip(record, held)
         with suppress(Exception):  # whatever it is, it must not stand before the work
             _report_lease(held)
-        report = wired.worker.deliver(held, deadline)
+        report = wired.worker.deliver(held, limits.deadline)
         is_done = _conclude(record, report, wired)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
@@ -86,10 +95,9 @@ def _conclude(record: Record, report: InvocationReport, wired: BroadcastWiring) 
     return not isinstance(report.stopped_by, LeaseLostError)
 
 
-def _lease(
-    record: Record, wired: BroadcastWiring, deadline: float, until_ms: int
-) -> Lease | Refusal:
+def _lease(record: Record, wired: BroadcastWiring, limits: TimeLimits) -> Lease | Refusal:
     """Open the broadcast of a message, or go on with the slice that it names."""
+    deadline, until_ms = limits
     if _is_of_slices(record, wired):
         broadcast_id, slice_id = parse_slice_message(record.body)
         anew = bool(text_of(record.attributes, REDRIVEN))  # no producer may send to this queue
