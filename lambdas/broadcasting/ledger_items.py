@@ -67,9 +67,7 @@ def key_of(row: Row) -> Key:
             return entry_key(row.channel, row.seq)
         case FrameRow():
             return frame_key(row.channel, row.seq)
-        case FailedRow():
-            name = f"{FAILED}{row.slice_id}#{row.number:06d}"
-            return partition_of_broadcast(row.broadcast_id), name
+    return failed_key(row.broadcast_id, row.slice_id, row.number)
 
 
 def partition_of_broadcast(broadcast_id: str) -> str:
@@ -105,6 +103,11 @@ def entry_key(channel: str, seq: int) -> Key:
 def frame_key(channel: str, seq: int) -> Key:
     """Return the key of the frame that has a number in a channel."""
     return partition_of_channel(channel), f"{FRAMES}{seq:012d}"
+
+
+def failed_key(broadcast_id: str, slice_id: str, number: int) -> Key:
+    """Return the key of a row of failed connections; `number` counts those of the slice."""
+    return partition_of_broadcast(broadcast_id), f"{FAILED}{slice_id}#{number:06d}"
 
 
 def to_item(row: Row) -> Item:

@@ -9,7 +9,7 @@ from broadcasting.clock import Clock
 from broadcasting.ledger import LeaseLostError
 from broadcasting.ledger_rows import Lease, Outage
 from broadcasting.outcome import Outcome
-from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
+from broadcasting.trouble import RecentAnswers, Trouble, outage_delay_seconds
 from delivery.fan_out import FanOut, Watch
 from slices.bookkeeping import Bookkeeper
 from slices.progress import SliceProgress
@@ -183,7 +183,11 @@ class _SliceDelivery:
         if stragglers.is_empty:
             return
         outage = self._round.outage_after(trouble)
-        rest = rest_seconds(outage.rounds) if trouble else self._round.long_rest_seconds(stragglers)
+        rest = (
+            outage_delay_seconds(outage.rounds)
+            if trouble
+            else self._round.long_rest_seconds(stragglers)
+        )
         self._books.give_away(stragglers, outage=outage, rest_seconds=rest)
 
     def _end(self) -> None:
@@ -220,7 +224,9 @@ class _SliceDelivery:
             books.release(outage=outage, given_up=given_up)
             self._given_up = given_up  # now that it is written: else another worker goes on
             return
-        rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
+        rest = min(
+            outage_delay_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live())
+        )
         delay_seconds = math.ceil(rest)
         books.release(rest_seconds=delay_seconds, outage=outage)
         books.send(delay_seconds)

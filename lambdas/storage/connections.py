@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
 PAGE_ROWS = 1_000
-"""How many rows one Query reads: bounds the memory that a page takes; some 100 KB."""
+"""How many rows one Query reads: it bounds the memory of a page to some 100 KB."""
 
 BATCH_ROWS = 25
 """How many rows one BatchWriteItem takes.
@@ -76,8 +76,8 @@ class ConnectionsTable:
     def page(self, cursor: ShardCursor, now_ms: int) -> Page:
         """Read up to 1,000 rows of a shard, leaving out those that have expired.
 
-        Strongly consistent: a connection whose `$connect` was answered is not missed. Raises
-        ReadError.
+        The read is strongly consistent: a connection whose `$connect` was answered is not missed.
+        Raises ReadError.
         """
         partition, start = partition_of(cursor.shard), {}
         if cursor.after:

@@ -1,4 +1,4 @@
-"""Many at once on one ledger, in virtual time: none is given up, and none waits for long."""
+"""Many workers on one ledger, in virtual time: no write is given up, and none waits for long."""
 
 from dataclasses import replace
 

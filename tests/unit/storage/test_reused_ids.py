@@ -121,7 +121,7 @@ def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
 def test_broadcast_is_a_new_one_when_rows_of_the_last_outlive_its_summary(
     week: _Week, fresh: tuple[str, ...]
 ) -> None:
-    """Slices that rested in an outage were written hours after the summary."""
+    """Slices that waited for the end of an outage were written hours after the summary."""
     week.keep(*fresh)
     for (pk, _), item in week.dynamo.items.items():
         if pk == "broadcast#weekly":
@@ -154,7 +154,7 @@ def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week
 def test_broadcast_of_last_week_is_not_known_whatever_is_left_of_it(
     week: _Week, left: tuple[str, ...]
 ) -> None:
-    """Nothing is resumed that is over."""
+    """A broadcast that has expired is not resumed."""
     week.keep(*left)
 
     assert week.ledger.resume("weekly", "d", until_ms=week.time.epoch_ms + 1) is None
