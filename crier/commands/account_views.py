@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
+from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
-from crier.deployed.account import Account, FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableRow
 from crier.wording import counted

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from broadcasting.ledger_items import LIFE_DAYS
+from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
 from crier.commands.account_views import (
     note_contradictions,
@@ -18,7 +20,7 @@ from crier.commands.account_views import (
     show_failed,
     show_unreadable,
 )
-from crier.deployed.account import Account, FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts, watch
 from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError
@@ -87,7 +89,7 @@ def broadcasts(
     elif found.shown:
         show_accounts(found.shown)
     else:
-        terminal.note("There are no broadcasts in the ledger; it keeps them for 7 days.")
+        terminal.note(f"There are no broadcasts in the ledger; it keeps them for {LIFE_DAYS} days.")
     note_contradictions(found.shown)
     if found.more:
         note_more(limit, found.more, MOST_BROADCASTS)
@@ -145,6 +147,6 @@ def _as_json(one: Account | UnreadableRow) -> dict[str, Any]:
 def _unknown(broadcast_id: str) -> str:
     return (
         f"the ledger does not know broadcast {broadcast_id}: it is not opened yet, was rejected "
-        "(`python -m crier dead-letters` tells), or was opened more than 7 days ago; "
+        f"(`python -m crier dead-letters` tells), or was opened more than {LIFE_DAYS} days ago; "
         "`python -m crier broadcasts` lists those it knows"
     )

@@ -8,9 +8,9 @@ from typing import Any
 
 from broadcasting.attributes import told
 from broadcasting.errors import RejectedError
-from broadcasting.ledger import ROOT
+from broadcasting.ledger_rows import ROOT
 from broadcasting.message import Broadcast, identity_of, parse_broadcast
-from broadcasting.slice_message import encode_slice_message
+from broadcasting.slice_message import SliceId, encode_slice_message
 from broadcasting.strict_json import read_json
 from crier.deployed.account import Account
 from crier.deployed.dead_letters import DeadLetterQueue
@@ -82,7 +82,7 @@ def redrive(
     A letter that AWS does not let go is reported as failed, and the others go on. What is put back
     and comes back meanwhile is kept: else one that is rejected at once would go round for ever.
     """
-    put_back: set[tuple[str, str]] = set()
+    put_back: set[SliceId] = set()
     with queue.held() as letters:
         for letter in letters:
             if only is None or only in (letter.message_id, letter.first_id):
@@ -110,9 +110,10 @@ def decide(
     return Decision(Deed.KEPT, f"it was rejected; with --rejected it is {decision.deed.value}")
 
 
-def _subject(letter: DeadLetter) -> tuple[str, str]:
+def _subject(letter: DeadLetter) -> SliceId:
     """Return the broadcast, and the slice, that a letter is about: the ids of messages change."""
-    return letter.slice_key if letter.origin is Origin.SLICES else (letter.broadcast_id, "")
+    is_slice = letter.origin is Origin.SLICES
+    return letter.slice_id if is_slice else SliceId(letter.broadcast_id, "")
 
 
 def _redriven(
@@ -137,7 +138,7 @@ def _redriven(
 
 
 def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
-    broadcast_id, slice_id = letter.slice_key
+    broadcast_id, slice_id = letter.slice_id
     if not slice_id:
         return Decision(Deed.KEPT, "it names no slice: it would be rejected again")
     account = find_account(broadcast_id)
