@@ -1,17 +1,12 @@
 """What the broadcast function needs around it on the local AWS: tables, rows, an environment."""
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.stand_in.process import StandInProcess
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambdas"))
-
 from broadcasting.audience import SHARDS, expires_at, shard_of
+from testbed.stand_in.process import StandInProcess
 
 __all__ = ["SHARDS", "fill_table", "function_environment", "make_tables"]
 

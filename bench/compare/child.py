@@ -12,7 +12,7 @@ from typing import Self
 from bench.compare.cores import pinned
 from bench.compare.measurement import Measurement
 from bench.errors import BenchError
-from bench.strategies.registry import ROOT
+from bench.paths import ROOT
 
 _OURS = ("AWS_", "PYTHON", "NODE_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -6,7 +6,7 @@ import sys
 from statistics import median
 
 from bench.compare.child import clean_environment
-from bench.strategies.registry import ROOT
+from bench.paths import ROOT
 
 _HANDLER = "import handlers.broadcast"
 _ALONE = "import boto3; from aws_lambda_powertools import Logger, Metrics"

@@ -11,7 +11,7 @@ import sys
 
 from bench.compare.child import clean_environment
 from bench.errors import BenchError
-from bench.strategies.registry import ROOT
+from bench.paths import ROOT
 
 _PROGRAM = ROOT / "bench" / "compare" / "whole_path.py"
 _LIMIT_SECONDS = 120

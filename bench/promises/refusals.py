@@ -7,7 +7,7 @@ from time import perf_counter, sleep
 
 from bench.promises.laboratory import Bench, Function, Laboratory
 from bench.promises.repeats import ratio
-from bench.promises.result import Figure
+from bench.target import Target
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 
@@ -18,13 +18,13 @@ _POLL_SECONDS = 0.004
 _REFUSING = Behaviour(latency_median_seconds=0.02, forbidden_share=0.05)
 
 
-def refusals(laboratory: Laboratory) -> Iterator[Figure]:
+def refusals(laboratory: Laboratory) -> Iterator[Target]:
     """Yield a figure for each number of connections that are refused."""
     for count in _REFUSED:
         yield _refusal(laboratory, count)
 
 
-def _refusal(laboratory: Laboratory, count: int) -> Figure:
+def _refusal(laboratory: Laboratory, count: int) -> Target:
     with StandInProcess(_REFUSING) as stand_in, laboratory.app() as bench:
         bench.post_to(stand_in.url, stand_in.ca_path)
         bench.patch.setenv("POSTS_IN_FLIGHT", "512")
@@ -42,11 +42,11 @@ def _refusal(laboratory: Laboratory, count: int) -> Figure:
             return seconds
 
         found, words = ratio(lambda: among(refused), lambda: among([]))
-    return Figure(
-        what=f"{count} of 3,000 always refused: everyone else has heard it",
+    return Target(
+        name=f"{count} of 3,000 always refused: everyone else has heard it",
         target=f"≤ {_LIMIT} x, settled",
         source="timed",
-        measured=f"{words}, {'settled' if settled else 'open'}",
+        figure=f"{words}, {'settled' if settled else 'open'}",
         met=found <= _LIMIT and settled,
     )
 

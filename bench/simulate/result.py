@@ -1,12 +1,15 @@
 """What a simulation came to: the values that bench/results/simulate.json holds."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-LATEST = Path(__file__).parents[1] / "results" / "simulate.json"
+from bench import result_file
+from bench.paths import RESULTS
+from bench.target import Target
+
+LATEST = RESULTS / "simulate.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,30 +43,19 @@ class Run:
         return self.seconds / self.floor_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One target: its worst figure, of which run, and whether it is met."""
-
-    name: str
-    target: str
-    figure: float
-    of: str
-    met: bool
-
-
 def write(
     assumptions: Mapping[str, Any],
     runs: Sequence[Run],
     targets: Sequence[Target],
     path: Path = LATEST,
 ) -> None:
-    """Write all there is to say as JSON, a line for each run and each target."""
-    members = [f'"assumptions": {json.dumps(assumptions)}']
-    for name, values in (("runs", runs), ("targets", targets)):
-        lines = ",\n".join(json.dumps(_rounded(asdict(one))) for one in values)
-        members.append(f'"{name}": [\n{lines}\n]')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{\n" + ",\n".join(members) + "\n}\n")
+    """Write all there is to say as JSON, figures rounded."""
+    members = {
+        "assumptions": assumptions,
+        "runs": [_rounded(asdict(run)) for run in runs],
+        "targets": [target.facts() for target in targets],
+    }
+    result_file.write(path, members)
 
 
 def _rounded(facts: Mapping[str, Any]) -> dict[str, Any]:
