@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from testbed.stand_in.behaviour import Behaviour
@@ -108,12 +107,7 @@ class StandIn:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._thread.join(_JOIN_SECONDS)
         if self._failure is not None:
