@@ -21,6 +21,7 @@ from broadcasting.backlog import ALL_SHARDS
 from broadcasting.message import EVERYONE
 from crier.local.local_aws import LocalAws
 from storage.ledger import Lease, NewBroadcast
+from testbed.function.event_source import Queue
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import fill_table, function_environment, make_tables
@@ -86,13 +87,15 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
 
 
 def _environment(stand_in: StandInProcess, aws_url: str) -> Mapping[str, str]:
-    return function_environment(
-        stand_in,
+    url = f"{aws_url}/000000000000/unused"
+    environment = function_environment(
+        callback_url=stand_in.url,
+        slices=Queue(url, "arn:aws:sqs:us-east-1:000000000000:unused", url),
+        dead_letters_url=url,
         posts_per_second=1_000_000,
         post_burst=1_000_000,
-        queue_url=f"{aws_url}/000000000000/unused",
-        queue_arn="arn:aws:sqs:us-east-1:000000000000:unused",
     )
+    return environment | {"AWS_CA_BUNDLE": str(stand_in.ca_path)}
 
 
 if __name__ == "__main__":
