@@ -14,7 +14,7 @@ _PROGRAM = "import time; begun = time.process_time(); {}; print(time.process_tim
 
 
 def import_ratio(processes: int = 9) -> float:
-    """Return the ratio of the medians of so many fresh processes each, by CPU time."""
+    """Return the ratio of two medians of CPU time; each import is done in `processes` new ones."""
     for imports in (_HANDLER, _ALONE):  # compiles what is not compiled yet
         import_seconds(imports)
     pairs = [(import_seconds(_HANDLER), import_seconds(_ALONE)) for _ in range(processes)]

@@ -38,7 +38,7 @@ class Run:
     gone: int
     failed: int
     throttled: int
-    """Posts answered 429, by the stand-in's account: more than connections that ended so."""
+    """Posts answered 429, as the stand-in counted: more than the connections that ended so."""
     latency_ms: Mapping[str, float]
     curve: Curve
     repeats: int

@@ -107,7 +107,7 @@ def _memory_growth(figures: Figures) -> float:
 
 
 def _slow_clients(figures: Figures) -> float:
-    """Return when the last of the others had its answer, against when nobody is slow."""
+    """Return when the last of the others had its answer, against a run without slow clients."""
     slow = figures.crier(30_000, "crier-slow-clients")
     return slow.latency_ms["max"] / figures.crier(30_000).latency_ms["max"]
 

@@ -1,4 +1,4 @@
-"""What one connection costs from its row to the account: read, post, account, clean-up.
+"""What one connection costs from its row to the receipt: read, post, count, clean up.
 
 The broadcast function's own wiring opens a broadcast in the ledger and settles it: rows from the
 local AWS's DynamoDB, posts to the stand-in, a tenth of the connections gone and their rows
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 3_000
 WARM_UPS = 6
-"""After so many broadcasts as many HTTP connections are open as the work deserves."""
+"""After these broadcasts as many HTTP connections are open as the work deserves."""
 REPEATS = 7
 _GONE = Behaviour(gone_share=0.1)
 _LIMIT_SECONDS = 60
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
-    """Return the processor seconds of one broadcast. Raises BenchError for a wrong account."""
+    """Return the processor seconds of one broadcast. Raises BenchError for a wrong receipt."""
     ids = [f"conn-{number:08d}=" for number in range(CONNECTIONS)]
     fill_table(client, ids)
     stand_in.behave(_GONE)
@@ -78,11 +78,11 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
     assert isinstance(held, Lease)
     report = wired.worker.deliver(held, deadline)
     cpu_seconds = time.process_time() - before
-    account = report.summary.counts
+    receipt = report.summary.counts
     expected = (CONNECTIONS, CONNECTIONS - gone, gone, 0)
-    found = (account.targeted, account.delivered, account.gone, report.stale_rows_left)
+    found = (receipt.targeted, receipt.delivered, receipt.gone, report.stale_rows_left)
     if not report.summary.is_settled or found != expected:
-        raise BenchError(f"the account is {report}, expected {expected}")
+        raise BenchError(f"the receipt is {report}, expected {expected}")
     return cpu_seconds
 
 

@@ -1,4 +1,4 @@
-"""What the whole path of one connection costs: read, post, account, by bench/compare/whole_path.py.
+"""What the whole path of one connection costs, by the program bench/compare/whole_path.py.
 
 That program starts what it needs and prints one line of JSON with
 `cpu_microseconds_per_connection`.

@@ -1,4 +1,4 @@
-"""Some connections of 3,000 are always refused: how long until all others have heard it."""
+"""Some connections of 3,000 are always refused: how long until all others have received it."""
 
 import secrets
 from collections.abc import Iterator
@@ -36,14 +36,14 @@ def _refusal(laboratory: Laboratory, count: int) -> Target:
             nonlocal settled
             bench.app.connect_as(extra)
             stand_in.behave(_REFUSING)
-            seconds, broadcast_id = _others_heard(bench, stand_in, _CONNECTIONS - count)
+            seconds, broadcast_id = _others_received(bench, stand_in, _CONNECTIONS - count)
             settled &= bench.app.account(broadcast_id).is_settled
             bench.app.disconnect(extra)
             return seconds
 
         found, words = ratio(lambda: among(refused), lambda: among([]))
     return Target(
-        name=f"{count} of 3,000 always refused: everyone else has heard it",
+        name=f"{count} of 3,000 always refused: all others have received it",
         target=f"≤ {_LIMIT} x, settled",
         source="timed",
         figure=f"{words}, {'settled' if settled else 'open'}",
@@ -61,14 +61,14 @@ def _names(count: int, *, is_refused: bool) -> list[str]:
     return names
 
 
-def _others_heard(bench: Bench, stand_in: StandInProcess, others: int) -> tuple[float, str]:
-    """Broadcast; return the seconds until the others had heard it, and the broadcast's id."""
-    heard_at: list[float] = []
+def _others_received(bench: Bench, stand_in: StandInProcess, others: int) -> tuple[float, str]:
+    """Broadcast; return the seconds until the others had received it, and the broadcast's id."""
+    received_at: list[float] = []
 
     def watch() -> None:
         while stand_in.report().connections_reached < others:
             sleep(_POLL_SECONDS)
-        heard_at.append(perf_counter())
+        received_at.append(perf_counter())
 
     watching = Thread(target=watch, name="watch", daemon=True)
     function = Function(bench.app)
@@ -77,4 +77,4 @@ def _others_heard(bench: Bench, stand_in: StandInProcess, others: int) -> tuple[
     watching.start()
     bench.app.run(function)
     watching.join(timeout=5.0)
-    return (heard_at[0] if heard_at else perf_counter()) - began, broadcast_id
+    return (received_at[0] if received_at else perf_counter()) - began, broadcast_id

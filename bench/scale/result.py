@@ -32,7 +32,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How long 3,000 take to be read and posted to, and how much longer with their account."""
+    """How long 3,000 take to be read and posted to, and how much longer with the ledger."""
 
     alone_seconds: float
     added_seconds: float

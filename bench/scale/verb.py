@@ -82,7 +82,7 @@ def _measure(
 
 
 def _broadcast(harness: FunctionHarness, stand_in: StandInProcess, size: int) -> Broadcast:
-    """Broadcast once to so many, and check who has received it. Raises BenchError."""
+    """Broadcast once, and check that each of `size` connections received it. Raises BenchError."""
     stand_in.behave(Behaviour())
     account, use, seconds = harness.broadcast(f"scale-{size}")
     report = stand_in.report()

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentF
 
 from bench.paths import PLOTS as FOLDER
 from bench.plots.style import ACCENT, ASCENDING_GREYS, LINE, QUIET, legend, save, title
-from bench.simulate.account import BIN_SECONDS
+from bench.simulate.quota import BIN_SECONDS
 from bench.simulate.result import Run
 from bench.simulate.scenario import AUDIENCES, DEPLOYED_SHARE, OTHERS_SHARE, QUOTAS, SHOWN, WORKERS
 from bench.simulate.targets import MOST_RATIO, SHORT_SECONDS

@@ -24,7 +24,7 @@ class Run:
     floor_seconds: float
     seconds: float
     throttled_share: float
-    left: int
+    pending: int
     """Connections that were tried in vain, to be tried again by a later slice."""
     slowest_share: float
     """What the slowest worker had posted at half time."""
@@ -35,7 +35,7 @@ class Run:
     requests_per_second: float
     small_requests: int
     trace: tuple[tuple[float, int, int], ...] = ()
-    """Tenths of a second: since when, posts that got through, posts that heard 429."""
+    """Tenths of a second: since when, posts that got through, posts that were throttled."""
 
     @property
     def ratio(self) -> float:

@@ -76,4 +76,4 @@ _ROW_WRITES = _Goal(
     Limit("≤", 1_000),
     lambda run: run.requests_per_second,
 )
-_IN_VAIN = _Goal("connections tried in vain", Limit("≤", 0), lambda run: float(run.left))
+_IN_VAIN = _Goal("connections tried in vain", Limit("≤", 0), lambda run: float(run.pending))

@@ -120,7 +120,7 @@ class StandIn:
             self._failure = error
 
     def _accept(self, _events: int) -> None:
-        with suppress(OSError):  # nobody waits any more, or descriptors have run out
+        with suppress(OSError):  # no client waits any more, or descriptors have run out
             while True:
                 connected, _ = self._listener.accept()
                 self._server_context.post_handler.tally.http_connections_opened += 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.compare.account import complaints
+from bench.compare.complaints import complaints
 from bench.compare.result import Result, Run
 from bench.compare.runner import Sample
 from bench.compare.runs import PlannedRun
@@ -28,9 +28,9 @@ def test_accounts_agree_when_everyone_got_it_once() -> None:
     ("measured", "reported", "complaint"),
     [
         ({"delivered": 2}, {}, "outcomes in all: found 2, expected 3"),
-        ({"delivered": 2, "failed": 1}, {}, "delivered, by the stand-in's account: found 2"),
+        ({"delivered": 2, "failed": 1}, {}, "delivered, as the stand-in counted: found 2"),
         ({"connections": 2}, {}, "connections: found 2, expected 3"),
-        ({}, {"delivered": 2}, "delivered, by the stand-in's account: found 3, expected 2"),
+        ({}, {"delivered": 2}, "delivered, as the stand-in counted: found 3, expected 2"),
         ({}, {"connections_reached": 2}, "different connections reached: found 2, expected 3"),
         ({}, {"delivered": 4, "duplicates": 1}, "duplicates: found 1, expected 0"),
         ({}, {"malformed": 1}, "malformed requests: found 1, expected 0"),

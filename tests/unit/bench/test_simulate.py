@@ -1,4 +1,4 @@
-"""The simulation of the shared pace: its account, its floor, and that everybody gets there."""
+"""The simulation of the shared pace: the quota, its floor, and that every worker gets there."""
 
 import json
 import math
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import terminal
-from bench.simulate.account import Account
 from bench.simulate.plots import make_plots
+from bench.simulate.quota import Quota
 from bench.simulate.result import Run, write
 from bench.simulate.row import Row
 from bench.simulate.scenario import ANSWER_SECONDS, SHOWN, Scenario, scenarios
@@ -30,7 +30,7 @@ A_RUN = Run(
     floor_seconds=37.0,
     seconds=37.4,
     throttled_share=0.0,
-    left=0,
+    pending=0,
     slowest_share=0.9,
     small_seconds=0.1,
     requests=1_000,
@@ -41,23 +41,23 @@ OTHERS = replace(A_RUN, has_others=True, throttled_share=0.02)
 SHORT = replace(A_RUN, connections=30_000, floor_seconds=0.1, seconds=0.13)
 
 
-def test_account_takes_its_bucket_and_then_its_rate() -> None:
-    """What is too much hears 429."""
-    account = Account(1_000.0)
+def test_quota_takes_its_bucket_and_then_its_rate() -> None:
+    """What exceeds them is throttled."""
+    quota = Quota(1_000.0)
 
-    taken = [account.take(600, 0.0), account.take(600, 0.25)]
+    taken = [quota.take(600, 0.0), quota.take(600, 0.25)]
 
     assert taken == [500, 250]
-    assert (account.taken, account.throttled) == (750, 450)
+    assert (quota.taken, quota.throttled) == (750, 450)
 
 
-def test_account_leaves_what_the_others_do_not_take() -> None:
+def test_quota_leaves_what_the_others_do_not_take() -> None:
     """Two thirds of the quota, from then on."""
-    account = Account(900.0)
-    account.take(450, 0.0)
-    account.let_others_in(0.0)
+    quota = Quota(900.0)
+    quota.take(450, 0.0)
+    quota.let_others_in(0.0)
 
-    assert account.take(900, 0.5) == 300
+    assert quota.take(900, 0.5) == 300
 
 
 def test_row_counts_what_it_refuses() -> None:
@@ -93,17 +93,17 @@ def test_scenarios_are_all_that_the_issue_names() -> None:
 
 @pytest.mark.parametrize("workers", [1, 16])
 def test_simulation_keeps_the_budget(workers: int) -> None:
-    """Near the floor, without 429, and nobody is left behind."""
+    """Near the floor, without 429, and no connection is missed."""
     run = Simulation(Scenario(workers, 10_000, 30_000)).run()
 
     assert 1.0 <= run.ratio <= 1.15
-    assert (run.throttled_share, run.left) == (0.0, 0)
+    assert (run.throttled_share, run.pending) == (0.0, 0)
     assert run.slowest_share >= 0.5
     assert run.small_seconds < 0.5
 
 
 def test_simulation_heeds_other_tenants() -> None:
-    """Few posts hear 429, though a third of the quota is gone."""
+    """Few posts are throttled, though a third of the quota is gone."""
     run = Simulation(Scenario(4, 2_500, 60_000, has_others=True)).run()
 
     assert 0.0 < run.throttled_share <= 0.05
@@ -138,7 +138,7 @@ def test_simulation_is_repeatable() -> None:
 def test_simulated_workers_always_get_there(
     *, workers: int, quota: int, connections: int, has_others: bool, seed: int
 ) -> None:
-    """However small the budget, and however many share it: nobody waits for ever."""
+    """However small the budget, and however many share it: no worker waits for ever."""
     scenario = Scenario(workers, quota, max(workers, connections), has_others=has_others)
 
     run = Simulation(scenario, seed=seed).run()
