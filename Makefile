@@ -38,7 +38,7 @@ faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minute
 	$(PYTEST) tests/faults
 
 soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
-	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m bench soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/ruff format --check .
@@ -48,23 +48,23 @@ check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(CDK) synth --quiet -c stage=prod
 
 bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
-	@$(BIN)/python -m bench.compare
-	@$(BIN)/python -m bench.plots
+	@$(BIN)/python -m bench compare
+	@$(BIN)/python -m bench plots
 
 bench-quick: bench-setup ## A short benchmark (under 2 minutes)
-	@$(BIN)/python -m bench.compare --quick
+	@$(BIN)/python -m bench compare --quick
 
 bench-plots: setup ## Draw the plots of the latest benchmark
-	@$(BIN)/python -m bench.plots
+	@$(BIN)/python -m bench plots
 
 simulate: setup ## Simulate the shared pace in virtual time, draw its plots (2 minutes)
-	@$(BIN)/python -m bench.simulate
+	@$(BIN)/python -m bench simulate
 
 scale: setup ## Count what a broadcast to 3,000, 30,000, 1,000,000 costs (3 minutes)
-	@$(BIN)/python -m bench.scale
+	@$(BIN)/python -m bench scale
 
 promises: setup ## Measure what throttling, freezes, refusals and outages cost (5 minutes)
-	@$(BIN)/python -m bench.promises
+	@$(BIN)/python -m bench promises
 
 synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
 	$(CDK) synth --quiet $(CONTEXT)

@@ -45,7 +45,7 @@ FAULTS = (
 
 @dataclass(slots=True)
 class Broadcast:
-    """One broadcast: who was there when it was sent, and when that was, on the monotonic clock."""
+    """One broadcast: the clients that were connected when it was sent, and the monotonic time."""
 
     id: str
     present: frozenset[Client]
@@ -89,7 +89,7 @@ class Soak:
         self._soaked = Soaked()
 
     async def run(self, seconds: float) -> Soaked:
-        """Churn for so long, then wait until all has settled; return what came of it."""
+        """Churn for some seconds, then wait until all has settled; return what came of it."""
         until = time.monotonic() + seconds
         self._faults.set(*FAULTS)
         try:

@@ -19,9 +19,9 @@ _REST_SECONDS = POST_BURST / POSTS_PER_SECOND + 0.1
 
 
 def added_seconds(harness: FunctionHarness) -> tuple[float, float]:
-    """Return the medians of reading and posting alone, and of what the account adds to it.
+    """Return the medians of reading and posting alone, and of what the ledger adds to it.
 
-    Everybody's rows are in the table. Both are measured in turn.
+    The rows of all connections are in the table. Both are measured in turn.
     """
     pairs = []
     for _ in range(WARM_UPS + REPEATS):
@@ -35,7 +35,7 @@ def added_seconds(harness: FunctionHarness) -> tuple[float, float]:
 
 
 def _post_alone(harness: FunctionHarness) -> float:
-    """Read and post with the function's own parts; keep no account, not of connections either."""
+    """Read and post with the function's own parts, without a ledger; return the seconds."""
     wired: Any = import_module("wiring").broadcast_wiring()
     worker = wired.worker
     began = time.monotonic()

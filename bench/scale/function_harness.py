@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,11 @@ from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
 from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts
+from testbed.function.clocks import Time
+from testbed.function.context import Context
+from testbed.function.event_source import EventSource, make_queue
 from testbed.stand_in.process import StandInProcess
-from testbed.tables import function_environment
+from testbed.tables import LEDGER_TABLE, function_environment
 
 MEMORY_GB = 1_769 / 1024
 """The function's memory, as it is deployed by default."""
@@ -31,16 +33,11 @@ POSTS_PER_SECOND, POST_BURST = 8_000, 4_000
 """The deployed defaults."""
 
 _MOST_INVOCATIONS = 100
+_VISIBILITY_SECONDS = 3_600
+"""Longer than a broadcast to a million: its slices are received before the first is delivered."""
+
 _QUEUE_REQUESTS_PER_MESSAGE = 3
 """Sent, received, deleted."""
-
-
-@dataclass(slots=True)
-class _Context:
-    ends_at: float
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self.ends_at - time.monotonic()) * 1000))
 
 
 class FunctionHarness:
@@ -55,18 +52,20 @@ class FunctionHarness:
 
     def __init__(self, stand_in: StandInProcess) -> None:
         self._sqs: Any = boto3.client("sqs")
-        self._accounts = Accounts(boto3.client("dynamodb"), "broadcasts")
-        self._queues = [self._make_queue(name) for name in ("slices", "broadcasts")]
-        url, arn = self._queues[0]
-        os.environ.update(
-            function_environment(
-                stand_in,
-                posts_per_second=POSTS_PER_SECOND,
-                post_burst=POST_BURST,
-                queue_url=url,
-                queue_arn=arn,
-            )
+        self._accounts = Accounts(boto3.client("dynamodb"), LEDGER_TABLE)
+        slices, self._broadcasts = (
+            make_queue(self._sqs, name, max_receives=1, visibility_seconds=_VISIBILITY_SECONDS)
+            for name in ("slices", "broadcasts")
         )
+        self._source = EventSource(self._sqs, (slices, self._broadcasts), Time())
+        environment = function_environment(
+            callback_url=stand_in.url,
+            slices=slices,
+            dead_letters_url=self._broadcasts.dead_url,
+            posts_per_second=POSTS_PER_SECOND,
+            post_burst=POST_BURST,
+        )
+        os.environ.update(environment, AWS_CA_BUNDLE=str(stand_in.ca_path))
         self.meter = RequestMeter()
         self._rows: GeneratedRows | None = None
         boto3.Session = self._session()  # type: ignore[misc]
@@ -86,9 +85,9 @@ class FunctionHarness:
         """
         self.meter.reset()
         body = {"id": broadcast_id, "message": "Hear ye, hear ye!"}
-        self._sqs.send_message(QueueUrl=self._queues[1][0], MessageBody=json.dumps(body))
+        self._sqs.send_message(QueueUrl=self._broadcasts.url, MessageBody=json.dumps(body))
         billed_ms: list[int] = []
-        while event := self._receive():
+        while event := self._source.receive():
             if len(billed_ms) == _MOST_INVOCATIONS:
                 raise BenchError(f"not settled after {_MOST_INVOCATIONS} invocations")
             billed_ms.append(self._invoke(event))
@@ -101,12 +100,11 @@ class FunctionHarness:
     def _invoke(self, event: dict[str, Any]) -> int:
         began = time.monotonic()
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its metrics
-            answer = self._handler(event, _Context(began + TIMEOUT_SECONDS))
+            answer = self._handler(event, Context.lasting(TIMEOUT_SECONDS))
         billed_ms = math.ceil((time.monotonic() - began) * 1000)
         if answer["batchItemFailures"]:
             raise BenchError("the function gave its message back; its log is above")
-        record = event["Records"][0]
-        self._sqs.delete_message(QueueUrl=record["queueUrl"], ReceiptHandle=record["receiptHandle"])
+        self._source.acknowledge(event, failures=())
         return billed_ms
 
     def _use(self, billed_ms: list[int]) -> Use:
@@ -122,29 +120,6 @@ class FunctionHarness:
             cleanup_requests=requests[CLEANUP],
             cleanup_write_units=meter.cleanup_write_units,
         )
-
-    def _receive(self) -> dict[str, Any] | None:
-        for url, arn in self._queues:
-            found = self._sqs.receive_message(
-                QueueUrl=url, MessageSystemAttributeNames=["SentTimestamp"]
-            )
-            for message in found.get("Messages", []):
-                record = {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": message["Attributes"],
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": arn,
-                    "queueUrl": url,
-                }
-                return {"Records": [record]}
-        return None
-
-    def _make_queue(self, name: str) -> tuple[str, str]:
-        url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return url, found["Attributes"]["QueueArn"]
 
     def _session(self) -> type[boto3.Session]:
         harness = self

@@ -4,9 +4,6 @@ import random
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
 
 from bench.compare.job import Job
 from bench.compare.measure import Meter

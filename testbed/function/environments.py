@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import boto3
 
 from crier.paths import LAMBDAS
 from testbed.function.clocks import Clock
+from testbed.function.context import Context
 from testbed.wire_faults import WireFaults
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ class Crash(BaseException):
 def crash() -> None:
     """Die here."""
     raise Crash
-
-
-@dataclass
-class _Context:
-    ends_at: float
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self.ends_at - time.monotonic()) * 1000))
 
 
 class Function:
@@ -54,7 +46,7 @@ class Function:
     def invoke(self, event: dict[str, Any]) -> list[str] | None:
         """Return the ids of messages that shall come again, None when it died."""
         self.app.invocations += 1
-        context = _Context(time.monotonic() + self.app.remaining_ms / 1000)
+        context = Context.lasting(self.app.remaining_ms / 1000)
         try:
             answer = self._broadcast.handler(event, context)
         except Crash:

@@ -39,7 +39,7 @@ class Behaviour:
     reset_share: float = 0.0
     """Share of the posts reset before any answer, their message not delivered."""
     close_after_answers: int = 0
-    """HTTP connections close after so many answers, unannounced."""
+    """After this many answers an HTTP connection closes, unannounced; 0 for never."""
     quota_posts_per_second: int = 0
     quota_burst: int = 0
     """The account's token bucket: 429 when it is empty."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from testbed.stand_in.behaviour import Behaviour
 
 _LATENCIES = 4096
-"""So many latencies are drawn once, and then used in turn: drawing costs more than posting."""
+"""This many latencies are drawn once, then used in turn: drawing costs more than posting."""
 
 
 class BehaviourScript:

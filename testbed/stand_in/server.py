@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from testbed.stand_in.behaviour import Behaviour
@@ -108,12 +107,7 @@ class StandIn:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._thread.join(_JOIN_SECONDS)
         if self._failure is not None:
@@ -126,7 +120,7 @@ class StandIn:
             self._failure = error
 
     def _accept(self, _events: int) -> None:
-        with suppress(OSError):  # nobody waits any more, or descriptors have run out
+        with suppress(OSError):  # no client waits any more, or descriptors have run out
             while True:
                 connected, _ = self._listener.accept()
                 self._server_context.post_handler.tally.http_connections_opened += 1

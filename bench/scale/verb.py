@@ -1,61 +1,46 @@
-"""What a broadcast costs, counted: `python -m bench.scale`, or `make scale`.
+"""What `python -m bench scale` does: broadcast once at each size, count, price, judge, show.
 
 The broadcast function's own code runs in this process at the deployed pace: it reads the local
-AWS's tables and queues and posts to the stand-in. The rows of a million are made when they are
-read.
+AWS's tables and queues and posts to the stand-in. The rows of a million connections are made when
+they are read.
 """
 
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated
 
 import boto3
-import typer
 
-from bench.compare import terminal
+from bench import terminal
 from bench.compare.cores import Cores, pinned
 from bench.compare.measure import peak_memory_bytes
 from bench.errors import BenchError
+from bench.paths import shown
 from bench.scale.added_time import CONNECTIONS as ADDED_AT
 from bench.scale.added_time import added_seconds
 from bench.scale.function_harness import FunctionHarness
 from bench.scale.generated_rows import GeneratedRows, usual_ids
 from bench.scale.prices import cost_of
-from bench.scale.result import RESULT, Added, Broadcast, judge, show, to_json
-from bench.strategies.registry import shown
-from crier.errors import CrierError
+from bench.scale.result import RESULT, Added, Broadcast, to_json
+from bench.scale.table import show
+from bench.scale.targets import judge
 from crier.local.local_aws import LocalAws
 from testbed.stand_in.behaviour import Behaviour
-from testbed.stand_in.process import StandInError, StandInProcess
+from testbed.stand_in.process import StandInProcess
 from testbed.tables import fill_table, make_tables
 
 SIZES = (3_000, 30_000, 1_000_000)
 MOST_IN_TABLE = 30_000
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+def scale(sizes: Sequence[int]) -> bool:
+    """Measure, judge, write and show; return whether no target is missed.
 
-def main() -> None:
-    """Run; an error that its user can mend is a message, not a traceback."""
-    try:
-        app()
-    except (BenchError, CrierError, StandInError) as error:
-        terminal.err.print(f"[red]Error:[/red] {error}", soft_wrap=True, highlight=False)
-        sys.exit(1)
-
-
-@app.command()
-def scale(
-    sizes: Annotated[
-        list[int] | None,
-        typer.Option("--size", min=1, help="So many connections only; repeatable. Prints JSON."),
-    ] = None,
-) -> None:
-    """Broadcast once at each size; count the requests, price them, judge them by the targets."""
+    With `sizes`, those only are measured and printed as JSON, and what was written before stays.
+    """
     wanted = sorted(sizes or SIZES)
-    with terminal.progress(len(wanted) + (sizes is None)) as begin:
-        broadcasts, added = _measure(wanted, begin, has_added=sizes is None)
+    with terminal.progress(len(wanted) + (not sizes)) as begin:
+        broadcasts, added = _measure(wanted, begin, has_added=not sizes)
     targets = judge(broadcasts, added)
     if sizes:
         sys.stdout.write(to_json(broadcasts, added, targets))
@@ -63,8 +48,8 @@ def scale(
         RESULT.write_text(to_json(broadcasts, added, targets))
         show(broadcasts)
         terminal.show_targets(targets)
-        terminal.err.print(f"Written to {shown(RESULT)}.", highlight=False)
-    raise typer.Exit(any(target.met is False for target in targets))
+        terminal.note(f"Written to {shown(RESULT)}.")
+    return all(target.met is not False for target in targets)
 
 
 def _measure(
@@ -97,7 +82,7 @@ def _measure(
 
 
 def _broadcast(harness: FunctionHarness, stand_in: StandInProcess, size: int) -> Broadcast:
-    """Broadcast once to so many, and check who has received it. Raises BenchError."""
+    """Broadcast once, and check that each of `size` connections received it. Raises BenchError."""
     stand_in.behave(Behaviour())
     account, use, seconds = harness.broadcast(f"scale-{size}")
     report = stand_in.report()
@@ -114,7 +99,3 @@ def _broadcast(harness: FunctionHarness, stand_in: StandInProcess, size: int) ->
         )
     cost = cost_of(use, messages=size, frame_bytes=len(harness.frame))
     return Broadcast(size, round(seconds, 3), peak_memory_bytes(), use, cost)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Two accounts of one run, the strategy's and the stand-in's: they must agree."""
+"""What a strategy and the stand-in have counted in one run: both must agree."""
 
 from collections.abc import Iterator
 
@@ -11,16 +11,16 @@ from testbed.stand_in.report import Report
 def complaints(
     job: Job, behaviour: Behaviour, measured: Measurement, report: Report
 ) -> Iterator[str]:
-    """Yield how they disagree; nothing when every connection is accounted for, once.
+    """Yield how they disagree; nothing when every connection was posted to, and counted once.
 
-    Who is gone and who has a full buffer is known beforehand, everybody else must be reached:
-    so it holds for behaviours without random faults only.
+    Which connections are gone or have a full buffer is known beforehand, and all others must be
+    reached: so this holds only for behaviours without random faults.
     """
     gone, full = _unreachable(job, behaviour)
     pairs = {
         "connections": (measured.connections, job.connections),
         "outcomes in all": (_outcomes(measured), job.connections),
-        "delivered, by the stand-in's account": (measured.delivered, report.delivered),
+        "delivered, as the stand-in counted": (measured.delivered, report.delivered),
         "different connections reached": (report.connections_reached, measured.delivered),
         "delivered, missing ones none": (measured.delivered, job.connections - gone - full),
         "gone": (measured.gone, gone),

@@ -1,4 +1,4 @@
-"""The account's quota in virtual time: a token bucket that other tenants use too."""
+"""The quota of an AWS account in virtual time: a token bucket that other tenants use too."""
 
 from collections import Counter
 
@@ -7,23 +7,23 @@ from bench.simulate.scenario import BUCKET_SECONDS, OTHERS_SHARE
 BIN_SECONDS = 0.1
 
 
-class Account:
-    """Takes posts, and counts by tenths of a second which got through and which heard 429."""
+class Quota:
+    """Takes posts, and counts by tenths of a second which got through and which were throttled."""
 
-    def __init__(self, quota: float) -> None:
+    def __init__(self, posts_per_second: float) -> None:
         self.taken = 0
         self.throttled = 0
         self.taken_by_bin: Counter[int] = Counter()
         self.throttled_by_bin: Counter[int] = Counter()
-        self._quota = quota
-        self._rate = quota
-        self._tokens = self._bucket = BUCKET_SECONDS * quota
+        self._posts_per_second = posts_per_second
+        self._rate = posts_per_second
+        self._tokens = self._bucket = BUCKET_SECONDS * posts_per_second
         self._filled_at = 0.0
 
     def let_others_in(self, now: float) -> None:
         """Have the other tenants use their part from now on: what they leave is the rate."""
         self._fill(now)
-        self._rate = (1 - OTHERS_SHARE) * self._quota
+        self._rate = (1 - OTHERS_SHARE) * self._posts_per_second
 
     def take(self, posts: int, now: float) -> int:
         """Return how many of the posts get through."""

@@ -1,15 +1,12 @@
-"""Makes all plots of the latest result: `python -m bench.plots`."""
+"""What `python -m bench plots` does: draw each plot of the latest results."""
 
-import sys
 from pathlib import Path
 
 from bench.compare.result import Result
-from bench.errors import BenchError
+from bench.paths import PLOTS as FOLDER
 from bench.plots import completion_curve, cost_against_size, rate_against_in_flight, time_to_3000
 from bench.plots.style import save
-from bench.strategies.registry import ROOT
 
-FOLDER = ROOT / "docs" / "img"
 PLOTS = {
     "time-to-3000": time_to_3000,
     "rate-against-in-flight": rate_against_in_flight,
@@ -18,22 +15,13 @@ PLOTS = {
 }
 
 
+def plots() -> bool:
+    """Draw them; return True, as there is nothing to judge."""
+    make_plots(Result.read())
+    return True
+
+
 def make_plots(result: Result, folder: Path = FOLDER) -> None:
     """Write each plot as SVG and PNG; raises BenchError when a run that it shows is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, plot in PLOTS.items():
         save(plot.draw, result.runs, folder / name, size=plot.SIZE)
-
-
-def main() -> int:
-    """Make the plots; returns the exit status."""
-    try:
-        make_plots(Result.read())
-    except BenchError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,19 +1,17 @@
-"""The simulation of the shared pace: `python -m bench.simulate`, or `make simulate`."""
+"""What `python -m bench simulate` does: simulate every scenario, judge, write, draw, show."""
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
-
+from bench import terminal
+from bench.paths import PLOTS, shown
 from bench.simulate import scenario as assumed
-from bench.simulate import terminal
-from bench.simulate.plots import FOLDER, make_plots
+from bench.simulate.plots import make_plots
 from bench.simulate.result import LATEST, Run, write
 from bench.simulate.scenario import SHOWN, Scenario, scenarios
 from bench.simulate.simulation import Simulation
+from bench.simulate.table import show_runs
 from bench.simulate.targets import judge
 
 _PROCESSES = 2
@@ -30,25 +28,26 @@ ASSUMPTIONS = {
 }
 
 
-def main() -> int:
-    """Simulate everything, show and write it; returns 1 when a target is missed."""
-    plan = scenarios()
-    runs = simulate(plan)
+def simulate() -> bool:
+    """Simulate, judge, write, draw and show; return whether all targets are met."""
+    runs = run_all(scenarios())
     targets = judge(runs)
     write(ASSUMPTIONS, runs, targets)
     make_plots(runs)
-    terminal.show_runs(runs)
+    show_runs(runs)
     terminal.show_targets(targets)
-    root = LATEST.parents[2]
-    written = f"{LATEST.relative_to(root)} and the plots in {FOLDER.relative_to(root)}"
-    terminal.err.print(f"Written: {written}.", highlight=False)
-    return 0 if all(target.met for target in targets) else 1
+    terminal.note(f"Written: {shown(LATEST)} and the plots in {shown(PLOTS)}.")
+    return all(target.met for target in targets)
 
 
-def simulate(plan: Sequence[Scenario]) -> tuple[Run, ...]:
+def run_all(plan: Sequence[Scenario]) -> tuple[Run, ...]:
     """Return the runs in the order of the plan; the longest are begun first."""
-    with terminal.progress(len(plan)) as advance:
-        done = dict(_all(sorted(plan, key=_length, reverse=True), advance))
+    with terminal.progress(len(plan)) as begin:
+        begin("Simulating")
+        done: dict[Scenario, Run] = {}
+        for scenario, run in _all(sorted(plan, key=_length, reverse=True)):
+            done[scenario] = run
+            begin("Simulating")
     return tuple(done[scenario] for scenario in sorted(plan, key=_place))
 
 
@@ -58,11 +57,10 @@ def run_one(scenario: Scenario) -> Run:
     return Simulation(scenario).run(has_trace=is_shown)
 
 
-def _all(plan: Sequence[Scenario], advance: terminal.Advance) -> Iterator[tuple[Scenario, Run]]:
+def _all(plan: Sequence[Scenario]) -> Iterator[tuple[Scenario, Run]]:
     with ProcessPoolExecutor(min(_PROCESSES, os.cpu_count() or 1)) as processes:
         futures = {processes.submit(run_one, scenario): scenario for scenario in plan}
         for future in as_completed(futures):
-            advance()
             yield futures[future], future.result()
 
 
@@ -74,7 +72,3 @@ def _length(scenario: Scenario) -> float:
 def _place(scenario: Scenario) -> tuple[bool, int, int, bool, int]:
     one = scenario
     return not one.is_shared, one.quota, one.connections, one.has_others, one.workers
-
-
-if __name__ == "__main__":
-    sys.exit(main())
