@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
-RECIPES = (ROOT / "docs" / "producers.md").read_text()
+RECIPES = (ROOT / "docs" / "user" / "producers.md").read_text()
 Follow = Callable[[str], subprocess.CompletedProcess[str]]
 
 

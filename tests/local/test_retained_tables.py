@@ -13,7 +13,7 @@ from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from crier.paths import ROOT
 
 pytestmark = pytest.mark.timeout(180)
-GUIDE = (ROOT / "docs" / "operations.md").read_text().split("## After `make destroy")[1]
+GUIDE = (ROOT / "docs" / "operator" / "running.md").read_text().split("## After `make destroy")[1]
 OLD = ("OLD_CONNECTIONS_TABLE", "OLD_BROADCASTS_TABLE")
 KEYS = {"pk": "HASH", "sk": "RANGE"}
 

@@ -22,9 +22,9 @@ from storage.ledger_lease import MAX_HOPS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
-PRODUCERS = (ROOT / "docs" / "producers.md").read_text()
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+DELIVERY = (ROOT / "docs" / "contributor" / "delivery.md").read_text()
+PRODUCERS = (ROOT / "docs" / "user" / "producers.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operator" / "running.md").read_text()
 
 
 def _named_in(pattern: str, *paths: Path) -> set[str]:
@@ -51,7 +51,7 @@ def test_faults_in_the_documents_have_their_tests() -> None:
 
 def test_documents_link_to_files_that_exist() -> None:
     """Also from one document to another."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
@@ -64,7 +64,7 @@ def _anchors(document: Path) -> set[str]:
 
 def test_documents_link_to_headings_that_exist() -> None:
     """Within a document, and from one to another."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
         for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", document.read_text()):
             place = document.parent / target if target else document
             assert anchor in _anchors(place), f"{document.name}: {target}#{anchor}"
@@ -224,6 +224,6 @@ def test_readme_has_the_outcome_of_each_status(status: int) -> None:
 )
 def test_limit_is_told_once(words: str) -> None:
     """What users have to know of AWS stands in one place of the documents."""
-    documents = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    documents = [README, *(path.read_text() for path in (ROOT / "docs").rglob("*.md"))]
 
     assert sum(text.count(words) for text in documents) == 1
