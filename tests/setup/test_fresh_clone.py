@@ -95,9 +95,9 @@ def shell(tmp_path: Path, clone: Path, programs: Path) -> Shell:
 
 
 def usual_way() -> str:
-    """Return the README's commands for any environment."""
-    readme = (ROOT / "README.md").read_text()
-    return readme.split("### Without make\n")[1].split("```sh\n")[1].split("```")[0]
+    """Return the documents' commands for any environment."""
+    page = (ROOT / "docs" / "operator" / "set-up.md").read_text()
+    return page.split("## Without make\n")[1].split("```sh\n")[1].split("```")[0]
 
 
 def required_by(file: str) -> tuple[str, ...]:
