@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 
 from crier import terminal
 from crier.commands.dead_letters import dead_letters, redrive
-from crier.commands.send import send
+from crier.commands.send import SendCommand, send
 from crier.commands.status import broadcasts, status
 from crier.demo.run import Progress, ghosts_for, run_demo
 from crier.deployed.deployment import Deployment, deploy_locally
@@ -103,7 +103,7 @@ def demo(
         raise typer.Exit(1)
 
 
-app.command(options_metavar="[OPTIONS] [--]")(send)
+app.command(cls=SendCommand, options_metavar="[OPTIONS] [--]")(send)
 app.command()(status)
 app.command()(broadcasts)
 app.command()(dead_letters)

@@ -4,6 +4,9 @@ import time
 from typing import Annotated, Any
 
 import typer
+from typer._click import Context  # typer has neither by a public name
+from typer._click.exceptions import NoSuchOption
+from typer.core import TyperCommand
 
 from broadcasting.errors import RejectedError
 from crier import terminal
@@ -24,6 +27,21 @@ from crier.options import (
 
 _TIMEOUT_SECONDS = 300
 
+_OPTIONS = {"id": "--id", "ttlSeconds": "--ttl-seconds"}
+"""The options that become keys of the contract, by these keys."""
+
+
+class SendCommand(TyperCommand):
+    """Says of a message that is taken for an option how to write it."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the arguments. Raises NoSuchOption."""
+        try:
+            return super().parse_args(ctx, args)
+        except NoSuchOption as error:
+            error.message += "; a message that begins with a dash comes after --"
+            raise
+
 
 def send(
     message: Annotated[
@@ -31,7 +49,8 @@ def send(
         typer.Argument(
             metavar="MESSAGE",
             help="JSON; anything else is sent as a text, unless it begins like JSON. - reads "
-            "standard input. One that begins with a dash comes after --, as in: send -- -5",
+            "standard input. A message that begins with a dash comes after --, as in: "
+            "send -- '- item', or -- -5, which is a number.",
         ),
     ] = None,
     *,
@@ -89,7 +108,8 @@ def _request(
     try:
         request = request_of(text, id_, ttl_seconds, as_text=as_text)
     except RejectedError as error:
-        raise typer.BadParameter(error.reason) from error
+        key, colon, wrong = error.reason.partition(": ")
+        raise typer.BadParameter(_OPTIONS.get(key, key) + colon + wrong) from error
     if not as_text and (key := repeated_key(text)):
         terminal.note(f"Key {key!r} is given twice in one object: only the last one is sent.")
     return request

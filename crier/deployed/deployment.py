@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
 
 from crier.errors import CrierError
 from crier.local.interrupts import interrupts
@@ -106,7 +111,7 @@ def _find(stack: str, session: boto3.Session, endpoint: LocalEndpoint | None) ->
     except (ClientError, BotoCoreError) as error:
         raise CrierError(
             f"cannot find the stack {stack}: {str(error).rstrip('.')}; "
-            "check --stack, --profile and --region"
+            f"check --stack, --profile and --region{_cure(error)}"
         ) from error
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
     if missing := [name for name in _OUTPUTS if name not in outputs]:
@@ -117,18 +122,25 @@ def _find(stack: str, session: boto3.Session, endpoint: LocalEndpoint | None) ->
     return Deployment(stack, session, endpoint, *(outputs[name] for name in _OUTPUTS))
 
 
+def _cure(error: Exception) -> str:
+    if isinstance(error, NoCredentialsError):
+        return ", or set AWS_PROFILE"
+    return ", or set AWS_REGION" if isinstance(error, NoRegionError) else ""
+
+
 def deploy_locally(
     aws: LocalAws, on_step: Callable[[str], None], **settings: str | int
 ) -> Deployment:
     """Bootstrap a local AWS and deploy this very app to it. Raises CrierError.
 
-    `settings` are deploy settings, by their names in the CDK context.
+    `settings` are deploy settings, by their names in the CDK context. The stage is dev, whatever
+    cdk.json says.
     """
     on_step("Bootstrapping it for the CDK")
     _cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
-    context = {"localCallbackBase": base, **settings}
+    context = {"stage": "dev", "localCallbackBase": base, **settings}
     options = [option for name, value in context.items() for option in ("-c", f"{name}={value}")]
     events = ("--require-approval=never", "--progress=events")
     _cdk(aws, "deploy", LOCAL_STACK, *events, *options)
