@@ -65,7 +65,7 @@ def note_doubt() -> None:
     terminal.note(
         "What contradicts itself, or cannot be read, was written by another version of Crier, by "
         "hand or by a fault: do not rely on these sums. The function's log has what each "
-        "invocation counted (`slice closed`, `settled`), docs/operations.md what to do."
+        "invocation counted (`slice closed`, `settled`), docs/operator/running.md what to do."
     )
 
 

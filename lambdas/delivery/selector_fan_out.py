@@ -24,7 +24,7 @@ from delivery.signing import Credentials, Signer
 
 THREADS = 2
 IN_FLIGHT = 512
-"""The best shape that was measured: see docs/delivery.md."""
+"""The best shape that was measured: see docs/contributor/delivery.md."""
 
 FRESH = 1_024
 """How many connections are taken ahead of need: memory stays flat whatever the audience's size."""

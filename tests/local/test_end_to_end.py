@@ -209,12 +209,13 @@ async def test_aws_cli_shows_what_was_rejected(
     assert seen[0].startswith("user is not supported yet")
 
 
-async def test_python_of_the_readme_enqueues(
+async def test_python_of_the_documents_enqueues(
     deployment: Deployment, logs: Logs, bare_environment: Mapping[str, str]
 ) -> None:
-    """The README's Python for the local run works as it is, with its URLs filled in."""
+    """The Python for the local run works as it is, with its URLs filled in."""
     assert deployment.endpoint is not None
-    block = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    page = (ROOT / "docs" / "user" / "getting-started.md").read_text()
+    block = page.split("```python\n")[1].split("```")[0]
     code = block.replace("http://127.0.0.1:PORT", deployment.endpoint.url)
     code = code.replace("…", deployment.queue_url)
     before = len(logs.find(message="settled"))

@@ -15,7 +15,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
-GUIDE = (ROOT / "docs" / "operations.md").read_text()
+GUIDE = (ROOT / "docs" / "operator" / "running.md").read_text()
 TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 
 

@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
-RECIPES = (ROOT / "docs" / "producers.md").read_text()
+RECIPES = (ROOT / "docs" / "user" / "producers.md").read_text()
 Follow = Callable[[str], subprocess.CompletedProcess[str]]
 
 
@@ -140,7 +140,7 @@ async def test_topic_without_raw_delivery_is_told_to_set_it(
     """The envelope is a dead letter, whole, with a reason that names the cure."""
     sns = deployment.client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", LocalEndpoint=queue_arn)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
 
     sns.publish(TopicArn=topic, Message='{"message": "hear"}', Subject="s")
     body, reason = await dead_letter(deployment)
@@ -209,7 +209,7 @@ def _publish_to_both(strict: LocalAws, queue_arn: str, policy: dict[str, Any]) -
         for name in ("other", "news"):
             topic = sns.create_topic(Name=name)["TopicArn"]
             raw = {"RawMessageDelivery": "true"}
-            sns.subscribe(TopicArn=topic, Protocol="sqs", LocalEndpoint=queue_arn, Attributes=raw)
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes=raw)
             sns.publish(TopicArn=topic, Message=name)
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2)
     return [one["Body"] for one in answer.get("Messages", [])]

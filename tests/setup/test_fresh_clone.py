@@ -96,9 +96,9 @@ def shell(tmp_path: Path, clone: Path, programs: Path) -> Shell:
 
 
 def usual_way() -> str:
-    """Return the README's commands for any environment."""
-    readme = (ROOT / "README.md").read_text()
-    return readme.split("### Without make\n")[1].split("```sh\n")[1].split("```")[0]
+    """Return the documents' commands for any environment."""
+    page = (ROOT / "docs" / "operator" / "set-up.md").read_text()
+    return page.split("## Without make\n")[1].split("```sh\n")[1].split("```")[0]
 
 
 def required_by(file: str) -> tuple[str, ...]:
@@ -209,7 +209,9 @@ def test_make_uses_its_own_environment_when_another_is_active(set_up: Path, shel
 def test_page_of_the_first_hour_leads_the_cdk_to_its_python(set_up: Path, shell: Shell) -> None:
     """Also after the line for `make aws-cli`, whose environment has a python3 of its own."""
     venv.create(set_up / ".venv-aws-cli", with_pip=False, symlinks=True)
-    commands = "".join(block.code for block in blocks_of(set_up / "docs" / "first-hour.md"))
+    commands = "".join(
+        block.code for block in blocks_of(set_up / "docs" / "operator" / "first-hour.md")
+    )
     lines = re.findall(r"^export PATH=.*\n", commands, re.MULTILINE)
     cdk = ".venv/bin/node node_modules/aws-cdk/bin/cdk"
 

@@ -13,18 +13,26 @@ from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import MAX_HOPS
 from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
-from broadcasting.retry import MAX_ROUNDS
+from broadcasting.retry import MAX_ROUNDS, Backoff
 from crier.commands.message_source import MOST_BYTES
+from delivery.post_loop import MAX_REPEATS
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from stacks.settings import DeploySettings
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
-PRODUCERS = (ROOT / "docs" / "producers.md").read_text()
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+DOCS = ROOT / "docs"
+PAGES = (*ROOT.glob("*.md"), *DOCS.rglob("*.md"))
+MESSAGES = (DOCS / "user" / "messages.md").read_text()
+PRODUCERS = (DOCS / "user" / "producers.md").read_text()
+COMMAND_LINE = (DOCS / "operator" / "command-line.md").read_text()
+DEPLOY = (DOCS / "operator" / "deploy.md").read_text()
+RUNNING = (DOCS / "operator" / "running.md").read_text()
+DELIVERY = (DOCS / "contributor" / "delivery.md").read_text()
+FAULTS = (DOCS / "contributor" / "ledger-and-faults.md").read_text()
+DEPENDENCIES = (DOCS / "contributor" / "dependencies.md").read_text()
+GLOSSARY = (DOCS / "contributor" / "glossary.md").read_text()
 
 
 def _named_in(pattern: str, *paths: Path) -> set[str]:
@@ -40,7 +48,7 @@ def _rule() -> str:
 
 def test_faults_in_the_documents_have_their_tests() -> None:
     """Each row of the table names tests that exist, and no fault test is missing from it."""
-    named = set(re.findall(r"`(test_\w+)`", DELIVERY))
+    named = set(re.findall(r"`(test_\w+)`", FAULTS))
     tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "faults").glob("test_*.py"))
 
     written = set(re.findall(r"^(?:async )?def (test_\w+)", tests, re.MULTILINE))
@@ -51,7 +59,7 @@ def test_faults_in_the_documents_have_their_tests() -> None:
 
 def test_documents_link_to_files_that_exist() -> None:
     """Also from one document to another."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
@@ -64,27 +72,27 @@ def _anchors(document: Path) -> set[str]:
 
 def test_documents_link_to_headings_that_exist() -> None:
     """Within a document, and from one to another."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in PAGES:
         for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", document.read_text()):
             place = document.parent / target if target else document
             assert anchor in _anchors(place), f"{document.name}: {target}#{anchor}"
 
 
-def test_readme_names_every_metric() -> None:
-    """Each metric that is published is in its list, and operators are told what they cost."""
+def test_operators_are_told_every_metric() -> None:
+    """Each metric that is published is in the table, and what all of them cost."""
     names = _named_in(r'"([A-Z][A-Za-z]+)"(?:: |,\s+unit)', ROOT / "lambdas" / "metrics.py")
 
-    missing = sorted(name for name in names if f"`{name}`" not in README)
+    missing = sorted(name for name in names if f"`{name}`" not in RUNNING)
 
     assert missing == []
-    assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month |" in OPERATIONS
+    assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month |" in RUNNING
 
 
-def test_readme_names_every_log_line() -> None:
-    """Each message that a function logs is told."""
-    lambdas = (ROOT / "lambdas").glob("*.py")
-    names = _named_in(r'(?:logger\.\w+|log_receipt)\(\s*"([^"]+)"', *lambdas)
-    names |= {
+def test_operators_are_told_every_log_line() -> None:
+    """Each message that a function logs is in the tables."""
+    lambdas = (ROOT / "lambdas").rglob("*.py")
+    written = r'(?:logger\.\w+|log_receipt)\(\s*"([^"]+)"'
+    names = _named_in(written, *lambdas) | {
         "opened",
         "resumed",
         "taken up",
@@ -92,10 +100,12 @@ def test_readme_names_every_log_line() -> None:
         "slice handed over",
         "broken off",
         "lease lost",
+        "stopped early",
     }
 
-    missing = sorted(name for name in names if f"`{name}`" not in README)
+    missing = sorted(name for name in names if f"`{name}`" not in RUNNING)
 
+    assert len(names) > 20
     assert missing == []
 
 
@@ -126,9 +136,9 @@ def test_rule_in_the_documents_has_the_pauses_of_the_code() -> None:
     assert (breaker.PROBES_AT_ONCE, trouble.OWN_ONE_IN, MAX_ROUNDS) == (4, 50, 4)
 
 
-def test_readme_lists_every_setting() -> None:
+def test_deploy_lists_every_setting() -> None:
     """With the bounds that are checked, or the names that are allowed."""
-    table = README.split("## Settings\n")[1].split("\n## ")[0]
+    table = DEPLOY.split("## Settings\n")[1].split("\n## ")[0]
 
     for field in fields(DeploySettings):
         first, *others = field.name.split("_")
@@ -136,11 +146,11 @@ def test_readme_lists_every_setting() -> None:
         assert f"| `{name}` |" in table
 
 
-def test_readme_names_the_regions_of_low_quota() -> None:
+def test_deploy_names_the_regions_of_low_quota() -> None:
     """All of them, and what the default is there."""
     low = REGIONS_OF_LOW_QUOTA
 
-    assert f"{', '.join(low[:-1])} and {low[-1]}" in README
+    assert f"{', '.join(low[:-1])} and {low[-1]}" in DEPLOY
     assert len(low) == 13
 
 
@@ -148,13 +158,13 @@ def test_operations_tell_the_tables_by_their_logical_ids_and_the_keep_alive_as_i
     """What an operator types, and what an application compares with."""
     mapping, *_ = (
         json.loads(block)
-        for block in re.findall(r"```json\n(.*?)```", OPERATIONS, re.DOTALL)
+        for block in re.findall(r"```json\n(.*?)```", DEPLOY, re.DOTALL)
         if "TableName" in block
     )
     ids = (ROOT / "tests/unit/stacks/test_stack_resources.py").read_text()
 
     assert all(f'"{id_}"' in ids for id_ in mapping)
-    assert f"```json\n{json.dumps(BROADCAST)}\n```" in OPERATIONS
+    assert f"```json\n{json.dumps(BROADCAST)}\n```" in RUNNING
 
 
 def test_producers_are_a_line_of_the_context() -> None:
@@ -178,20 +188,62 @@ def test_documents_state_the_reasons_for_envelopes() -> None:
     assert missing == []
 
 
-def test_readme_states_the_limits_of_the_code() -> None:
-    """Sizes, depth, receives, hops, and how long an outage is waited for."""
-    limits = (
-        f"nested at most {MOST_LEVELS} levels deep",
-        f"of at most {MOST_BYTES // 1024**2} MiB",
-        f"at most {MAX_FRAME_BYTES // 1024} KiB of UTF-8",
-        f"after {MAX_RECEIVES} receives",
-        f"taken up {MAX_HOPS:,} times in a row",
-        f"| `outageSeconds` | {DeploySettings().outage_seconds:,} |",
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        (f"nested at most {MOST_LEVELS} levels deep", MESSAGES),
+        (f"of at most {MOST_BYTES // 1024**2} MiB", COMMAND_LINE),
+        (f"at most {MAX_FRAME_BYTES // 1024} KiB of UTF-8", MESSAGES),
+        (f"after {MAX_RECEIVES} receives", MESSAGES),
+        (f"taken up {MAX_HOPS:,} times in a row", MESSAGES),
+        (f"| `outageSeconds` | {DeploySettings().outage_seconds:,} |", DEPLOY),
+        (f"| a connection, in one invocation | {Backoff().tries} |", GLOSSARY),
+        (f"| a post | {MAX_REPEATS} |", GLOSSARY),
+        (f"| a connection, in all its invocations | {MAX_ROUNDS} |", GLOSSARY),
+        (f"| a slice | {MAX_HOPS:,} |", GLOSSARY),
+    ],
+)
+def test_limit_is_that_of_the_code(words: str, page: str) -> None:
+    """Sizes, depth, receives, the four counters, and how long an outage is waited for."""
+    assert words in page
+
+
+def test_deploy_lists_every_output() -> None:
+    """Each output of the stack has its row, and no other has one."""
+    table = DEPLOY.split("## Outputs\n")[1].split("\n## ")[0]
+    stack = (ROOT / "stacks" / "broadcast_stack.py").read_text().split("outputs = {")[1]
+
+    written = re.findall(r'"([A-Z]\w+)": \(', stack)
+
+    assert len(written) > 5
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(written)
+
+
+def test_contributors_are_told_every_verb_of_make() -> None:
+    """The table has the Makefile's verbs, and no others."""
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    verbs = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    table = re.findall(r"^\| `make ([a-z-]+)", contributing, re.MULTILINE)
+
+    assert sorted(table) == sorted(verbs)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """Each package that is pinned is in the tables, and no other is."""
+    pinned = _named_in(
+        r"(?m)^([a-z0-9-]+)(?:\[.*\])?==",
+        *ROOT.glob("requirements*.txt"),
+        *(ROOT / "bench").glob("requirements*.txt"),
     )
+    for path in (ROOT / "package.json", ROOT / "bench" / "peers" / "package.json"):
+        package = json.loads(path.read_text())
+        pinned |= {*package.get("dependencies", ()), *package.get("devDependencies", ())}
 
-    missing = [words for words in limits if words not in README]
+    rows = re.findall(r"^\| ([@a-z][^|]*) \|", DEPENDENCIES, re.MULTILINE)
+    told = {name for row in rows for name in row.split(", ")} - {"package"}
 
-    assert missing == []
+    assert told == pinned
 
 
 _WORDS = {
@@ -205,9 +257,10 @@ _WORDS = {
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 408, 410, 413, 429, 500, 503])
-def test_readme_has_the_outcome_of_each_status(status: int) -> None:
+def test_messages_have_the_outcome_of_each_status(status: int) -> None:
     """The table of outcomes says what the code makes of an answer of `@connections`."""
-    table = README.split("### Outcomes\n\n")[1].split("\n\n")[0]
+    section = MESSAGES.split("## Outcomes\n")[1]
+    table = section[section.index("\n|") + 1 :].split("\n\n")[0]
     rows = [[cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines()[2:]]
 
     named = "5xx" if status >= 500 else str(status)
@@ -234,6 +287,34 @@ def test_readme_has_the_outcome_of_each_status(status: int) -> None:
 )
 def test_limit_is_told_once(words: str) -> None:
     """What users have to know of AWS stands in one place of the documents."""
-    documents = [README, *(path.read_text() for path in (ROOT / "docs").glob("*.md"))]
+    assert sum(path.read_text().count(words) for path in PAGES) == 1
 
-    assert sum(text.count(words) for text in documents) == 1
+
+def test_each_decision_has_its_date_and_its_place_in_the_index() -> None:
+    """And one that is superseded is marked there."""
+    page = (DOCS / "contributor" / "decisions.md").read_text()
+    index, *decisions = page.split("\n## ")
+    listed = re.findall(r"^- \[(.*)\]\(#[^)]*\)( †)?$", index, re.MULTILINE)
+
+    written = [
+        (decision.split("\n")[0], " †" if "**Superseded**" in decision else "")
+        for decision in decisions
+    ]
+
+    assert all(re.match(r".*\n\n\*Decided \d{4}-\d\d-\d\d\.\*", one) for one in decisions)
+    assert sorted(listed) == sorted(written)
+
+
+def test_commands_in_documents_are_typed_as_crier() -> None:
+    """No document has a path to a Python in its commands but where it tells of other set-ups."""
+    found = {
+        str(path.relative_to(ROOT))
+        for path in PAGES
+        if re.search(r"python -m crier\b", path.read_text())
+    }
+
+    assert found <= {
+        "CHANGELOG.md",
+        "docs/contributor/decisions.md",
+        "docs/operator/set-up.md",
+    }
