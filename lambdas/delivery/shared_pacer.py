@@ -6,7 +6,8 @@ from threading import Condition
 from broadcasting.clock import Clock
 from broadcasting.pacing.allowance import Allowance
 from broadcasting.pacing.budget import Budget
-from broadcasting.pacing.pacer import Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import Pacer
 from delivery.budget_asker import BudgetAsker
 from delivery.lasting_time import LastingTime
 

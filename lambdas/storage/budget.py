@@ -12,7 +12,7 @@ from botocore.exceptions import (
 )
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant, Reservation, TatEstimate, TatUpdate
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

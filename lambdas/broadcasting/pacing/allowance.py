@@ -5,7 +5,7 @@ from collections import deque
 
 from broadcasting.pacing.budget import Ask, small_posts
 from broadcasting.pacing.held_grant import FRESH_SECONDS, NOTHING, HeldGrant
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 LEAD_SECONDS = 0.03
 """How long before the last granted post goes more are asked for."""

@@ -9,7 +9,7 @@ https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
 
 from typing import NamedTuple, Protocol
 
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 WINDOW_MS = 150.0
 """A worker reserves what the whole budget allows in this time, when nobody else is there."""

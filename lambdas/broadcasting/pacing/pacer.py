@@ -5,11 +5,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 
 import math
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.pace import Pace
 
 WINDOW_SECONDS = 0.1
 """How long answers are gathered before they are judged: longer than a post is under way."""
@@ -33,19 +31,6 @@ _SLOWEST_SHARE = 0.05
 _LASTING_WINDOWS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What one worker may post: a rate, and how many posts at once after a rest."""
-
-    posts_per_second: float
-    burst: float
-
-    def __post_init__(self) -> None:
-        """Refuse a pace that never lets a post go. Raises ValueError."""
-        if not self.posts_per_second > 0 or not self.burst >= 1:
-            raise ValueError(f"{self} posts nothing, expected posts_per_second > 0, burst >= 1")
-
-
 class Pacer:
     """Admits posts. Pure: the time, in monotonic seconds, is passed in.
 
@@ -58,7 +43,7 @@ class Pacer:
     rate uses that part of what is granted, and lets the rest be lost.
     """
 
-    def __init__(self, pace: Pace, now: float, allowance: "Allowance | None" = None) -> None:
+    def __init__(self, pace: Pace, now: float, allowance: Allowance | None = None) -> None:
         self.posts_per_second = pace.posts_per_second
         self.allowance = allowance
         self._full = pace

@@ -13,7 +13,8 @@ import pytest
 from broadcasting.clock import Clock
 from broadcasting.pacing.allowance import Allowance
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
-from broadcasting.pacing.pacer import Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import Pacer
 from delivery.budget_asker import BudgetAsker
 from delivery.lasting_time import LastingTime
 from delivery.shared_pacer import SharedPacer

@@ -6,7 +6,7 @@ from threading import Semaphore
 import pytest
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
 from testbed.model.fakes import FakeTime
 

@@ -13,7 +13,7 @@ from broadcasting.pacing.allowance import (
 )
 from broadcasting.pacing.budget import Ask
 from broadcasting.pacing.held_grant import FRESH_SECONDS
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 HEAD_START = 62

@@ -18,7 +18,7 @@ from broadcasting.pacing.budget import (
     TatUpdate,
     small_posts,
 )
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 ENOUGH = settings(max_examples=200, deadline=None)
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcasting.pacing.allowance import Allowance
-from broadcasting.pacing.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pacer
 
 ENOUGH = settings(max_examples=200, deadline=None)
 PACE = Pace(posts_per_second=1000.0, burst=50.0)
