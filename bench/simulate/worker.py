@@ -17,8 +17,9 @@ from bench.simulate.scenario import (
     Scenario,
 )
 from broadcasting.pacing.allowance import Allowance
-from broadcasting.pacing.budget import BudgetError, Reservation, TatEstimate
+from broadcasting.pacing.budget import BudgetError
 from broadcasting.pacing.pacer import Pacer
+from broadcasting.pacing.reservation import Reservation, TatEstimate
 from broadcasting.retry import Backoff
 
 _KNOWN = 4_096

@@ -18,7 +18,7 @@ from bench.simulate.row import Row
 from bench.simulate.scenario import ANSWER_SECONDS, SHOWN, Scenario, scenarios
 from bench.simulate.simulation import Simulation
 from bench.simulate.targets import judge
-from broadcasting.pacing.budget import TatUpdate
+from broadcasting.pacing.reservation import TatUpdate
 
 A_RUN = Run(
     workers=4,
@@ -60,10 +60,10 @@ def test_account_leaves_what_the_others_do_not_take() -> None:
 
 
 def test_row_counts_what_it_refuses() -> None:
-    """Both cost a request."""
+    """A write that is refused costs a request, too."""
     row = Row()
 
-    done = [row.change(TatUpdate(5.0, 0.0, 9.0, is_rested=rested)) for rested in (False, True)]
+    done = [row.change(TatUpdate(5.0, 0.0, 9.0, is_reset=is_reset)) for is_reset in (False, True)]
 
     assert done == [False, True]
     assert (row.tat_ms, row.requests, row.refused) == (5.0, 2, 1)
