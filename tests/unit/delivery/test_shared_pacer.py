@@ -175,15 +175,17 @@ def test_pacer_without_a_budget_limits_and_slows_down() -> None:
     """It has only its own pace, which posts wait for, and the share of 429."""
     time = FakeTime()
     pacer = make_pacer(PACE, time.clock, None, _fail)
+    admitted = []
     for _ in range(10):
-        pacer.admit(4_000)
         time.run(0.1)
-    full_wait = pacer.wait_seconds()
+        admitted.append(pacer.admit(4_000))
     pacer.observe(200, 100)
-    pacer.admit(4_000)
+    time.run(0.1)
+    admitted.append(pacer.admit(4_000))
 
     assert pacer.is_limiting
-    assert full_wait < pacer.wait_seconds()
+    assert admitted[-2:] == [800, 400]
+    assert 0.0 < pacer.wait_seconds() <= 0.005
 
 
 def _fail(error: Exception) -> None:
