@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import product
 
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 WORKERS = (1, 4, 16, 64)
 QUOTAS = (2_500, 10_000, 100_000)

@@ -17,8 +17,10 @@ from bench.simulate.scenario import (
     Scenario,
 )
 from broadcasting.pacing.allowance import Allowance
-from broadcasting.pacing.budget import BudgetError, Reservation, TatEstimate
+from broadcasting.pacing.budget import BudgetError
 from broadcasting.pacing.pacer import Pacer
+from broadcasting.pacing.reservation import Reservation, TatEstimate
+from broadcasting.pacing.unlimited import UNLIMITED
 from broadcasting.retry import Backoff
 
 _KNOWN = 4_096
@@ -73,7 +75,7 @@ class Worker:
         self._turned_at = 0.0
         self._next_at = math.inf
         self._allowance = Allowance(scenario.pace) if scenario.is_shared else None
-        self._pacer = Pacer(scenario.pace, 0.0, self._allowance)
+        self._pacer = Pacer(scenario.pace, 0.0, self._allowance or UNLIMITED)
 
     def begin(self, now: float) -> None:
         """Start posting."""

@@ -10,7 +10,7 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Settlement
 from broadcasting.pacing.budget import Budget
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from delivery.fan_out import Watch
 from delivery.feeder import Feeder

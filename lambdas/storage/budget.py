@@ -11,8 +11,9 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from broadcasting.pacing.budget import Ask, BudgetError, Grant, Reservation, TatEstimate, TatUpdate
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.budget import Ask, BudgetError, Grant
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.reservation import Reservation, TatEstimate, TatUpdate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,7 +23,7 @@ _CUT = (ConnectionClosedError, EndpointConnectionError, SSLError)
 """What botocore raises when a connection is dead, or cannot be opened; a time-out is neither."""
 
 _CONFLICT = "ConditionalCheckFailedException"
-_RESTED = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
+_NEEDS_RESET = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
 _QUEUED = "tat BETWEEN :low AND :high"
 
 
@@ -75,8 +76,8 @@ class PostBudget:
         answer = self._client.update_item(
             TableName=self._name,
             Key=KEY,
-            UpdateExpression=f"SET tat = {':value' if write.is_rested else 'tat + :value'}",
-            ConditionExpression=_RESTED if write.is_rested else _QUEUED,
+            UpdateExpression=f"SET tat = {':value' if write.is_reset else 'tat + :value'}",
+            ConditionExpression=_NEEDS_RESET if write.is_reset else _QUEUED,
             ExpressionAttributeValues={
                 ":value": _number(write.value_ms),
                 ":low": _number(write.low_ms),

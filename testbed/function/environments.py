@@ -5,19 +5,35 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import boto3
 
 from crier.paths import LAMBDAS
-from testbed.function.clocks import Clock
+from testbed.function.clocks import Clock, Time
 from testbed.function.context import Context
-from testbed.wire_faults import WireFaults
+from testbed.function.event_source import EventSource
+from testbed.function.observed import Wire
+from testbed.wire_faults import WireFault, WireFaults
 
-if TYPE_CHECKING:
-    from testbed.function.app import App
+
+class Host(Protocol):
+    """What environments share: the app of a test, as they see it."""
+
+    time: Time
+    source: EventSource
+    wire: Wire
+    faults: list[WireFault]
+    resources: ExitStack
+    remaining_ms: int
+    invocations: int
+    crashes: int
+
+    def may_happen(self, fault: WireFault) -> bool:
+        """Count a fault, in any environment."""
+        ...
 
 
 class Crash(BaseException):
@@ -32,7 +48,7 @@ def crash() -> None:
 class Function:
     """One environment of the broadcast function."""
 
-    def __init__(self, app: "App", *, skew_seconds: float = 0.0, seed: int = 1) -> None:
+    def __init__(self, app: Host, *, skew_seconds: float = 0.0, seed: int = 1) -> None:
         self.app = app
         self.skew_seconds = skew_seconds
         self.faults = _faults(app, seed)
@@ -63,7 +79,7 @@ class Function:
 class ConnectFunctions:
     """An environment of the connect and one of the disconnect function."""
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: Host) -> None:
         wiring = app.resources.enter_context(_load("wiring"))
         wiring.__dict__["boto3"] = _Boto3(_faults(app, 1), app)
         self._handlers = {}
@@ -90,7 +106,7 @@ class ConnectFunctions:
 class _Boto3:
     """What one environment knows as the module `boto3`."""
 
-    def __init__(self, faults: WireFaults, app: "App") -> None:
+    def __init__(self, faults: WireFaults, app: Host) -> None:
         class Session(boto3.Session):
             def client(self, *arguments: Any, **options: Any) -> Any:
                 made = super().client(*arguments, **options)
@@ -114,7 +130,7 @@ class _Boto3:
         self.client = Session().client
 
 
-def _faults(app: "App", seed: int) -> WireFaults:
+def _faults(app: Host, seed: int) -> WireFaults:
     return WireFaults(lambda: app.faults, seed=seed, crash=crash, may_happen=app.may_happen)
 
 

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Self
 
 from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour_script import BehaviourScript
 from testbed.stand_in.certificate import ServerCertificate
 from testbed.stand_in.http_connection import HttpConnection
 from testbed.stand_in.post_handler import PostHandler
@@ -62,7 +63,7 @@ class StandIn:
     def of(cls, behaviour: Behaviour, *, tls: ServerCertificate | None) -> Self:
         """Return a stand-in that behaves."""
         return cls(
-            behaviour.script(),
+            BehaviourScript(behaviour),
             tls=tls,
             close_after_answers=behaviour.close_after_answers,
             verifier=_verifier_of(behaviour),
@@ -71,7 +72,7 @@ class StandIn:
     def behave(self, behaviour: Behaviour) -> None:
         """Behave differently from the next post on; the counts begin anew."""
         self._server_context.post_handler = PostHandler(
-            behaviour.script(),
+            BehaviourScript(behaviour),
             close_after_answers=behaviour.close_after_answers,
             verifier=_verifier_of(behaviour),
             cpu_seconds=self._server_context.post_handler.tally.cpu_seconds,

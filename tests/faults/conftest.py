@@ -20,6 +20,7 @@ from testbed.function.hostile import Hostile, Outage
 from testbed.function.names import Names
 from testbed.function.proxy import Proxy
 from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour_script import BehaviourScript
 from testbed.stand_in.reaction import Script
 from testbed.stand_in.server import StandIn
 from testbed.wire_faults import STARTUP, FaultFile
@@ -136,7 +137,7 @@ def stand_in(post_to: Callable[[str], None]) -> Iterator[Behave]:
     with ExitStack() as stack:
 
         def behave(behaviour: Behaviour | Script) -> StandIn:
-            script = behaviour.script() if isinstance(behaviour, Behaviour) else behaviour
+            script = BehaviourScript(behaviour) if isinstance(behaviour, Behaviour) else behaviour
             one = stack.enter_context(StandIn(script, tls=None))
             post_to(one.url)
             return one

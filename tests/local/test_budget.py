@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from crier.deployed.deployment import Deployment
 from storage.budget import KEY, PostBudget
 

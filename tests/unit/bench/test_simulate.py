@@ -19,7 +19,7 @@ from bench.simulate.simulation import Simulation
 from bench.simulate.table import show_runs
 from bench.simulate.targets import judge
 from bench.simulate.verb import ASSUMPTIONS, run_all, run_one
-from broadcasting.pacing.budget import TatUpdate
+from broadcasting.pacing.reservation import TatUpdate
 
 A_RUN = Run(
     workers=4,
@@ -61,10 +61,10 @@ def test_quota_leaves_what_the_others_do_not_take() -> None:
 
 
 def test_row_counts_what_it_refuses() -> None:
-    """Both cost a request."""
+    """A write that is refused costs a request, too."""
     row = Row()
 
-    done = [row.change(TatUpdate(5.0, 0.0, 9.0, is_rested=rested)) for rested in (False, True)]
+    done = [row.change(TatUpdate(5.0, 0.0, 9.0, is_reset=is_reset)) for is_reset in (False, True)]
 
     assert done == [False, True]
     assert (row.tat_ms, row.requests, row.refused) == (5.0, 2, 1)

@@ -11,7 +11,7 @@ import pytest
 from broadcasting.audience import Connection
 from broadcasting.breaker import PROBES_AT_ONCE, REFUSALS_IN_A_ROW, WINDOW_POSTS, Breaker
 from broadcasting.outcome import Verdict
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.answers import Batch

@@ -18,7 +18,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
-from broadcasting.pacing.pacer import Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import Pacer
 from broadcasting.retry import Backoff
 from delivery.fan_out import ForbiddenError, Watch
 from delivery.http.endpoint import parse_endpoint

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 
 import wiring
 from broadcasting.pacing.budget import Ask, BudgetError
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
 from storage.budget import PostBudget
 from storage.idle_connections import close_when_idle
