@@ -10,7 +10,7 @@ _metrics = Metrics(namespace="Crier")
 
 
 def publish_lease(*, is_opened: bool, is_resumed: bool) -> None:
-    """Count a broadcast that is opened, or a slice that somebody has begun before."""
+    """Count a broadcast that is opened, or a slice that an earlier invocation has begun."""
     for name, count in {"Opened": is_opened, "SlicesResumed": is_resumed}.items():
         _metrics.add_metric(name=name, unit=MetricUnit.Count, value=int(count))
     _metrics.flush_metrics()
@@ -19,7 +19,7 @@ def publish_lease(*, is_opened: bool, is_resumed: bool) -> None:
 def publish_report(report: InvocationReport) -> None:
     """Write the counts of one invocation; they add up over the invocations of a broadcast.
 
-    `RoundsLost` counts the rounds in which everyone was refused, throttled or not answered.
+    `RoundsLost` counts the rounds in which all posts were refused, throttled or not answered.
     """
     counts, summary = report.counts, report.summary
     figures = {

@@ -81,7 +81,7 @@ class BroadcastSettings:
 
 
 class _Reader:
-    """Reads settings one by one and remembers what is wrong, to say it all in the end."""
+    """Reads settings one by one, and collects what is wrong with them for one error."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment

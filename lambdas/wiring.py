@@ -1,6 +1,7 @@
-"""Where the floors meet: builds what a handler needs on its first call.
+"""Where the floors meet: builds what a handler needs, on its first call.
 
-In Lambda that call is made while the handler's module is loaded: see `build_in_lambda`.
+In Lambda that call is made while the handler's module is loaded: see `build_in_lambda`. Tests and
+benchmarks call `build_broadcast` with a session and a clock of their own.
 """
 
 import gc
@@ -15,7 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.pacing.pace import Pace
 from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
@@ -46,9 +47,11 @@ _QUEUE_CONFIG = Config(
 )
 """Short: a hand-over must end before the invocation does."""
 
-
 _BUDGET_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
 """Shorter still: posts wait for it. PostBudget itself makes a second attempt."""
+
+
+SYSTEM_CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 
 
 class BroadcastWiring(NamedTuple):
@@ -66,35 +69,52 @@ class BroadcastWiring(NamedTuple):
 def connections_table() -> ConnectionsTable:
     """Return the table that connect and disconnect write to. Raises SettingsError."""
     settings = ConnectionSettings.read(os.environ)
-    client = boto3.client("dynamodb", config=_STORAGE_CONFIG)
-    close_when_idle(client, _epoch_ms)
-    return ConnectionsTable(client, settings.connections_table)
+    return build_connections_table(settings, boto3.Session(), SYSTEM_CLOCK)
 
 
 @cache
 def broadcast_wiring() -> BroadcastWiring:
     """Return what the broadcast function works with. Raises SettingsError."""
     settings = BroadcastSettings.read(os.environ)
-    clock = Clock(time.monotonic, _epoch_ms, random.random)
-    session = boto3.Session()
+    wired = build_broadcast(settings, boto3.Session(), SYSTEM_CLOCK)
+    gc.freeze()  # else each full collection walks over botocore's models, for some 60 ms
+    return wired
+
+
+def build_connections_table(
+    settings: ConnectionSettings, session: boto3.Session, clock: Clock
+) -> ConnectionsTable:
+    """Build the table that connect and disconnect write to."""
+    client = session.client("dynamodb", config=_STORAGE_CONFIG)
+    close_when_idle(client, clock)
+    return ConnectionsTable(client, settings.connections_table)
+
+
+def build_broadcast(
+    settings: BroadcastSettings,
+    session: boto3.Session,
+    clock: Clock,
+    *,
+    jitter: Jitter = random.random,
+) -> BroadcastWiring:
+    """Build what the broadcast function works with; all its clients are the session's."""
     sqs = session.client("sqs", config=_QUEUE_CONFIG)
     dynamodb = session.client("dynamodb", config=_STORAGE_CONFIG)
     read_queries_plainly(dynamodb)
     for client in (sqs, dynamodb):
-        close_when_idle(client, clock.epoch_ms)
-    ledger = Ledger(
-        LedgerTable(dynamodb, settings.broadcasts_table, epoch_ms=clock.epoch_ms),
-        clock=clock,
-    )
+        close_when_idle(client, clock)
+    table = LedgerTable(dynamodb, settings.broadcasts_table, clock=clock)
+    ledger = Ledger(table, clock=clock, jitter=jitter)
     worker = Worker(
         table=ConnectionsTable(dynamodb, settings.connections_table),
-        fan_out=_fan_out(settings, session, clock),
+        fan_out=_build_fan_out(settings, session, clock, jitter),
         ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),
         clock=clock,
+        jitter=jitter,
         outage_seconds=settings.outage_seconds,
     )
-    wired = BroadcastWiring(
+    return BroadcastWiring(
         settings,
         clock,
         ledger,
@@ -102,8 +122,6 @@ def broadcast_wiring() -> BroadcastWiring:
         DeadLetters(sqs, settings.dead_letter_queue_url),
         DeadLetters(sqs, settings.slice_dead_letter_queue_url),
     )
-    gc.freeze()  # else each full collection walks over botocore's models, for some 60 ms
-    return wired
 
 
 def build_in_lambda(build: Callable[[], object]) -> None:
@@ -121,26 +139,25 @@ def build_in_lambda(build: Callable[[], object]) -> None:
         logger.exception("not wired yet")
 
 
-def _fan_out(settings: BroadcastSettings, session: boto3.Session, clock: Clock) -> SelectorFanOut:
+def _build_fan_out(
+    settings: BroadcastSettings, session: boto3.Session, clock: Clock, jitter: Jitter
+) -> SelectorFanOut:
     pace = Pace(settings.posts_per_second, settings.post_burst)
     dynamodb = session.client("dynamodb", config=_BUDGET_CONFIG)
-    close_when_idle(dynamodb, clock.epoch_ms)
+    close_when_idle(dynamodb, clock)
     return SelectorFanOut(
         parse_endpoint(settings.callback_url),
         region=session.region_name,
         credentials=partial(_credentials, session),
         tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
         pace=pace,
-        budget=PostBudget(dynamodb, settings.broadcasts_table, pace=pace, epoch_ms=clock.epoch_ms),
+        budget=PostBudget(dynamodb, settings.broadcasts_table, pace=pace, clock=clock),
         workers=settings.maximum_concurrency,
         warn=lambda error: logger.warning("posting at a local pace", reason=str(error)),
         clock=clock,
+        jitter=jitter,
         in_flight=settings.posts_in_flight,
     )
-
-
-def _epoch_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _credentials(session: boto3.Session) -> Credentials | None:

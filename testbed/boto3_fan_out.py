@@ -18,7 +18,7 @@ from botocore.exceptions import (
 )
 
 from broadcasting.audience import Connection
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
 from delivery.answers import Batch
@@ -49,11 +49,13 @@ class Boto3FanOut:
         *,
         workers: int,
         clock: Clock,
+        jitter: Jitter,
         backoff: Backoff | None = None,
     ) -> None:
         self._client = client
         self._workers = workers
         self._clock = clock
+        self._jitter = jitter
         self._backoff = backoff or Backoff()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="post")
 
@@ -65,7 +67,7 @@ class Boto3FanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Iterable[Connection],
         deadline: float,
         *,
         watch: Watch | None = None,
@@ -73,11 +75,12 @@ class Boto3FanOut:
         """Post a frame to connections: see `FanOut`."""
         watch = watch or Watch()
         run = _Run(
-            iter(connections),
+            iter(audience),
             deadline=deadline,
             watch=watch,
             workers=self._workers,
             clock=self._clock,
+            jitter=self._jitter,
             backoff=self._backoff,
         )
         data = frame.encode()
@@ -126,6 +129,7 @@ class _Run:
         watch: Watch,
         workers: int,
         clock: Clock,
+        jitter: Jitter,
         backoff: Backoff,
     ) -> None:
         self.answers: queue.SimpleQueue[tuple[Post, Verdict, str]] = queue.SimpleQueue()
@@ -138,6 +142,7 @@ class _Run:
         self._taken = self._ended = 0
         self._workers = workers
         self._clock = clock
+        self._jitter = jitter
         self._backoff = backoff
         self._under_way: set[Post] = set()
         self._waiting: list[tuple[float, int, Post]] = []
@@ -195,7 +200,7 @@ class _Run:
         left = math.inf if self._fresh is not _NOTHING_LEFT else self._taken - self._ended
         self._watch.breaker.observe(batch.observed(), left=left, now=now)
         if outcome is None:
-            self._wait(post, self._backoff.seconds(post.tries, self._clock.jitter()))
+            self._wait(post, self._backoff.seconds(post.tries, self._jitter()))
         return outcome
 
     def _may_start(self) -> bool:

@@ -52,7 +52,7 @@ class _Timed:
 
     def _wired(self) -> Function:
         function = Function(self.bench.app)
-        function._broadcast.broadcast_wiring()  # noqa: SLF001 - as Lambda does before an event
+        assert function.wired  # built now, as Lambda does before an event
         return function
 
     def _wall(self, function: Function) -> float:

@@ -1,9 +1,7 @@
 """What ledger, lease and checkpoints add to the time in which 3,000 connections settle."""
 
 import time
-from importlib import import_module
 from statistics import median
-from typing import Any
 
 from bench.scale.function_harness import POST_BURST, POSTS_PER_SECOND, FunctionHarness
 from broadcasting.backlog import ALL_SHARDS
@@ -35,14 +33,13 @@ def added_seconds(harness: FunctionHarness) -> tuple[float, float]:
 
 
 def _post_alone(harness: FunctionHarness) -> float:
-    """Read and post with the function's own parts, without a ledger; return the seconds."""
-    wired: Any = import_module("wiring").broadcast_wiring()
-    worker = wired.worker
+    """Read and post with the function's own parts; keep no account, not of connections either."""
+    worker = harness.wired.worker
     began = time.monotonic()
     deadline = began + _LIMIT_SECONDS
     reader = AudienceReader(worker.table, ALL_SHARDS.shards, clock=worker.clock, deadline=deadline)
     audience = SliceProgress(SliceRow("none", ROOT, ALL_SHARDS), reader)
     settled = sum(1 for _ in worker.fan_out.deliver(harness.frame, audience, deadline))
-    reader.close()
+    audience.close()
     assert settled == CONNECTIONS, settled
     return time.monotonic() - began

@@ -1,5 +1,6 @@
 """The broadcast function in this process, fed from real queues, until a broadcast has settled."""
 
+import gc
 import json
 import logging
 import math
@@ -7,7 +8,6 @@ import os
 import sys
 import time
 from contextlib import redirect_stdout
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,15 @@ from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
 from crier.deployed.account import Account
 from crier.deployed.accounts import Accounts
+from handlers.broadcast import serve
+from handlers.events import records_of
+from log import logger
+from settings import BroadcastSettings
 from testbed.function.clocks import Time
-from testbed.function.context import Context
 from testbed.function.event_source import EventSource, make_queue
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import LEDGER_TABLE, function_environment
+from wiring import SYSTEM_CLOCK, build_broadcast
 
 MEMORY_GB = 1_769 / 1024
 """The function's memory, as it is deployed by default."""
@@ -43,8 +47,7 @@ _QUEUE_REQUESTS_PER_MESSAGE = 3
 class FunctionHarness:
     """Takes broadcasts from a queue, as the event source does, and gives them to the function.
 
-    The environment must be set for the local AWS, and its tables be there. Not to be undone: the
-    function is imported with clients that are watched, once for the whole process.
+    The environment must be set for the local AWS, and its tables be there. Its clients are watched.
     """
 
     frame = '{"id":"scale-1000000","seq":1,"channel":"*","message":"Hear ye, hear ye!","sentAt":0}'
@@ -68,9 +71,10 @@ class FunctionHarness:
         os.environ.update(environment, AWS_CA_BUNDLE=str(stand_in.ca_path))
         self.meter = RequestMeter()
         self._rows: GeneratedRows | None = None
-        boto3.Session = self._session()  # type: ignore[misc]
-        self._handler: Any = import_module("handlers.broadcast").handler
-        shown = import_module("log").logger.registered_handler
+        settings = BroadcastSettings.read(os.environ)
+        self.wired = build_broadcast(settings, self._session(), SYSTEM_CLOCK)
+        gc.freeze()  # as `broadcast_wiring` does
+        shown: Any = logger.registered_handler
         shown.setLevel(logging.ERROR)  # receipts are logged at every level
         shown.setStream(sys.stderr)
 
@@ -100,7 +104,7 @@ class FunctionHarness:
     def _invoke(self, event: dict[str, Any]) -> int:
         began = time.monotonic()
         with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):  # its metrics
-            answer = self._handler(event, Context.lasting(TIMEOUT_SECONDS))
+            answer = serve(records_of(event), self.wired, int(TIMEOUT_SECONDS * 1000))
         billed_ms = math.ceil((time.monotonic() - began) * 1000)
         if answer["batchItemFailures"]:
             raise BenchError("the function gave its message back; its log is above")
@@ -121,7 +125,7 @@ class FunctionHarness:
             cleanup_write_units=meter.cleanup_write_units,
         )
 
-    def _session(self) -> type[boto3.Session]:
+    def _session(self) -> boto3.Session:
         harness = self
 
         class Watched(boto3.Session):
@@ -132,7 +136,7 @@ class FunctionHarness:
                     made.meta.events.register("before-call.dynamodb.Query", harness.answer)
                 return made
 
-        return Watched
+        return Watched()
 
     def answer(self, **event: Any) -> Any:
         """Answer a query from the simulated rows, if there are any; a hook of botocore's."""

@@ -24,7 +24,7 @@ from broadcasting.pacing.unlimited import UNLIMITED
 from broadcasting.retry import Backoff
 
 _KNOWN = 4_096
-"""How many connections a worker has read ahead: see `FRESH` in delivery."""
+"""How many connections a worker has read ahead: see `TAKEN_AHEAD` in delivery."""
 
 _RETRY_GROUP = 16
 _BACKOFF = Backoff()

@@ -16,6 +16,7 @@ from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import THREADS, SelectorFanOut
 from delivery.signing import Credentials
+from testbed.audience import KnownAudience
 
 UNPACED = Pace(1e9, 1e9)
 _LIMIT_SECONDS = 300
@@ -44,7 +45,8 @@ def make_fan_out(job: Job) -> SelectorFanOut:
         credentials=lambda: credentials,
         tls=tls_context(job.ca),
         pace=pace,
-        clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random),
+        clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep),
+        jitter=random.random,
         threads=job.threads or THREADS,
         in_flight=job.in_flight,
     )
@@ -52,7 +54,7 @@ def make_fan_out(job: Job) -> SelectorFanOut:
 
 def _post(fan_out: SelectorFanOut, job: Job, audience: Iterable[str]) -> Iterable[Settlement]:
     connections = (Connection(connection_id, 1) for connection_id in audience)
-    return fan_out.deliver(job.frame, connections, time.monotonic() + _LIMIT_SECONDS)
+    return fan_out.deliver(job.frame, KnownAudience(connections), time.monotonic() + _LIMIT_SECONDS)
 
 
 def _end_of(settlement: Settlement) -> End:

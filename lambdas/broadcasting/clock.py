@@ -1,16 +1,20 @@
-"""The clock as a port: the rules take the time as an argument, those who act read it here."""
+"""Time and chance as ports: the rules take both as arguments, code that acts reads them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
 class Clock(NamedTuple):
-    """Where the time comes from, and chance.
+    """Reads the time, and lets it pass.
 
-    `monotonic` is in seconds, `epoch_ms` in milliseconds since 1970, `jitter` is uniform in
-    [0, 1).
+    `monotonic` is in seconds, `epoch_ms` in milliseconds since 1970; `sleep` takes seconds. These
+    are functions and no methods: the posting threads then call `time.monotonic` itself.
     """
 
     monotonic: Callable[[], float]
     epoch_ms: Callable[[], int]
-    jitter: Callable[[], float]
+    sleep: Callable[[float], object]
+
+
+Jitter = Callable[[], float]
+"""Chance: returns a number in [0, 1), each one as likely as any other."""

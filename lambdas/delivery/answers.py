@@ -1,4 +1,4 @@
-"""Counts what posts come to, for the circuit breaker: a batch at a time."""
+"""Counts for the circuit breaker what became of posts, a batch at a time."""
 
 from broadcasting.breaker import Observed
 from broadcasting.outcome import Verdict
@@ -7,7 +7,7 @@ from delivery.post import Post
 
 
 class Batch:
-    """The answers that have come in one turn."""
+    """What became of the posts that have ended in one turn of a post loop."""
 
     __slots__ = (
         "answered",
@@ -29,7 +29,7 @@ class Batch:
         self.reason = ""
 
     def add(self, post: Post, verdict: Verdict, reason: str) -> None:
-        """Count the answer of a post, after the post has taken it."""
+        """Count what became of a post, after `Post.judge`."""
         if verdict is Verdict.FORBIDDEN:
             self.forbidden += 1
             self.refused_anew += post.refusals == 1
@@ -60,7 +60,7 @@ class Batch:
         self.reason = reason
 
     def observed(self) -> Observed:
-        """Return what came."""
+        """Return the sums, as the breaker takes them."""
         return Observed(
             Answers(self.answered, self.forbidden, self.throttled, self.lost),
             self.refused_anew,

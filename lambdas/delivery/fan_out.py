@@ -1,7 +1,7 @@
-"""The port that every way of posting implements, and what a caller watches it with."""
+"""The port that every way of posting implements: what it takes, and how a caller watches it."""
 
 import math
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,10 +10,15 @@ from broadcasting.breaker import Breaker
 from broadcasting.outcome import Settlement
 
 LAST_ANSWERS_SECONDS = 1.0
-"""How long before the deadline the last post is sent, so that its answer still comes in."""
+"""The last post leaves this long before the deadline, so that its answer still comes in; where
+there is little time, the last quarter of it is kept for the answers."""
+
+LONGEST_ANSWER_SECONDS = 6.0
+"""No answer takes longer than this. A caller that stops the posts at a time of its own sets the
+deadline this long after it, if it wants all answers."""
 
 TICK_SECONDS = 0.1
-"""How often `Watch.tick` is called at least."""
+"""While there is nothing to yield, `Watch.tick` is called this often."""
 
 
 class ForbiddenError(Exception):
@@ -32,9 +37,9 @@ def _nothing() -> None:
 class Watch:
     """How a caller watches over one call of `deliver`. Times are monotonic seconds.
 
-    `breaker` hears what posts come to, and stops them when that is everyone's trouble. No post is
-    started from `pause_at` on until the caller, and it alone, moves that; none at all from
-    `stop_at` on, though answers are waited for until the deadline. `tick` is called in the
+    `breaker` is told what the posts come to, and stops them when the trouble is everyone's. From
+    `pause_at` on no post is started until the caller has moved that time; from `stop_at` on none
+    is started at all, though answers are waited for until the deadline. `tick` is called in the
     caller's thread every 0.1 s while there is nothing to yield.
     """
 
@@ -42,6 +47,18 @@ class Watch:
     pause_at: float = math.inf
     stop_at: float = math.inf
     tick: Callable[[], None] = _nothing
+
+
+class Audience(Iterator[Connection], Protocol):
+    """The connections that a frame is for, one after the other."""
+
+    @property
+    def to_come(self) -> int:
+        """About how many connections are still to be taken. Any thread may ask.
+
+        As many posts are asked for of a shared pace in one go.
+        """
+        ...
 
 
 class FanOut(Protocol):
@@ -55,16 +72,16 @@ class FanOut(Protocol):
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Audience,
         deadline: float,
         *,
         watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
         """Yield exactly one settlement for each connection taken, in the order they end.
 
-        Connections are taken lazily, none after `deadline` (on the port's monotonic clock, in
-        seconds) or once the breaker is open; those that have not ended by then are yielded as
-        PENDING. Raises, after the last settlement, whatever `connections` raises. A
-        `__length_hint__` of `connections` lets as much be asked for of a shared pace in one go.
+        Connections are taken lazily, none after `deadline` (monotonic seconds of the port's clock)
+        or once the breaker is open. The last post leaves LAST_ANSWERS_SECONDS before the deadline;
+        a connection that has not ended by the deadline is yielded as PENDING. Raises, after the
+        last settlement, whatever the audience raises.
         """
         ...

@@ -1,80 +1,88 @@
-"""Feeds a session from its audience, and gathers what its threads have settled."""
+"""Feeds a session from its audience, and gathers what its threads return."""
 
-import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from broadcasting.audience import Connection
+from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
-from delivery.fan_out import TICK_SECONDS
-from delivery.post import Post
+from delivery.fan_out import Audience
+from delivery.gate import PostGate
 from delivery.post_loop import PostLoop
 from delivery.session import DeliverySession
 
 _FEWEST_TAKEN = 512
-"""How many are taken at least before those who have ended are passed on: more than have ended
-meanwhile. A slower audience must not let them pile up until it is at its end."""
+"""At least this many connections are taken before results are passed on: more than end in that
+time. With a slower audience results must not pile up until the audience is at its end."""
 
 
 class Feeder:
-    """Takes connections from the audience as they are needed, and gathers how they end."""
+    """Takes connections from the audience as they are needed; runs in the caller's thread."""
 
     def __init__(
         self,
         session: DeliverySession,
-        loops: list[PostLoop],
-        audience: Iterator[Connection],
-        most_fresh: int,
+        gate: PostGate,
+        loops: Sequence[PostLoop],
+        audience: Audience,
+        *,
+        most_waiting: int,
+        clock: Clock,
     ) -> None:
         self._session = session
+        self._gate = gate
         self._loops = loops
         self._audience = audience
-        self._most_fresh = most_fresh
+        self._most_waiting = most_waiting
+        self._clock = clock
+        self._taken = 0
         self.error: Exception | None = None
         """What the audience raised, if it did."""
 
     def gather(self) -> Iterator[Settlement]:
-        """Yield every connection's end, those that were not posted to as left."""
-        running = len(self._loops)
-        while running:
+        """Yield how each connection has ended; those that no thread has taken are pending."""
+        while not self._session.is_over:
             self._feed()
-            try:
-                batch = self._session.settled.get(timeout=TICK_SECONDS)
-            except queue.Empty:
-                self._session.tick()
-                continue
-            if batch is None:
-                running -= 1
-            else:
-                yield from batch
-        for post in self._session.fresh:
-            post.reason = post.reason or self._session.breaker.reason
+            yield from self._session.wait_for_results()
+        for post in self._session.take_rest():
+            post.reason = post.reason or self._gate.reason
             yield post.settle(Outcome.PENDING)
 
+    def demand(self) -> int:
+        """Return how many posts to ask for of the pace. Any thread may ask."""
+        due = sum(loop.retries_due for loop in self._loops)
+        waiting = self._session.waiting + self._audience.to_come + due
+        return self._gate.wants(waiting, self._clock.monotonic())
+
     def _feed(self) -> None:
-        session, taken = self._session, 0
-        session.wants_more = False
-        while not self._has_enough(taken):
+        session, before = self._session, self._taken
+        session.begin_to_feed()
+        while not self._has_enough(self._taken - before):
             self._take()
-            taken += 1
             for loop in self._loops:
                 if loop.wants_posts or session.is_fed:
                     loop.wake()
 
     def _has_enough(self, taken: int) -> bool:
-        """Tell whether it is time to pass on who has ended."""
+        """Tell whether it is time to pass on results."""
         session = self._session
-        if session.is_fed or len(session.fresh) >= self._most_fresh:
+        if session.is_fed or session.waiting >= self._most_waiting:
             return True
-        if session.is_stopped(session.clock.monotonic()):
+        if self._gate.is_shut(self._clock.monotonic()):
             return True
-        return taken >= _FEWEST_TAKEN and not session.settled.empty()
+        return taken >= _FEWEST_TAKEN and session.has_results
 
     def _take(self) -> None:
+        """Add the next connection; one that is not there, or cannot be read, is the last."""
         try:
-            self._session.fresh.append(Post(next(self._audience)))
-            self._session.taken += 1
+            connection = next(self._audience)
         except StopIteration:
-            self._session.is_fed = True
+            self._end()
         except Exception as error:  # noqa: BLE001 - raised when those taken have ended
             self.error = error
-            self._session.is_fed = True
+            self._end()
+        else:
+            self._taken += 1
+            self._session.add(connection)
+
+    def _end(self) -> None:
+        self._gate.expect(self._taken)
+        self._session.end_audience()

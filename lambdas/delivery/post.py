@@ -17,11 +17,11 @@ NOT_ANSWERED = "no answer before the time was up"
 
 @dataclass(slots=True, eq=False)
 class Post:
-    """What has happened to one connection so far.
+    """What has happened to one connection in this call so far.
 
     `repeats` counts how often it was posted again because an idle HTTP connection had been closed,
-    `refusals` its 403 answers, `losses` its lost ones. `is_probe` is whether the post under way was
-    let go as a probe.
+    `refusals` its 403 answers, `losses` the posts without an answer. `is_probe` is whether the post
+    under way is one of the breaker's probes.
     """
 
     connection: Connection
@@ -35,7 +35,7 @@ class Post:
     is_probe: bool = False
 
     def settle(self, outcome: Outcome) -> Settlement:
-        """Return the end of it."""
+        """Return how it has ended."""
         return Settlement(
             self.connection, outcome, self.tries, self.throttles, self.reason, self.verdict
         )
@@ -46,7 +46,7 @@ class Post:
             self.reason, self.verdict = NOT_ANSWERED, Verdict.LOST
 
     def judge(self, verdict: Verdict, reason: str, backoff: Backoff) -> Outcome | None:
-        """Take one answer; return the outcome, or None when it is to be tried again."""
+        """Take a verdict; return the outcome, or None when the connection is to be tried again."""
         self.reason, self.verdict = reason, verdict
         self.throttles += verdict is Verdict.THROTTLED
         self.refusals += verdict is Verdict.FORBIDDEN

@@ -1,33 +1,35 @@
 """The fast way of posting: a few threads, each driving many keep-alive connections at once."""
 
 import ssl
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from operator import length_hint
 from threading import Lock
 
-from broadcasting.audience import Connection
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.outcome import Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
-from delivery.fan_out import Watch
+from delivery.fan_out import Audience, Watch
 from delivery.feeder import Feeder
+from delivery.gate import PostGate
 from delivery.http.connector import Connector
 from delivery.http.endpoint import Endpoint
 from delivery.http.pool import HttpPool, Timeouts
+from delivery.judge import Judge
+from delivery.post import Post
 from delivery.post_loop import PostLoop
+from delivery.retry_queue import RetryQueue
 from delivery.session import DeliverySession
 from delivery.shared_pacer import make_pacer
-from delivery.signing import Credentials, Signer
+from delivery.signing import Credentials, FrameSigner, Signer
 
 THREADS = 2
 IN_FLIGHT = 512
 """The best shape that was measured: see docs/contributor/delivery.md."""
 
-FRESH = 1_024
-"""How many connections are taken ahead of need: memory stays flat whatever the audience's size."""
+TAKEN_AHEAD = 1_024
+"""This many connections are taken ahead of need: memory stays flat whatever the audience's size."""
 
 
 class SelectorFanOut:
@@ -46,6 +48,7 @@ class SelectorFanOut:
         tls: ssl.SSLContext | None,
         pace: Pace,
         clock: Clock,
+        jitter: Jitter,
         threads: int = THREADS,
         in_flight: int = IN_FLIGHT,
         backoff: Backoff | None = None,
@@ -55,6 +58,7 @@ class SelectorFanOut:
         warn: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._jitter = jitter
         self._in_flight = in_flight
         self._backoff = backoff or Backoff()
         self._timeouts = timeouts or Timeouts()
@@ -62,7 +66,7 @@ class SelectorFanOut:
         self._pacer = make_pacer(pace, clock, budget, warn, workers=workers)
         self._connector = Connector(endpoint, tls, clock)
         self._pools = [
-            HttpPool(
+            HttpPool[Post](
                 self._connector,
                 size=size,
                 timeouts=self._timeouts,
@@ -81,12 +85,12 @@ class SelectorFanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Audience,
         deadline: float,
         *,
         watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
-        """Post a frame to connections: see `FanOut`. Ends at the deadline at the latest.
+        """Post a frame to an audience: see `FanOut`. Ends at the deadline at the latest.
 
         Raises RuntimeError while another call has not ended.
         """
@@ -94,39 +98,45 @@ class SelectorFanOut:
             raise RuntimeError("one broadcast at a time: another call of deliver has not ended")
         try:
             self._make_ready(deadline)
-            yield from self._deliver(frame, connections, deadline, watch or Watch())
+            yield from self._deliver(frame, audience, deadline, watch or Watch())
         finally:
             self._is_free.release()
 
     def _deliver(
-        self, frame: str, connections: Iterable[Connection], deadline: float, watch: Watch
+        self, frame: str, audience: Audience, deadline: float, watch: Watch
     ) -> Generator[Settlement, None, None]:
-        session = DeliverySession(
-            frame.encode(),
-            deadline=deadline,
-            watch=watch,
-            fewest_fresh=FRESH // 2,
-            clock=self._clock,
-            signer=self._signer,
-            pacer=self._pacer,
-            backoff=self._backoff,
-        )
-        loops = [PostLoop(session, pool) for pool in self._pools]
-        audience = iter(connections)
-        self._pacer.begin(lambda: _waiting(session, audience, loops), lambda: _wake(loops))
+        clock = self._clock
+        gate = PostGate(watch, deadline=deadline, now=clock.monotonic())
+        threads = len(self._pools)
+        session = DeliverySession(threads=threads, fewest_waiting=TAKEN_AHEAD // 2, tick=watch.tick)
+        signer = FrameSigner(self._signer, frame.encode(), clock)
+        loops = [self._loop(session, gate, signer, pool) for pool in self._pools]
+        feeder = Feeder(session, gate, loops, audience, most_waiting=TAKEN_AHEAD, clock=clock)
+        self._pacer.begin(feeder.demand, lambda: _wake(loops))
         driven: list[Future[None]] = []
-        feeder = Feeder(session, loops, audience, FRESH)
         try:
             driven += [self._threads.submit(loop.drive) for loop in loops]
             yield from feeder.gather()
         finally:
-            session.cancel()
+            gate.cancel(clock.monotonic())
             _stop(driven, loops)
             self._pacer.end()
         for future in driven:
             future.result()
         if feeder.error:
             raise feeder.error
+
+    def _loop(
+        self, session: DeliverySession, gate: PostGate, signer: FrameSigner, pool: HttpPool[Post]
+    ) -> PostLoop:
+        """Return what one thread does for a session."""
+        pacer, clock, retries = self._pacer, self._clock, RetryQueue()
+        judge = Judge(
+            gate, retries, pacer=pacer, backoff=self._backoff, clock=clock, jitter=self._jitter
+        )
+        return PostLoop(
+            session, gate, signer, pool, retries=retries, judge=judge, pacer=pacer, clock=clock
+        )
 
     def close(self) -> None:
         """Close every connection. A function never does: it is frozen between two calls."""
@@ -144,18 +154,8 @@ class SelectorFanOut:
         self._connector.resolve(max(0.0, min(self._timeouts.connect_seconds, left_seconds)))
 
 
-def _waiting(
-    session: DeliverySession, audience: Iterator[Connection], loops: list[PostLoop]
-) -> int:
-    """Return about how many posts are still to be made, repeated ones that are due included."""
-    due = sum(loop.retries_due for loop in loops)
-    return session.wants(
-        len(session.fresh) + length_hint(audience) + due, session.clock.monotonic()
-    )
-
-
 def _wake(loops: list[PostLoop]) -> None:
-    """Have those that could post look whether they may now."""
+    """Have the loops that could post look whether they may now."""
     for loop in loops:
         if loop.wants_posts:
             loop.wake()

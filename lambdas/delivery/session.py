@@ -1,138 +1,103 @@
-"""One call of `deliver`, as the threads that serve it share it."""
+"""One call of `deliver`: what its caller's thread and its posting threads hand to each other."""
 
-import math
 import queue
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
 
-from broadcasting.breaker import PROBES_AT_ONCE
-from broadcasting.clock import Clock
-from broadcasting.retry import Backoff
-from delivery.fan_out import LAST_ANSWERS_SECONDS, Watch
+from broadcasting.audience import Connection
+from broadcasting.outcome import Settlement
+from delivery.fan_out import TICK_SECONDS
 from delivery.post import Post
-from delivery.shared_pacer import SharedPacer
-from delivery.signing import Signer, SigningTemplate
-
-if TYPE_CHECKING:
-    from broadcasting.outcome import Settlement
-    from delivery.answers import Batch
-
-_LAST_ANSWERS_SHARE = 0.25
-"""The part of the time that is left for the last answers where there is little time."""
-
-TEMPLATE_SECONDS = 60.0
-"""How long one signing template serves: AWS takes signatures that are up to 5 minutes old."""
 
 
 class DeliverySession:
-    """What is to be posted, what has ended, and when to stop."""
+    """The caller's thread adds connections and waits for results; posting threads do the rest.
 
-    def __init__(
-        self,
-        payload: bytes,
-        *,
-        deadline: float,
-        watch: Watch,
-        fewest_fresh: int,
-        clock: Clock,
-        signer: Signer,
-        pacer: SharedPacer,
-        backoff: Backoff,
-    ) -> None:
-        now = clock.monotonic()
-        self.clock = clock
-        self.pacer = pacer
-        self.backoff = backoff
-        self.deadline = deadline
-        self.fresh: deque[Post] = deque()
-        self.is_fed = False
-        """Whether nobody will be added to `fresh` any more."""
-        self.taken = 0
-        """How many connections have been taken from the audience."""
-        self.fewest_fresh = fewest_fresh
-        self.wants_more = False
-        """Whether the feeder has been asked for more, by an empty batch in `settled`."""
-        self.settled: queue.SimpleQueue[list[Settlement] | None] = queue.SimpleQueue()
-        """Settlements in batches, and None from each thread that has ended."""
-        self.breaker = watch.breaker
-        self._watch = watch
-        self._ended = 0
+    Each posting thread takes posts, returns results, and leaves in the end.
+    """
+
+    def __init__(self, *, threads: int, fewest_waiting: int, tick: Callable[[], None]) -> None:
+        """Take the number of posting threads, and what to do while there are no results.
+
+        More connections are asked for when fewer than `fewest_waiting` posts wait.
+        """
+        self._fewest_waiting = fewest_waiting
+        self._tick = tick
+        self._waiting: deque[Post] = deque()
+        self._results: queue.SimpleQueue[Sequence[Settlement]] = queue.SimpleQueue()
+        """Results in batches. One without results only wakes the caller's thread."""
+        self._posting_threads = threads
+        self._has_asked = False
+        """Whether the caller's thread has been woken to add connections."""
         self._lock = Lock()
-        last_answers = min(LAST_ANSWERS_SECONDS, _LAST_ANSWERS_SHARE * max(0.0, deadline - now))
-        self._last_post_at = min(deadline - last_answers, watch.stop_at)
-        self._payload = payload
-        self._signer = signer
-        self._template: SigningTemplate | None = None
-        self._template_until = now
+        self.is_fed = False
+        """Whether no connection will be added any more. Set by `end_audience` alone."""
 
-    def is_stopped(self, now: float) -> bool:
-        """Whether no post is started any more."""
-        return now >= self._last_post_at or self.breaker.is_open
+    @property
+    def waiting(self) -> int:
+        """How many posts no thread has taken yet."""
+        return len(self._waiting)
 
-    def wants(self, waiting: int, now: float) -> int:
-        """Return how much of a pace to ask for, if that many posts wait: a few while probing."""
-        if self.is_stopped(now) or now >= self._watch.pause_at:
-            return 0
-        return waiting if self.breaker.is_closed else min(waiting, PROBES_AT_ONCE)
+    # The caller's thread
 
-    def permits(self, wanted: int, now: float) -> int:
-        """Return how many of the wanted posts may start, the pace aside."""
-        if now >= self._watch.pause_at:
-            return 0
-        if self.breaker.is_closed:
-            return wanted
-        with self._lock:
-            return self.breaker.permits(wanted, now)
+    def begin_to_feed(self) -> None:
+        """Take note that connections are about to be added: posting threads may ask anew."""
+        self._has_asked = False
 
-    def probe(self) -> bool:
-        """Note that something starts; tell whether it is a probe."""
-        if self.breaker.is_closed:
-            return False
-        with self._lock:
-            return self.breaker.probe()
+    def add(self, connection: Connection) -> None:
+        """Have a connection posted to."""
+        self._waiting.append(Post(connection))
 
-    def observe(self, batch: "Batch", *, ended: int, now: float) -> None:
-        """Take what has come; so many connections have ended by it."""
-        with self._lock:
-            self._ended += ended
-            if batch.is_all_answered and self.breaker.observe_answered(batch.answered):
-                return
-            left = self.taken - self._ended if self.is_fed else math.inf
-            self.breaker.observe(batch.observed(), left=left, now=now)
+    def end_audience(self) -> None:
+        """Take note that no connection will be added any more."""
+        self.is_fed = True
 
-    def abandon(self, posts: int) -> None:
-        """Take so many posts that were not answered when the time was up."""
-        with self._lock:
-            self.breaker.abandon(posts)
+    @property
+    def has_results(self) -> bool:
+        """Whether `wait_for_results` returns at once."""
+        return not self._results.empty()
 
-    def forbid(self, reason: str) -> None:
-        """Stop posting: there is nothing to sign posts with."""
-        with self._lock:
-            self.breaker.forbid(reason)
+    def wait_for_results(self) -> Sequence[Settlement]:
+        """Return the next results; none when a posting thread asks for connections, or leaves.
 
-    def take_fresh(self) -> Post | None:
-        """Return somebody who was not posted to yet; ask for more in time."""
+        When nothing has come for 0.1 s, the session's `tick` is called.
+        """
         try:
-            post = self.fresh.popleft()
-        except IndexError:
+            return self._results.get(timeout=TICK_SECONDS)
+        except queue.Empty:
+            self._tick()
+            return ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all posting threads have left, and all their results have been returned."""
+        return not self._posting_threads and self._results.empty()
+
+    def take_rest(self) -> Iterator[Post]:
+        """Yield the posts that no thread has taken."""
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    # The posting threads
+
+    def take_post(self) -> Post | None:
+        """Return a post that was never made, None if there is none; ask for more in time."""
+        try:
+            post = self._waiting.popleft()
+        except IndexError:  # another thread took the last one
             return None
-        if len(self.fresh) < self.fewest_fresh and not self.wants_more:
-            self.wants_more = True
-            self.settled.put([])
+        if len(self._waiting) < self._fewest_waiting and not self._has_asked:
+            self._has_asked = True
+            self._results.put(())
         return post
 
-    def tick(self) -> None:
-        """Let the caller do what it has to do from time to time."""
-        self._watch.tick()
+    def return_results(self, results: Sequence[Settlement]) -> None:
+        """Hand over how some connections have ended."""
+        self._results.put(results)
 
-    def cancel(self) -> None:
-        """Stop at once, without waiting for answers."""
-        self.deadline = self._last_post_at = self.clock.monotonic()
-
-    def template(self, now: float) -> SigningTemplate:
-        """Return what signs the posts of this minute. Raises ForbiddenError."""
-        if self._template is None or now >= self._template_until:
-            self._template = self._signer.template(self._payload, self.clock.epoch_ms() / 1000)
-            self._template_until = now + TEMPLATE_SECONDS
-        return self._template
+    def leave(self) -> None:
+        """Take note that a posting thread has returned its last results."""
+        with self._lock:
+            self._posting_threads -= 1
+        self._results.put(())

@@ -2,7 +2,8 @@
 
 Within one payload and one minute everything that is signed stays the same but the id in the
 path. So the canonical request is hashed up to the id once, the signing key is derived once, and
-one post costs the rest: two short SHA-256 for the request and two for the HMAC.
+one post costs the rest: two short SHA-256 for the request and two for the HMAC. How a signed post
+is written is the protocol's affair: see http/http1_request.py.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -15,10 +16,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from broadcasting.clock import Clock
 from delivery.fan_out import ForbiddenError
 from delivery.http.endpoint import Endpoint
+from delivery.http.request import Request, RequestTemplate
 
 SERVICE = "execute-api"
+TEMPLATE_SECONDS = 60.0
+"""One signing template serves for this long: AWS takes signatures that are up to 5 minutes old."""
+
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _HMAC_BLOCK_BYTES = 64
 _IPAD = bytes(byte ^ 0x36 for byte in range(256))
@@ -28,7 +34,7 @@ _is_usual_id = re.compile(r"[A-Za-z0-9_~=-]+").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who signs. Temporary credentials, as every Lambda function has, come with a token."""
+    """The keys to sign with. Temporary ones, as every Lambda function has, come with a token."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -36,7 +42,7 @@ class Credentials:
 
 
 class SigningTemplate:
-    """Makes signed posts of one payload; AWS takes them within five minutes of `at_seconds`."""
+    """Signs posts of one payload; AWS takes them within five minutes of `at_seconds`."""
 
     def __init__(
         self,
@@ -50,34 +56,33 @@ class SigningTemplate:
         """Sign for `at_seconds` since 1970, cut to the second."""
         at = datetime.fromtimestamp(int(at_seconds), UTC).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{at[:8]}/{region}/{SERVICE}/aws4_request"
-        headers = _signed_headers(endpoint, at, credentials)
-        names = ";".join(headers)
-        path = f"{endpoint.path}/@connections/"
-        self._request_hash = hashlib.sha256(f"POST\n{quote(path, safe='/~')}".encode())
-        canonical_headers = "".join(f"{name}:{value}\n" for name, value in headers.items())
+        fields = _signed_fields(endpoint, at, credentials)
+        names = ";".join(name for name, _ in fields)
+        self._path = f"{endpoint.path}/@connections/"
+        self._request_hash = hashlib.sha256(f"POST\n{quote(self._path, safe='/~')}".encode())
+        canonical_fields = "".join(f"{name}:{value}\n" for name, value in fields)
         payload_hash = hashlib.sha256(payload).hexdigest()
-        self._request_rest = f"\n\n{canonical_headers}\n{names}\n{payload_hash}"
+        self._request_rest = f"\n\n{canonical_fields}\n{names}\n{payload_hash}"
         self._to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n"
         self._inner, self._outer = _hmac_halves(_signing_key(credentials.secret_key, scope))
-        self._start = f"POST {path}"
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._headers = (
-            f" HTTP/1.1\r\n{lines}content-length: {len(payload)}\r\n"
-            f"authorization: {_ALGORITHM} Credential={credentials.access_key}/{scope}, "
+        self._shared = RequestTemplate(fields, payload)
+        self._authorization = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
             f"SignedHeaders={names}, Signature="
         )
-        self._end = b"\r\n\r\n" + payload
 
-    def request(self, connection_id: str) -> bytes:
-        """Return the bytes of one post. Raises UnicodeEncodeError for an id that is no text."""
+    def sign(self, connection_id: str) -> Request:
+        """Return a post: its path, its authorization, and what it shares with the others.
+
+        Raises UnicodeEncodeError for an id that is no text.
+        """
         encoded = encode_id(connection_id)
         request_hash = self._request_hash.copy()
         request_hash.update((encoded.replace("%", "%25") + self._request_rest).encode())
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update((self._to_sign + request_hash.hexdigest()).encode())
         outer.update(inner.digest())
-        head = f"{self._start}{encoded}{self._headers}{outer.hexdigest()}"
-        return head.encode() + self._end
+        return Request(self._shared, self._path + encoded, self._authorization + outer.hexdigest())
 
 
 def encode_id(connection_id: str) -> str:
@@ -87,12 +92,14 @@ def encode_id(connection_id: str) -> str:
     return quote(connection_id, safe="").replace(".", "%2E")
 
 
-def _signed_headers(endpoint: Endpoint, at: str, credentials: Credentials) -> dict[str, str]:
-    """Return the headers to sign, in the order of their names."""
-    headers = {"host": endpoint.authority, "x-amz-date": at}
+def _signed_fields(
+    endpoint: Endpoint, at: str, credentials: Credentials
+) -> tuple[tuple[str, str], ...]:
+    """Return the header fields to sign, in the order of their names."""
+    fields = (("host", endpoint.authority), ("x-amz-date", at))
     if credentials.session_token:
-        headers["x-amz-security-token"] = credentials.session_token
-    return headers
+        return (*fields, ("x-amz-security-token", credentials.session_token))
+    return fields
 
 
 def _signing_key(secret_key: str, scope: str) -> bytes:
@@ -134,3 +141,24 @@ class Signer:
             payload=payload,
             at_seconds=at_seconds,
         )
+
+
+class FrameSigner:
+    """Signs the posts of one frame, with a new template each minute. Any thread may ask it."""
+
+    def __init__(self, signer: Signer, payload: bytes, clock: Clock) -> None:
+        self._signer = signer
+        self._payload = payload
+        self._clock = clock
+        self._template: SigningTemplate | None = None
+        self._until = clock.monotonic()
+
+    def template(self, now: float) -> SigningTemplate:
+        """Return what signs the posts of this minute, at monotonic seconds `now`.
+
+        Raises ForbiddenError when there is nothing to sign with.
+        """
+        if self._template is None or now >= self._until:
+            self._template = self._signer.template(self._payload, self._clock.epoch_ms() / 1000)
+            self._until = now + TEMPLATE_SECONDS
+        return self._template

@@ -1,6 +1,6 @@
-"""The broadcast function: takes broadcasts and slices from SQS and carries each by itself."""
+"""The broadcast function: takes broadcasts and slices from SQS, and delivers each by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,13 +41,16 @@ class TimeLimits(NamedTuple):
 
 
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Carry what a batch of messages asks for; name those that SQS shall deliver again.
+    """Deliver what a batch of messages asks for; name those that SQS shall deliver again.
 
     Raises EventError, and touches nothing, when the event is not of SQS.
     """
     records = records_of(event)
-    wired = broadcast_wiring()
-    remaining_ms = context.get_remaining_time_in_millis()
+    return serve(records, broadcast_wiring(), context.get_remaining_time_in_millis())
+
+
+def serve(records: Sequence[Record], wired: BroadcastWiring, remaining_ms: int) -> dict[str, Any]:
+    """Deliver what messages ask for, in the time that is left; return the answer to SQS."""
     limits = TimeLimits(
         deadline=wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS,
         lease_until_ms=wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS,
@@ -129,7 +132,7 @@ def _lease(record: Record, wired: BroadcastWiring, limits: TimeLimits) -> Lease 
 
 
 def _skip(record: Record, refusal: Refusal, wired: BroadcastWiring) -> bool:
-    """Pass over a slice that has come to its end; one that is under way elsewhere comes again."""
+    """Skip a slice that is closed; the message of one that is under way elsewhere comes again."""
     broadcast_id, slice_id = _slice_of(record, wired)
     logger.info(
         "skipped",
@@ -167,7 +170,7 @@ def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> Non
 def _letter(body: str, note: Note, record: Record, wired: BroadcastWiring) -> Letter:
     """Return a dead letter with the attributes of the message that led to it."""
     theirs: Attributes = record.attributes
-    if _is_of_slices(record, wired):  # the mark is ours there, and has done its part
+    if _is_of_slices(record, wired):  # the mark is Crier's there, and has been acted upon
         theirs = {name: one for name, one in theirs.items() if name != REDRIVEN}
     return letter_of(body, note, theirs)
 

@@ -1,11 +1,12 @@
 """`$connect`: writes the connection's row before the client is let in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from broadcasting.subprotocol import choose
 from handlers.events import EventError, parse_connect
 from log import logger
+from storage.connections import ConnectionsTable
 from storage.errors import WriteError
 from wiring import build_in_lambda, connections_table
 
@@ -13,11 +14,16 @@ from wiring import build_in_lambda, connections_table
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Answer 200 once the row is there, else refuse the client: 400, or 500 without a row.
 
-    The sub-protocol that is chosen goes with the answer; a client that offers none hears of none.
+    The sub-protocol that is chosen goes with the answer; a client that offers none gets none.
     """
+    return admit(event, connections_table)
+
+
+def admit(event: Mapping[str, Any], table: Callable[[], ConnectionsTable]) -> dict[str, Any]:
+    """Answer a `$connect` event; the table is asked for once the event is known to be one."""
     try:
         connection, offered = parse_connect(event)
-        connections_table().add(connection)
+        table().add(connection)
     except EventError as error:
         logger.warning("refused a connection", reason=str(error))
         return {"statusCode": 400}

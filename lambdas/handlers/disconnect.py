@@ -1,22 +1,28 @@
 """`$disconnect`: removes what `$connect` wrote. API Gateway calls it at best, not always."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers.events import DISCONNECT, EventError, connection_id_of
 from log import logger
+from storage.connections import ConnectionsTable
 from storage.errors import WriteError
 from wiring import build_in_lambda, connections_table
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
-    """Delete the connection's row; nobody waits for the answer.
+    """Delete the connection's row; no client waits for the answer.
 
     A row that stays is no harm: the next broadcast finds its connection gone and deletes it.
     """
+    return forget(event, connections_table)
+
+
+def forget(event: Mapping[str, Any], table: Callable[[], ConnectionsTable]) -> dict[str, int]:
+    """Answer a `$disconnect` event; the table is asked for once the event is known to be one."""
     try:
         connection_id = connection_id_of(event, DISCONNECT)
-        connections_table().remove(connection_id)
+        table().remove(connection_id)
     except EventError as error:
         logger.warning("ignored a disconnect", reason=str(error))
         return {"statusCode": 400}

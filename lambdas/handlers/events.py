@@ -81,8 +81,8 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
 def _header_values(event: Mapping[str, Any], name: str) -> list[str]:
     """Return the values of a header, whatever the case of its name.
 
-    `multiValueHeaders` has each value of a repeated header, `headers` the last one only. What is
-    of another shape says nothing, and is no reason to refuse a client.
+    `multiValueHeaders` has each value of a repeated header, `headers` the last one only. A value of
+    another type is ignored: it is no reason to refuse a client.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
     return _named(event.get("multiValueHeaders"), name) or _named(event.get("headers"), name)

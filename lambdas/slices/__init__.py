@@ -1,1 +1,7 @@
-"""One slice in one invocation: delivers it, judges its round, writes its account down."""
+"""One slice in one invocation: delivers it, judges its round, writes its account down.
+
+Read in this order: worker.py (the whole of it), progress.py (connections taken, ended, to do),
+upkeep.py (while it posts: parts given away, checkpoints), rounds.py (whose trouble it was),
+ending.py (closed, released, or given up). bookkeeping.py and messages.py write to the ledger and
+to the queue; report.py says in the end what was done.
+"""

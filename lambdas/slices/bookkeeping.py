@@ -1,4 +1,4 @@
-"""Writes down how far a slice has come: checkpoints, hand-overs, its end."""
+"""Writes down how far a slice has come: checkpoints, splits, its release, its end."""
 
 import math
 from collections.abc import Callable
@@ -6,49 +6,39 @@ from contextlib import suppress
 from functools import partial
 
 from broadcasting.backlog import Backlog
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import announced
 from broadcasting.ledger_rows import FailedConnection, Lease, Outage
 from broadcasting.receipt import Receipt
-from broadcasting.retry import Backoff, next_round_seconds
+from broadcasting.retry import Backoff
+from slices.messages import SliceMessages
 from slices.progress import SliceProgress
-from storage.connections import PAGE_ROWS
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Ledger
-from storage.queues import SliceQueue
-
-CHECKPOINT_CONNECTIONS = PAGE_ROWS
-"""How many may end before the account is written down: as many are repeated after a crash."""
-
-UNSAVED_SECONDS = 1.0
-"""How long posting goes on while the account of what has ended is not written down: this much is
-repeated after a crash."""
-
-CHECKPOINT_SECONDS = 0.75
-"""After how long the account is written down: soon enough to be done before posting would pause."""
 
 RELEASE_SECONDS = 4.0
-"""How much of an invocation's reserve a last write may take."""
+"""This much of an invocation's reserve a last write may take."""
 
 _AGAIN = Backoff(base_seconds=0.05, cap_seconds=0.5)
-"""How long after a write that failed the next one is tried, while posting goes on."""
+"""When a write has failed the next one is tried after this pause, while posting goes on."""
 
 
 class Bookkeeper:
     """Keeps the lease of a slice, and writes its account to the ledger. Times are monotonic.
 
-    `reserve_at` is when the reserve of the invocation begins: from then on nothing is waited for
-    but the last write.
+    The reserve of the invocation begins at `reserve_at`: from then on nothing but the last write
+    is waited for.
     """
 
     def __init__(
         self,
         held: Lease,
         progress: SliceProgress,
+        messages: SliceMessages,
         *,
         ledger: Ledger,
-        slice_queue: SliceQueue,
         clock: Clock,
+        jitter: Jitter,
         reserve_at: float,
     ) -> None:
         self.held = held
@@ -57,20 +47,24 @@ class Bookkeeper:
         """How many connections other slices account for now."""
         self._before = held.slice_row.counts
         self._progress = progress
+        self._messages = messages
         self._ledger = ledger
-        self._slice_queue = slice_queue
         self._clock = clock
+        self._jitter = jitter
         self._reserve_at = reserve_at
         self._write_at = 0.0
         self._failures = 0
-        self._unsaved_since: float | None = None
-        self._delays: dict[str, int] = {}
-        """How long the slices that were split off rest, in seconds, where that is known."""
 
     @property
     def saved_counts(self) -> Receipt:
         """What this invocation has counted, as far as it was written down."""
         return self.held.slice_row.counts - self._before + Receipt(targeted=self.given)
+
+    @property
+    def seconds_to_live(self) -> float:
+        """For how long the broadcast may still be posted, in seconds; for ever without a ttl."""
+        expires_ms = self.held.summary.expires_ms
+        return (expires_ms - self._clock.epoch_ms()) / 1000 if expires_ms else math.inf
 
     @property
     def has_failed(self) -> bool:
@@ -81,28 +75,6 @@ class Bookkeeper:
     def is_write_due(self) -> bool:
         """Whether it is time to write again, after a write that failed."""
         return self._clock.monotonic() >= self._write_at
-
-    def look_at_unsaved(self) -> float:
-        """Return when posting is to pause, before more has ended than a crash may repeat."""
-        if not self._progress.unsaved:
-            self._unsaved_since = None
-            return math.inf
-        if self._unsaved_since is None:
-            self._unsaved_since = self._clock.monotonic()
-        return self._unsaved_since + UNSAVED_SECONDS
-
-    def is_checkpoint_due(self, *, is_beyond_first_pages: bool) -> bool:
-        """Whether a crash would repeat too much, or more have failed than are written at once.
-
-        Within the first pages and the first second the account is not written down, so that a
-        small broadcast is cheap.
-        """
-        since = self._unsaved_since
-        if since is not None and self._clock.monotonic() - since >= CHECKPOINT_SECONDS:
-            return True
-        if self._progress.unsaved < CHECKPOINT_CONNECTIONS:
-            return False
-        return is_beyond_first_pages or len(self._progress.failed) >= CHECKPOINT_CONNECTIONS
 
     def checkpoint(self) -> None:
         """Write the account down, if that can be done now. Raises LeaseLostError."""
@@ -116,13 +88,11 @@ class Bookkeeper:
         self._try(partial(self._split, parts, outage, rest_seconds))
 
     def announce(self) -> None:
-        """Send the messages of slices that were split off; again, if that is not certain."""
-        broadcast_id = self.held.summary.id
-        for slice_id in self.held.slice_row.unannounced:
-            if slice_id not in self._delays:  # the worker that split it off has died
-                work = self._ledger.backlog_of(broadcast_id, slice_id)
-                self._delays[slice_id] = self.delay_seconds(work)
-            self._slice_queue.send(broadcast_id, slice_id, delay_seconds=self._delays[slice_id])
+        """Send the messages of slices that were split off; again, if that is not certain.
+
+        Raises StorageError.
+        """
+        self._messages.announce(self.held.slice_row.unannounced)
         self.held = self.held._replace(slice_row=announced(self.held.slice_row))
 
     def close(self) -> None:
@@ -139,9 +109,7 @@ class Bookkeeper:
             )
         except BusyError:
             self.release()
-            if (
-                not self.held.slice_row.is_closed
-            ):  # else it was closed, and the answer had been lost
+            if not self.held.slice_row.is_closed:  # else it was closed, and the answer was lost
                 self.send(0)
 
     def release(
@@ -151,7 +119,7 @@ class Bookkeeper:
         outage: Outage = Outage(),  # noqa: B008 - immutable
         given_up: str = "",
     ) -> None:
-        """Let go of the slice, for another invocation to go on with once it has rested."""
+        """Let go of the slice, for another invocation to go on with after `rest_seconds`."""
         deadline = max(self._reserve_at, self._clock.monotonic()) + RELEASE_SECONDS
         write = partial(
             self._ledger.release,
@@ -164,14 +132,7 @@ class Bookkeeper:
 
     def send(self, delay_seconds: int) -> None:
         """Have the slice taken up again after a delay. Raises StorageError."""
-        held = self.held
-        self._slice_queue.send(held.summary.id, held.slice_row.id, delay_seconds=delay_seconds)
-
-    def delay_seconds(self, work: Backlog) -> int:
-        """Return how long work rests: not at all while a connection of it was never tried."""
-        if work.shards or not all(one.rounds for one in work.connections) or work.is_empty:
-            return 0
-        return next_round_seconds(work.connections, self._clock.epoch_ms())
+        self._messages.send(self.held.slice_row.id, delay_seconds)
 
     def _try(self, write: Callable[[], None]) -> None:
         """Write while posting goes on; what cannot be written is written with the next."""
@@ -179,7 +140,7 @@ class Bookkeeper:
             write()
         except WriteError:
             self._failures += 1
-            seconds = _AGAIN.seconds(self._failures, self._clock.jitter())
+            seconds = _AGAIN.seconds(self._failures, self._jitter())
             self._write_at = self._clock.monotonic() + seconds
         else:
             self._failures = 0
@@ -193,11 +154,10 @@ class Bookkeeper:
 
     def _split(self, parts: tuple[Backlog, ...], outage: Outage, rest_seconds: int) -> None:
         progress = self._progress
-        delay_seconds = max(rest_seconds, *map(self.delay_seconds, parts))
-        kept = progress.without(parts)
+        delay_seconds = max(rest_seconds, *map(self._messages.delay_seconds, parts))
         self.held = self._ledger.split(
             self.held,
-            kept,
+            progress.without(parts),
             progress.counts,
             progress.failed,
             parts,
@@ -208,8 +168,7 @@ class Bookkeeper:
         for part in parts:
             progress.give_away(part)
         progress.saved()
-        new = self.held.slice_row.unannounced[-len(parts) :]
-        self._delays.update(dict.fromkeys(new, delay_seconds))
+        self._messages.note_split(self.held.slice_row.unannounced[-len(parts) :], delay_seconds)
         self.handed_over += len(parts)
         self.given += sum(len(part.connections) for part in parts)
         with suppress(StorageError):  # posting goes on; at its end they are announced again

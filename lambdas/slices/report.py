@@ -10,6 +10,9 @@ from broadcasting.receipt import Receipt
 from broadcasting.trouble import Trouble
 from storage.errors import ReadError
 
+Stop = ReadError | LeaseLostError
+"""What ends the work on a slice early: a shard cannot be read, or another worker has the lease."""
+
 
 class InvocationReport(NamedTuple):
     """What one invocation did for a slice, as far as it was written down.
@@ -34,5 +37,5 @@ class InvocationReport(NamedTuple):
     trouble: Trouble | None = None
     trouble_reason: str = ""
     given_up: str = ""
-    stopped_by: ReadError | LeaseLostError | None = None
+    stopped_by: Stop | None = None
     failure: Exception | None = None

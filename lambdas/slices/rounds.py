@@ -8,16 +8,16 @@ from broadcasting.trouble import Evidence, Pending, RecentAnswers, Trouble, expl
 from slices.progress import SliceProgress
 
 LONG_REST_SECONDS = 60
-"""How long connections rest that may not have been in trouble by themselves, times the rounds that
-they have had: long enough that an outage of some minutes fails none of them."""
+"""Connections whose trouble may have been everyone's wait this long, times the rounds that they
+have had: so an outage of some minutes fails none of them."""
 
 
 class Round:
     """Judges the connections that are tried in vain, by what all of them hear.
 
-    It may be judged several times, as stragglers are given away while others are posted to: those
-    for whom it did not count are still among those that are left when it is judged again.
-    `trouble` is why it counted for no connection, when it was judged last and did not.
+    A round may be judged several times, as stragglers are given away while others are posted to.
+    Connections for which it did not count are counted again when it is judged the next time.
+    `trouble` is why it counted for no connection, if that was the last judgement.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Round:
     def end(self) -> Trouble | None:
         """Judge the connections that were tried in vain; return why that counts for none."""
         breaker, progress = self.breaker, self._progress
-        pending = Pending(*map(sum, zip(self._in_trouble, progress.left, strict=True)))
+        pending = Pending(*map(sum, zip(self._in_trouble, progress.in_vain, strict=True)))
         trouble = judge(breaker.answers, pending, self._evidence(), stopped_by=breaker.stopped_by)
         progress.end_round(counts=trouble is None)
         if trouble:
@@ -48,7 +48,7 @@ class Round:
 
     @property
     def reason(self) -> str:
-        """What everyone heard, and what to do; empty for a round that counted."""
+        """What all posts heard, and what to do; empty for a round that counted."""
         if self.trouble is None:
             return ""
         is_throttled = self.trouble is Trouble.THROTTLED
@@ -66,10 +66,10 @@ class Round:
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
     def long_rest_seconds(self, work: Backlog) -> int:
-        """Return how long stragglers rest, at least, though their round has counted.
+        """Return how long stragglers wait at least, in seconds, though their round has counted.
 
-        That is for long when most answers were lost, or when more than a few heard nothing but
-        429: it may have been everyone's trouble all the same.
+        They wait for long when most answers were lost, or when more than a few connections heard
+        nothing but 429: it may have been everyone's trouble all the same.
         """
         answers = self.breaker.answers
         are_many = len(work.connections) > self._evidence().most_own
@@ -84,9 +84,9 @@ class Round:
         self._recent.note(self._held.summary.id, reached, self._clock.epoch_ms())
 
     def _make_breaker(self) -> Breaker:
-        """Return a breaker; one that probes first, if the slice rested because of trouble.
+        """Return a breaker; it probes first, if the slice has waited for the end of an outage.
 
-        Not where all that is left are a few, whose own trouble it may be.
+        It does not where only a few connections are left, whose own trouble it may be.
         """
         slice_row, evidence = self._held.slice_row, self._evidence()
         is_few = (

@@ -1,6 +1,5 @@
 """The shared budget in DynamoDB: one number in one row of the broadcasts table."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -11,6 +10,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from broadcasting.clock import Clock
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pace import Pace
 from broadcasting.pacing.reservation import Reservation, TatEstimate, TatUpdate
@@ -34,13 +34,11 @@ class PostBudget:
     it: a request that is cut off closes its connections.
     """
 
-    def __init__(
-        self, client: "DynamoDBClient", name: str, *, pace: Pace, epoch_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, client: "DynamoDBClient", name: str, *, pace: Pace, clock: Clock) -> None:
         self._client = client
         self._name = name
         self._pace = pace
-        self._epoch_ms = epoch_ms
+        self._epoch_ms = clock.epoch_ms
         self._estimate: TatEstimate | None = None
 
     def reserve(self, ask: Ask) -> Grant:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from broadcasting.clock import Clock
+
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
@@ -17,13 +19,13 @@ IDLE_SECONDS = 50.0
 """How long a connection may be idle; the pool of the posts has the same limit."""
 
 
-def close_when_idle(client: "BaseClient", epoch_ms: Callable[[], int]) -> None:
+def close_when_idle(client: "BaseClient", clock: Clock) -> None:
     """Have a client open new connections when it has sent nothing for IDLE_SECONDS.
 
     The epoch clock tells, as the monotonic clock may stand still in a freeze. Any number of
     threads may use the client.
     """
-    client.meta.events.register("before-send", _Idleness(client.close, epoch_ms).end)
+    client.meta.events.register("before-send", _Idleness(client.close, clock).end)
 
 
 class _Idleness:
@@ -33,10 +35,10 @@ class _Idleness:
     request lasts, and the lock keeps requests back that begin at this moment.
     """
 
-    def __init__(self, close: Callable[[], None], epoch_ms: Callable[[], int]) -> None:
+    def __init__(self, close: Callable[[], None], clock: Clock) -> None:
         self._close = close
-        self._epoch_ms = epoch_ms
-        self._used_ms = epoch_ms()
+        self._epoch_ms = clock.epoch_ms
+        self._used_ms = clock.epoch_ms()
         self._lock = Lock()
 
     def end(self, **_: object) -> None:

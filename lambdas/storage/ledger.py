@@ -5,12 +5,10 @@ loop (`ledger_loop`) makes of the rows as they are, and writes. `ledger_owner` h
 a lease, `ledger_change` those of a slice that is held.
 """
 
-import time
 import uuid
-from collections.abc import Callable
 
 from broadcasting.backlog import Backlog
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import Refusal, checkpoint, close, free_from, release, split
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import NO_OUTAGE, FailedConnection, Lease, Outage, SliceRow, Summary
@@ -35,12 +33,10 @@ class Ledger:
     raises BusyError after it; LeaseLostError when the slice is not ours any more.
     """
 
-    def __init__(
-        self, table: LedgerTable, *, clock: Clock, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, table: LedgerTable, *, clock: Clock, jitter: Jitter) -> None:
         self._clock = clock
         self._reader = RowReader(table)
-        self._loop = WriteLoop(table, clock, sleep)
+        self._loop = WriteLoop(table, clock, jitter)
 
     def open(self, new: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
         """Open a broadcast and lease its first slice; one that is open goes on.

@@ -7,7 +7,7 @@ made anew. A table that is busy is waited for. At the deadline the loop gives up
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
-from broadcasting.clock import Clock
+from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger_rows import Row
 from broadcasting.retry import Backoff
 from storage.errors import BusyError, ConflictError, ReadError, StorageError
@@ -49,11 +49,11 @@ reads the same basis again, then not the basis has changed: another row is in th
 
 
 class WriteLoop(NamedTuple):
-    """Makes a change again until it is written or its time is up. `sleep` takes seconds."""
+    """Makes a change again until it is written or its time is up."""
 
     table: LedgerTable
     clock: Clock
-    sleep: Callable[[float], None]
+    jitter: Jitter
 
     def run(self, change: Change[_T], *, what: str, deadline: float) -> _T:
         """Return the result of a change, once it is written.
@@ -83,7 +83,7 @@ class WriteLoop(NamedTuple):
                 raise BusyError(
                     f"{what} after {pauses} pauses in {now - began:.1f} s: {reason}"
                 ) from reason
-            self.sleep(min(self._pause_seconds(pauses), deadline - now))
+            self.clock.sleep(min(self._pause_seconds(pauses), deadline - now))
             pauses += 1
 
     def _write(self, rows: tuple[Row, ...]) -> ConflictError | None:
@@ -96,5 +96,5 @@ class WriteLoop(NamedTuple):
         return None
 
     def _pause_seconds(self, pauses: int) -> float:
-        seconds = _BACKOFF.seconds(min(pauses, _MOST_DOUBLINGS), self.clock.jitter())
+        seconds = _BACKOFF.seconds(min(pauses, _MOST_DOUBLINGS), self.jitter())
         return max(_LEAST_SECONDS, seconds)

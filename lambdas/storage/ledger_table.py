@@ -1,11 +1,12 @@
 """The broadcasts table: reads rows, and writes several of them together or not at all."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from broadcasting.clock import Clock
 from broadcasting.items import EXPIRY, Item, Key, attribute_of, key_attributes
 from broadcasting.ledger_items import LIFE_SECONDS, WRITER, key_of, to_item
 from broadcasting.ledger_rows import ChannelCounter, Row, next_version
@@ -23,10 +24,10 @@ class LedgerTable:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ttl-expired-items.html
     """
 
-    def __init__(self, client: "DynamoDBClient", name: str, *, epoch_ms: Callable[[], int]) -> None:
+    def __init__(self, client: "DynamoDBClient", name: str, *, clock: Clock) -> None:
         self._client = client
         self._name = name
-        self._epoch_ms = epoch_ms
+        self._epoch_ms = clock.epoch_ms
 
     def get(self, key: Key) -> Item | None:
         """Return an item as it is now, None if there is none. Raises ReadError."""

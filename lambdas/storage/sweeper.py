@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
 
+from broadcasting.clock import Jitter
 from broadcasting.retry import Backoff
 from storage.connections import BATCH_ROWS, ConnectionsTable
 from storage.errors import WriteError
@@ -24,7 +25,7 @@ class StaleSweeper:
         self,
         table: ConnectionsTable,
         *,
-        jitter: Callable[[], float],
+        jitter: Jitter,
         sleep: Callable[[float], object] | None = None,
         backoff: Backoff | None = None,
     ) -> None:

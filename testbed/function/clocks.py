@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from broadcasting.clock import Clock
+
 
 @dataclass
 class Time:
@@ -35,17 +37,13 @@ class Time:
             happen()
 
 
-@dataclass
-class Clock:
-    """What one environment knows as the module `time`; `skew_seconds` is its clock's error."""
+def app_clock(of: Time, skew_seconds: float = 0.0) -> Clock:
+    """Return the clock of one environment; `skew_seconds` is its error.
 
-    time: Time
-    skew_seconds: float = 0.0
+    Its monotonic seconds leave out the time that is skipped.
+    """
 
-    def monotonic(self) -> float:
-        """Return the seconds that have passed, those skipped left out."""
-        return time.monotonic()
+    def epoch_ms() -> int:
+        return (time.time_ns() + int((of.ahead_seconds + skew_seconds) * 1e9)) // 1_000_000
 
-    def time_ns(self) -> int:
-        """Return the epoch time in nanoseconds."""
-        return time.time_ns() + int((self.time.ahead_seconds + self.skew_seconds) * 1e9)
+    return Clock(time.monotonic, epoch_ms, time.sleep)

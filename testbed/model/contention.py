@@ -114,9 +114,9 @@ class ContendedDynamo(LedgerDynamo):
         clock = Clock(
             lambda: self.time.seconds,
             lambda: NOW_MS + int(self.time.seconds * 1000),
-            self.random.random,
+            self.time.sleep,
         )
-        return Ledger(self.table, clock=clock, sleep=self.time.sleep)
+        return Ledger(self.table, clock=clock, jitter=self.random.random)
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """Read a row, as it is after a while."""

@@ -55,7 +55,12 @@ class FakeTime:
     @property
     def clock(self) -> Clock:
         """The time as the port."""
-        return Clock(lambda: self.seconds, lambda: self.epoch_ms, lambda: 0.5)
+        return Clock(lambda: self.seconds, lambda: self.epoch_ms, self.run)
+
+
+def half() -> float:
+    """Return no chance at all: the middle of what chance could be."""
+    return 0.5
 
 
 def aws_error(status: int, code: str = "Error") -> ClientError:
@@ -307,7 +312,7 @@ class FakeFanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Iterable[Connection],
         deadline: float,
         *,
         watch: Watch | None = None,
@@ -317,7 +322,7 @@ class FakeFanOut:
         watch = watch or Watch()
         self.frames.append(frame)
         self.probing.append(not watch.breaker.is_closed)
-        source, unsaved = iter(connections), 0
+        source, unsaved = iter(audience), 0
         for _ in range(self.most):
             if watch.breaker.is_open or self._is_over(min(deadline, watch.stop_at)):
                 break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from storage.ledger_table import LedgerTable
-from testbed.model.fakes import NOW_MS
+from testbed.model.fakes import NOW_MS, FakeTime
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,7 +56,8 @@ class LedgerDynamo:
     @property
     def table(self) -> LedgerTable:
         """The ledger's table on this DynamoDB."""
-        return LedgerTable(cast("DynamoDBClient", self), "ledger", epoch_ms=self.epoch_ms)
+        clock = FakeTime().clock._replace(epoch_ms=self.epoch_ms)
+        return LedgerTable(cast("DynamoDBClient", self), "ledger", clock=clock)
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """Read a row, expired or not."""

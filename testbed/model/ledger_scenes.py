@@ -12,7 +12,7 @@ from broadcasting.ledger_rows import Lease
 from broadcasting.receipt import Receipt
 from storage.ledger import Ledger
 from testbed.model.contention import ContendedDynamo, VirtualTime
-from testbed.model.fakes import FAR, NOW_MS, FakeTime
+from testbed.model.fakes import FAR, NOW_MS, FakeTime, half
 from testbed.model.ledger_dynamo import LedgerDynamo, Request
 
 UNTIL_MS = NOW_MS + 65_000
@@ -69,7 +69,7 @@ def closing(dynamo: ContendedDynamo, held: Lease, after_seconds: float) -> Calla
 def requests_of_a_split_broadcast() -> list[Request]:
     """Return the requests of a broadcast that is split 16 ways, and settled."""
     time, dynamo = FakeTime(), LedgerDynamo()
-    ledger = Ledger(dynamo.table, clock=time.clock, sleep=time.run)
+    ledger = Ledger(dynamo.table, clock=time.clock, jitter=half)
     opening = NewBroadcast("b", "d", "*", lambda _: FRAME, NOW_MS, 0, ALL_SHARDS)
     first, *others = ALL_SHARDS.shards
     held = ledger.open(opening, until_ms=UNTIL_MS, deadline=FAR)

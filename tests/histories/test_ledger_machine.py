@@ -34,7 +34,7 @@ from broadcasting.receipt import Receipt
 from broadcasting.trouble import Evidence
 from handlers import broadcast
 from handlers import broadcast_log as report
-from slices import bookkeeping, worker
+from slices import checkpoints, upkeep
 from slices.report import InvocationReport
 from storage import audience_reader, sweeper
 from storage.errors import StorageError
@@ -42,7 +42,6 @@ from testbed.model.fakes import OLD_MS
 from tests.support.simulation import (
     SLICES,
     VISIBILITY_MS,
-    WIRED,
     Fate,
     InlineExecutor,
     Invocation,
@@ -362,8 +361,8 @@ class _Log:
 @pytest.fixture
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small limits, so that short histories reach all of them; no threads; no log."""
-    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", STRAGGLERS)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_CONNECTIONS", CHECKPOINT)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", STRAGGLERS)
     monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 2)
     monkeypatch.setattr(audience_reader, "MOST_AHEAD", 3)
     for module in (audience_reader, sweeper):
@@ -377,7 +376,6 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "WINDOW_POSTS", IN_A_ROW)
     monkeypatch.setattr(trouble, "MOST_OWN", MOST_OWN)
     monkeypatch.setattr(broadcast, "publish_rejected", lambda: None)
-    monkeypatch.setattr(broadcast, "broadcast_wiring", lambda: WIRED.wiring)
 
 
 @pytest.mark.usefixtures("small_world")

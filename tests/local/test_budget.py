@@ -11,6 +11,7 @@ from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pace import Pace
 from crier.deployed.deployment import Deployment
 from storage.budget import KEY, PostBudget
+from testbed.model.fakes import FakeTime
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 NOW_MS = int(time.time() * 1000)
@@ -29,7 +30,8 @@ class Budgets:
 
     def worker(self) -> PostBudget:
         """Return another worker's budget."""
-        return PostBudget(self.client, self.table, pace=PACE, epoch_ms=lambda: self.now_ms)
+        clock = FakeTime().clock._replace(epoch_ms=lambda: self.now_ms)
+        return PostBudget(self.client, self.table, pace=PACE, clock=clock)
 
     def forget(self) -> None:
         """Delete the row."""
@@ -114,7 +116,7 @@ def test_budget_is_exact_when_many_workers_reserve_at_once(budgets: Budgets) -> 
 
 def test_budget_that_cannot_be_reached_says_so(budgets: Budgets) -> None:
     """Whoever asks can go on without it."""
-    worker = PostBudget(budgets.client, "no-such-table", pace=PACE, epoch_ms=lambda: NOW_MS)
+    worker = PostBudget(budgets.client, "no-such-table", pace=PACE, clock=FakeTime().clock)
 
     with pytest.raises(BudgetError, match=r"row budget/posts not updated.*posting goes on"):
         worker.reserve(_big(10))
@@ -124,7 +126,7 @@ def test_budget_of_a_dead_endpoint_says_so(deployment: Deployment) -> None:
     """The same when there is no answer at all."""
     hasty = Config(connect_timeout=0.2, retries={"total_max_attempts": 1})
     client = deployment.session.client("dynamodb", endpoint_url="http://127.0.0.1:9", config=hasty)
-    worker = PostBudget(client, "broadcasts", pace=PACE, epoch_ms=lambda: NOW_MS)
+    worker = PostBudget(client, "broadcasts", pace=PACE, clock=FakeTime().clock)
 
     with pytest.raises(BudgetError, match="row budget/posts not updated"):
         worker.reserve(_big(10))

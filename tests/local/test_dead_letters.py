@@ -128,7 +128,9 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
         return int(time.time() * 1000)
 
     client = deployment.client("dynamodb")
-    table = LedgerTable(client, deployment.broadcasts_table_name, epoch_ms=now_ms)
+    table = LedgerTable(
+        client, deployment.broadcasts_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
+    )
     opening = NewBroadcast(
         id=broadcast_id,
         digest=parse_broadcast('{"message": "hear"}', "m").digest,
@@ -138,7 +140,7 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
         expires_ms=0,
         backlog=ALL_SHARDS,
     )
-    ledger = Ledger(table, clock=Clock(time.monotonic, now_ms, random.random))
+    ledger = Ledger(table, clock=Clock(time.monotonic, now_ms, time.sleep), jitter=random.random)
     ledger.open(opening, until_ms=now_ms() + 1, deadline=time.monotonic() + 30.0)
 
 

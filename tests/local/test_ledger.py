@@ -50,12 +50,12 @@ class _Book:
         self.now_ms = int(time.time() * 1000)
         self.client = client
         self.table_name = table_name
-        self.table = LedgerTable(client, table_name, epoch_ms=lambda: self.now_ms)
-        self.ledger = Ledger(self.table, clock=self.clock)
+        self.table = LedgerTable(client, table_name, clock=self.clock)
+        self.ledger = Ledger(self.table, clock=self.clock, jitter=random.random)
 
     @property
     def clock(self) -> Clock:
-        return Clock(time.monotonic, lambda: self.now_ms, random.random)
+        return Clock(time.monotonic, lambda: self.now_ms, time.sleep)
 
     def id(self, id_: str) -> str:
         return f"{self.name}-{id_}"
@@ -227,8 +227,9 @@ def test_write_counts_as_done_when_its_first_answer_was_lost(
     client = deployment.client("dynamodb")
     losses = _lose_the_first_answer(client)
     ledger = Ledger(
-        LedgerTable(client, book.table_name, epoch_ms=lambda: book.now_ms),
+        LedgerTable(client, book.table_name, clock=book.clock),
         clock=book.clock,
+        jitter=random.random,
     )
 
     written = write(ledger, held)
@@ -276,8 +277,9 @@ def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deploy
 
     client.meta.events.register("before-send.dynamodb.PutItem", never)
     ledger = Ledger(
-        LedgerTable(client, book.table_name, epoch_ms=lambda: book.now_ms),
+        LedgerTable(client, book.table_name, clock=book.clock),
         clock=book.clock,
+        jitter=random.random,
     )
 
     with pytest.raises(WriteError, match="slice#0 not written"):

@@ -24,8 +24,9 @@ from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
+from testbed.audience import KnownAudience
 
-CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
+CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 OLD_MS = CLOCK.epoch_ms() - 600_000
 TELL_ID = """
 def handler(event, _):
@@ -64,9 +65,10 @@ class StrictAws:
             tls=None,
             pace=Pace(1_000, 1_000),
             clock=CLOCK,
+            jitter=random.random,
         )
         with closing(fan_out):
-            yield from fan_out.deliver("hear", connections, time.monotonic() + 10)
+            yield from fan_out.deliver("hear", KnownAudience(connections), time.monotonic() + 10)
 
 
 @pytest.fixture(scope="module")

@@ -49,13 +49,15 @@ def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
 def table(deployment: Deployment) -> LedgerTable:
     """The broadcasts table, as the functions write it."""
     client = deployment.client("dynamodb")
-    return LedgerTable(client, deployment.broadcasts_table_name, epoch_ms=now_ms)
+    return LedgerTable(
+        client, deployment.broadcasts_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
+    )
 
 
 @pytest.fixture
 def ledger(table: LedgerTable) -> Ledger:
     """The ledger, as the functions keep it."""
-    return Ledger(table, clock=Clock(time.monotonic, now_ms, random.random))
+    return Ledger(table, clock=Clock(time.monotonic, now_ms, time.sleep), jitter=random.random)
 
 
 def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) -> Lease:

@@ -20,7 +20,7 @@ from storage.queues import DeadLetters, SliceQueue
 from storage.sweeper import StaleSweeper
 
 NOW_MS = int(time.time() * 1000)
-CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), random.random)
+CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
 
 
 @pytest.fixture

@@ -24,12 +24,13 @@ from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import Timeouts
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
+from testbed.audience import KnownAudience
 from testbed.boto3_fan_out import Boto3FanOut
 from testbed.stand_in.reaction import Answer
 
 REGION = "eu-central-1"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "secret")
-CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, random.random)
+CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 OLD_MS = CLOCK.epoch_ms() - 600_000
 FRAME = '{"id":"b1","message":"grüße"}'
 TRIES = 3
@@ -84,6 +85,7 @@ def selector_fan_out(
         tls=tls_context(str(ca_path) if ca_path else None),
         pace=pace,
         clock=clock,
+        jitter=random.random,
         threads=threads,
         in_flight=in_flight,
         backoff=backoff,
@@ -122,7 +124,9 @@ def boto3_fan_out(
         verify=str(ca_path) if ca_path else None,
         config=config,
     )
-    fan_out = Boto3FanOut(client, workers=workers, clock=CLOCK, backoff=BACKOFF)
+    fan_out = Boto3FanOut(
+        client, workers=workers, clock=CLOCK, jitter=random.random, backoff=BACKOFF
+    )
     try:
         yield fan_out
     finally:
@@ -175,7 +179,9 @@ def deliver(
 
     try:
         until = CLOCK.monotonic() + seconds
-        for settlement in fan_out.deliver(frame, note(), until, watch=delivery.watch):
+        for settlement in fan_out.deliver(
+            frame, KnownAudience(note()), until, watch=delivery.watch
+        ):
             delivery.settlements.append(settlement)
     except Exception as error:  # noqa: BLE001 - the test looks at it
         delivery.error = error

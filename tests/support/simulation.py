@@ -1,6 +1,6 @@
 """A world for the ledger's state machine: invocations that run step by step and die anywhere.
 
-The broadcast function, its worker, journey, reader and ledger are the real ones. An invocation
+The broadcast function, its worker, progress, reader and ledger are the real ones. An invocation
 stops before each call of the ledger's table, a queue or `@connections`, and goes on when it is
 told to, with or without a fault: so any interleaving of any number of invocations can be made.
 """
@@ -28,16 +28,16 @@ from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers, RecentAnswers
 from delivery.fan_out import Watch
 from handlers import broadcast
+from handlers.events import records_of
 from settings import BroadcastSettings
 from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
-from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error
+from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error, half
 from wiring import BroadcastWiring
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
     from storage.ledger_table import LedgerTable
@@ -174,7 +174,7 @@ class Invocation:
         self.random = random
         skew_ms = random.randrange(-2_000, 2_001)
         self.clock = Clock(
-            lambda: world.time.seconds, lambda: world.time.epoch_ms + skew_ms, lambda: 0.5
+            lambda: world.time.seconds, lambda: world.time.epoch_ms + skew_ms, world.time.run
         )
         self.message = message
         self._seconds = random.choice((0.5, 3.0, 49.0, 49.0))
@@ -214,8 +214,9 @@ class Invocation:
             raise error
         return answer
 
-    def get_remaining_time_in_millis(self) -> int:
-        """Return what the function's context says."""
+    @property
+    def _remaining_ms(self) -> int:
+        """What the function's context would say."""
         return int(self._seconds * 1000 + broadcast.RESERVED_SECONDS * 1000)
 
     def _die_if(self, fated: bool) -> None:  # noqa: FBT001 - it is the sentence's only word
@@ -224,7 +225,6 @@ class Invocation:
             raise Death
 
     def _run(self) -> None:
-        WIRED.wiring = _wiring(self)
         try:
             self._handle()
         except Death:
@@ -245,26 +245,24 @@ class Invocation:
             "attributes": {"SentTimestamp": str(message.sent_ms)},
             "messageAttributes": {REDRIVEN: mark} if message.is_redriven else {},
         }
-        answer = broadcast.handler({"Records": [record]}, cast("LambdaContext", self))
+        records = records_of({"Records": [record]})
+        answer = broadcast.serve(records, _wiring(self), self._remaining_ms)
         if answer["batchItemFailures"]:
             return
         with suppress(OSError):
             self.call(lambda: messages.pop(message.id, None), OSError("not acknowledged"))
 
 
-WIRED = threading.local()
-"""What `broadcast_wiring` returns in each thread."""
-
-
 def _wiring(one: Invocation) -> BroadcastWiring:
     sqs = cast("SQSClient", _Sqs(one))
-    ledger = Ledger(cast("LedgerTable", _Table(one)), clock=one.clock, sleep=one.world.time.run)
+    ledger = Ledger(cast("LedgerTable", _Table(one)), clock=one.clock, jitter=half)
     worker = Worker(
         table=one.world.dynamo.table,
         fan_out=_FanOut(one),
         ledger=ledger,
         slice_queue=SliceQueue(sqs, "slices"),
         clock=one.clock,
+        jitter=half,
         outage_seconds=OUTAGE_SECONDS,
         recent=one.world.recent,
     )
@@ -325,13 +323,13 @@ class _FanOut:
     def deliver(
         self,
         frame: str,
-        connections: Iterable[Connection],
+        audience: Iterable[Connection],
         deadline: float,
         *,
         watch: Watch | None = None,
     ) -> Generator[Settlement, None, None]:
         assert watch is not None
-        random, source = self.one.random, iter(connections)
+        random, source = self.one.random, iter(audience)
         broadcast_id = json.loads(frame)["id"]
         taken: list[Connection] = []
         told: list[tuple[Settlement, Post | None]] = []

@@ -15,7 +15,7 @@ from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS, Backoff
 from crier.commands.message_source import MOST_BYTES
-from delivery.post_loop import MAX_REPEATS
+from delivery.judge import MAX_REPEATS
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.parts.queue_with_dead_letters import MAX_RECEIVES

@@ -27,9 +27,10 @@ from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
 from delivery.fan_out import Watch
 from delivery.http.connector import Connector
-from delivery.http.http1_connection import HttpConnection
+from delivery.http.handshake import Handshake
 from delivery.http.pool import Timeouts
 from delivery.selector_fan_out import SelectorFanOut
+from testbed.audience import KnownAudience
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Garbage, Post, Reaction, Reset, Script, Silence
 from testbed.stand_in.server import StandIn
@@ -146,7 +147,7 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     begun: list[float] = []
     open_one, lock = Connector.open, Lock()
 
-    def note(connector: Connector) -> HttpConnection:
+    def note(connector: Connector) -> Handshake:
         with lock:
             begun.append(CLOCK.monotonic())
         return open_one(connector)
@@ -272,7 +273,7 @@ def test_fan_out_probes_first_when_its_slice_was_in_trouble(certificate: ServerC
     until = CLOCK.monotonic() + LONG_SECONDS
     with _posting(_ok, certificate) as (fan_out, stand_in):
         watch = Watch(breaker=Breaker(probes_from=CLOCK.monotonic()))
-        settlements = fan_out.deliver(FRAME, connections(500), until, watch=watch)
+        settlements = fan_out.deliver(FRAME, KnownAudience(connections(500)), until, watch=watch)
         delivered = [one.outcome for one in settlements]
 
         assert delivered == [Outcome.DELIVERED] * 500
@@ -395,7 +396,9 @@ def test_fan_out_tells_of_an_endpoint_that_is_silent_though_its_time_is_short() 
         selector_fan_out(stand_in.url, None) as fan_out,
     ):
         deadline = CLOCK.monotonic() + 0.4
-        settled = list(fan_out.deliver(FRAME, connections(20), deadline, watch=watch))
+        settled = list(
+            fan_out.deliver(FRAME, KnownAudience(connections(20)), deadline, watch=watch)
+        )
 
     tried = [one for one in settled if one.tries]
     assert tried

@@ -19,7 +19,8 @@ from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import Trouble
 from delivery.fan_out import FanOut
-from delivery.selector_fan_out import FRESH
+from delivery.selector_fan_out import TAKEN_AHEAD
+from testbed.audience import KnownAudience
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Post, Reaction, Script
 from testbed.stand_in.server import StandIn
@@ -45,7 +46,7 @@ AT_ONCE = 8
 FEW = 11
 """So few that the breaker stays closed, though every try of theirs is lost."""
 
-MOST_AHEAD = FRESH + 2 * AT_ONCE
+MOST_AHEAD = TAKEN_AHEAD + 2 * AT_ONCE
 """The fast one takes connections some thousands ahead of need, boto3's only as many as threads."""
 
 _MAKERS: dict[str, Callable[[str, Path | None], AbstractContextManager[FanOut]]] = {
@@ -226,7 +227,9 @@ def test_fan_out_takes_its_audience_lazily(start: Start) -> None:
     posting, numbers = start(_ok), count()
     audience = (Connection(f"c{number}=", OLD_MS) for number in numbers)
 
-    settlements = posting.fan_out.deliver(FRAME, audience, CLOCK.monotonic() + LONG_SECONDS)
+    settlements = posting.fan_out.deliver(
+        FRAME, KnownAudience(audience), CLOCK.monotonic() + LONG_SECONDS
+    )
     ended = [next(settlements) for _ in range(50)]
 
     # The fast one yields in batches: more may have ended than were asked for.
@@ -254,7 +257,9 @@ def test_fan_out_yields_while_it_reads_when_the_audience_is_slow(start: Start) -
     taken: list[Connection] = []
     posting = start(script)
 
-    settlements = posting.fan_out.deliver(FRAME, audience(), CLOCK.monotonic() + LONG_SECONDS)
+    settlements = posting.fan_out.deliver(
+        FRAME, KnownAudience(audience()), CLOCK.monotonic() + LONG_SECONDS
+    )
     next(settlements)
 
     assert len(taken) < 3_000
@@ -346,7 +351,9 @@ def test_fan_out_can_be_used_again_when_its_consumer_has_stopped_in_the_middle(
     """What was under way is not waited for, and nothing of it is left in the next call."""
     posting = start(lambda _post: Answer(200, delay_seconds=0.005))
     audience = iter(connections(10_000))
-    settlements = posting.fan_out.deliver(FRAME, audience, CLOCK.monotonic() + LONG_SECONDS)
+    settlements = posting.fan_out.deliver(
+        FRAME, KnownAudience(audience), CLOCK.monotonic() + LONG_SECONDS
+    )
     next(settlements)
     settlements.close()
     late = [Connection(f"late{number}", OLD_MS) for number in range(50)]

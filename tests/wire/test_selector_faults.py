@@ -15,7 +15,6 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
-from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.pacing.pace import Pace
@@ -23,14 +22,15 @@ from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery import post_loop
 from delivery.fan_out import Watch
+from delivery.http.connection import Ending
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
-from delivery.losses import Ending
 from delivery.post import NOT_ANSWERED
-from delivery.selector_fan_out import FRESH, SelectorFanOut
+from delivery.selector_fan_out import TAKEN_AHEAD, SelectorFanOut
 from delivery.signing import Credentials
-from testbed.model.fakes import FAR, FakeTime
+from testbed.audience import KnownAudience
+from testbed.model.fakes import FAR, FakeTime, half
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import (
@@ -227,11 +227,11 @@ def test_fan_out_stops_without_an_error_when_credentials_cannot_be_had(start: St
 def test_fan_out_refuses_a_second_call_while_one_has_not_ended(start: Start) -> None:
     """Two calls would take each other's connections; the first one goes on."""
     posting = start(_ok)
-    first = posting.fan_out.deliver("frame", connections(20), CLOCK.monotonic() + 5)
+    first = posting.fan_out.deliver("frame", KnownAudience(connections(20)), CLOCK.monotonic() + 5)
     settled = [next(first)]
 
     with pytest.raises(RuntimeError, match="one broadcast at a time"):
-        next(posting.fan_out.deliver("frame", connections(5), CLOCK.monotonic() + 5))
+        next(posting.fan_out.deliver("frame", KnownAudience(connections(5)), CLOCK.monotonic() + 5))
 
     assert len([*settled, *first]) == 20
 
@@ -266,7 +266,9 @@ def _count_polls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     polls: list[float] = []
     poll = HttpPool.poll
 
-    def count(pool: HttpPool, timeout_seconds: float, deadline: float = FAR) -> list[Ending]:
+    def count(
+        pool: HttpPool[Any], timeout_seconds: float, deadline: float = FAR
+    ) -> list[Ending[Any]]:
         polls.append(timeout_seconds)
         return poll(pool, timeout_seconds, deadline)
 
@@ -419,7 +421,7 @@ def test_fan_out_notices_connections_that_were_closed_between_two_calls() -> Non
 def test_fan_out_opens_connections_anew_when_the_environment_was_frozen(start: Start) -> None:
     """After a minute nobody knows what is left of a connection."""
     time = FakeTime()
-    clock = Clock(CLOCK.monotonic, lambda: time.epoch_ms, CLOCK.jitter)
+    clock = CLOCK._replace(epoch_ms=lambda: time.epoch_ms)
     posting = start(_ok, clock=clock, threads=1, in_flight=1)
     opened = []
 
@@ -852,7 +854,9 @@ def test_fan_out_loses_posts_that_have_no_answer_by_the_deadline(start: Start) -
     posting, watch = start(lambda _post: Silence()), Watch()
 
     deadline = CLOCK.monotonic() + 0.5
-    settled = list(posting.fan_out.deliver(FRAME, connections(20), deadline, watch=watch))
+    settled = list(
+        posting.fan_out.deliver(FRAME, KnownAudience(connections(20)), deadline, watch=watch)
+    )
 
     assert {(one.outcome, one.verdict) for one in settled} == {(Outcome.PENDING, Verdict.LOST)}
     assert {one.reason for one in settled} == {NOT_ANSWERED}
@@ -886,11 +890,16 @@ def test_fan_out_reserves_for_all_that_are_to_come_in_one_go(start: Start) -> No
     posting = start(_ok, budget=budget)
 
     deadline = CLOCK.monotonic() + LONG_SECONDS
-    settled = list(posting.fan_out.deliver(FRAME, connections(2 * FRESH), deadline))
+    settled = list(
+        posting.fan_out.deliver(FRAME, KnownAudience(connections(2 * TAKEN_AHEAD)), deadline)
+    )
 
-    assert len(settled) == 2 * FRESH
+    assert len(settled) == 2 * TAKEN_AHEAD
     asked = budget.asks[0].uncharged + budget.asks[0].most
-    assert asked in (2 * FRESH - 1, 2 * FRESH)  # one is just being taken from the audience
+    assert asked in (
+        2 * TAKEN_AHEAD - 1,
+        2 * TAKEN_AHEAD,
+    )  # one is just being taken from the audience
 
 
 class _Stingy:
@@ -911,7 +920,7 @@ def test_fan_out_reserves_nothing_for_posts_that_it_does_not_make(start: Start) 
     posting = start(_ok, budget=budget, pace=Pace(posts_per_second=1_000.0, burst=10.0))
 
     deadline = CLOCK.monotonic() + 1.2
-    settled = list(posting.fan_out.deliver(FRAME, connections(5_000), deadline))
+    settled = list(posting.fan_out.deliver(FRAME, KnownAudience(connections(5_000)), deadline))
 
     assert {one.outcome for one in settled} == {Outcome.DELIVERED, Outcome.PENDING}
     assert len(budget.asked_at) > 5
@@ -935,7 +944,7 @@ def test_fan_out_ends_its_posts_when_its_consumer_stops_in_the_middle(start: Sta
     """Closing the generator ends the threads at once: nobody posts behind its back."""
     posting = start(lambda _post: Answer(200, delay_seconds=0.02))
     settlements: Any = posting.fan_out.deliver(
-        FRAME, connections(5_000), CLOCK.monotonic() + LONG_SECONDS
+        FRAME, KnownAudience(connections(5_000)), CLOCK.monotonic() + LONG_SECONDS
     )
     next(settlements)
 
@@ -968,6 +977,7 @@ def test_fan_out_has_defaults_for_production() -> None:
         tls=None,
         pace=Pace(1.0, 1.0),
         clock=CLOCK,
+        jitter=half,
     )
 
     assert [pool._size for pool in fan_out._pools] == [256] * 2

@@ -12,7 +12,7 @@ Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 @dataclass(slots=True, eq=False)
 class Route:
-    """One address, and what has been heard of it.
+    """One address, and what is known of it.
 
     `opening` counts the connections under way to it, `turn` is when it was taken last.
     """
@@ -36,11 +36,11 @@ class Addresses:
 
     @property
     def have_all_failed(self) -> bool:
-        """Whether none is known that has not failed."""
+        """Whether all addresses that are known have failed."""
         return all(route.has_failed for route in self._routes)
 
     def replace(self, found: Iterable[Address]) -> None:
-        """Take what a look-up has found; what was heard of an address is kept."""
+        """Take what a look-up has found; what is known of an address is kept."""
         known = {route.address: route for route in self._routes}
         self._routes = [known.get(one) or Route(one) for one in dict.fromkeys(found)]
 
@@ -52,9 +52,9 @@ class Addresses:
     def in_order(self) -> Iterator[Route]:
         """Yield the routes to try, the best one first.
 
-        One that has failed comes after those that have not. Of two others the one with fewer
-        openings under way comes first: an address that swallows what is sent to it keeps them for
-        long, one that answers has them done soon. Else they take turns.
+        A route that has failed comes after those that have not. Of two others the one with fewer
+        openings under way comes first: an address that swallows what is sent to it keeps openings
+        for long, and one that answers ends them soon. Otherwise they take turns.
         """
         for route in sorted(self._routes, key=lambda one: (one.has_failed, one.opening, one.turn)):
             route.turn = next(self._turns)

@@ -10,14 +10,14 @@ from threading import Lock
 from broadcasting.clock import Clock
 from delivery.http.addresses import Addresses, Route
 from delivery.http.endpoint import Endpoint
-from delivery.http.http1_connection import HttpConnection
+from delivery.http.handshake import Handshake
 from delivery.http.resolver import Resolver
 
 ATTEMPT_DELAY_SECONDS = 0.25
-"""How long an attempt is waited for before another one races it: RFC 8305, 5."""
+"""An attempt that takes longer than this is raced by another one: RFC 8305, 5."""
 
 REST_SECONDS = 0.05
-"""How long no connection is opened once the last attempt at every address has failed."""
+"""Once the last attempt at every address has failed, no connection is opened for this long."""
 
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
@@ -51,47 +51,47 @@ class Connector:
         self._monotonic = clock.monotonic
         self._endpoint = endpoint
         self._tls = tls if endpoint.is_tls else None
-        self._resolver = Resolver(endpoint, clock.epoch_ms)
+        self._resolver = Resolver(endpoint, clock)
         self._addresses = Addresses()
-        self._opening: dict[HttpConnection, tuple[Route, float]] = {}
+        self._opening: dict[Handshake, tuple[Route, float]] = {}
         self._failed_at: float | None = None
         self._lock = Lock()
 
     @property
     def is_resting(self) -> bool:
-        """Whether every address has failed, and that only just."""
+        """Whether every address has failed, the last one only a moment ago."""
         failed_at = self._failed_at
         return failed_at is not None and self._monotonic() - failed_at < REST_SECONDS
 
     @property
     def young(self) -> int:
-        """How many connections are being opened, but for those that take long already."""
+        """How many connections are being opened, without those that already take long."""
         until = self._monotonic() - ATTEMPT_DELAY_SECONDS
         with self._lock:
             return sum(begun_at > until for _, begun_at in self._opening.values())
 
     def resolve(self, timeout_seconds: float) -> None:
-        """Begin a run: forget which addresses have failed, and look the host up if that is due.
+        """Begin a broadcast: forget which addresses have failed; look the host up if that is due.
 
-        Waits for a look-up up to `timeout_seconds`; what is known stays good when that fails.
+        Waits for a look-up, at most `timeout_seconds`; known addresses stay good when it fails.
         """
         with self._lock:
-            self._heed()
+            self._take_look_up()
             self._addresses.forget_failures()
             self._failed_at = None
             look_up = self._resolver.begin() if self._resolver.is_due else None
         if look_up:
             wait([look_up], timeout_seconds)
         with self._lock:
-            self._heed()
+            self._take_look_up()
 
-    def open(self) -> HttpConnection:
+    def open(self) -> Handshake:
         """Begin to open a connection. Raises OSError when that cannot even begin.
 
         An address that has failed is left out while there is another.
         """
         with self._lock:
-            self._heed()
+            self._take_look_up()
             if self._resolver.is_due and (not self._addresses or self._resolver.may_doubt):
                 self._resolver.begin()
             problem: OSError | None = None
@@ -105,22 +105,22 @@ class Connector:
         host = self._endpoint.host
         raise problem or OSError(f"{host} not resolved: {self._resolver.problem}")
 
-    def opened(self, http: HttpConnection) -> None:
+    def opened(self, handshake: Handshake) -> None:
         """Take note that a connection is open: its address works."""
         with self._lock:
-            route = self._take(http)
+            route = self._take(handshake)
             route.has_failed = False
             self._failed_at = None
 
-    def failed(self, http: HttpConnection) -> None:
+    def failed(self, handshake: Handshake) -> None:
         """Take note that a connection could not be opened: its address fails."""
         with self._lock:
-            self._note_failure(self._take(http))
+            self._note_failure(self._take(handshake))
 
-    def dropped(self, http: HttpConnection) -> None:
-        """Take note that opening a connection was given up, by no fault of its address."""
+    def dropped(self, handshake: Handshake) -> None:
+        """Take note that opening a connection was given up; its address is not to blame."""
         with self._lock:
-            self._take(http)
+            self._take(handshake)
 
     def doubt(self) -> None:
         """Look the host up anew, without waiting: something is wrong with a connection to it."""
@@ -131,7 +131,7 @@ class Connector:
         """Resolve no more."""
         self._resolver.close()
 
-    def _open(self, route: Route) -> HttpConnection:
+    def _open(self, route: Route) -> Handshake:
         family, address = route.address
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -144,10 +144,10 @@ class Connector:
         if error not in _UNDER_WAY:
             sock.close()
             raise OSError(error, os.strerror(error))
-        http = HttpConnection(sock, self._wrap if self._tls else None)
-        self._opening[http] = route, self._monotonic()
+        handshake = Handshake(sock, self._wrap if self._tls else None)
+        self._opening[handshake] = route, self._monotonic()
         route.opening += 1
-        return http
+        return handshake
 
     def _wrap(self, sock: socket.socket) -> ssl.SSLSocket:
         assert self._tls
@@ -155,8 +155,8 @@ class Connector:
             sock, do_handshake_on_connect=False, server_hostname=self._endpoint.host
         )
 
-    def _take(self, http: HttpConnection) -> Route:
-        route, _ = self._opening.pop(http)
+    def _take(self, handshake: Handshake) -> Route:
+        route, _ = self._opening.pop(handshake)
         route.opening -= 1
         return route
 
@@ -167,11 +167,11 @@ class Connector:
         self._doubt()
 
     def _doubt(self) -> None:
-        self._heed()
+        self._take_look_up()
         if self._resolver.may_doubt:
             self._resolver.begin()
 
-    def _heed(self) -> None:
+    def _take_look_up(self) -> None:
         """Take what a look-up has found."""
         found = self._resolver.take()
         if found is not None:

@@ -3,6 +3,8 @@
 import re
 from typing import Final, NamedTuple
 
+from delivery.http.connection import MalformedAnswerError
+
 _HEAD: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n\0]*)?"
     rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*"
@@ -14,13 +16,6 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 _BODILESS: Final = frozenset({204, 304})
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
-
-
-class MalformedAnswerError(Exception):
-    """The server sent what is no answer to a post."""
-
-    def __init__(self, found: bytes, expected: str) -> None:
-        super().__init__(f"the server sent {found[:80]!r}, expected {expected}")
 
 
 class Head(NamedTuple):
@@ -54,7 +49,7 @@ def parse_head(head: bytes) -> Head:
     keeps_alive = match[1] == b"1" and b"close" not in framing.get(b"connection", b"")
     if status in _BODILESS or status < _FIRST_FINAL:
         return Head(status, 0, keeps_alive)
-    if is_chunked:  # with a length besides, somebody is being fooled: RFC 9112, 6.1
+    if is_chunked:  # with a length as well it is request smuggling: RFC 9112, 6.1
         return Head(status, None, keeps_alive and length is None)
     return Head(status, length or 0, keeps_alive and length is not None)
 

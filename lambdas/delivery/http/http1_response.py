@@ -5,27 +5,20 @@ is ever taken for another's.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
-from delivery.http.http1_head import Head, MalformedAnswerError, parse_head
+from delivery.http.connection import MalformedAnswerError, Response
+from delivery.http.http1_head import Head, parse_head
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
-"""The service's own errors are some hundred bytes; of a larger body nobody needs the rest."""
+"""The service's own errors are some hundred bytes; the rest of a larger body is not needed."""
 
 MAX_ANSWER_BYTES = 4 * (MAX_HEAD_BYTES + MAX_BODY_BYTES)
-"""All there is of an answer: informational ones before it, and the sizes of its chunks, have no
-other limit, and a server could send them for ever."""
+"""The limit of an answer with all that comes before it: informational answers and the sizes of
+chunks have no other limit, and a server could send them for ever."""
 
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
-
-
-class Response(NamedTuple):
-    """A server's answer to one post; `keeps_alive` is whether the next may use its connection."""
-
-    status: int
-    body: bytes = b""
-    keeps_alive: bool = True
 
 
 class ResponseParser:

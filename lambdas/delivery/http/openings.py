@@ -2,13 +2,15 @@
 
 from itertools import takewhile
 from selectors import BaseSelector
+from typing import Any
 
 from broadcasting.clock import Clock
+from delivery.http.connection import HttpConnection, Watched
 from delivery.http.connector import ATTEMPT_DELAY_SECONDS, Connector
-from delivery.http.http1_connection import HttpConnection
+from delivery.http.handshake import Handshake
 
 OPENING_AT_ONCE = 8
-"""How many connections are being opened at a time."""
+"""This many connections are being opened at a time at most."""
 
 
 class Openings:
@@ -26,7 +28,7 @@ class Openings:
         self._selector = selector
         self._timeout_seconds = timeout_seconds
         self._monotonic = clock.monotonic
-        self._begun_at: dict[HttpConnection, float] = {}
+        self._begun_at: dict[Handshake, float] = {}
         self._failures: list[Exception] = []
 
     def __len__(self) -> int:
@@ -36,8 +38,8 @@ class Openings:
     def are_enough_for(self, posts: int) -> bool:
         """Tell whether no further connection should be opened now for posts that wait.
 
-        One for each is enough, those of other threads included: most posts wait for any thread.
-        An attempt that takes long does not count.
+        One connection for each post is enough, with those that other threads open: most posts wait
+        for any thread. An attempt that takes long does not count.
         """
         if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_resting:
             return True
@@ -47,28 +49,31 @@ class Openings:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
         if self._begun_before(ATTEMPT_DELAY_SECONDS):
             self._connector.doubt()
-        http = self._connector.open()
-        self._begun_at[http] = self._monotonic()
-        self._selector.register(http, http.interest, http)
-        http.watched = http.interest
+        handshake = self._connector.open()
+        self._begun_at[handshake] = self._monotonic()
+        self._selector.register(handshake, handshake.interest, handshake)
+        handshake.watched = handshake.interest
 
-    def advance(self, http: HttpConnection) -> bool:
-        """Go on opening a connection; tell whether it is open now."""
+    def advance(self, handshake: Handshake) -> HttpConnection[Any] | None:
+        """Go on opening a connection; return it once it is open."""
         try:
-            is_open = http.open_on()
+            http = handshake.advance()
         except OSError as error:
-            self._fail(http, error)
-            return False
-        watch(self._selector, http)
-        if is_open:
-            del self._begun_at[http]
-            self._connector.opened(http)
-        return is_open
+            self._fail(handshake, error)
+            return None
+        if http is None:
+            watch(self._selector, handshake)
+            return None
+        del self._begun_at[handshake]
+        self._connector.opened(handshake)
+        self._selector.modify(http, http.interest, http)
+        http.watched = http.interest
+        return http
 
     def expire(self) -> None:
         """Give up what takes too long."""
-        for http in self._begun_before(self._timeout_seconds):
-            self._fail(http, TimeoutError(f"no connection within {self._timeout_seconds} s"))
+        for handshake in self._begun_before(self._timeout_seconds):
+            self._fail(handshake, TimeoutError(f"no connection within {self._timeout_seconds} s"))
 
     def take_failures(self) -> list[Exception]:
         """Return why connections could not be opened since the last call."""
@@ -77,29 +82,29 @@ class Openings:
 
     def close(self) -> None:
         """Give up everything, and forget the failures."""
-        for http in list(self._begun_at):
-            self._drop(http)
-            self._connector.dropped(http)
+        for handshake in list(self._begun_at):
+            self._drop(handshake)
+            self._connector.dropped(handshake)
         self._failures = []
 
-    def _fail(self, http: HttpConnection, error: Exception) -> None:
+    def _fail(self, handshake: Handshake, error: Exception) -> None:
         self._failures.append(error)
-        self._drop(http)
-        self._connector.failed(http)
+        self._drop(handshake)
+        self._connector.failed(handshake)
 
-    def _drop(self, http: HttpConnection) -> None:
-        del self._begun_at[http]
-        self._selector.unregister(http)
-        http.close()
+    def _drop(self, handshake: Handshake) -> None:
+        del self._begun_at[handshake]
+        self._selector.unregister(handshake)
+        handshake.close()
 
-    def _begun_before(self, seconds: float) -> list[HttpConnection]:
-        """Return those that were begun so long ago; the oldest one comes first."""
+    def _begun_before(self, seconds: float) -> list[Handshake]:
+        """Return the handshakes that were begun at least `seconds` ago, the oldest first."""
         until = self._monotonic() - seconds
-        return list(takewhile(lambda http: self._begun_at[http] <= until, self._begun_at))
+        return list(takewhile(lambda handshake: self._begun_at[handshake] <= until, self._begun_at))
 
 
-def watch(selector: BaseSelector, http: HttpConnection) -> None:
-    """Have a connection watched for what it waits for."""
-    if http.watched != http.interest:
-        selector.modify(http, http.interest, http)
-        http.watched = http.interest
+def watch(selector: BaseSelector, one: Watched) -> None:
+    """Have a connection, or its handshake, watched for what it waits for."""
+    if one.watched != one.interest:
+        selector.modify(one, one.interest, one)
+        one.watched = one.interest

@@ -1,19 +1,24 @@
-"""The HTTP connections of one thread, watched by one selector."""
+"""The HTTP connections of one thread, watched by one selector.
+
+The pool knows no protocol and no broadcast: it gives requests to connections that have room, and
+gives each caller's token back with what became of its request.
+"""
 
 import math
 import selectors
 from itertools import takewhile
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple
 
 from broadcasting.clock import Clock
+from delivery.http.connection import Ending, HttpConnection, MalformedAnswerError, Token
 from delivery.http.connector import Connector
-from delivery.http.http1_connection import HttpConnection
-from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import Response
+from delivery.http.handshake import Handshake
 from delivery.http.openings import Openings, watch
+from delivery.http.request import Request
 from delivery.http.waker import Waker
-from delivery.losses import Ending, loss
-from delivery.post import Post
+
+_room_of = attrgetter("room")
 
 
 class Timeouts(NamedTuple):
@@ -24,10 +29,10 @@ class Timeouts(NamedTuple):
     idle_seconds: float = 50.0
 
 
-class HttpPool:
-    """Carries posts on at most `size` connections, and keeps these for later posts.
+class HttpPool(Generic[Token]):
+    """Sends requests on at most `size` connections, and keeps these for later requests.
 
-    A post is given to an open connection only: what has never left is no try.
+    A request is given to an open connection only: what has never left is no try.
     """
 
     def __init__(
@@ -41,22 +46,35 @@ class HttpPool:
         self._openings = Openings(
             connector, self._selector, clock, timeout_seconds=timeouts.connect_seconds
         )
-        self._busy: dict[HttpConnection, float] = {}
-        self._answered: list[HttpConnection] = []
-        self._idle: list[HttpConnection] = []
+        self._under_way: dict[Token, tuple[HttpConnection[Token], float]] = {}
+        """The requests without an answer, the oldest first, and when each was begun."""
+        self._answered: dict[HttpConnection[Token], int] = {}
+        self._idle: dict[HttpConnection[Token], int] = {}
+        """The connections that have room, and since when, in epoch milliseconds. Those that have
+        just answered join them when the next poll has shown that they are quiet."""
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
 
     @property
     def under_way(self) -> int:
-        """How many posts have no answer yet."""
-        return len(self._busy)
+        """How many requests have no answer yet."""
+        return len(self._under_way)
 
     @property
     def room(self) -> int:
-        """How many posts can be started now: the connections that are idle."""
-        return len(self._idle)
+        """How many requests can be begun now."""
+        return sum(map(_room_of, self._idle))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request can be begun now."""
+        return bool(self._idle)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether there will be more room as soon as the next poll has shown what is quiet."""
+        return bool(self._answered)
 
     @property
     def is_opening(self) -> bool:
@@ -64,7 +82,7 @@ class HttpPool:
         return bool(self._openings)
 
     def may_open(self, ready: int) -> bool:
-        """Tell whether to open one more connection now, for `ready` posts that wait.
+        """Tell whether to open one more connection now, for `ready` requests that wait.
 
         A connection is opened only when the last poll brought no news: opening takes a
         millisecond of the processor, so it fills the gaps in which nothing but answers is waited
@@ -73,17 +91,12 @@ class HttpPool:
         return self._is_quiet and self.lacks_connections(ready)
 
     def lacks_connections(self, ready: int) -> bool:
-        """Tell whether `ready` posts that wait deserve one more, as soon as a poll is quiet."""
+        """Tell whether `ready` requests that wait deserve one more, once a poll is quiet."""
         if not ready or self._idle or self._answered:
             return False
-        if len(self._busy) + len(self._openings) >= self._size:
+        if len(self._under_way) + len(self._openings) >= self._size:
             return False
         return not self._openings.are_enough_for(ready)
-
-    @property
-    def has_answered(self) -> bool:
-        """Whether there will be more room as soon as the next poll has shown who is quiet."""
-        return bool(self._answered)
 
     def open(self) -> None:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
@@ -93,64 +106,65 @@ class HttpPool:
         """Return why connections could not be opened since the last call."""
         return self._openings.take_failures()
 
-    def send(self, post: Post, request: bytes) -> None:
-        """Start a post, if there is room. Raises OSError when it cannot be started."""
-        http = self._idle.pop()
-        http.post = post
-        self._busy[http] = self._clock.monotonic()
+    def send(self, token: Token, request: Request) -> list[Ending[Token]]:
+        """Begin a request; there must be room.
+
+        Returns what ends by that: the requests of a connection that is found lost.
+        """
+        http, since_ms = self._idle.popitem()
+        self._under_way[token] = http, self._clock.monotonic()
         try:
-            http.send(request)
+            http.send(token, request)
         except OSError as error:
-            self._drop(http)
-            self._connector.doubt()
-            raise loss(http, error) from error
+            return self._lose(http, error)
+        if http.room:
+            self._idle[http] = since_ms
         watch(self._selector, http)
+        return []
 
-    def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending]:
-        """Wait for news of posts at most so long; return those that ended by the deadline.
+    def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending[Token]]:
+        """Wait for news, at most `timeout_seconds`; return what has ended by the deadline.
 
-        At most one connection gets open in it: the next turn posts there at once, while the
+        Only one connection gets open in it: the next turn posts there at once, while the
         handshakes of the others, a millisecond each, wait for the next poll.
         """
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
         self._rest_answered()
-        endings: list[Ending] = []
+        endings: list[Ending[Token]] = []
         has_opened = False
-        http: HttpConnection | None
-        for http in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
+        one: HttpConnection[Token] | Handshake | None
+        for one in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
             if self._clock.monotonic() >= deadline:
                 break
-            if http is None:
+            if one is None:
                 self._waker.clear()
-            elif http.post is not None:
-                self._advance(http, endings)
-            elif http.is_open:
-                self._check_idle(http)
+            elif not isinstance(one, Handshake):
+                self._advance(one, endings)
             elif not has_opened:
-                has_opened = self._open_on(http)
+                has_opened = self._open_on(one)
         return endings
 
     def wake(self) -> None:
         """End a `poll` that another thread waits in."""
         self._waker.wake()
 
-    def expire(self) -> list[Ending]:
-        """Give up what takes too long; return the posts that this ends."""
+    def expire(self) -> list[Ending[Token]]:
+        """Give up what takes too long; return the requests that this ends."""
         self._openings.expire()
         seconds = self._timeouts.read_seconds
         since = self._clock.monotonic() - seconds
-        late = list(takewhile(lambda http: self._busy[http] <= since, self._busy))
-        return [self._lose(http, TimeoutError(f"no answer within {seconds} s")) for http in late]
+        begun = takewhile(lambda one: one[1] <= since, self._under_way.values())
+        late = dict.fromkeys(http for http, _ in begun)
+        error = TimeoutError(f"no answer within {seconds} s")
+        return [ending for http in late for ending in self._lose(http, error)]
 
-    def abandon(self) -> list[tuple[Post, Response | None]]:
-        """Close what is under way; return its posts, with their answers where these are known."""
+    def abandon(self) -> list[Ending[Token]]:
+        """Close what is under way; return its requests, with their answers where known."""
         self._openings.close()
-        abandoned = list(self._busy)
-        posts = [(http.post, http.end()) for http in abandoned if http.post]
-        for http in abandoned:
-            self._drop(http)
-        return posts
+        error = TimeoutError("given up before an answer has come")
+        busy = dict.fromkeys(http for http, _ in self._under_way.values())
+        return [ending for http in busy for ending in self._drop(http, error)]
 
     def drop_idle(self, until_ms: int) -> None:
         """Close the connections that have carried nothing since then, in epoch milliseconds.
@@ -160,10 +174,10 @@ class HttpPool:
         """
         self._rest_answered()
         now_ms = self._clock.epoch_ms()
-        for http in self._idle.copy():
+        for http, since_ms in self._idle.copy().items():
             http.has_rested = True
-            if not until_ms < http.idle_since_ms <= now_ms:
-                self._drop(http)
+            if not until_ms < since_ms <= now_ms:
+                self._drop(http, TimeoutError("idle for too long"))
 
     def close(self) -> None:
         """Close everything."""
@@ -173,54 +187,46 @@ class HttpPool:
         self._waker.close()
 
     def _rest_answered(self) -> None:
-        self._idle += self._answered
+        self._idle.update(self._answered)
         self._answered.clear()
 
-    def _open_on(self, http: HttpConnection) -> bool:
+    def _open_on(self, handshake: Handshake) -> bool:
         """Go on opening a connection; tell whether it is open now."""
-        if not self._openings.advance(http):
+        http: HttpConnection[Any] | None = self._openings.advance(handshake)
+        if http is None:
             return False
-        http.idle_since_ms = self._clock.epoch_ms()
-        self._idle.append(http)
+        self._idle[http] = self._clock.epoch_ms()
         return True
 
-    def _advance(self, http: HttpConnection, endings: list[Ending]) -> None:
+    def _advance(self, http: HttpConnection[Token], endings: list[Ending[Token]]) -> None:
         try:
-            answer = http.advance()
+            ended = http.advance()
         except (OSError, MalformedAnswerError) as error:
-            endings.append(self._lose(http, error))
+            endings += self._lose(http, error)
             return
         watch(self._selector, http)
-        if answer is not None:
-            endings.append(self._end(http, answer))
-
-    def _end(self, http: HttpConnection, answer: Response) -> Ending:
-        post = http.post
-        assert post
-        if answer.keeps_alive:
-            http.post = None
-            http.idle_since_ms = self._clock.epoch_ms()
-            del self._busy[http]
-            self._answered.append(http)
+        if not ended:
+            return
+        endings += ended
+        for token, _ in ended:
+            del self._under_way[token]
+        if http.is_usable:
+            self._answered[http] = self._clock.epoch_ms()
         else:
-            self._drop(http)
-        return post, answer
+            self._drop(http, ConnectionError("not to be used again"))
 
-    def _lose(self, http: HttpConnection, error: Exception) -> Ending:
-        """Give up a connection; its post still has its answer if the status has come."""
-        post, answer = http.post, http.end()
-        assert post
-        self._drop(http)
-        self._connector.doubt()
-        return post, answer or loss(http, error)
+    def _lose(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
+        """Give up a connection; what was under way has its answer if the status has come."""
+        endings = self._drop(http, error)
+        if endings:
+            self._connector.doubt()
+        return endings
 
-    def _check_idle(self, http: HttpConnection) -> None:
-        if not http.is_quiet():
-            self._drop(http)
-
-    def _drop(self, http: HttpConnection) -> None:
+    def _drop(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         self._selector.unregister(http)
-        self._busy.pop(http, None)
-        if http.post is None:
-            self._idle.remove(http)
-        http.close()
+        self._idle.pop(http, None)
+        self._answered.pop(http, None)
+        endings = list(http.close(error))
+        for token, _ in endings:
+            del self._under_way[token]
+        return endings

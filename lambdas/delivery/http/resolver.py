@@ -1,17 +1,17 @@
 """Looks a host up, in a thread of its own, and knows how old the answer is."""
 
 import socket
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from broadcasting.clock import Clock
 from delivery.http.addresses import Address
 from delivery.http.endpoint import Endpoint
 
 RESOLVED_SECONDS = 60.0
-"""How long an address is good for: the service's names are resolved anew every minute."""
+"""An address is good for this long: the service's names are resolved anew every minute."""
 
 DOUBT_SECONDS = 1.0
-"""How long one is not looked up again, though connections to it fail."""
+"""After a look-up the host is not looked up again for this long, though connections fail."""
 
 
 class Resolver:
@@ -21,11 +21,11 @@ class Resolver:
     A time in the future counts as long ago, as the epoch clock may be set back.
     """
 
-    def __init__(self, endpoint: Endpoint, epoch_ms: Callable[[], int]) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self.problem: Exception = TimeoutError("no answer yet")
-        """Why the last look-up that has failed did so."""
+        """The error of the last look-up that has failed."""
         self._endpoint = endpoint
-        self._epoch_ms = epoch_ms
+        self._epoch_ms = clock.epoch_ms
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="resolve")
         self._look_up: Future[list[Address]] | None = None
         self._begun_at_ms: int | None = None
@@ -33,7 +33,7 @@ class Resolver:
 
     @property
     def is_due(self) -> bool:
-        """Whether nothing has been found yet, or only what is too old by now."""
+        """Whether no address is known yet, or those that are known are too old."""
         return not self._is_since(self._found_at_ms, RESOLVED_SECONDS)
 
     @property
@@ -49,7 +49,7 @@ class Resolver:
         return self._look_up
 
     def take(self) -> list[Address] | None:
-        """Return what a look-up has found; None if none has ended, or it has found nothing."""
+        """Return the addresses that a look-up has found; None if it has failed, or not ended."""
         if self._look_up is None or not self._look_up.done():
             return None
         done, self._look_up = self._look_up, None

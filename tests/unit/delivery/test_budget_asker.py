@@ -2,7 +2,6 @@
 
 import math
 import queue
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ SOON = 5.0
 """A test waits at most this long for a thread, which is there much sooner, or never."""
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
-CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), random.random)
+CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
 
 
 class HandBudget:

@@ -18,16 +18,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
-from broadcasting.pacing.pace import Pace
-from broadcasting.pacing.pacer import Pacer
-from broadcasting.retry import Backoff
-from delivery.fan_out import ForbiddenError, Watch
+from delivery.fan_out import ForbiddenError
 from delivery.http.endpoint import parse_endpoint
-from delivery.lasting_time import LastingTime
-from delivery.session import TEMPLATE_SECONDS, DeliverySession
-from delivery.shared_pacer import SharedPacer
-from delivery.signing import SERVICE, Credentials, Signer, SigningTemplate, encode_id
-from testbed.model.fakes import FAR, FakeTime
+from delivery.http.http1_request import text_of
+from delivery.http.request import Request
+from delivery.signing import (
+    SERVICE,
+    TEMPLATE_SECONDS,
+    Credentials,
+    FrameSigner,
+    Signer,
+    SigningTemplate,
+    encode_id,
+)
+from testbed.model.fakes import FakeTime
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/prod"
 ENDPOINT = parse_endpoint(URL)
@@ -74,9 +78,9 @@ class Sent:
     body: bytes
 
     @classmethod
-    def of(cls, request: bytes) -> "Sent":
-        """Take apart what a template made."""
-        head, body = request.split(b"\r\n\r\n", 1)
+    def of(cls, request: Request) -> "Sent":
+        """Take apart the text of what a template has signed."""
+        head, body = text_of(request).split(b"\r\n\r\n", 1)
         line, *fields = head.decode().split("\r\n")
         method, target, version = line.split(" ")
         assert (method, version) == ("POST", "HTTP/1.1")
@@ -115,22 +119,9 @@ def _sign_with_botocore(
     return {name.lower(): value for name, value in request.headers.items()}
 
 
-def _session(signer: Signer, time: FakeTime) -> DeliverySession:
-    return DeliverySession(
-        b"frame",
-        deadline=FAR,
-        watch=Watch(),
-        fewest_fresh=1,
-        clock=time.clock,
-        signer=signer,
-        pacer=SharedPacer(Pacer(Pace(1.0, 1.0), 0.0), LastingTime(time.clock)),
-        backoff=Backoff(),
-    )
-
-
-def _signed_at(session: DeliverySession, time: FakeTime) -> str:
+def _signed_at(signer: FrameSigner, time: FakeTime) -> str:
     """Return the date that a post of this moment is signed for, and the day of its scope."""
-    headers = Sent.of(session.template(time.seconds).request("c=")).headers
+    headers = Sent.of(signer.template(time.seconds).sign("c=")).headers
     day = headers["authorization"].split("/")[1]
     return f"{headers['x-amz-date']} {day}"
 
@@ -172,7 +163,7 @@ def test_template_signs_as_botocore_does(  # noqa: PLR0917 - hypothesis passes t
         at_seconds=at_seconds,
     )
 
-    sent = Sent.of(template.request(connection_id))
+    sent = Sent.of(template.sign(connection_id))
 
     scheme = host.split(":", 1)[0]
     url = f"{scheme}://{sent.headers['host']}{sent.target}"
@@ -189,18 +180,18 @@ def test_template_signs_as_botocore_does(  # noqa: PLR0917 - hypothesis passes t
 def test_template_signs_each_connection_alike_whoever_came_before() -> None:
     """Nothing of one post is left in the next."""
     template, other = _template(), _template()
-    first = template.request("a=")
+    first = text_of(template.sign("a="))
 
-    template.request("ä/b")
+    template.sign("ä/b")
 
-    assert template.request("a=") == first == other.request("a=")
+    assert text_of(template.sign("a=")) == first == text_of(other.sign("a="))
 
 
 def test_template_puts_secrets_nowhere_but_in_the_token_header() -> None:
     """The secret key is not in a post, and a log of the credentials shows neither."""
     credentials = Credentials("AKID", "very-secret", "a-token")
 
-    request = _template(credentials=credentials).request("a=")
+    request = text_of(_template(credentials=credentials).sign("a="))
 
     assert b"very-secret" not in request
     assert b"x-amz-security-token: a-token\r\n" in request
@@ -210,7 +201,7 @@ def test_template_puts_secrets_nowhere_but_in_the_token_header() -> None:
 def test_template_refuses_an_id_that_is_no_text() -> None:
     """A lone surrogate cannot be sent in UTF-8."""
     with pytest.raises(UnicodeEncodeError):
-        _template().request("\ud800")
+        _template().sign("\ud800")
 
 
 @ENOUGH
@@ -252,7 +243,7 @@ def test_template_asks_for_what_boto3_asks_for() -> None:
     usual_ids = ["L0SM9cOFvHcCIhw=", "a-b_c~d==", "a/b+c", "ä 😀", "x" * 128]
     template = _template()
 
-    targets = [Sent.of(template.request(one)).target for one in usual_ids]
+    targets = [Sent.of(template.sign(one)).target for one in usual_ids]
 
     assert targets == _targets_of_boto3(usual_ids)
 
@@ -266,32 +257,32 @@ def test_template_asks_for_what_boto3_asks_for() -> None:
         ("2024-02-28T23:59:59", "20240229T000059Z 20240229"),
     ],
 )
-def test_run_signs_anew_when_a_minute_is_over(at: str, then: str) -> None:
-    """The minute, the day and the year roll over while a run goes on."""
+def test_frame_signer_signs_anew_when_a_minute_is_over(at: str, then: str) -> None:
+    """The minute, the day and the year roll over while a broadcast goes on."""
     began_ms = int(datetime.fromisoformat(f"{at}+00:00").timestamp() * 1000)
     time = FakeTime(epoch_ms=began_ms)
-    session = _session(
-        Signer(ENDPOINT, region="r", credentials=lambda: Credentials("A", "s")), time
-    )
-    first, before = session.template(0.0), _signed_at(session, time)
+    keys = Signer(ENDPOINT, region="r", credentials=lambda: Credentials("A", "s"))
+    signer = FrameSigner(keys, b"frame", time.clock)
+    first, before = signer.template(0.0), _signed_at(signer, time)
 
     time.seconds, time.epoch_ms = TEMPLATE_SECONDS - 0.001, began_ms + 59_999
-    unchanged = session.template(time.seconds)
+    unchanged = signer.template(time.seconds)
     time.seconds, time.epoch_ms = TEMPLATE_SECONDS, began_ms + 60_000
 
     assert unchanged is first
     assert before.startswith(at.translate({ord("-"): None, ord(":"): None}))
-    assert _signed_at(session, time) == then
+    assert _signed_at(signer, time) == then
 
 
-def test_run_signs_with_rotated_credentials_from_the_next_template_on() -> None:
+def test_frame_signer_signs_with_rotated_credentials_from_the_next_template_on() -> None:
     """The signer asks for the credentials of the moment."""
     rotated = [Credentials("OLD", "s", "t"), Credentials("NEW", "s2", "t2")]
     time = FakeTime()
-    session = _session(Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0)), time)
-    old = session.template(0.0).request("c=")
+    keys = Signer(ENDPOINT, region="r", credentials=lambda: rotated.pop(0))
+    signer = FrameSigner(keys, b"frame", time.clock)
+    old = text_of(signer.template(0.0).sign("c="))
 
-    new = session.template(TEMPLATE_SECONDS).request("c=")
+    new = text_of(signer.template(TEMPLATE_SECONDS).sign("c="))
 
     assert b"Credential=OLD/" in old
     assert b"x-amz-security-token: t\r\n" in old

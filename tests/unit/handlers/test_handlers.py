@@ -3,7 +3,8 @@
 import io
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
 from handlers import broadcast, client_frame, connect, disconnect
 from handlers import broadcast_log as report
+from handlers.events import records_of
 from log import logger
 from settings import BroadcastSettings, SettingsError
 from slices.worker import Worker
@@ -33,12 +35,10 @@ from testbed.model.fakes import (
     FakeTime,
     Fault,
     aws_error,
+    half,
     plan,
 )
 from wiring import BroadcastWiring
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 BROADCASTS, SLICES = "arn:aws:sqs:eu-west-1:1:broadcasts", "arn:aws:sqs:eu-west-1:1:slices"
 SETTINGS = BroadcastSettings(
@@ -99,11 +99,6 @@ REDRIVEN = {"crier.redriven": _text("1")}
 """On what `crier redrive` has put back."""
 
 
-class _Context:
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
 @dataclass
 class _Floor:
     sqs: FakeSqs
@@ -114,10 +109,25 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
+        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
+
+    @cached_property
+    def wired(self) -> BroadcastWiring:
+        clock, ledger = self.time.clock, self.ledger
+        worker = Worker(
+            table=self.dynamo.table,
+            fan_out=self.fan_out,
+            ledger=ledger,
+            slice_queue=SliceQueue(self.sqs.client, "slices"),
+            clock=clock,
+            jitter=half,
+            outage_seconds=3_600,
+        )
+        dead, slice_dead = (DeadLetters(self.sqs.client, url) for url in ("dead", "slice-dead"))
+        return BroadcastWiring(SETTINGS, clock, ledger, worker, dead, slice_dead)
 
     def handle(self, *records: dict[str, Any]) -> list[str]:
-        answer = broadcast.handler({"Records": list(records)}, cast("LambdaContext", _Context()))
+        answer = broadcast.serve(records_of({"Records": list(records)}), self.wired, 60_000)
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def release(self, work: Backlog) -> None:
@@ -135,38 +145,28 @@ class _Floor:
 
 
 @pytest.fixture
-def floor(monkeypatch: pytest.MonkeyPatch) -> _Floor:
+def floor() -> _Floor:
     """The broadcast function, wired to fakes, with one connection."""
-    floor = _Floor(
-        FakeSqs(), FakeDynamo({"a": OLD_MS}), FakeFanOut(), FakeLedgerTable(), FakeTime()
-    )
-    clock = floor.time.clock
-    worker = Worker(
-        table=floor.dynamo.table,
-        fan_out=floor.fan_out,
-        ledger=floor.ledger,
-        slice_queue=SliceQueue(floor.sqs.client, "slices"),
-        clock=clock,
-        outage_seconds=3_600,
-    )
-    dead, slice_dead = (DeadLetters(floor.sqs.client, url) for url in ("dead", "slice-dead"))
-    wired = BroadcastWiring(SETTINGS, clock, floor.ledger, worker, dead, slice_dead)
-    monkeypatch.setattr(broadcast, "broadcast_wiring", lambda: wired)
-    return floor
+    return _Floor(FakeSqs(), FakeDynamo({"a": OLD_MS}), FakeFanOut(), FakeLedgerTable(), FakeTime())
 
 
 @pytest.fixture
-def dynamo(monkeypatch: pytest.MonkeyPatch) -> FakeDynamo:
+def dynamo() -> FakeDynamo:
     """The table that connect and disconnect write to."""
-    dynamo = FakeDynamo()
-    for module in (connect, disconnect):
-        monkeypatch.setattr(module, "connections_table", lambda: dynamo.table)
-    return dynamo
+    return FakeDynamo()
+
+
+def _connect(event: dict[str, Any], dynamo: FakeDynamo) -> dict[str, Any]:
+    return connect.admit(event, lambda: dynamo.table)
+
+
+def _disconnect(event: dict[str, Any], dynamo: FakeDynamo) -> dict[str, Any]:
+    return disconnect.forget(event, lambda: dynamo.table)
 
 
 def test_connect_writes_the_row(dynamo: FakeDynamo) -> None:
     """The client is let in once the row is there."""
-    answer = connect.handler(_web_socket_event("$connect"), None)
+    answer = _connect(_web_socket_event("$connect"), dynamo)
 
     assert (answer, dynamo.rows) == ({"statusCode": 200}, {"abc=": NOW_MS})
 
@@ -193,7 +193,7 @@ def test_connect_refuses_when_the_event_lacks_something(
     event: dict[str, Any], dynamo: FakeDynamo, log: io.StringIO
 ) -> None:
     """No row is written; the log says what was expected."""
-    answer = connect.handler(event, None)
+    answer = _connect(event, dynamo)
 
     assert (answer, dynamo.rows) == ({"statusCode": 400}, {})
     assert "expected requestContext" in log.getvalue()
@@ -203,7 +203,7 @@ def test_connect_refuses_when_the_row_cannot_be_written(dynamo: FakeDynamo) -> N
     """Without a row the client would never hear anything."""
     dynamo.write_errors = [aws_error(500)]
 
-    assert connect.handler(_web_socket_event("$connect"), None) == {"statusCode": 500}
+    assert _connect(_web_socket_event("$connect"), dynamo) == {"statusCode": 500}
 
 
 def test_connect_raises_when_the_environment_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_disconnect_removes_the_row(rows: dict[str, int], dynamo: FakeDynamo) ->
     """Also when it is gone already."""
     dynamo.rows = dict(rows)
 
-    answer = disconnect.handler(_web_socket_event("$disconnect"), None)
+    answer = _disconnect(_web_socket_event("$disconnect"), dynamo)
 
     assert (answer, dynamo.rows) == ({"statusCode": 200}, {})
 
@@ -228,7 +228,7 @@ def test_disconnect_answers_400_when_the_event_lacks_the_connection(dynamo: Fake
     """Nothing is deleted."""
     dynamo.rows = {"abc=": 1}
 
-    assert disconnect.handler({}, None) == {"statusCode": 400}
+    assert _disconnect({}, dynamo) == {"statusCode": 400}
     assert dynamo.rows == {"abc=": 1}
 
 
@@ -236,7 +236,7 @@ def test_disconnect_answers_500_when_the_row_stays(dynamo: FakeDynamo) -> None:
     """The next broadcast deletes it."""
     dynamo.write_errors = [aws_error(500)]
 
-    assert disconnect.handler(_web_socket_event("$disconnect"), None) == {"statusCode": 500}
+    assert _disconnect(_web_socket_event("$disconnect"), dynamo) == {"statusCode": 500}
 
 
 @pytest.mark.parametrize(("body", "found"), [("hello", "hello"), (None, ""), ("x" * 500, "x" * 80)])
@@ -505,10 +505,10 @@ def test_handlers_log_the_account_and_no_coming_and_going_when_the_level_is_high
     """A million connects cost no line; what became of a broadcast, or of a client, is told."""
     logger.setLevel(level)
     try:
-        connect.handler(_web_socket_event("$connect"), None)
-        disconnect.handler(_web_socket_event("$disconnect"), None)
+        _connect(_web_socket_event("$connect"), dynamo)
+        _disconnect(_web_socket_event("$disconnect"), dynamo)
         dynamo.write_errors = [aws_error(500)]
-        connect.handler(_web_socket_event("$connect"), None)
+        _connect(_web_socket_event("$connect"), dynamo)
         floor.handle(_sqs_record("m1", '{"message": 1}'))
         floor.handle(_sqs_record("m2", "nonsense"))
     finally:

@@ -1,6 +1,5 @@
 """One way through a slice: at every moment it is known what a crash would leave undone."""
 
-from operator import length_hint
 from random import Random
 
 import pytest
@@ -13,7 +12,8 @@ from broadcasting.ledger_rows import SliceRow
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
-from slices.progress import SliceProgress, end_round
+from slices.progress import SliceProgress
+from slices.settlements import end_round
 from storage.audience_reader import AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
@@ -52,8 +52,8 @@ def test_progress_tells_about_how_many_are_to_come() -> None:
     """The named, and those of the shards; fewer with each that is met."""
     progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
-    hints = [length_hint(progress)]
-    hints += [length_hint(progress) for _ in progress]
+    hints = [progress.to_come]
+    hints += [progress.to_come for _ in progress]
 
     assert hints == [len(NAMED), *reversed(range(len(NAMED))), 0]
 
@@ -113,7 +113,7 @@ def test_progress_gives_stragglers_away() -> None:
 def test_progress_gives_shards_away() -> None:
     """They are not read here any more."""
     progress = _progress(Backlog(ALL), FakeDynamo(_rows(100)))
-    given_away = progress.reader.not_begun
+    given_away = progress.not_begun
 
     progress.give_away(Backlog(given_away))
 

@@ -16,9 +16,10 @@ from broadcasting.outcome import Outcome, Verdict
 from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
 from broadcasting.trouble import RecentAnswers, Trouble
-from slices import bookkeeping, worker
+from slices import checkpoints, upkeep
+from slices.ending import STOPPED_DELAY_SECONDS
 from slices.report import InvocationReport
-from slices.worker import STOPPED_DELAY_SECONDS, Worker
+from slices.worker import Worker
 from storage.errors import ReadError, StorageError, WriteError
 from storage.ledger import Ledger
 from storage.queues import SliceQueue
@@ -32,6 +33,7 @@ from testbed.model.fakes import (
     FakeSqs,
     FakeTime,
     Fault,
+    half,
     left,
     plan,
 )
@@ -58,7 +60,7 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, sleep=self.time.run)
+        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
 
     def open(self, work: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
@@ -87,6 +89,7 @@ class _Floor:
             ledger=self.ledger,
             slice_queue=SliceQueue(self.sqs.client, "slices"),
             clock=self.time.clock,
+            jitter=half,
             outage_seconds=3_600,
             recent=self.recent,
         )
@@ -153,7 +156,7 @@ def test_worker_writes_the_account_down_after_each_page(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At most so many are repeated after a crash."""
-    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100), page_rows=1)
 
     report = floor.deliver()
@@ -166,7 +169,7 @@ def test_worker_writes_the_account_down_when_many_have_failed(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction takes only so many of their ids and reasons."""
-    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100))
     floor.fan_out = FakeFanOut({name: plan(Outcome.FAILED) for name in floor.dynamo.rows})
 
@@ -276,7 +279,7 @@ def test_worker_has_stragglers_that_it_gave_away_rest_too(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their slice is nobody's until then."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in floor.dynamo.rows})
     floor.deliver()
@@ -299,7 +302,7 @@ def test_worker_gives_stragglers_away_when_there_are_many(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row holds only so many; another slice tries them later, and each is counted once."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 10)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 10)
     floor.dynamo = FakeDynamo(_rows(95))
     names = list(floor.dynamo.rows)
     floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in names[:35]})
@@ -572,7 +575,7 @@ def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
 ) -> None:
     """Those that were given away, or could not be, heard the same in this round."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 40)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 40)
     floor.dynamo = FakeDynamo(_rows(50))
     floor.fan_out = FakeFanOut({name: left(Verdict.THROTTLED) for name in floor.dynamo.rows})
     held = floor.open()
@@ -705,7 +708,7 @@ def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is sent in the end, with the same delay."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 2)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in floor.dynamo.rows})
     floor.sqs.refusals = 1
@@ -720,7 +723,7 @@ def test_worker_gives_up_slices_of_as_many_stragglers_as_one_names(
     floor: _Floor, clients: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The quota is used up for good: none becomes another slice over and over again."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 20)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 20)
     floor.dynamo = FakeDynamo(_rows(clients))
     floor.fan_out = FakeFanOut(dict.fromkeys(floor.dynamo.rows, left(Verdict.THROTTLED)))
 
@@ -742,7 +745,7 @@ def test_worker_stops_when_its_lease_was_lost(
     floor: _Floor, page_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the next checkpoint or at the end: it writes nothing, and sends nothing."""
-    monkeypatch.setattr(bookkeeping, "CHECKPOINT_CONNECTIONS", 10)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100), page_rows=page_rows)
     held = floor.open()
     floor.time.run(LEASE_MS / 1000)
@@ -807,7 +810,7 @@ def test_worker_keeps_what_it_cannot_give_away(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A split that is refused is made later, or never; each connection is counted once."""
-    monkeypatch.setattr(worker, "MOST_STRAGGLERS", 10)
+    monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 10)
     floor.dynamo = FakeDynamo(_rows(50))
     names = list(floor.dynamo.rows)
     floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in names[:15]})

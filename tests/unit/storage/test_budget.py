@@ -52,7 +52,7 @@ class _Client:
     def budget(self, time: FakeTime) -> PostBudget:
         """Return the budget of this client."""
         client = cast("DynamoDBClient", self)
-        return PostBudget(client, "t", pace=PACE, epoch_ms=time.clock.epoch_ms)
+        return PostBudget(client, "t", pace=PACE, clock=time.clock)
 
 
 CLOSED = ConnectionClosedError(endpoint_url=URL)
@@ -99,7 +99,7 @@ def test_budget_gives_up_when_it_is_cut_off_twice_or_has_no_answer(
 def _pacer(
     client: "DynamoDBClient", time: FakeTime, warn: Callable[[Exception], None]
 ) -> SharedPacer:
-    budget = PostBudget(client, "t", pace=PACE, epoch_ms=time.clock.epoch_ms)
+    budget = PostBudget(client, "t", pace=PACE, clock=time.clock)
     return make_pacer(PACE, time.clock, budget, warn, workers=5)
 
 
@@ -125,7 +125,7 @@ def test_first_broadcast_after_a_freeze_does_not_go_at_a_local_pace(
     dynamo, warnings = ForgetfulDynamo(), list[Exception]()
     with dynamo.client(wiring._BUDGET_CONFIG) as client:
         if closes_idle:
-            close_when_idle(client, dynamo.time.clock.epoch_ms)
+            close_when_idle(client, dynamo.time.clock)
         pacer = _pacer(client, dynamo.time, warnings.append)
         first = _broadcast(pacer)
         dynamo.freeze(1_200.0)

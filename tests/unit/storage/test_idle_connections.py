@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import wiring
+from settings import ConnectionSettings
 from storage.idle_connections import close_when_idle
-from testbed.model.fakes import FakeTime
 from tests.support.forgetful_dynamo import ForgetfulDynamo
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def test_client_takes_no_retry_after_a_freeze() -> None:
     """16 reads, four at a time, none of them on a connection from before."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        close_when_idle(client, dynamo.time.clock)
         _read(client, 16)
         dynamo.freeze(60.0)
 
@@ -46,7 +46,7 @@ def test_client_opens_a_new_connection_when_the_old_one_is_old(
     """The epoch clock tells; when that is set back, the age is not known."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        close_when_idle(client, dynamo.time.clock)
         _read(client, 3, at_once=1)
         dynamo.time.freeze(idle_seconds)
         _read(client, 3, at_once=1)
@@ -58,7 +58,7 @@ def test_client_that_is_used_now_and_then_keeps_its_connection() -> None:
     """The last use counts."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        close_when_idle(client, dynamo.time.clock.epoch_ms)
+        close_when_idle(client, dynamo.time.clock)
         for _ in range(5):
             _read(client, 1)
             dynamo.time.freeze(40.0)
@@ -66,8 +66,8 @@ def test_client_that_is_used_now_and_then_keeps_its_connection() -> None:
         assert dynamo.opened == 1
 
 
-class _Boto3:
-    """What `wiring` knows as boto3: all its clients are at one place."""
+class _Session:
+    """A session of boto3 whose clients are all at one place."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._client = client
@@ -76,23 +76,15 @@ class _Boto3:
         return self._client
 
 
-def test_wired_table_opens_new_connections_after_a_freeze(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wired_table_opens_new_connections_after_a_freeze() -> None:
     """The connect function's first write after a pause meets no old connection."""
     dynamo = ForgetfulDynamo()
-    monkeypatch.setenv("CONNECTIONS_TABLE", "t")
-    monkeypatch.setattr(wiring, "time", _Time(dynamo.time))
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
-        monkeypatch.setattr(wiring, "boto3", cast("Any", _Boto3(client)))
-        wiring.connections_table().remove("a")
+        table = wiring.build_connections_table(
+            ConnectionSettings("t"), cast("Any", _Session(client)), dynamo.time.clock
+        )
+        table.remove("a")
         dynamo.freeze(60.0)
-        wiring.connections_table().remove("b")
+        table.remove("b")
 
     assert (dynamo.answered, dynamo.resets) == (["DeleteItem"] * 2, [])
-
-
-class _Time:
-    def __init__(self, time: FakeTime) -> None:
-        self._time = time
-
-    def time_ns(self) -> int:
-        return self._time.epoch_ms * 1_000_000

@@ -25,7 +25,7 @@ from broadcasting.ledger_rows import ROOT, FailedConnection, Lease, Outage, Slic
 from broadcasting.receipt import Receipt
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Ledger
-from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault
+from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault, half
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Receipt(3, delivered=2, failed=1)
@@ -41,7 +41,7 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.table.table, clock=self.time.clock, sleep=self.time.run)
+        return Ledger(self.table.table, clock=self.time.clock, jitter=half)
 
     def open(
         self, id_: str = "b", digest: str = "d", frame_of: Callable[[int], str] = "frame {}".format

@@ -35,8 +35,8 @@ class _Attempts:
     rows: tuple[Row, ...] = (ROW,)
 
     def run(self, deadline: float = 100.0) -> str:
-        clock = Clock(lambda: self.seconds, lambda: 0, lambda: self.jitter)
-        loop = WriteLoop(cast("LedgerTable", self), clock, self._sleep)
+        clock = Clock(lambda: self.seconds, lambda: 0, self._sleep)
+        loop = WriteLoop(cast("LedgerTable", self), clock, lambda: self.jitter)
         return loop.run(self._make, what="b not opened", deadline=deadline)
 
     def write(self, *rows: Row) -> None:

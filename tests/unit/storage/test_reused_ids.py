@@ -12,7 +12,7 @@ from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import ROOT, FailedConnection, Lease
 from broadcasting.receipt import Receipt
 from storage.ledger import Ledger
-from testbed.model.fakes import FAR, NOW_MS, FakeTime
+from testbed.model.fakes import FAR, NOW_MS, FakeTime, half
 from testbed.model.ledger_dynamo import LedgerDynamo
 
 FAILED = (FailedConnection("c", "413"),)
@@ -29,7 +29,7 @@ class _Week:
 
     def __post_init__(self) -> None:
         self.dynamo.epoch_ms = lambda: self.time.epoch_ms
-        self.ledger = Ledger(self.dynamo.table, clock=self.time.clock, sleep=self.time.run)
+        self.ledger = Ledger(self.dynamo.table, clock=self.time.clock, jitter=half)
         assert self.send().summary.is_settled
 
     def open(self, digest: str = "d") -> Lease | Refusal:

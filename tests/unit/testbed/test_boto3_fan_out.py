@@ -22,7 +22,7 @@ from broadcasting.trouble import Trouble
 from delivery.fan_out import Watch
 from testbed import boto3_fan_out
 from testbed.boto3_fan_out import DRAIN_SECONDS, Boto3FanOut
-from testbed.model.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error
+from testbed.model.fakes import FAR, NOW_MS, OLD_MS, FakePosts, FakeTime, aws_error, half
 
 AT_ONCE = Backoff(tries=3, base_seconds=0.0, cap_seconds=0.0)
 NEVER_AGAIN = Backoff(tries=3, base_seconds=10_000.0, cap_seconds=10_000.0)
@@ -37,7 +37,7 @@ def _old(number_of: int) -> list[Connection]:
 
 def _fan_out(posts: FakePosts, time: FakeTime | None = None, *, workers: int = 4) -> Boto3FanOut:
     clock = (time or FakeTime()).clock
-    return Boto3FanOut(posts.client, workers=workers, clock=clock, backoff=AT_ONCE)
+    return Boto3FanOut(posts.client, workers=workers, clock=clock, jitter=half, backoff=AT_ONCE)
 
 
 def _deliver(posts: FakePosts, connections: Iterable[Connection]) -> list[Settlement]:
@@ -134,7 +134,9 @@ def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
 def test_fan_out_stops_within_some_dozens_of_posts_when_forbidden(error: Exception) -> None:
     """Nothing fails, and those who are not taken stay where they are."""
     posts, watch, untaken = FakePosts(lambda _id, _tries: error), Watch(), iter(_old(500))
-    fan_out = Boto3FanOut(posts.client, workers=4, clock=FakeTime().clock, backoff=NEVER_AGAIN)
+    fan_out = Boto3FanOut(
+        posts.client, workers=4, clock=FakeTime().clock, jitter=half, backoff=NEVER_AGAIN
+    )
 
     settlements = list(fan_out.deliver("frame", untaken, FAR, watch=watch))
 
@@ -149,7 +151,9 @@ def test_fan_out_keeps_what_was_delivered_when_forbidden_later() -> None:
     """What was settled before the refusals stays settled."""
     posts = FakePosts(lambda name, _tries: aws_error(403) if int(name[1:]) > 99 else None)
     watch = Watch()
-    fan_out = Boto3FanOut(posts.client, workers=1, clock=FakeTime().clock, backoff=NEVER_AGAIN)
+    fan_out = Boto3FanOut(
+        posts.client, workers=1, clock=FakeTime().clock, jitter=half, backoff=NEVER_AGAIN
+    )
 
     settlements = list(fan_out.deliver("frame", _old(500), FAR, watch=watch))
 
@@ -174,7 +178,9 @@ def test_fan_out_stops_when_no_post_is_answered(monkeypatch: pytest.MonkeyPatch)
     """Most posts are lost, then all probes: an outage."""
     monkeypatch.setattr(boto3_fan_out, "TICK_SECONDS", 0.001)
     posts, time, watch = FakePosts(lambda _id, _tries: OSError("reset")), FakeTime(), Watch()
-    fan_out = Boto3FanOut(posts.client, workers=4, clock=time.clock, backoff=NEVER_AGAIN)
+    fan_out = Boto3FanOut(
+        posts.client, workers=4, clock=time.clock, jitter=half, backoff=NEVER_AGAIN
+    )
     untaken = iter(_old(500))
     watch.tick = lambda: time.run(1.0)
 
@@ -288,10 +294,10 @@ def test_fan_out_takes_no_more_connections_than_it_has_threads() -> None:
 def test_fan_out_waits_for_the_next_try_without_holding_a_thread() -> None:
     """A post that is not due yet waits; time passes with each look at the clock."""
     ticks = count(0.0, 0.001)
-    clock = Clock(lambda: next(ticks), lambda: NOW_MS, lambda: 0.5)
+    clock = Clock(lambda: next(ticks), lambda: NOW_MS, lambda _: None)
     posts = FakePosts(lambda _id, tries: aws_error(500) if tries < 2 else None)
     backoff = Backoff(tries=3, base_seconds=0.01, cap_seconds=0.01)
-    fan_out = Boto3FanOut(posts.client, workers=2, clock=clock, backoff=backoff)
+    fan_out = Boto3FanOut(posts.client, workers=2, clock=clock, jitter=half, backoff=backoff)
 
     (settlement,) = fan_out.deliver("frame", _old(1), FAR)
 
@@ -336,7 +342,9 @@ def test_fan_out_posts_nothing_that_was_left_while_it_waited_for_a_thread() -> N
 def test_fan_out_counts_the_tries_of_those_who_wait_when_forbidden() -> None:
     """Whether they count is decided once the round is over."""
     posts = FakePosts(lambda name, _tries: aws_error(503 if name == "c0" else 403))
-    fan_out = Boto3FanOut(posts.client, workers=1, clock=FakeTime().clock, backoff=NEVER_AGAIN)
+    fan_out = Boto3FanOut(
+        posts.client, workers=1, clock=FakeTime().clock, jitter=half, backoff=NEVER_AGAIN
+    )
     watch = Watch()
 
     settlements = list(fan_out.deliver("frame", _old(500), FAR, watch=watch))

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from delivery.http.connection import HttpConnection, Response
 from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
-from delivery.http.http1_connection import READ, HttpConnection
-from delivery.http.http1_response import Response
+from delivery.http.handshake import READ, Handshake
+from delivery.http.request import Request, RequestTemplate
 from delivery.http.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
 from testbed.model.fakes import FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
@@ -30,7 +31,7 @@ from tests.support.loopback import (
     wait_for_end,
 )
 
-POST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
+REQUEST = Request(RequestTemplate((), b"hi"), "/prod/@connections/a", "signed")
 
 
 def _answer_one(server: socket.socket) -> None:
@@ -39,18 +40,22 @@ def _answer_one(server: socket.socket) -> None:
     wait_for_end(server)
 
 
-def _drive(http: HttpConnection) -> Response:
+def _drive(handshake: Handshake) -> Response:
     """Open a connection, and post on it until it has an answer, or raises."""
-    with closing(http):
-        while not http.open_on():
-            assert is_readable(http) if http.interest == READ else is_writable(http)
-        http.send(POST)
+    http: HttpConnection[str] | None = None
+    with closing(handshake):
+        while http is None:
+            is_reading = handshake.interest == READ and handshake.watched
+            assert is_readable(handshake) if is_reading else is_writable(handshake)
+            handshake.watched = handshake.interest
+            http = handshake.advance()
+        http.send("a", REQUEST)
         while True:
             if http.interest == READ:
                 assert is_readable(http)
-            answer = http.advance()
-            if answer:
-                return answer
+            for _, result in http.advance():
+                assert isinstance(result, Response)
+                return result
 
 
 def _post(connector: Connector) -> None:

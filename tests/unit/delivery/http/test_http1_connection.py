@@ -8,21 +8,34 @@ from typing import Any
 
 import pytest
 
+from delivery.http.connection import ClosedError, MalformedAnswerError, Response
 from delivery.http.connector import tls_context
-from delivery.http.http1_connection import READ, WRITE, ClosedError, HttpConnection, Wrap
-from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import MAX_ANSWER_BYTES, Response
+from delivery.http.handshake import Handshake, Wrap
+from delivery.http.http1_connection import READ, WRITE, Http1Connection
+from delivery.http.http1_request import text_of
+from delivery.http.http1_response import MAX_ANSWER_BYTES
+from delivery.http.request import Request, RequestTemplate
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
-from tests.support.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset, unused_port
+from tests.support.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset
 
-POST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
-LARGE_POST = b"x" * (128 * 1024)
+
+def _request(body: bytes) -> Request:
+    return Request(RequestTemplate((), body), "/prod/@connections/a", "signed")
+
+
+REQUEST = _request(b"hi")
+POST = text_of(REQUEST)
+LARGE_REQUEST = _request(b"x" * (128 * 1024))
+NAME = "a"
+LOST = OSError("lost")
 SMALL_BUFFER = 4096
 STRAY = [b"x", OK]
 
 
 class Ends:
     """A client's connection, as yet not open, and the server's end of it."""
+
+    http: Http1Connection[str]
 
     def __init__(self, certificate: ServerCertificate | None, stack: ExitStack) -> None:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -31,8 +44,8 @@ class Ends:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
         client.settimeout(0)
         client.connect_ex(listener.getsockname())
-        self.http = HttpConnection(client, _wrap_with(certificate) if certificate else None)
-        stack.callback(self.http.close)
+        self._handshake = Handshake(client, _wrap_with(certificate) if certificate else None)
+        stack.callback(self._handshake.close)
         accepted, _ = listener.accept()
         self.server = accepted
         if certificate:
@@ -44,10 +57,12 @@ class Ends:
 
     def open(self) -> None:
         """Advance both ends until a post can be sent; TLS's session tickets come after that."""
-        while not self.http.open_on():
+        while (http := self._handshake.advance()) is None:
             if isinstance(self.server, ssl.SSLSocket):
                 assert is_readable(self.server)
                 self._shake_hands(self.server)
+        assert isinstance(http, Http1Connection)
+        self.http = http
 
     def finish_opening(self) -> None:
         """Let the server take note of the handshake's end, and send its session tickets."""
@@ -59,18 +74,17 @@ class Ends:
         """Receive so many bytes at the server's end, the client going on meanwhile."""
         data = b""
         while len(data) < size:
-            assert self.http.advance() is None
+            assert self.http.advance() == ()
             try:
                 data += self.server.recv(size - len(data))
             except (BlockingIOError, ssl.SSLWantReadError):
                 is_readable(self.server, 0.01)
         return data
 
-    def answer(self, data: bytes) -> Response | None:
+    def answer(self, data: bytes) -> Response | Exception | None:
         """Send bytes from the server in one piece, and return what the client makes of them."""
         assert self.server.send(data) == len(data)
-        assert is_readable(self.http)
-        return self.http.advance()
+        return _advance(self.http)
 
     @staticmethod
     def _shake_hands(server: ssl.SSLSocket) -> None:
@@ -117,28 +131,29 @@ def test_connection_carries_one_post_after_another(ends: Ends) -> None:
     http = ends.http
 
     for number, expected in enumerate([Response(200, b"{}"), Response(410)], start=1):
-        http.send(POST)
+        http.send(NAME, REQUEST)
         received = ends.receive(len(POST))
-        heard_before = http.has_heard
+        heard_before = http._has_heard
         answer = ends.answer(OK if number == 1 else GONE)
 
         assert (received, answer) == (POST, expected)
-        assert (heard_before, http.has_heard) == (False, True)
-        assert (http.answers, http.interest) == (number, READ)
+        assert (heard_before, http._has_heard) == (False, True)
+        assert (http._answers, http.interest) == (number, READ)
 
 
 def test_connection_waits_for_nothing_but_the_server_once_it_is_open(ends: Ends) -> None:
     """It carries no post yet: a selector that still watched it for writing would never sleep."""
-    assert ends.http.is_open
     assert ends.http.interest == READ
-    assert ends.http.post is None
+    assert (ends.http.room, ends.http.is_usable) == (1, True)
+    assert ends.http.close(LOST) == ()
 
 
 def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(ends: Ends) -> None:
     """Every byte arrives once; meanwhile an early answer would be heard."""
-    post = bytes(n % 251 for n in range(128 * 1024))
+    request = _request(bytes(n % 251 for n in range(128 * 1024)))
+    post = text_of(request)
 
-    ends.http.send(post)
+    ends.http.send(NAME, request)
     interest = ends.http.interest
     received = ends.receive(len(post))
     answer = ends.answer(OK)
@@ -151,7 +166,7 @@ def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(end
 
 def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) -> None:
     """The rest of the post would be taken for the next one."""
-    ends.http.send(LARGE_POST)
+    ends.http.send(NAME, LARGE_REQUEST)
 
     answer = ends.answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 
@@ -160,12 +175,12 @@ def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) 
 
 def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
     """Whoever answers 200 before it has the message has not delivered it."""
-    ends.http.send(LARGE_POST)
+    ends.http.send(NAME, LARGE_REQUEST)
 
     with pytest.raises(MalformedAnswerError, match="before the whole post was sent"):
         ends.answer(OK)
 
-    assert ends.http.end() is None
+    assert ends.http.close(LOST) == ((NAME, LOST),)
 
 
 def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
@@ -176,17 +191,18 @@ def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
         def recv(self, *_: Any) -> bytes:
             raise ssl.SSLWantWriteError
 
-    http = HttpConnection(WantsToSend(fileno=client.detach()), None)
-    http.send(POST)
+    sock = WantsToSend(fileno=client.detach())
+    http = Http1Connection[str](sock)
+    http.send(NAME, REQUEST)
 
-    with closing(http), closing(server):
-        assert http.advance() is None
+    with closing(sock), closing(server):
+        assert http.advance() == ()
         assert http.interest == READ | WRITE
 
 
 def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
     """No piece is too small."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
 
     answers = [ends.answer(OK[n : n + 1]) for n in range(len(OK))]
@@ -197,7 +213,7 @@ def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
 @pytest.mark.parametrize("stray", STRAY)
 def test_connection_is_given_up_when_bytes_come_with_the_answer(ends: Ends, stray: bytes) -> None:
     """In the same segment, and in the same TLS record."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
 
     answer = ends.answer(GONE + stray)
@@ -208,7 +224,7 @@ def test_connection_is_given_up_when_bytes_come_with_the_answer(ends: Ends, stra
 def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends) -> None:
     """The answer ends where a read ends, and bytes follow in the same record."""
     tls_ends.finish_opening()
-    tls_ends.http.send(POST)
+    tls_ends.http.send(NAME, REQUEST)
     tls_ends.receive(len(POST))
     start = b"HTTP/1.1 410 Gone\r\nContent-Length: 4000\r\nX: "
     data = start + b"x" * (4096 - 4000 - len(start) - 4) + b"\r\n\r\n" + b"y" * 4000
@@ -222,7 +238,7 @@ def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends
 @pytest.mark.parametrize("stray", STRAY)
 def test_connection_is_not_quiet_when_bytes_come_after_the_answer(ends: Ends, stray: bytes) -> None:
     """In a segment and a record of their own."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
     answer = ends.answer(OK)
 
@@ -230,16 +246,17 @@ def test_connection_is_not_quiet_when_bytes_come_after_the_answer(ends: Ends, st
 
     assert answer == Response(200, b"{}")
     assert is_readable(ends.http)
-    assert not ends.http.is_quiet()
+    with pytest.raises(OSError, match=r".+"):
+        ends.http.advance()
 
 
 def test_connection_is_quiet_when_nothing_has_come(ends: Ends) -> None:
     """It can be used again."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
     ends.answer(OK)
 
-    assert ends.http.is_quiet()
+    assert ends.http.advance() == ()
 
 
 def test_connection_is_quiet_when_session_tickets_have_come(tls_ends: Ends) -> None:
@@ -247,9 +264,9 @@ def test_connection_is_quiet_when_session_tickets_have_come(tls_ends: Ends) -> N
     tls_ends.finish_opening()
     is_woken = is_readable(tls_ends.http)
 
-    is_quiet = tls_ends.http.is_quiet()
+    endings = tls_ends.http.advance()
 
-    assert (is_woken, is_quiet) == (True, True)
+    assert (is_woken, endings) == (True, ())
     assert not is_readable(tls_ends.http, 0)
 
 
@@ -258,7 +275,8 @@ def test_connection_is_not_quiet_when_the_server_has_closed_it(ends: Ends) -> No
     ends.server.close()
 
     assert is_readable(ends.http)
-    assert not ends.http.is_quiet()
+    with pytest.raises(OSError, match=r".+"):
+        ends.http.advance()
 
 
 def test_connection_is_not_quiet_when_the_server_has_reset_it(ends: Ends) -> None:
@@ -266,23 +284,24 @@ def test_connection_is_not_quiet_when_the_server_has_reset_it(ends: Ends) -> Non
     reset(ends.server)
 
     assert is_readable(ends.http)
-    assert not ends.http.is_quiet()
+    with pytest.raises(OSError, match=r".+"):
+        ends.http.advance()
 
 
 def test_connection_is_closed_before_the_answer(ends: Ends) -> None:
     """The post may or may not have arrived."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
     ends.server.close()
 
     with pytest.raises(ClosedError, match="before it had answered"):
         _advance(ends.http)
-    assert ends.http.end() is None
+    assert ends.http.close(LOST) == ((NAME, LOST),)
 
 
 def test_connection_is_closed_within_the_answer(ends: Ends) -> None:
     """The status has come: that is answer enough."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
     ends.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     ends.server.close()
@@ -291,20 +310,23 @@ def test_connection_is_closed_within_the_answer(ends: Ends) -> None:
 
 
 def test_connection_keeps_the_status_when_it_is_reset_within_the_answer(ends: Ends) -> None:
-    """TLS takes a reset for an end, TCP raises it: `end` returns what the error does not say."""
-    ends.http.send(POST)
+    """TLS takes a reset for an end, TCP raises it: `close` returns what the error does not say."""
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
     ends.answer(b"HTTP/1.1 410 Gone\r\nContent-Length: 9\r\n\r\n{")
     reset(ends.server)
 
-    with suppress(ConnectionResetError):
-        assert _advance(ends.http) == ends.http.end()
-    assert ends.http.end() == Response(410, b"", keeps_alive=False)
+    try:
+        answer = _advance(ends.http)
+    except ConnectionResetError as error:
+        ((_, answer),) = ends.http.close(error)
+
+    assert answer == Response(410, b"", keeps_alive=False)
 
 
 def test_connection_refuses_garbage(ends: Ends) -> None:
     """What is no answer is an error of its own."""
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
 
     with pytest.raises(MalformedAnswerError):
@@ -314,7 +336,7 @@ def test_connection_refuses_garbage(ends: Ends) -> None:
 def test_connection_refuses_news_without_end(ends: Ends) -> None:
     """A server that sends faster than we read must not hold the thread."""
     news = b"HTTP/1.1 100 Continue\r\n\r\n" * 40
-    ends.http.send(POST)
+    ends.http.send(NAME, REQUEST)
     ends.receive(len(POST))
 
     answers = [ends.answer(news) for _ in range(MAX_ANSWER_BYTES // len(news))]
@@ -324,28 +346,12 @@ def test_connection_refuses_news_without_end(ends: Ends) -> None:
         ends.answer(news)
 
 
-@pytest.mark.parametrize("is_tls", [False, True])
-def test_connection_fails_when_it_is_refused(
-    is_tls: bool,  # noqa: FBT001 - a parameter of pytest's
-    certificate: ServerCertificate,
-) -> None:
-    """Nobody listens."""
-    sock = socket.socket()
-    sock.settimeout(0)
-    sock.connect_ex(("127.0.0.1", unused_port()))
-    http = HttpConnection(sock, _wrap_with(certificate) if is_tls else None)
-    assert is_readable(http)
-
-    with pytest.raises(OSError, match=r".+"):
-        http.open_on()
-    assert not http.is_open
-    http.close()
-
-
-def _advance(http: HttpConnection) -> Response | None:
-    """Go on as soon as something has come."""
+def _advance(http: Http1Connection[str]) -> Response | Exception | None:
+    """Go on as soon as something has come; return what has become of the post, if it has ended."""
     assert is_readable(http, PATIENCE_SECONDS)
-    return http.advance()
+    endings = http.advance()
+    assert [token for token, _ in endings] == [NAME] * len(endings)
+    return endings[0][1] if endings else None
 
 
 class _Tls(ssl.SSLSocket):
@@ -355,9 +361,6 @@ class _Tls(ssl.SSLSocket):
         self.wants = wants
         self.sent = b""
         socket.socket.__init__(self)
-
-    def do_handshake(self, *_: object) -> None:
-        self._want()
 
     def send(self, data: Any, *_: object) -> int:
         self._want()
@@ -373,37 +376,26 @@ class _Tls(ssl.SSLSocket):
 
 
 @pytest.fixture
-def wanting() -> Iterator[Callable[..., tuple[HttpConnection, _Tls]]]:
+def wanting() -> Iterator[Callable[..., tuple[Http1Connection[str], _Tls]]]:
     """Return what makes a connection whose TLS wants something."""
     with ExitStack() as stack:
 
-        def make(*wants: Exception) -> tuple[HttpConnection, _Tls]:
+        def make(*wants: Exception) -> tuple[Http1Connection[str], _Tls]:
             tls = stack.enter_context(_Tls(list(wants)))
-            return HttpConnection(tls, lambda _sock: tls), tls
+            return Http1Connection(tls), tls
 
         yield make
 
 
-Wanting = Callable[..., tuple[HttpConnection, _Tls]]
-
-
-def test_connection_waits_for_what_the_handshake_wants(wanting: Wanting) -> None:
-    """To read, then to write; then it is open."""
-    http, _ = wanting(ssl.SSLWantReadError(), ssl.SSLWantWriteError())
-
-    steps = [(http.open_on(), http.interest) for _ in range(3)]
-
-    assert steps == [(False, READ), (False, WRITE), (True, READ)]
-    assert http.is_open
+Wanting = Callable[..., tuple[Http1Connection[str], _Tls]]
 
 
 def test_connection_waits_for_what_sending_wants(wanting: Wanting) -> None:
     """TLS may have to read before it can send: its own messages come in between."""
     http, tls = wanting()
-    http.open_on()
     tls.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
 
-    http.send(POST)
+    http.send(NAME, REQUEST)
     interests = [http.interest]
     while not tls.sent:
         http.advance()

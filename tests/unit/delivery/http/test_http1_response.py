@@ -7,12 +7,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from delivery.http.http1_head import Head, MalformedAnswerError, parse_head
+from delivery.http.connection import MalformedAnswerError, Response
+from delivery.http.http1_head import Head, parse_head
 from delivery.http.http1_response import (
     MAX_ANSWER_BYTES,
     MAX_BODY_BYTES,
     MAX_HEAD_BYTES,
-    Response,
     ResponseParser,
 )
 

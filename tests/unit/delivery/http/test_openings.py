@@ -7,13 +7,12 @@ from threading import Event
 
 import pytest
 
-from broadcasting.audience import Connection
 from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.http1_connection import IdleClosedError
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
-from delivery.losses import IdleClosedError
-from delivery.post import Post
+from delivery.http.request import Request, RequestTemplate
 from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from tests.support.loopback import (
@@ -31,7 +30,7 @@ from tests.support.loopback import (
     wait_for_end,
 )
 
-REQUEST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
+REQUEST = Request(RequestTemplate((), b"hi"), "/prod/@connections/a", "signed")
 TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=5.0)
 
 
@@ -48,7 +47,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
 
 
 Connect = Callable[[str], Connector]
-Make = Callable[..., HttpPool]
+Make = Callable[..., HttpPool[str]]
 
 
 @pytest.fixture
@@ -71,9 +70,9 @@ def make(time: FakeTime, connect: Connect) -> Iterator[Make]:
     """Return what makes pools, of a connector or of one of their own, and closes them."""
     with ExitStack() as stack:
 
-        def make(to: str | Connector, size: int = 64) -> HttpPool:
+        def make(to: str | Connector, size: int = 64) -> HttpPool[str]:
             connector = connect(to) if isinstance(to, str) else to
-            pool = HttpPool(connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
+            pool = HttpPool[str](connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
             stack.callback(pool.close)
             return pool
 
@@ -110,13 +109,13 @@ def _host(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> list[
     return asked
 
 
-def _quieten(pool: HttpPool) -> None:
+def _quieten(pool: HttpPool[str]) -> None:
     """Poll until there is no news."""
     while pool.poll(0.02) or not pool._is_quiet:
         pass
 
 
-def _end_openings(pool: HttpPool) -> list[Exception]:
+def _end_openings(pool: HttpPool[str]) -> list[Exception]:
     """Poll until nothing is being opened; return what went wrong."""
     while pool.is_opening:
         assert pool.poll(PATIENCE_SECONDS) == []
@@ -147,7 +146,7 @@ def test_pool_has_room_as_soon_as_a_connection_is_open(
         assert while_opening == (0, True, 0)
         assert failures == []
         assert (pool.room, pool.is_opening, pool.under_way) == (1, False, 0)
-        assert pool._idle[0].idle_since_ms == NOW_MS + 7
+        assert list(pool._idle.values()) == [NOW_MS + 7]
         pool.close()
 
 
@@ -485,11 +484,11 @@ def test_pool_looks_the_host_up_anew_when_a_connection_is_lost_with_its_post(
         if is_noticed_early:
             is_told.set()
             assert is_reset.wait(PATIENCE_SECONDS)
-            assert is_readable(pool._idle[0])
-            with pytest.raises(OSError, match=r".+"):
-                pool.send(Post(Connection("a", 0)), REQUEST)
+            assert is_readable(next(iter(pool._idle)))
+            ((_, lost),) = pool.send("a", REQUEST)
+            assert isinstance(lost, OSError)
         else:
-            pool.send(Post(Connection("a", 0)), REQUEST)
+            pool.send("a", REQUEST)
             while pool.under_way:
                 pool.poll(PATIENCE_SECONDS)
         _wait_for_look_up(connector)

@@ -13,17 +13,15 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
+from delivery.http.connection import ClosedError, Ending, MalformedAnswerError, Response
 from delivery.http.connector import Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
-from delivery.http.http1_connection import ClosedError
-from delivery.http.http1_head import MalformedAnswerError
-from delivery.http.http1_response import Response
+from delivery.http.http1_connection import Http1Connection, IdleClosedError
+from delivery.http.http1_request import text_of
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
+from delivery.http.request import Request, RequestTemplate
 from delivery.http.waker import Waker
-from delivery.losses import Ending, IdleClosedError
-from delivery.post import Post
 from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from tests.support.loopback import (
@@ -37,14 +35,15 @@ from tests.support.loopback import (
     wait_for_end,
 )
 
-REQUEST = b"POST /prod/@connections/a HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi"
-LARGE_REQUEST = REQUEST.replace(b"length: 2", b"length: 4000000")[:-2] + b"x" * 4_000_000
+
+def _request(body: bytes) -> Request:
+    return Request(RequestTemplate((("host", "a"),), body), "/prod/@connections/a", "signed")
+
+
+REQUEST = _request(b"hi")
+LARGE_REQUEST = _request(b"x" * 4_000_000)
 OK_ANSWER = Response(200, b"{}")
 TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=5.0)
-
-
-def _post(name: str = "a") -> Post:
-    return Post(Connection(name, 0))
 
 
 def _answer_each(server: socket.socket) -> None:
@@ -64,7 +63,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
     return issue_certificate(tmp_path_factory.mktemp("certificate"))
 
 
-Make = Callable[..., HttpPool]
+Make = Callable[..., HttpPool[str]]
 
 
 @pytest.fixture
@@ -72,12 +71,12 @@ def make(time: FakeTime, certificate: ServerCertificate) -> Iterator[Make]:
     """Return what makes pools, and closes them."""
     with ExitStack() as stack:
 
-        def make(url: str, size: int = 64) -> HttpPool:
+        def make(url: str, size: int = 64) -> HttpPool[str]:
             context = tls_context(str(certificate.ca_path))
             connector = Connector(parse_endpoint(url), context, time.clock)
             stack.callback(connector.close)
             connector.resolve(PATIENCE_SECONDS)
-            pool = HttpPool(connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
+            pool = HttpPool[str](connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
             stack.callback(pool.close)
             return pool
 
@@ -101,9 +100,9 @@ def serve(
 Serve = Callable[..., Loopback]
 
 
-def _endings(pool: HttpPool, number_of: int = 1) -> list[Ending]:
+def _endings(pool: HttpPool[str], number_of: int = 1) -> list[Ending[str]]:
     """Poll until so many posts have ended."""
-    endings: list[Ending] = []
+    endings: list[Ending[str]] = []
     while len(endings) < number_of:
         news = pool.poll(PATIENCE_SECONDS)
         assert news or pool.under_way, "nothing ends any more"
@@ -111,12 +110,12 @@ def _endings(pool: HttpPool, number_of: int = 1) -> list[Ending]:
     return endings
 
 
-def _result(pool: HttpPool) -> Response | Exception:
+def _result(pool: HttpPool[str]) -> Response | Exception:
     ((_, result),) = _endings(pool)
     return result
 
 
-def _open(pool: HttpPool, number_of: int = 1) -> None:
+def _open(pool: HttpPool[str], number_of: int = 1) -> None:
     """Open so many connections."""
     for _ in range(number_of):
         pool.open()
@@ -124,21 +123,21 @@ def _open(pool: HttpPool, number_of: int = 1) -> None:
     assert pool.take_failures() == []
 
 
-def _carry(pool: HttpPool, request: bytes = REQUEST) -> Response | Exception:
+def _carry(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
     """Carry one post to its end, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
-    pool.send(_post(), request)
+    pool.send("a", request)
     return _result(pool)
 
 
-def _poll_until(pool: HttpPool, is_so: Callable[[], bool]) -> None:
+def _poll_until(pool: HttpPool[str], is_so: Callable[[], bool]) -> None:
     """Poll while nothing ends, until something shows."""
     while not is_so():
         assert pool.poll(PATIENCE_SECONDS) == []
 
 
-def _settle(pool: HttpPool) -> None:
+def _settle(pool: HttpPool[str]) -> None:
     """Poll until there is no news, session tickets included."""
     while pool.poll(0.05) or pool.has_answered or not pool._is_quiet:
         pass
@@ -156,12 +155,11 @@ def test_pool_carries_posts_and_says_which_answer_is_whose(serve: Serve, make: M
     names = [f"{n:02}" for n in range(OPENING_AT_ONCE)]
     _open(pool, len(names))
     for name in names:
-        pool.send(_post(name), REQUEST[:-2] + name.encode())
+        pool.send(name, _request(name.encode()))
 
     endings = _endings(pool, len(names))
 
-    answered = {post.connection.id: result for post, result in endings}
-    assert answered == {name: Response(200, name.encode()) for name in names}
+    assert dict(endings) == {name: Response(200, name.encode()) for name in names}
     assert pool.under_way == 0
 
 
@@ -195,7 +193,7 @@ def test_pool_sends_a_large_post_while_the_server_reads_slowly(serve: Serve, mak
     answers.append(_carry(pool, LARGE_REQUEST))
 
     assert answers == [OK_ANSWER, OK_ANSWER]
-    assert lengths == [len(LARGE_REQUEST)] * 2
+    assert lengths == [len(text_of(LARGE_REQUEST))] * 2
 
 
 def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Make) -> None:
@@ -220,8 +218,8 @@ def test_pool_has_room_for_no_more_than_its_size(serve: Serve, make: Make) -> No
     """Then posts wait for those that are under way."""
     pool = make(serve().url, size=2)
     _open(pool, 2)
-    pool.send(_post(), REQUEST)
-    pool.send(_post(), REQUEST)
+    pool.send("a", REQUEST)
+    pool.send("b", REQUEST)
 
     room_meanwhile = (pool.room, pool.lacks_connections(99))
     _endings(pool, 2)
@@ -243,7 +241,7 @@ def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> Non
 
     pool = make(serve(answer_when_told).url)
     _open(pool)
-    pool.send(_post(), REQUEST)
+    pool.send("a", REQUEST)
 
     after_news = (pool.may_open(1), pool.lacks_connections(1))
     _settle(pool)
@@ -338,8 +336,9 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     assert is_reset.wait(PATIENCE_SECONDS)
     assert is_readable(http)
 
-    with pytest.raises(IdleClosedError):
-        pool.send(_post(), REQUEST)
+    ((token, result),) = pool.send("a", REQUEST)
+
+    assert (token, type(result)) == ("a", IdleClosedError)
     assert not pool.under_way
     assert pool.lacks_connections(1)
 
@@ -434,9 +433,9 @@ def test_pool_ends_a_post_with_what_goes_wrong_and_leaves_the_others(
     pool = make(serve(answer_by_name).url)
     _open(pool, 3)
     for name in ("00", "01", "02"):
-        pool.send(_post(name), REQUEST[:-2] + name.encode())
+        pool.send(name, _request(name.encode()))
 
-    results = {post.connection.id: result for post, result in _endings(pool, 3)}
+    results = dict(_endings(pool, 3))
 
     assert isinstance(results.pop("01"), MalformedAnswerError)
     assert results == {"00": OK_ANSWER, "02": OK_ANSWER}
@@ -459,7 +458,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
     _carry(pool)
     _settle(pool)
     time.seconds = 1.0
-    pool.send(_post(), REQUEST)
+    pool.send("a", REQUEST)
     assert is_read.wait(PATIENCE_SECONDS)
     time.seconds = 1.0 + TIMEOUTS.read_seconds - 0.01
     too_early = pool.expire()
@@ -485,9 +484,10 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
 
     pool = make(serve(answer_half).url)
     _open(pool)
-    pool.send(_post(), REQUEST)
-    (http,) = pool._busy
-    _poll_until(pool, lambda: http.has_heard)
+    pool.send("a", REQUEST)
+    (http,) = (one for one, _ in pool._under_way.values())
+    assert isinstance(http, Http1Connection)
+    _poll_until(pool, lambda: http._has_heard)
     time.seconds = TIMEOUTS.read_seconds
 
     ((_, result),) = pool.expire()
@@ -506,16 +506,17 @@ def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
         is_closed.set()
 
     pool = make(serve(never_answer).url)
-    posts = [_post("a"), _post("b")]
     _open(pool, 2)
-    for post in posts:
-        pool.send(post, REQUEST)
+    for name in ("a", "b"):
+        pool.send(name, REQUEST)
     pool.open()
 
     abandoned = pool.abandon()
 
-    assert {post for post, _ in abandoned} == set(posts)
-    assert {answer for _, answer in abandoned} == {None}
+    assert {(name, type(result)) for name, result in abandoned} == {
+        ("a", TimeoutError),
+        ("b", TimeoutError),
+    }
     assert is_closed.wait(PATIENCE_SECONDS)
     assert (pool.under_way, pool.is_opening) == (0, False)
     assert pool.poll(0) == []
@@ -526,8 +527,8 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
     server = serve()
     pool = make(server.url)
     _open(pool, 2)
-    pool.send(_post(), REQUEST)
-    pool.send(_post(), REQUEST)
+    pool.send("a", REQUEST)
+    pool.send("b", REQUEST)
     _endings(pool, 1)
 
     _settle_under_way(pool)
@@ -577,7 +578,7 @@ def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
 
     monkeypatch.setattr(selectors.DefaultSelector, "select", twice)
     _open(pool)
-    pool.send(_post(), REQUEST)
+    pool.send("a", REQUEST)
 
     endings = _endings(pool)
 
@@ -585,7 +586,7 @@ def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
     assert isinstance(endings[0][1], ClosedError)
 
 
-def _settle_under_way(pool: HttpPool) -> None:
+def _settle_under_way(pool: HttpPool[str]) -> None:
     while pool.under_way:
         pool.poll(PATIENCE_SECONDS)
     assert pool.has_answered

@@ -1,0 +1,92 @@
+"""The port of an open HTTP connection: what the pool asks of it, whatever its protocol.
+
+A protocol is a sibling file that implements it: http1_connection.py. Which one a connection
+speaks is decided when its handshake is over: see handshake.py.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from delivery.http.request import Request
+
+Token = TypeVar("Token")
+"""What the caller knows its request by. The transport gives it back with the response."""
+
+
+class Response(NamedTuple):
+    """The server's response to one post.
+
+    `keeps_alive` is whether an HTTP/1.1 connection can be used again after it.
+    """
+
+    status: int
+    body: bytes = b""
+    keeps_alive: bool = True
+
+
+Ending = tuple[Token, Response | Exception]
+"""A token with the response to its request, or with the reason why there is none."""
+
+
+class ClosedError(ConnectionError):
+    """The server closed the connection before it had answered."""
+
+
+class NotProcessedError(ConnectionError):
+    """The server has not processed the request: to repeat it is no risk, and no try."""
+
+
+class MalformedAnswerError(Exception):
+    """The server sent what is no answer to a post."""
+
+    def __init__(self, found: bytes, expected: str) -> None:
+        super().__init__(f"the server sent {found[:80]!r}, expected {expected}")
+
+
+class Watched(Protocol):
+    """What a selector watches: a connection, or the handshake before it.
+
+    `interest` is what it waits for, as a mask of `selectors`; `watched` is the mask that the
+    selector has been told.
+    """
+
+    interest: int
+    watched: int
+
+    def fileno(self) -> int:
+        """Return the descriptor of its socket."""
+        ...
+
+
+class HttpConnection(Watched, Protocol[Token]):
+    """An open connection, which never blocks.
+
+    `room` is how many requests it can take now. `is_usable` becomes False once it takes no more
+    requests and none is under way: the pool then closes it. The pool sets `has_rested` when the
+    connection was idle between two broadcasts: the server may have closed it meanwhile.
+    """
+
+    room: int
+    is_usable: bool
+    has_rested: bool
+
+    def send(self, token: Token, request: Request) -> None:
+        """Begin a request; there must be room. Raises OSError when the connection is lost."""
+        ...
+
+    def advance(self) -> Sequence[Ending[Token]]:
+        """Send and receive as far as the socket allows; return the requests that have ended.
+
+        Also called while nothing is under way, when the socket becomes readable: TLS may have
+        sent messages of its own. Raises OSError when the connection is lost or unfit for the next
+        request, MalformedAnswerError for what is no answer.
+        """
+        ...
+
+    def close(self, error: Exception) -> Sequence[Ending[Token]]:
+        """Close at once; return the requests under way.
+
+        Each one has its response if the status has come, else the reason why there is none, made
+        from `error`.
+        """
+        ...

@@ -1,0 +1,62 @@
+"""A socket on its way to an open connection: TCP first, then TLS. It carries no post yet."""
+
+import os
+import selectors
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from delivery.http.connection import HttpConnection
+from delivery.http.http1_connection import Http1Connection
+
+Wrap = Callable[[socket.socket], ssl.SSLSocket]
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Handshake:
+    """Goes on as far as its socket lets it at the moment: see `Watched`."""
+
+    __slots__ = ("_socket", "_wrap", "interest", "watched")
+
+    def __init__(self, sock: socket.socket, wrap: Wrap | None) -> None:
+        """Take a connecting socket in non-blocking mode, and what puts TLS around it, if any."""
+        self._socket = sock
+        self._wrap = wrap
+        self.interest = WRITE
+        self.watched = 0
+
+    def fileno(self) -> int:
+        """Return what a selector watches."""
+        return self._socket.fileno()
+
+    def advance(self) -> HttpConnection[Any] | None:
+        """Go on; return the connection once it is open. Raises OSError when that fails.
+
+        All connections speak HTTP/1.1. A second protocol is chosen here, by what the server has
+        said in the TLS handshake (ALPN).
+        """
+        if self._wrap is not None and not isinstance(self._socket, ssl.SSLSocket):
+            self._raise_if_not_connected()
+            self._socket = self._wrap(self._socket)
+        try:
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.do_handshake()
+            else:
+                self._raise_if_not_connected()
+        except ssl.SSLWantReadError:
+            self.interest = READ
+            return None
+        except ssl.SSLWantWriteError:
+            self.interest = WRITE
+            return None
+        return Http1Connection(self._socket)
+
+    def close(self) -> None:
+        """Give it up, without ceremony."""
+        self._socket.close()
+
+    def _raise_if_not_connected(self) -> None:
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))

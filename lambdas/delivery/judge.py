@@ -1,0 +1,126 @@
+"""Judges what became of posts: a settlement, or another try; the breaker and the pacer are told."""
+
+from collections.abc import Sequence
+
+from broadcasting.clock import Clock, Jitter
+from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
+from broadcasting.retry import Backoff
+from delivery.answers import Batch
+from delivery.gate import PostGate
+from delivery.http.connection import Ending, NotProcessedError, Response
+from delivery.post import Post
+from delivery.retry_queue import RetryQueue
+from delivery.shared_pacer import SharedPacer
+
+MAX_REPEATS = 3
+"""How often one post may meet a connection that the server has just closed."""
+
+_SHOWN_BYTES = 200
+_DELIVERED, _TOO_MANY = 200, 429
+
+
+class Judge:
+    """Judges for one thread. Posts to be tried again go to `retries`."""
+
+    def __init__(
+        self,
+        gate: PostGate,
+        retries: RetryQueue,
+        *,
+        pacer: SharedPacer,
+        backoff: Backoff,
+        clock: Clock,
+        jitter: Jitter,
+    ) -> None:
+        self._gate = gate
+        self._retries = retries
+        self._pacer = pacer
+        self._backoff = backoff
+        self._clock = clock
+        self._jitter = jitter
+        self._settled: list[Settlement] = []
+
+    @property
+    def settled(self) -> int:
+        """How many settlements `take_settled` would return."""
+        return len(self._settled)
+
+    def take_settled(self) -> list[Settlement]:
+        """Return the settlements since the last call."""
+        settled, self._settled = self._settled, []
+        return settled
+
+    def judge(
+        self, endings: Sequence[Ending[Post]], failures: Sequence[Exception], now: float
+    ) -> None:
+        """Take posts that have ended, and why HTTP connections could not be opened."""
+        answers = throttled = 0
+        batch, settled = Batch(), len(self._settled)
+        for post, result in endings:
+            if not isinstance(result, Response):
+                self._judge_loss(post, result, batch, now)
+                continue
+            if result.status == _DELIVERED and not post.is_probe:  # the hot path
+                batch.answered += 1
+                answers += 1
+                self._settled.append(
+                    Settlement(post.connection, Outcome.DELIVERED, post.tries, post.throttles)
+                )
+                continue
+            was_throttled = post.throttles or post.connection.rounds
+            is_first_throttle = result.status == _TOO_MANY and not was_throttled
+            answers += is_first_throttle or result.status != _TOO_MANY
+            throttled += is_first_throttle
+            self._judge_response(post, result, batch, now)
+        for error in failures:
+            batch.add_unopened(_shown(error))
+        self._gate.observe(batch, ended=len(self._settled) - settled, now=now)
+        if answers:
+            self._pacer.observe(answers, throttled)
+
+    def end(self, abandoned: Sequence[Ending[Post]], now: float) -> None:
+        """Judge the posts that were under way when the time was up; settle the rest as pending."""
+        batch, unanswered = Batch(), 0
+        for post, result in abandoned:
+            if isinstance(result, Response):
+                self._judge_response(post, result, batch, now)
+            else:
+                unanswered += 1
+                post.abandon()
+                self._retries.add(post, now)
+        for post in self._retries:
+            post.reason = post.reason or self._gate.reason
+            self._settled.append(post.settle(Outcome.PENDING))
+        self._gate.observe(batch, ended=0, now=now)
+        self._gate.abandon(unanswered)
+
+    def _judge_response(self, post: Post, response: Response, batch: Batch, now: float) -> None:
+        if response.status == _DELIVERED:
+            self._decide(post, Verdict.DELIVERED, "", batch, now)
+            return
+        young = post.connection.is_young(self._clock.epoch_ms())
+        shown = response.body[:_SHOWN_BYTES].decode(errors="replace")
+        verdict = verdict_of(response.status, young=young)
+        self._decide(post, verdict, f"{response.status} {shown}", batch, now)
+
+    def _judge_loss(self, post: Post, error: Exception, batch: Batch, now: float) -> None:
+        """Judge a post that has no answer; one that was not processed is no try."""
+        if isinstance(error, NotProcessedError) and post.repeats < MAX_REPEATS:
+            post.repeats += 1
+            post.tries -= 1
+            self._retries.add(post, now)
+            return
+        self._decide(post, Verdict.LOST, _shown(error), batch, now)
+
+    def _decide(self, post: Post, verdict: Verdict, reason: str, batch: Batch, now: float) -> None:
+        outcome = post.judge(verdict, reason, self._backoff)
+        batch.add(post, verdict, reason)
+        if outcome is not None:
+            self._settled.append(post.settle(outcome))
+            return
+        seconds = self._backoff.seconds(post.tries, self._jitter())
+        self._retries.add(post, now + seconds)
+
+
+def _shown(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
