@@ -13,7 +13,7 @@ from crier.paths import LAMBDAS
 sys.path.append(str(LAMBDAS))  # the rules of broadcasting, as `python -m crier` does
 
 from crier import terminal
-from crier.deployed.deployment import deploy_locally
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from testbed.soak import Soak, Soaked
 from testbed.wire_faults import STARTUP, FaultFile

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from crier.deployed.deployment import Deployment, find_deployed, find_local
-from crier.local.local_aws import stay_local
+from crier.deployed.deployment import Deployment, find_deployed
+from crier.local.deploy import find_local
+from crier.local.environment import stay_local
 from crier.local.session import running_endpoint
 
 Stack = Annotated[

@@ -19,7 +19,7 @@ from bench.scale.generated_rows import GeneratedRows
 from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import function_environment
 
@@ -55,7 +55,7 @@ class FunctionHarness:
 
     def __init__(self, stand_in: StandInProcess) -> None:
         self._sqs: Any = boto3.client("sqs")
-        self._accounts = Accounts(boto3.client("dynamodb"), "broadcasts")
+        self._accounts = AccountReader(boto3.client("dynamodb"), "broadcasts")
         self._queues = [self._make_queue(name) for name in ("slices", "broadcasts")]
         url, arn = self._queues[0]
         os.environ.update(

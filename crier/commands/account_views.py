@@ -1,25 +1,20 @@
 """How accounts of broadcasts are shown: data on stdout, progress on stderr."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from typing import Any
 
 from rich.table import Table
 
 from crier import terminal
+from crier.commands.times import now_ms, shown_time
 from crier.deployed.account import Account, FailedConnection
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableRow
 
 _TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
 _LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
-
-
-def now_ms() -> int:
-    """Return the time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @contextmanager
@@ -38,6 +33,14 @@ def settling() -> Iterator[Callable[[Account], None]]:
             )
 
         yield show
+
+
+def account_as_json(one: Account | UnreadableRow) -> dict[str, Any]:
+    """Return an account as JSON; of one that cannot be read, its row."""
+    if isinstance(one, Account):
+        return one.as_json(now_ms())
+    id_ = one.pk.removeprefix("broadcast#") if one.pk.startswith("broadcast#") else None
+    return {"id": id_, "state": "unreadable", "unreadable": [one.as_json()]}
 
 
 def show_account(account: Account) -> None:
@@ -101,11 +104,6 @@ def show_end(account: Account) -> None:
     )
 
 
-def when(epoch_ms: int) -> str:
-    """Return a time as people read it, in UTC."""
-    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
 def _show_table(rows: Mapping[str, str]) -> None:
     table = Table(show_header=False)
     table.add_column()
@@ -118,7 +116,7 @@ def _show_table(rows: Mapping[str, str]) -> None:
 def _line(account: Account, now: int) -> str:
     counts, seconds = account.counts, f"{account.seconds(now):.1f}"
     sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
-    return _LINE.format(when(account.opened_ms), account.state, *sums, seconds, account.id)
+    return _LINE.format(shown_time(account.opened_ms), account.state, *sums, seconds, account.id)
 
 
 def _unreadable_line(row: UnreadableRow) -> str:
@@ -140,9 +138,9 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         "Broadcast": account.id,
         "State": account.state,
         "Channel": f"{account.channel}, number {account.seq}",
-        "Opened": when(account.opened_ms),
-        **({"Settled": when(account.settled_ms)} if account.is_settled else {}),
-        **({"Expires": when(account.expires_ms)} if account.expires_ms else {}),
+        "Opened": shown_time(account.opened_ms),
+        **({"Settled": shown_time(account.settled_ms)} if account.is_settled else {}),
+        **({"Expires": shown_time(account.expires_ms)} if account.expires_ms else {}),
         "Duration": f"{account.seconds(now):,.3f} s",
         "Ended per second": f"{account.ended_per_second(now):,.0f}",
         "Targeted": f"{counts.targeted:,}",
@@ -169,9 +167,10 @@ def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
 
 
 def _resting(resting: Resting) -> str:
+    since, until = shown_time(resting.since_ms), shown_time(resting.until_ms)
     return (
-        f"{_slices(resting.slices)}, because of an outage since {when(resting.since_ms)}; the "
-        f"next one is tried at {when(resting.until_ms)}"
+        f"{_slices(resting.slices)}, because of an outage since {since}; the next one is tried at "
+        f"{until}"
     )
 
 
@@ -179,7 +178,7 @@ def _given_up(given_up: Sequence[GivenUp]) -> str:
     """Return how many slices were given up for each reason, and what to do."""
     reasons = Counter(one.reason for one in given_up)
     shown = "; ".join(f"{_slices(times)}: {reason}" for reason, times in reasons.items())
-    return f"{shown}. Repair the cause, then `python -m crier redrive`"
+    return f"{shown}. Repair the cause, then `crier redrive`"
 
 
 def _slices(number: int) -> str:

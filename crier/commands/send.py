@@ -9,9 +9,9 @@ from broadcasting.errors import RejectedError
 from crier import terminal
 from crier.commands.account_views import settling, show_end
 from crier.commands.message_source import read_message
-from crier.demo.run import enqueue
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts, watch
+from crier.deployed.account_reader import AccountReader, watch
+from crier.deployed.producer import enqueue
 from crier.deployed.request import checked, repeated_key, request_of
 from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError, explained
 from crier.options import (
@@ -70,7 +70,7 @@ def send(
         raise typer.BadParameter("--timeout needs --wait")
     request = _request(read_message(message, file), id_, ttl_seconds, as_text=as_text)
     deployment = find_deployment(stack, profile, region)
-    known = Accounts.of(deployment).find(id_) if wait and id_ else None
+    known = AccountReader.of(deployment).find(id_) if wait and id_ else None
     with explained("the broadcast was not enqueued"):
         message_id = enqueue(deployment, request)
     broadcast_id = id_ or message_id
@@ -79,7 +79,7 @@ def send(
         digest = checked(request).digest
         if known and known.digest == digest:
             terminal.note(f"{id_} was opened before: the same content is not sent again.")
-        _wait(Accounts.of(deployment), broadcast_id, digest, timeout or _TIMEOUT_SECONDS)
+        _wait(AccountReader.of(deployment), broadcast_id, digest, timeout or _TIMEOUT_SECONDS)
 
 
 def _request(
@@ -95,7 +95,7 @@ def _request(
     return request
 
 
-def _wait(accounts: Accounts, broadcast_id: str, digest: str, seconds: int) -> None:
+def _wait(accounts: AccountReader, broadcast_id: str, digest: str, seconds: int) -> None:
     """Wait until a broadcast is settled. Raises typer.Exit when some failed, or it takes too long.
 
     Raises CrierError when the id is another broadcast's.
@@ -116,10 +116,10 @@ def _wait(accounts: Accounts, broadcast_id: str, digest: str, seconds: int) -> N
         in_time = f"Not {'settled' if account else 'opened'} within {seconds} s"
         terminal.note(
             f"{'Nothing can settle it' if account and account.is_stuck else in_time}; see "
-            f"`python -m crier status {broadcast_id}` and `python -m crier dead-letters`"
+            f"`crier status {broadcast_id}` and `crier dead-letters`"
         )
         raise typer.Exit(NOT_SETTLED)
     show_end(account)
     if account.counts.failed:
-        terminal.note(f"Who failed, and why: `python -m crier status {broadcast_id} --failed`")
+        terminal.note(f"Who failed, and why: `crier status {broadcast_id} --failed`")
         raise typer.Exit(SOME_FAILED)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DemoResult:
     """The figures of a demo: its JSON has these keys.
 
     `targeted` to `failed` are the app's own account, and so is `settled_per_second`: connections
@@ -57,7 +57,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What all clients received: see `Proof`. Times are in seconds since enqueuing."""
+    """What all clients received: see `DemoResult`. Times are in seconds since enqueuing."""
 
     received: int
     duplicates: int
@@ -88,7 +88,7 @@ def receptions(
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which rows are left after a broadcast: see `Proof`."""
+    """Which rows are left after a broadcast: see `DemoResult`."""
 
     stale_left: int
     live_lost: int

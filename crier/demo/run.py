@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from crier.demo.result import Proof, compare_rows, receptions
+from crier.demo.result import DemoResult, compare_rows, receptions
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts, watch
+from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.deployment import Deployment
+from crier.deployed.producer import enqueue
 from crier.errors import CrierError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def ghosts_for(connections: int) -> int:
     return max(1, round(connections * _GHOST_SHARE))
 
 
-async def run_demo(deployment: Deployment, connections: int, progress: Progress) -> Proof:
+async def run_demo(deployment: Deployment, connections: int, progress: Progress) -> DemoResult:
     """Broadcast once to real clients and ghosts, and count everything from outside.
 
     Raises CrierError when it cannot come to an end.
@@ -69,7 +70,7 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
         await close_clients(clients)
     reception = receptions([_messages(client) for client in clients], message, sent_at)
     rows = compare_rows(before, after, ghosts)
-    return Proof(
+    return DemoResult(
         connections=connections,
         ghosts=len(ghosts),
         targeted=account.counts.targeted,
@@ -83,20 +84,12 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
     )
 
 
-def enqueue(deployment: Deployment, body: dict[str, Any]) -> str:
-    """Send a broadcast to the queue as any producer does; return the SQS message id."""
-    answer = deployment.client("sqs").send_message(
-        QueueUrl=deployment.queue_url, MessageBody=json.dumps(body, ensure_ascii=True)
-    )
-    return str(answer["MessageId"])
-
-
 def connection_ids(deployment: Deployment) -> set[str]:
     """Return the connection ids of all rows."""
     pages = (
         deployment.client("dynamodb")
         .get_paginator("scan")
-        .paginate(TableName=deployment.table_name, ConsistentRead=True)
+        .paginate(TableName=deployment.connections_table_name, ConsistentRead=True)
     )
     return {item["sk"]["S"] for page in pages for item in page["Items"]}
 
@@ -139,11 +132,11 @@ async def _until_received(clients: "list[Client]", wait_seconds: float) -> None:
 def _settled(deployment: Deployment, broadcast_id: str, wait_seconds: float) -> Account:
     """Wait for the app's own account of a broadcast."""
     until = time.monotonic() + wait_seconds
-    account = watch(Accounts.of(deployment), broadcast_id, until=until)
+    account = watch(AccountReader.of(deployment), broadcast_id, until=until)
     if account is None or not account.is_settled:
         raise CrierError(
             f"broadcast {broadcast_id} did not settle within {wait_seconds:.0f} s; "
-            "`python -m crier local` shows what the functions log"
+            "`crier local` shows what the functions log"
         )
     return account
 

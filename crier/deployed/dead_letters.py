@@ -120,7 +120,7 @@ def dead_letter_queues(deployment: Deployment) -> tuple[DeadLetterQueue, DeadLet
     """Return both dead-letter queues of a stack."""
     client, slice_url = deployment.client("sqs"), deployment.slice_queue_url
     places = {
-        Origin.BROADCASTS: (deployment.dead_letter_queue_url, deployment.queue_url),
+        Origin.BROADCASTS: (deployment.dead_letter_queue_url, deployment.broadcast_queue_url),
         Origin.SLICES: (deployment.slice_dead_letter_queue_url, slice_url),
     }
     broadcasts, slices = (

@@ -28,7 +28,7 @@ _CAME_BACK = "the same was put back a moment ago: it has come back, or was here 
 FindAccount = Callable[[str], Account | None]
 
 
-class Deed(Enum):
+class Action(Enum):
     """What becomes of a dead letter."""
 
     PUT_BACK = "put back"
@@ -44,7 +44,7 @@ class Decision:
     `body` is what is sent when it is put back: to the slice queue when it `is_slice`.
     """
 
-    deed: Deed
+    action: Action
     why: str
     body: str = ""
     is_slice: bool = False
@@ -55,7 +55,7 @@ class Redriven:
     """What has become of a dead letter."""
 
     letter: DeadLetter
-    deed: Deed
+    action: Action
     why: str
 
     def as_json(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Redriven:
             "queue": self.letter.origin.value,
             "message_id": self.letter.message_id,
             "broadcast_id": self.letter.broadcast_id or None,
-            "deed": self.deed.value,
+            "action": self.action.value,
             "why": self.why,
         }
 
@@ -87,10 +87,10 @@ def redrive(
         for letter in letters:
             if only is None or only in (letter.message_id, letter.first_id):
                 if letter.reason and _subject(letter) in put_back:
-                    yield Redriven(letter, Deed.KEPT, _CAME_BACK)
+                    yield Redriven(letter, Action.KEPT, _CAME_BACK)
                     continue
                 done = _redriven(queue, letter, find_account, rejected=rejected, now_ms=now_ms)
-                if done.deed is Deed.PUT_BACK:
+                if done.action is Action.PUT_BACK:
                     put_back.add(_subject(letter))
                 yield done
             if only == letter.message_id:
@@ -105,9 +105,9 @@ def decide(
         decision = _decide_slice(letter, find_account)
     else:
         decision = _decide_broadcast(letter, find_account, now_ms)
-    if decision.deed is Deed.KEPT or rejected or not letter.is_rejected:
+    if decision.action is Action.KEPT or rejected or not letter.is_rejected:
         return decision
-    return Decision(Deed.KEPT, f"it was rejected; with --rejected it is {decision.deed.value}")
+    return Decision(Action.KEPT, f"it was rejected; with --rejected it is {decision.action.value}")
 
 
 def _subject(letter: DeadLetter) -> tuple[str, str]:
@@ -126,28 +126,28 @@ def _redriven(
     why = ""
     try:
         decision = decide(letter, find_account, rejected=rejected, now_ms=now_ms)
-        if decision.deed is Deed.PUT_BACK:
+        if decision.action is Action.PUT_BACK:
             left_out = queue.put_back(decision.body, letter.attributes, is_slice=decision.is_slice)
             why = told(left_out)
-        if decision.deed is not Deed.KEPT:
+        if decision.action is not Action.KEPT:
             queue.delete(letter)
     except CrierError as error:
-        return Redriven(letter, Deed.FAILED, str(error))
-    return Redriven(letter, decision.deed, decision.why + why)
+        return Redriven(letter, Action.FAILED, str(error))
+    return Redriven(letter, decision.action, decision.why + why)
 
 
 def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
     broadcast_id, slice_id = letter.slice_key
     if not slice_id:
-        return Decision(Deed.KEPT, "it names no slice: it would be rejected again")
+        return Decision(Action.KEPT, "it names no slice: it would be rejected again")
     account = find_account(broadcast_id)
     if account is None:
-        return Decision(Deed.KEPT, "the ledger does not know its broadcast: too old, or forged")
+        return Decision(Action.KEPT, "the ledger does not know its broadcast: too old, or forged")
     if account.is_settled:
-        return Decision(Deed.DELETED, "its broadcast is settled")
+        return Decision(Action.DELETED, "its broadcast is settled")
     if account.is_stuck:
-        return Decision(Deed.KEPT, _STUCK)
-    return Decision(Deed.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
+        return Decision(Action.KEPT, _STUCK)
+    return Decision(Action.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
 
 
 def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int) -> Decision:
@@ -160,7 +160,7 @@ def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int
         broadcast = parse_broadcast(letter.body, letter.first_id)
         checked(request, letter.first_id)
     except (ValueError, RejectedError) as error:
-        return Decision(Deed.KEPT, f"it would be rejected: {error}")
+        return Decision(Action.KEPT, f"it would be rejected: {error}")
     return _decide_unopened(request, broadcast, letter, now_ms)
 
 
@@ -171,14 +171,14 @@ def _decide_opened(account: Account, *, digest: str) -> Decision:
     """
     if account.digest != digest:
         return Decision(
-            Deed.KEPT, f"it would be rejected: id {account.id} belongs to another broadcast"
+            Action.KEPT, f"it would be rejected: id {account.id} belongs to another broadcast"
         )
     if account.is_settled:
-        return Decision(Deed.DELETED, "the broadcast is settled")
+        return Decision(Action.DELETED, "the broadcast is settled")
     if account.is_stuck:
-        return Decision(Deed.KEPT, _STUCK)
+        return Decision(Action.KEPT, _STUCK)
     body = encode_slice_message(account.id, ROOT)
-    return Decision(Deed.PUT_BACK, "the broadcast goes on", body, is_slice=True)
+    return Decision(Action.PUT_BACK, "the broadcast goes on", body, is_slice=True)
 
 
 def _decide_unopened(
@@ -187,17 +187,17 @@ def _decide_unopened(
     """Decide on a broadcast that the ledger does not know: its time to live goes on, too."""
     if now_ms - letter.sent_ms > _LEDGER_MS:
         return Decision(
-            Deed.KEPT,
+            Action.KEPT,
             f"it was sent more than {_LEDGER_DAYS} days ago, and the ledger forgets who had it",
         )
     if broadcast.ttl_seconds is None:
-        return Decision(Deed.PUT_BACK, "the broadcast begins", _body(request, broadcast.id))
+        return Decision(Action.PUT_BACK, "the broadcast begins", _body(request, broadcast.id))
     left_seconds = broadcast.ttl_seconds - (now_ms - letter.sent_ms) // 1000
     if left_seconds <= 0:
-        return Decision(Deed.KEPT, "its time to live is over: nobody shall receive it any more")
+        return Decision(Action.KEPT, "its time to live is over: nobody shall receive it any more")
     left_seconds = min(left_seconds, broadcast.ttl_seconds)
     return Decision(
-        Deed.PUT_BACK,
+        Action.PUT_BACK,
         f"the broadcast begins, with {left_seconds} s to live",
         _body(request | {"ttlSeconds": left_seconds}, broadcast.id),
     )

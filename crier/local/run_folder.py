@@ -53,7 +53,7 @@ class RunFolder:
             self._lock = -1
 
 
-def end_what_is_left() -> None:
+def end_killed_runs() -> None:
     """End the processes and delete the folders of this user's runs that were killed."""
     for run in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_RUN}"):
         with suppress(OSError):  # it is held, or another user's, or deleted in the meantime

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from crier.errors import CrierError
 from crier.files import make_place_for
+from crier.installed import is_checkout
 from crier.local.local_aws import LocalEndpoint
 from crier.paths import BUILD
 
@@ -45,10 +46,8 @@ def running_endpoint() -> LocalEndpoint:
     """Return the running local AWS. Raises CrierError when there is none."""
     endpoint = _running()
     if endpoint is None:
-        raise CrierError(
-            "no local run is there: start one with `python -m crier local`, or name a deployed "
-            "stack with --stack"
-        )
+        start = "start one with `crier local`, or " if is_checkout() else ""
+        raise CrierError(f"no local run is there: {start}name a deployed stack with --stack")
     return endpoint
 
 

@@ -34,8 +34,8 @@ def recipes(heading: str) -> list[str]:
 @pytest.fixture
 def follow(deployment: Deployment, bare_environment: Mapping[str, str]) -> Follow:
     """Runs a recipe as it is; `aws` is the AWS CLI, led to the local AWS."""
-    assert deployment.endpoint is not None
-    program = f'{ROOT}/.venv-aws-cli/bin/aws --endpoint-url {deployment.endpoint.url} "$@"'
+    assert deployment.endpoint_url is not None
+    program = f'{ROOT}/.venv-aws-cli/bin/aws --endpoint-url {deployment.endpoint_url} "$@"'
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY}
     environment = {**bare_environment, **keys, "AWS_DEFAULT_REGION": REGION}
 
@@ -170,7 +170,7 @@ async def test_message_that_is_nested_too_deeply_is_a_dead_letter(deployment: De
     """At whatever depth, in the function's own interpreter."""
     body = '{"message": ' + "[" * 100_000 + "]" * 100_000 + "}"
 
-    deployment.client("sqs").send_message(QueueUrl=deployment.queue_url, MessageBody=body)
+    deployment.client("sqs").send_message(QueueUrl=deployment.broadcast_queue_url, MessageBody=body)
     found, reason = await dead_letter(deployment)
 
     assert found == body
@@ -182,7 +182,7 @@ async def test_policy_lets_only_the_named_topic_send(
 ) -> None:
     """Where the local AWS enforces policies, another topic's message does not arrive."""
     found = deployment.client("sqs").get_queue_attributes(
-        QueueUrl=deployment.queue_url, AttributeNames=["Policy"]
+        QueueUrl=deployment.broadcast_queue_url, AttributeNames=["Policy"]
     )
     policy = json.loads(found["Attributes"]["Policy"])
     allowing = [one for one in policy["Statement"] if one["Effect"] == "Allow"]  # no TLS there

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from crier import cli, terminal
-from crier.commands import send as broadcast_commands
+from crier.commands import send as send_command
 from crier.errors import CrierError
 from crier.local import session
 from crier.paths import ROOT
@@ -75,7 +75,7 @@ def test_send_says_what_to_type_when_no_local_run_is_there(
     shown = capfd.readouterr()
     assert ended.value.code == 1
     assert shown.err.startswith("Error: no local run is there")
-    assert "python -m crier local" in shown.err
+    assert "`crier local`" in shown.err
     assert "Traceback" not in shown.err
     assert shown.out == ""
 
@@ -150,8 +150,8 @@ def test_send_refuses_what_would_be_rejected(
 @pytest.mark.parametrize("id_", ["job:fire:1", "日" * 60])
 def test_send_prints_the_id_as_it_is(monkeypatch: pytest.MonkeyPatch, id_: str) -> None:
     """A script can read the id: it is no emoji, and on one line however narrow the terminal."""
-    monkeypatch.setattr(broadcast_commands, "find_deployment", lambda *_: None)
-    monkeypatch.setattr(broadcast_commands, "enqueue", lambda _deployment, _body: "message-id")
+    monkeypatch.setattr(send_command, "find_deployment", lambda *_: None)
+    monkeypatch.setattr(send_command, "enqueue", lambda _deployment, _body: "message-id")
     runner = CliRunner(env={"COLUMNS": "20"})
 
     result = runner.invoke(cli.app, ["send", "--id", id_, "x"])

@@ -33,7 +33,7 @@ class Recent(NamedTuple):
     more: int
 
 
-class Accounts:
+class AccountReader:
     """The ledger of a stack, to read only; rows that have expired are none.
 
     `epoch_seconds` is the time. Each method raises CrierError when the ledger cannot be read.
@@ -45,9 +45,9 @@ class Accounts:
         self._rows = LedgerReader(client, table_name, epoch_seconds=epoch_seconds)
 
     @classmethod
-    def of(cls, deployment: Deployment) -> "Accounts":
+    def of(cls, deployment: Deployment) -> "AccountReader":
         """Return the accounts of a stack."""
-        return cls(deployment.client("dynamodb"), deployment.broadcasts_table_name)
+        return cls(deployment.client("dynamodb"), deployment.ledger_table_name)
 
     def find(self, broadcast_id: str) -> Account | None:
         """Return a broadcast's account as it is now, None when the ledger does not know it.
@@ -126,7 +126,7 @@ class Accounts:
 
 
 def watch(
-    accounts: Accounts,
+    accounts: AccountReader,
     broadcast_id: str,
     *,
     until: float,
