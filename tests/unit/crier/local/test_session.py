@@ -95,6 +95,19 @@ def test_session_says_what_to_type_when_there_is_none() -> None:
     assert_says_what_to_type(caught.value)
 
 
+@pytest.mark.usefixtures("file")
+def test_session_does_not_invite_to_a_local_run_without_a_checkout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A crier that was installed alone cannot start one."""
+    monkeypatch.setattr(session, "is_checkout", lambda: False)
+
+    with pytest.raises(CrierError) as caught:
+        running_endpoint()
+
+    assert str(caught.value) == "no local run is there: name a deployed stack with --stack"
+
+
 def test_session_says_what_to_type_when_its_process_is_dead(
     file: Path, here: LocalEndpoint, dead_pid: int
 ) -> None:
