@@ -19,7 +19,7 @@ APP = "requirements.txt"
 """What the CDK app and the command line need."""
 
 LOCAL = "requirements-dev.txt"
-"""What the local AWS needs besides."""
+"""What the local AWS needs in addition."""
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OLDEST = (3, 11)

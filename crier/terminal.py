@@ -1,4 +1,4 @@
-"""What people see: progress on stderr, data on stdout."""
+"""What people see: data on stdout, everything else on stderr."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ err = Console(stderr=True)
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Show progress bars as long as the block lasts."""
+    """Show progress bars until the block ends."""
     columns = (
         TextColumn("{task.description:<34}"),
         BarColumn(),
@@ -27,7 +27,10 @@ def progress() -> Iterator[Progress]:
 
 @contextmanager
 def steps(bars: Progress, count: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar of steps: call what is yielded at the beginning of each, and after the last."""
+    """Show a bar of steps.
+
+    Call what is yielded with a step's description when the step begins, and with "" after the last.
+    """
     task = bars.add_task("", total=count)
     begun = 0
 
@@ -40,7 +43,7 @@ def steps(bars: Progress, count: int) -> Iterator[Callable[[str], None]]:
 
 
 def bar(bars: Progress, description: str, total: int) -> Callable[[], None]:
-    """Show a bar, and return what to call for each thing that is done."""
+    """Show a bar of `total` things, and return what to call when one of them is done."""
     task = bars.add_task(description, total=total, start=False)
 
     def advance() -> None:
@@ -61,17 +64,17 @@ def show_json(value: object) -> None:
 
 
 def note(text: str) -> None:
-    """Say something that is no data."""
+    """Say something on stderr that is not data."""
     err.print(plain(text), soft_wrap=True)
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Return a text that others wrote, in one line, without what a terminal would obey."""
+    """Return a foreign text in one line, without the control characters that a terminal obeys."""
     words = " ".join(text.splitlines())
     return Text("".join(one if one.isprintable() else "?" for one in words), style=style)
 
 
 def show_error(error: Exception) -> None:
-    """Say what went wrong."""
-    text = Text.assemble(("Error:", "red"), f" {error}")  # not markup: it may have brackets
+    """Say on stderr what went wrong."""
+    text = Text.assemble(("Error:", "red"), f" {error}")  # a text, not markup: it may have brackets
     err.print(text, soft_wrap=True)

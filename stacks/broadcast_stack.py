@@ -20,7 +20,7 @@ from stacks.settings import DeploySettings
 
 
 class BroadcastStack(Stack):
-    """Crier: from one SQS message to everyone who is connected."""
+    """Crier: from one SQS message to all connections."""
 
     def __init__(self, scope: Construct, id_: str, *, settings: DeploySettings) -> None:
         super().__init__(scope, id_, description="Crier: broadcasts to WebSocket connections")

@@ -32,7 +32,8 @@ class DeploySettings:
     connect_rate               connects per second, and as many frames of clients, 1-100,000
     connect_burst              how many of them at once, 1-100,000
     function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
-    keep_alive_minutes         how often everyone is sent a keep-alive, 1-9; 0 for never
+    keep_alive_minutes         how often all connections are sent a keep-alive, 1-9; 0 for
+                               never
     log_level                  INFO, WARNING or ERROR; the account of a broadcast is always logged
     log_retention_days         of all logs
     maximum_concurrency        broadcast functions at once per queue, 2-1,000. There are two
@@ -44,7 +45,7 @@ class DeploySettings:
                                the 1,024 file descriptors that a function has
     posts_per_second           how fast all broadcast functions together post, 1-1,000,000; None
                                for 80 % of the Region's quota, which all APIs of the account share
-    post_burst                 how many posts go at once after a rest, 1-1,000,000; None for 80 %
+    post_burst                 how many posts go at once after a pause, 1-1,000,000; None for 80 %
                                of the Region's quota
     producers                  ARNs of the SNS topics and EventBridge rules that may send
                                broadcasts: a list in cdk.json, with commas after -c

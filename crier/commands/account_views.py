@@ -1,4 +1,4 @@
-"""How accounts of broadcasts are shown: data on stdout, progress on stderr."""
+"""Shows accounts of broadcasts: data on stdout, progress on stderr."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
 
 @contextmanager
 def settling() -> Iterator[Callable[[Account], None]]:
-    """Show a progress bar as long as the block lasts: call what is yielded with each account."""
+    """Show a progress bar until the block ends: call what is yielded with each new account."""
     with terminal.progress() as bars:
         task = bars.add_task("Waiting until it is opened", total=None)
 
@@ -57,20 +57,23 @@ def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
     """Say on stderr which accounts of a list contradict themselves."""
     ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
     if ids:
-        terminal.note(f"These contradict themselves, `crier status ID` tells how: {', '.join(ids)}")
+        terminal.note(
+            f"These accounts contradict themselves; `crier status ID` says how: {', '.join(ids)}"
+        )
 
 
 def note_doubt() -> None:
-    """Say on stderr what to do about an account that cannot be relied on."""
+    """Say on stderr what to do about an account whose sums may be wrong."""
     terminal.note(
-        "What contradicts itself, or cannot be read, was written by another version of Crier, by "
-        "hand or by a fault: do not rely on these sums. The function's log has what each "
-        "invocation counted (`slice closed`, `settled`), docs/operations.md what to do."
+        "Rows that contradict themselves, or that cannot be read, were written by another version "
+        "of Crier, by hand or by a fault: do not rely on these sums. The function's log has what "
+        "each invocation counted (`slice closed`, `settled`), docs/operator/running.md says what "
+        "to do."
     )
 
 
 def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
-    """Show which connections failed and why, a line each; rows that cannot be read likewise."""
+    """Show which connections failed and why, and which rows cannot be read, a line each."""
     for one in failed:
         if isinstance(one, UnreadableRow):
             line = f"unreadable: {_unreadable(one)}"
@@ -80,7 +83,7 @@ def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
 
 
 def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
-    """Show the accounts of several broadcasts, a line each; the ids, which may be long, last."""
+    """Show the accounts of several broadcasts, a line each. Ids may be long, so they come last."""
     terminal.out.print(_LINE.format(*_TITLES), style="bold", soft_wrap=True, highlight=False)
     now = now_ms()
     for one in accounts:
@@ -159,7 +162,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
 
 
 def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
-    """Return lines of a table; the second one's title has a number, as titles must differ."""
+    """Return lines of a table; titles must differ, so the second and later ones have a number."""
     return {
         title if number == 1 else f"{title} {number}": value
         for number, value in enumerate(values, start=1)
@@ -178,7 +181,7 @@ def _given_up(given_up: Sequence[GivenUp]) -> str:
     """Return how many slices were given up for each reason, and what to do."""
     reasons = Counter(one.reason for one in given_up)
     shown = "; ".join(f"{_slices(times)}: {reason}" for reason, times in reasons.items())
-    return f"{shown}. Repair the cause, then `crier redrive`"
+    return f"{shown}. Repair the cause, then type `crier redrive`"
 
 
 def _slices(number: int) -> str:

@@ -19,7 +19,9 @@ MOST_BROADCASTS = 1_000
 
 def broadcasts(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_BROADCASTS, help="How many at most.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MOST_BROADCASTS, help="How many to list, at most.")
+    ] = 20,
     as_json: AsJson = False,
     stack: Stack = None,
     profile: Profile = None,

@@ -1,4 +1,4 @@
-"""How dead letters are shown, and what became of them."""
+"""Shows dead letters, and what became of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,11 +9,12 @@ from crier import terminal
 from crier.commands.times import shown_time
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.letter import DeadLetter, Origin
-from crier.deployed.redrive import Action, Redriven
+from crier.deployed.redrive import Redriven
+from crier.deployed.redrive_decision import Action
 
 _BODY_CHARACTERS = 200
 _ID_CHARACTERS = 128
-"""More than an id has; a producer may write a megabyte in its place."""
+"""More than an id has. A producer may write a megabyte in its place."""
 _STYLES = {
     Action.PUT_BACK: "green",
     Action.DELETED: "green",
@@ -41,17 +42,17 @@ def show_redriven(redriven: Redriven) -> None:
 
 
 def note_hidden(queues: Iterable[DeadLetterQueue]) -> None:
-    """Say on stderr how many messages cannot be read, as others look at them."""
+    """Say on stderr how many messages are hidden, because another reader has received them."""
     for queue in queues:
         if hidden := queue.waiting().hidden:
             terminal.note(
-                f"{queue.origin.value}: about {hidden} more are hidden for a while, as somebody "
-                "else has received them"
+                f"{queue.origin.value}: about {hidden} more are hidden for a while, because "
+                "another reader has received them"
             )
 
 
 def note_left_out(origin: Origin, *, shown: int, visible: int, most: int) -> None:
-    """Say on stderr how many messages of a queue are not shown, as far as SQS counts them."""
+    """Say on stderr how many messages of a queue are not shown; SQS counts them roughly."""
     more = max(1, visible - shown)
     wanted = min(shown + more, most)
     more_can_be = shown < most

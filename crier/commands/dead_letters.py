@@ -12,23 +12,23 @@ from crier.deployed.letter import DeadLetter
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 
 MOST_LETTERS = 10_000
-"""How many letters of each queue one list has at most: they are hidden while it is made."""
+"""The most letters of each queue in one list: they are hidden while the list is made."""
 
 
 def dead_letters(
     *,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_LETTERS, help="How many at most, of each queue.")
+        int, typer.Option(min=1, max=MOST_LETTERS, help="How many to list of each queue, at most.")
     ] = 100,
     as_json: AsJson = False,
     stack: Stack = None,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """List what was given up, and why: rejected broadcasts, and slices that came to no end.
+    """List the dead letters, and why they are there: rejected broadcasts, slices given up.
 
-    Nothing is taken away: each message is hidden from others while it is read, and visible again
-    in the end.
+    The command takes nothing away: it hides each message from other readers while it reads, and
+    makes it visible again at its end.
     """
     queues = dead_letter_queues(find_deployment(stack, profile, region))
     note_hidden(queues)
@@ -42,7 +42,7 @@ def dead_letters(
 
 
 def _first(queue: DeadLetterQueue, limit: int) -> list[DeadLetter]:
-    """Return the first letters of a queue; say so when there are more."""
+    """Return the first letters of a queue; say so when the queue has more."""
     visible = queue.waiting().visible
     with queue.held() as letters:
         found = list(islice(letters, limit))

@@ -27,7 +27,7 @@ def local(port: Port = 0) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
     refuse_missing_checkout("local")
     refuse_missing_libraries("ministack")
-    end_killed_runs()  # what a killed run has left may look like a run
+    end_killed_runs()  # else the processes of a killed run may look like a run
     refuse_second_run()
     if (files := raise_file_limit(_MANY_FILES)) < _MANY_FILES:
         _note_few_files(files)

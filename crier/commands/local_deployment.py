@@ -1,4 +1,4 @@
-"""What `local` and `demo` share: the app on a local AWS of their own, and an orderly end."""
+"""What `local` and `demo` share: the app on a local AWS, and an end that leaves nothing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
 
 @contextmanager
 def orderly() -> Iterator[None]:
-    """End in order when Ctrl-C is typed, or the process is told to: what was started ends first."""
+    """Let Ctrl-C, and the signals that end a process, end first what was started."""
     interrupts.listen()
     try:
         yield

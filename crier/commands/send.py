@@ -14,56 +14,62 @@ from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.producer import enqueue
 from crier.deployed.request import checked, repeated_key, request_of
 from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError, explained
-from crier.options import (
-    Profile,
-    Region,
-    Stack,
-    find_deployment,
-    refuse_lone_options,
-)
+from crier.options import Profile, Region, Stack, find_deployment, refuse_lone_options
 
 _TIMEOUT_SECONDS = 300
 
 
+Message = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MESSAGE",
+        help="The message: JSON, or a text that does not begin like JSON. - reads standard input. "
+        "Type -- before a message that begins with a dash: crier send -- -5",
+    ),
+]
+File = Annotated[
+    str | None, typer.Option(help="Read the message from this file: UTF-8, at most 1 MiB.")
+]
+AsText = Annotated[
+    bool,
+    typer.Option(
+        "--text", help="Send the message as a text, whatever it is: JSON, broken JSON, empty."
+    ),
+]
+Id = Annotated[
+    str | None,
+    typer.Option("--id", help="The broadcast's id. Without it: the id of the SQS message."),
+]
+TtlSeconds = Annotated[
+    int | None,
+    typer.Option(help="From this age on it is sent to no further connection: 1 to 86400 seconds."),
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the broadcast is settled.")]
+Timeout = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help=f"How many seconds --wait lasts, at most. Without it: {_TIMEOUT_SECONDS}."
+    ),
+]
+
+
 def send(
-    message: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MESSAGE",
-            help="JSON; anything else is sent as a text, unless it begins like JSON. - reads "
-            "standard input. One that begins with a dash comes after --, as in: send -- -5",
-        ),
-    ] = None,
+    message: Message = None,
     *,
-    file: Annotated[
-        str | None,
-        typer.Option(help="Read the message from this file: UTF-8, at most 1 MiB."),
-    ] = None,
-    as_text: Annotated[
-        bool,
-        typer.Option("--text", help="Send it as a text, also if it is JSON, is none, or is empty."),
-    ] = False,
-    id_: Annotated[
-        str | None,
-        typer.Option("--id", help="The broadcast's id; else it is that of the SQS message."),
-    ] = None,
-    ttl_seconds: Annotated[
-        int | None,
-        typer.Option(help="Nobody is sent it any more once it is older, 1 to 86400 seconds."),
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled.")] = False,
-    timeout: Annotated[
-        int | None,
-        typer.Option(min=1, help=f"For how many seconds, with --wait; else {_TIMEOUT_SECONDS}."),
-    ] = None,
+    file: File = None,
+    as_text: AsText = False,
+    id_: Id = None,
+    ttl_seconds: TtlSeconds = None,
+    wait: Wait = False,
+    timeout: Timeout = None,
     stack: Stack = None,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Enqueue a broadcast, to the local run or to a deployed stack; print its id.
+    """Enqueue a broadcast in the local run or in a deployed stack, and print its id.
 
-    Exit codes: 0 enqueued, and with --wait settled; 1 an error; 2 wrong use, as what would be
-    rejected; with --wait, 3 some connections failed; 4 not settled in time.
+    Exit codes: 0 enqueued, and with --wait settled; 1 an error; 2 wrong use, such as a message
+    that would be rejected; with --wait, 3 some connections failed, 4 not settled in time.
     """
     refuse_lone_options(stack, profile, region)
     if timeout is not None and not wait:
@@ -96,9 +102,10 @@ def _request(
 
 
 def _wait(accounts: AccountReader, broadcast_id: str, digest: str, seconds: int) -> None:
-    """Wait until a broadcast is settled. Raises typer.Exit when some failed, or it takes too long.
+    """Wait until a broadcast is settled.
 
-    Raises CrierError when the id is another broadcast's.
+    Raises typer.Exit when connections failed, or when it takes too long. Raises CrierError when
+    the id belongs to another broadcast.
     """
     with settling() as show:
 
@@ -106,7 +113,7 @@ def _wait(accounts: AccountReader, broadcast_id: str, digest: str, seconds: int)
             if account.digest != digest:
                 raise CrierError(
                     f"id {broadcast_id} belongs to another broadcast, number {account.seq} of "
-                    f"channel {account.channel}: this one is rejected; give it an id of its own"
+                    f"channel {account.channel}, so this one is rejected: give it an id of its own"
                 )
             show(account)
 
@@ -121,5 +128,7 @@ def _wait(accounts: AccountReader, broadcast_id: str, digest: str, seconds: int)
         raise typer.Exit(NOT_SETTLED)
     show_end(account)
     if account.counts.failed:
-        terminal.note(f"Who failed, and why: `crier status {broadcast_id} --failed`")
+        terminal.note(
+            f"`crier status {broadcast_id} --failed` lists the connections that failed, and why"
+        )
         raise typer.Exit(SOME_FAILED)

@@ -25,15 +25,20 @@ _OPENING_SECONDS = 10.0
 """How long --watch waits for a broadcast that the ledger does not know yet."""
 
 
+Id = Annotated[str, typer.Argument(metavar="ID", help="The broadcast's id.")]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="List the connections that failed, and why.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Show the progress until the broadcast is settled.")
+]
+
+
 def status(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The broadcast's id.")],
+    id_: Id,
     *,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="List the connections that failed, and why.")
-    ] = False,
-    live: Annotated[
-        bool, typer.Option("--watch", help="Show how it goes on, until it is settled.")
-    ] = False,
+    failed: Failed = False,
+    live: Watch = False,
     as_json: AsJson = False,
     stack: Stack = None,
     profile: Profile = None,
@@ -41,8 +46,9 @@ def status(
 ) -> None:
     """Show a broadcast: state, counts, rate, duration.
 
-    Exit codes: 0 shown; 1 an error, as a broadcast that the ledger does not know, or whose summary
-    cannot be read; 2 wrong use; with --watch, 3 some connections failed, 4 nothing can settle it.
+    Exit codes: 0 shown; 1 an error, such as a broadcast that the ledger does not know, or a
+    summary that cannot be read; 2 wrong use; with --watch, 3 some connections failed, 4 nothing
+    can settle the broadcast.
     """
     accounts = AccountReader.of(find_deployment(stack, profile, region))
     try:
@@ -68,7 +74,7 @@ def status(
 
 
 def _watched(accounts: AccountReader, broadcast_id: str) -> Account | None:
-    """Return an account when it is settled, None when the broadcast is not opened soon."""
+    """Wait until a broadcast is settled and return its account, None if it is not opened soon."""
     with settling() as show:
         until = time.monotonic() + _OPENING_SECONDS
         if accounts.find(broadcast_id) or watch(accounts, broadcast_id, until=until):
@@ -111,6 +117,6 @@ def _unreadable_rows(
 def _unknown(broadcast_id: str) -> str:
     return (
         f"the ledger does not know broadcast {broadcast_id}: it is not opened yet, was rejected "
-        "(`crier dead-letters` tells), or was opened more than 7 days ago; "
-        "`crier broadcasts` lists those it knows"
+        "(`crier dead-letters` says so), or was opened more than 7 days ago; `crier broadcasts` "
+        "lists the broadcasts in the ledger"
     )

@@ -20,14 +20,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 _READS = 5
-"""How often an account is read anew because slices were closed meanwhile."""
+"""How often an account is read again, at most, because slices were closed meanwhile."""
 
 _RECENT = (f"channel#{EVERYONE}", "seq#")
-"""Where the numbers of everyone's broadcasts are."""
+"""The partition and the sort keys of the entries of the channel that all connections are in."""
 
 
 class Recent(NamedTuple):
-    """The last broadcasts, the newest first, and how many more the ledger has."""
+    """The last broadcasts, the newest first, and how many further ones the ledger has."""
 
     shown: list[Account | UnreadableRow]
     more: int
@@ -46,7 +46,7 @@ class AccountReader:
 
     @classmethod
     def of(cls, deployment: Deployment) -> "AccountReader":
-        """Return the accounts of a stack."""
+        """Return the reader of a stack's ledger."""
         return cls(deployment.client("dynamodb"), deployment.ledger_table_name)
 
     def find(self, broadcast_id: str) -> Account | None:
@@ -132,9 +132,10 @@ def watch(
     until: float,
     on_account: Callable[[Account], None] = lambda _: None,
 ) -> Account | None:
-    """Read an account again and again until it is settled or `until`, in monotonic seconds.
+    """Read an account again and again until it is settled, or until `until` in monotonic seconds.
 
-    Returns the last one, also one that nothing can settle; None when the broadcast was not opened.
+    Returns the last account, also one that nothing can settle, or None when the broadcast was not
+    opened.
     """
     pause_seconds = 0.1
     while True:

@@ -1,4 +1,4 @@
-"""The local AWS: a child process on a loopback port, gone without a trace when it is closed."""
+"""The local AWS: a child process on a loopback port, which leaves nothing when it is closed."""
 
 import socket
 import subprocess
@@ -22,7 +22,7 @@ from crier.paths import PYTHON
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-ACCESS_KEY_ID = SECRET_ACCESS_KEY = "test"  # noqa: S105 - what the local AWS knows; no secret
+ACCESS_KEY_ID = SECRET_ACCESS_KEY = "test"  # noqa: S105 - the local AWS takes these; no secret
 _START_SECONDS = 30.0
 _STARTUP = Path(__file__).parent / "lambda_startup"
 
@@ -35,7 +35,7 @@ class LocalEndpoint:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs to use the local AWS and never a real one."""
+        """The variables with which a process uses the local AWS and never a real one."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -47,7 +47,7 @@ class LocalEndpoint:
 
     @property
     def is_up(self) -> bool:
-        """Whether it listens."""
+        """Whether something listens there."""
         with suppress(OSError, ValueError):
             parts = urlsplit(self.url)
             socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2).close()
@@ -116,7 +116,7 @@ class LocalAws:
         self.logs.mkdir()
         self.startup_folder.mkdir()
         with self._output.open("wb") as output:
-            self._process = self.run.start(  # in a group, so that Ctrl-C reaches us first
+            self._process = self.run.start(  # in a group of its own, so that Ctrl-C reaches only us
                 [PYTHON, "-m", "ministack"],
                 cwd=self.folder,
                 env=self._environment(),

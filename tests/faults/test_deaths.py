@@ -6,7 +6,7 @@ import pytest
 
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.slice_message import encode_slice_message
-from crier.deployed.redrive import Action
+from crier.deployed.redrive_decision import Action
 from testbed.function.app import App, Function
 from testbed.stand_in.behaviour import Behaviour
 from testbed.wire_faults import WireFault

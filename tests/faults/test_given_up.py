@@ -5,7 +5,7 @@ import json
 import pytest
 
 from broadcasting.slice_message import encode_slice_message
-from crier.deployed.redrive import Action
+from crier.deployed.redrive_decision import Action
 from testbed.function.app import App
 from testbed.function.hostile import Hostile, How, Outage
 from testbed.stand_in.errors import error_answer

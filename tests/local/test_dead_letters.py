@@ -22,7 +22,8 @@ from crier.demo.clients import close_clients, connect_clients
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.deployment import Deployment
 from crier.deployed.letter import Origin
-from crier.deployed.redrive import Action, redrive
+from crier.deployed.redrive import redrive
+from crier.deployed.redrive_decision import Action
 from crier.local.local_aws import LocalEndpoint
 from storage.ledger import Ledger, NewBroadcast
 from storage.ledger_table import LedgerTable

@@ -165,7 +165,7 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (["--file", "/dev/null"], "the message is empty"),
         ([""], "the message is empty"),
         (["-"], "the message is empty"),
-        (['{"title": "News",}'], "begins like JSON and is none"),
+        (['{"title": "News",}'], "begins like JSON but is not"),
         (["[NaN]"], "NaN is not a JSON number in line 1, column 2"),
         (["[" * 65 + "]" * 65], "nested too deeply: 65 levels, expected at most 64"),
         (["--ttl-seconds", "0", "x"], "ttlSeconds: expected a whole number from 1 to 86400"),

@@ -480,7 +480,9 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 
     shown = run("broadcasts")
 
-    assert shown.stderr == "These contradict themselves, `crier status ID` tells how: news\n"
+    assert (
+        shown.stderr == "These accounts contradict themselves; `crier status ID` says how: news\n"
+    )
 
 
 @pytest.mark.parametrize("options", [("status", "news"), ("status", "news", "--watch")])
@@ -499,7 +501,7 @@ def test_status_shows_a_summary_that_cannot_be_read(
     assert (shown.exit_code, told.exit_code) == (1, 1)
     assert "Unreadable broadcast#news / summary: it has no digest" in words
     assert shown.stdout.splitlines()[-1] == "c1  400"
-    assert "docs/operations.md" in shown.stderr
+    assert "docs/operator/running.md" in shown.stderr
     assert json.loads(told.stdout) == {
         "id": "news",
         "state": "unreadable",
@@ -529,7 +531,7 @@ def test_status_shows_rows_that_cannot_be_read_beside_the_others(
     odd, good = shown.stdout.splitlines()[-2:]
     assert odd.startswith("unreadable: broadcast#news / failed#0#000000: ")
     assert good == "c1  400"
-    assert "docs/operations.md" in shown.stderr
+    assert "docs/operator/running.md" in shown.stderr
     assert [one["sk"] for one in told["unreadable"]] == ["slice#1", "slice#2", "failed#0#000000"]
     assert told["failed"] == [{"connection": "c1", "reason": "400"}]
 

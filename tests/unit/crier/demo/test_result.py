@@ -117,7 +117,7 @@ def test_proof_has_no_complaints_when_all_is_well() -> None:
         (replace(WELL, missing=3), "3 clients did not receive the message"),
         (replace(WELL, duplicates=2), "2 frames were received twice"),
         (replace(WELL, wrong=4), "4 frames had other content"),
-        (replace(WELL, stale_rows_left=5), "5 rows of ghosts are left"),
+        (replace(WELL, stale_rows_left=5), "5 rows of ghosts are still there"),
         (replace(WELL, live_rows_lost=6), "6 rows of live connections are lost"),
         (replace(WELL, failed=7), "7 connections failed"),
         (replace(WELL, delivered=99), "delivered is 99, expected 100"),

@@ -12,7 +12,8 @@ from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.letter import DeadLetter, Origin
-from crier.deployed.redrive import Action, Redriven, decide, redrive
+from crier.deployed.redrive import Redriven, redrive
+from crier.deployed.redrive_decision import Action, decide
 from tests.support.fake_stack import (
     OPENED_MS,
     TABLE,
