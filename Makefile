@@ -9,6 +9,14 @@ STAGE ?= dev
 CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
+EXPECTED := expected Python 3.11 or newer; name one with PYTHON=…
+
+define CHECK_PYTHON
+@command -v $(PYTHON) >/dev/null || { echo "Error: $(PYTHON) is not there, $(EXPECTED)"; exit 1; }
+@$(PYTHON) -c '' >/dev/null 2>&1 || { echo "Error: $(PYTHON) does not run, $(EXPECTED)"; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), $(EXPECTED)"; exit 1; }
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean
@@ -20,7 +28,9 @@ demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once,
 	@$(BIN)/crier demo --connections $(CONNECTIONS)
 
 local: setup ## Run the app on the local AWS until Ctrl-C
-	@PATH="$(USERS_PATH)" $(BIN)/crier local  # it prints commands for the shell that make runs in
+	@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" $(BIN)/crier local & \
+	  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
+	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
 	$(PYTEST)
@@ -76,10 +86,7 @@ aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
 bench-setup: setup .venv-aiobotocore/.ready bench/peers/node_modules/.ready ## Install the benchmark's peers, inside this folder
 
 .venv/.ready: requirements.txt requirements-dev.txt constraints.txt
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "Error: $(PYTHON) is not there, expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
+	$(CHECK_PYTHON)
 	@echo "Installing the Python packages (about a minute) …"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { \
@@ -98,6 +105,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@touch $@
 
 .venv-aws-cli/.ready: requirements-aws-cli.txt
+	$(CHECK_PYTHON)
 	@echo "Installing the AWS CLI …"
 	@$(PYTHON) -m venv --clear .venv-aws-cli
 	@.venv-aws-cli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-aws-cli.txt || { \
@@ -105,6 +113,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@touch $@
 
 .venv-aiobotocore/.ready: bench/requirements-aiobotocore.txt
+	$(CHECK_PYTHON)
 	@echo "Installing aiobotocore …"
 	@$(PYTHON) -m venv --clear .venv-aiobotocore
 	@.venv-aiobotocore/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-aiobotocore.txt || { \

@@ -11,7 +11,7 @@ from crier.commands.dead_letters import dead_letters
 from crier.commands.demo import demo
 from crier.commands.local import local
 from crier.commands.redrive import redrive
-from crier.commands.send import send
+from crier.commands.send import SendCommand, send
 from crier.commands.status import status
 from crier.errors import CrierError
 
@@ -53,7 +53,7 @@ def _crier(
 
 app.command()(local)
 app.command()(demo)
-app.command(options_metavar="[OPTIONS] [--]")(send)
+app.command(cls=SendCommand, options_metavar="[OPTIONS] [--]")(send)
 app.command()(status)
 app.command()(broadcasts)
 app.command()(dead_letters)

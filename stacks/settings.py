@@ -76,9 +76,8 @@ class DeploySettings:
             if not is_allowed(value):
                 raise SettingsError(_complaint(name, value, allowed))
         if trouble := producers.trouble_with(self.producers):
-            raise SettingsError(
-                f"producers {trouble}, expected {producers.EXPECTED} (-c producers=…)"
-            )
+            place = place_of("producers", self.producers)
+            raise SettingsError(f"producers {trouble}, expected {producers.EXPECTED} ({place})")
         if self.is_prod and self.local_callback_base:
             none = "none with stage prod: only the local run, which is dev, sets it"
             raise SettingsError(_complaint("local_callback_base", self.local_callback_base, none))
@@ -146,9 +145,9 @@ def _complaint(name: str, value: object, allowed: str) -> str:
 
 def _unknown(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, 1)
-    meant = f"; did you mean {close[0]}?" if close else "."
+    meant, cure = (f"; did you mean {close[0]}?", "rename it") if close else (".", "take it out")
     return (
-        f"there is no setting {name!r}{meant} {origin(name)} Settings are: "
+        f"there is no setting {name!r}{meant} {origin(name, cure=cure)} Settings are: "
         f"{', '.join(sorted(known))}."
     )
 

@@ -12,6 +12,7 @@ from crier.commands.times import now_ms, shown_time
 from crier.deployed.account import Account, FailedConnection
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableRow
+from crier.wording import counted
 
 _TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
 _LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
@@ -57,9 +58,8 @@ def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
     """Say on stderr which accounts of a list contradict themselves."""
     ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
     if ids:
-        terminal.note(
-            f"These accounts contradict themselves; `crier status ID` says how: {', '.join(ids)}"
-        )
+        they = "This account contradicts itself" if len(ids) == 1 else "These contradict themselves"
+        terminal.note(f"{they}; `crier status ID` says how: {', '.join(ids)}")
 
 
 def note_doubt() -> None:
@@ -72,8 +72,13 @@ def note_doubt() -> None:
     )
 
 
-def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
-    """Show which connections failed and why, and which rows cannot be read, a line each."""
+def show_failed(failed: Sequence[FailedConnection | UnreadableRow]) -> None:
+    """Show which connections failed and why, and which rows cannot be read, a line each.
+
+    If there are none, it says so on stderr.
+    """
+    if not failed:
+        terminal.note("No connection failed.")
     for one in failed:
         if isinstance(one, UnreadableRow):
             line = f"unreadable: {_unreadable(one)}"
@@ -94,8 +99,11 @@ def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
 def note_more(shown: int, more: int, most: int) -> None:
     """Say on stderr how many broadcasts are not shown."""
     wanted = shown + more
-    cure = f"--limit {wanted} shows them" if wanted <= most else f"--limit goes to {most:,}"
-    terminal.note(f"The last {shown:,} are shown, {more:,} more are in the ledger; {cure}")
+    them = "it" if more == 1 else "them"
+    cure = f"--limit {wanted} shows {them}" if wanted <= most else f"--limit goes to {most:,}"
+    last = "The last one is" if shown == 1 else f"The last {shown:,} are"
+    others = "1 more is" if more == 1 else f"{more:,} more are"
+    terminal.note(f"{last} shown, {others} in the ledger; {cure}")
 
 
 def show_end(account: Account) -> None:
@@ -105,6 +113,8 @@ def show_end(account: Account) -> None:
         f"{counts.delivered:,} delivered, {counts.gone:,} gone, {counts.failed:,} failed, "
         f"{counts.expired:,} expired, in {account.seconds(now_ms()):,.1f} s"
     )
+    if not counts.targeted:
+        terminal.note("No connection was there.")
 
 
 def _show_table(rows: Mapping[str, str]) -> None:
@@ -133,9 +143,10 @@ def _unreadable(row: UnreadableRow) -> str:
 def _rows(account: Account, now: int) -> dict[str, str]:
     """Return what is shown of an account, under its title."""
     counts = account.counts
+    shards = f", and {counted(account.unread_shards, 'shard')} to read on"
     under_way = {
-        "Still to do": f"{counts.targeted - counts.ended:,} connections"
-        + (f", and {account.unread_shards} shards to read on" if account.unread_shards else "")
+        "Still to do": counted(counts.targeted - counts.ended, "connection")
+        + (shards if account.unread_shards else "")
     }
     return {
         "Broadcast": account.id,
@@ -152,7 +163,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         "Failed": f"{counts.failed:,}",
         "Expired": f"{counts.expired:,}",
         **({} if account.is_settled else under_way),
-        "Throttled (429)": f"{counts.throttled:,} times",
+        "Throttled (429)": counted(counts.throttled, "time"),
         "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
         **({"Resting": _resting(account.resting)} if account.resting else {}),
         **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
@@ -172,17 +183,13 @@ def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
 def _resting(resting: Resting) -> str:
     since, until = shown_time(resting.since_ms), shown_time(resting.until_ms)
     return (
-        f"{_slices(resting.slices)}, because of an outage since {since}; the next one is tried at "
-        f"{until}"
+        f"{counted(resting.slices, 'slice')}, because of an outage since {since}; the next one is "
+        f"tried at {until}"
     )
 
 
 def _given_up(given_up: Sequence[GivenUp]) -> str:
     """Return how many slices were given up for each reason, and what to do."""
     reasons = Counter(one.reason for one in given_up)
-    shown = "; ".join(f"{_slices(times)}: {reason}" for reason, times in reasons.items())
+    shown = "; ".join(f"{counted(times, 'slice')}: {reason}" for reason, times in reasons.items())
     return f"{shown}. Repair the cause, then type `crier redrive`"
-
-
-def _slices(number: int) -> str:
-    return f"{number:,} slice" + ("" if number == 1 else "s")

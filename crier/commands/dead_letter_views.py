@@ -45,9 +45,10 @@ def note_hidden(queues: Iterable[DeadLetterQueue]) -> None:
     """Say on stderr how many messages are hidden, because another reader has received them."""
     for queue in queues:
         if hidden := queue.waiting().hidden:
+            are, them = ("is", "it") if hidden == 1 else ("are", "them")
             terminal.note(
-                f"{queue.origin.value}: about {hidden} more are hidden for a while, because "
-                "another reader has received them"
+                f"{queue.origin.value}: about {hidden:,} more {are} hidden for a while: another "
+                f"reader has received {them}"
             )
 
 
@@ -56,8 +57,10 @@ def note_left_out(origin: Origin, *, shown: int, visible: int, most: int) -> Non
     more = max(1, visible - shown)
     wanted = min(shown + more, most)
     more_can_be = shown < most
-    cure = f"--limit {wanted} shows them" if more_can_be else f"{most:,} are the most of a list"
-    terminal.note(f"{origin.value}: {shown:,} are shown, about {more:,} more are there; {cure}")
+    them, are_there = ("it", "is") if more == 1 else ("them", "are")
+    cure = f"--limit {wanted} shows {them}" if more_can_be else f"a list has {most:,} at most"
+    found = f"{shown:,} {'is' if shown == 1 else 'are'} shown"
+    terminal.note(f"{origin.value}: {found}, about {more:,} more {are_there} there; {cure}")
 
 
 def _rows(letter: DeadLetter) -> dict[str, str]:

@@ -48,7 +48,7 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
         ),
         "See what was rejected, and why": (
             f"{sqs} receive-message --queue-url {deployment.dead_letter_queue_url} "
-            "--message-attribute-names All"
+            "--message-attribute-names All --max-number-of-messages 10"
         ),
     }
 

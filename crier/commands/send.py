@@ -4,6 +4,9 @@ import time
 from typing import Annotated, Any
 
 import typer
+from typer._click import Context  # Typer has no public name for these two
+from typer._click.exceptions import NoSuchOption
+from typer.core import TyperCommand
 
 from broadcasting.errors import RejectedError
 from crier import terminal
@@ -18,13 +21,29 @@ from crier.options import Profile, Region, Stack, find_deployment, refuse_lone_o
 
 _TIMEOUT_SECONDS = 300
 
+_OPTIONS = {"id": "--id", "ttlSeconds": "--ttl-seconds"}
+"""The options that become keys of a message, by these keys."""
+
+
+class SendCommand(TyperCommand):
+    """Says how to write a message that begins with a dash when it is taken for an option."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the arguments. Raises NoSuchOption."""
+        try:
+            return super().parse_args(ctx, args)
+        except NoSuchOption as error:
+            error.message += "; a message that begins with a dash comes after --"
+            raise
+
 
 Message = Annotated[
     str | None,
     typer.Argument(
         metavar="MESSAGE",
         help="The message: JSON, or a text that does not begin like JSON. - reads standard input. "
-        "Type -- before a message that begins with a dash: crier send -- -5",
+        "Type -- before a message that begins with a dash: crier send -- '- item', or crier send "
+        "-- -5, which is a number.",
     ),
 ]
 File = Annotated[
@@ -95,7 +114,8 @@ def _request(
     try:
         request = request_of(text, id_, ttl_seconds, as_text=as_text)
     except RejectedError as error:
-        raise typer.BadParameter(error.reason) from error
+        key, colon, wrong = error.reason.partition(": ")
+        raise typer.BadParameter(_OPTIONS.get(key, key) + colon + wrong) from error
     if not as_text and (key := repeated_key(text)):
         terminal.note(f"Key {key!r} is given twice in one object: only the last one is sent.")
     return request

@@ -64,7 +64,8 @@ def status(
         terminal.show_json(account_as_json(account) | _failed_as_json(found, account.unreadable))
     else:
         show_account(account)
-        show_failed(found or ())
+        if found is not None:
+            show_failed(found)
     if account.contradictions or _unreadable_rows(found, account.unreadable):
         note_doubt()
     if live and account.is_stuck:
@@ -91,7 +92,8 @@ def _show_unreadable(
         terminal.show_json(account_as_json(row) | _failed_as_json(found, (row,)))
     else:
         show_unreadable(broadcast_id, row)
-        show_failed(found or ())
+        if found is not None:
+            show_failed(found)
     note_doubt()
 
 

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from crier.wording import counted
+
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
@@ -37,13 +39,14 @@ class DemoResult:
     @property
     def complaints(self) -> list[str]:
         """What is not as promised, in words; an empty list when all is well."""
+        ghosts = counted(self.stale_rows_left, "row of a ghost", "rows of ghosts")
         found = {
-            f"{self.missing} clients did not receive the message": self.missing,
-            f"{self.duplicates} frames were received twice": self.duplicates,
-            f"{self.wrong} frames had other content": self.wrong,
-            f"{self.stale_rows_left} rows of ghosts are still there": self.stale_rows_left,
-            f"{self.live_rows_lost} rows of live connections are lost": self.live_rows_lost,
-            f"{self.failed} connections failed": self.failed,
+            f"{counted(self.missing, 'client')} did not receive the message": self.missing,
+            f"{counted(self.duplicates, 'frame')} too many": self.duplicates,
+            f"{counted(self.wrong, 'frame')} with other content": self.wrong,
+            f"{ghosts} left": self.stale_rows_left,
+            f"{counted(self.live_rows_lost, 'live row')} lost": self.live_rows_lost,
+            f"{counted(self.failed, 'connection')} failed": self.failed,
             f"delivered is {self.delivered}, expected {self.connections}": (
                 self.delivered != self.connections
             ),

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
 
 from crier.errors import CrierError
 
@@ -89,10 +94,16 @@ def find(stack: str, session: boto3.Session, endpoint_url: str | None = None) ->
     except (ClientError, BotoCoreError) as error:
         raise CrierError(
             f"cannot find the stack {stack}: {str(error).rstrip('.')}; "
-            "check --stack, --profile and --region"
+            f"check --stack, --profile and --region{_cure(error)}"
         ) from error
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
     return Deployment(stack, session, endpoint_url, *_values(stack, outputs))
+
+
+def _cure(error: Exception) -> str:
+    if isinstance(error, NoCredentialsError):
+        return ", or set AWS_PROFILE"
+    return ", or set AWS_REGION" if isinstance(error, NoRegionError) else ""
 
 
 def _values(stack: str, outputs: Mapping[str, str]) -> list[str]:

@@ -99,7 +99,9 @@ class DeadLetter:
             if self.origin is Origin.SLICES:
                 return parse_slice_message(self.body)[0], ""
             request = read_json(self.body)
-        except (ValueError, RejectedError) as error:
+        except ValueError as error:
+            return "", f"body is not JSON: {error}"
+        except RejectedError as error:
             return "", str(error)
         if not isinstance(request, dict):
             return "", "the body is no JSON object"

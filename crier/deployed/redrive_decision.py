@@ -72,6 +72,11 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
         return Decision(Action.DELETED, "its broadcast is settled")
     if account.is_stuck:
         return Decision(Action.KEPT, _STUCK)
+    if slice_id not in map(str, range(account.slices)):
+        return Decision(
+            Action.KEPT,
+            f"its broadcast has slices 0 to {account.slices - 1}: it would be rejected again",
+        )
     return Decision(Action.PUT_BACK, f"slice {slice_id} goes on", letter.body, is_slice=True)
 
 
@@ -81,11 +86,12 @@ def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int
     if known and account:  # it is open already, even if it would be rejected today
         return _decide_opened(account, digest=known[1])
     try:
-        request: Any = read_json(letter.body)
         broadcast = parse_broadcast(letter.body, letter.first_id)
+        request: Any = read_json(letter.body)
         checked(request, letter.first_id)
-    except (ValueError, RejectedError) as error:
-        return Decision(Action.KEPT, f"it would be rejected: {error}")
+    except RejectedError as error:
+        why = f"it would be rejected: {error}; send what was meant: it cannot be put back"
+        return Decision(Action.KEPT, why)
     return _decide_unopened(request, broadcast, letter, now_ms)
 
 

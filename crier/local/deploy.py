@@ -31,13 +31,14 @@ def deploy_locally(
 ) -> Deployment:
     """Bootstrap a local AWS and deploy the app to it. Raises CrierError.
 
-    `settings` are deploy settings, by their names in the CDK context.
+    `settings` are deploy settings, by their names in the CDK context. The stage is dev, whatever
+    cdk.json says.
     """
     on_step("Bootstrapping it for the CDK")
     run_cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
-    context = {"localCallbackBase": base, **settings}
+    context = {"stage": "dev", "localCallbackBase": base, **settings}
     options = [option for name, value in context.items() for option in ("-c", f"{name}={value}")]
     events = ("--require-approval=never", "--progress=events")
     run_cdk(aws, "deploy", LOCAL_STACK, *events, *options)

@@ -55,7 +55,7 @@ def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: i
             _reject(record, error, wired)
             return True
         if isinstance(held, Refusal):
-            return _skip(record, held)
+            return _skip(record, held, wired)
         with suppress(Exception):  # whatever it is, it must not stand before the work
             _report_lease(held)
         report = wired.worker.deliver(held, deadline)
@@ -119,10 +119,25 @@ def _lease(
     return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline)
 
 
-def _skip(record: Record, refusal: Refusal) -> bool:
+def _skip(record: Record, refusal: Refusal, wired: BroadcastWiring) -> bool:
     """Pass over a slice that has come to its end; one that is under way elsewhere comes again."""
-    logger.info("skipped", message_id=record.message_id, slice_is=refusal.name.lower())
+    broadcast_id, slice_id = _slice_of(record, wired)
+    logger.info(
+        "skipped",
+        message_id=record.message_id,
+        broadcast_id=broadcast_id,
+        slice_id=slice_id,
+        slice_is=refusal.name.lower(),
+    )
     return refusal is Refusal.CLOSED
+
+
+def _slice_of(record: Record, wired: BroadcastWiring) -> tuple[str | None, str]:
+    """Return the broadcast and the slice of a message that was found right."""
+    if _is_of_slices(record, wired):
+        return parse_slice_message(record.body)
+    known = identity_of(record.body, record.message_id)
+    return known[0] if known else None, ROOT
 
 
 def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> None:

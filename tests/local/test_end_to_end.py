@@ -217,7 +217,7 @@ async def test_python_of_the_readme_enqueues(
     assert deployment.endpoint_url is not None
     block = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
     code = block.replace("http://127.0.0.1:PORT", deployment.endpoint_url)
-    code = code.replace("QUEUE_URL", repr(deployment.broadcast_queue_url))
+    code = code.replace("…", deployment.broadcast_queue_url)
     before = len(logs.find(message="settled"))
 
     python = await asyncio.create_subprocess_exec(

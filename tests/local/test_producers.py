@@ -33,20 +33,19 @@ def recipes(heading: str) -> list[str]:
 
 @pytest.fixture
 def follow(deployment: Deployment, bare_environment: Mapping[str, str]) -> Follow:
-    """Runs a recipe as it is; `aws` is the AWS CLI, led to the local AWS."""
+    """Runs a recipe as it is, after the lines that lead it to the local AWS."""
     assert deployment.endpoint_url is not None
-    program = f'{ROOT}/.venv-aws-cli/bin/aws --endpoint-url {deployment.endpoint_url} "$@"'
-    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY}
-    environment = {**bare_environment, **keys, "AWS_DEFAULT_REGION": REGION}
+    first, *_ = re.findall(r"```sh\n(.*?)```", RECIPES, re.DOTALL)
+    locally = first.replace("http://127.0.0.1:PORT", deployment.endpoint_url)
 
     def run(recipe: str) -> subprocess.CompletedProcess[str]:
         recipe = recipe.replace("crier-prod", deployment.stack)
         return subprocess.run(
-            ["/bin/sh", "-euc", f"aws() {{ {program}; }}\n{recipe}"],
+            ["/bin/sh", "-euc", locally + recipe],
             capture_output=True,
             check=False,
             cwd=ROOT,
-            env=environment,
+            env=bare_environment,
             text=True,
             timeout=100,
         )

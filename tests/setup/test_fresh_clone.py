@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 
 import crier
 from stacks.parts.dependencies import _needed
+from tests.page_blocks import blocks_of
 
 ROOT = Path(__file__).parents[2]
 SITE = sysconfig.get_path("purelib")
@@ -255,10 +256,9 @@ def test_make_setup_installs_the_command(clone: Path, programs: Path, shell: She
     assert version.stdout == "crier changed\n"
 
 
-def test_make_uses_its_own_environment_when_another_is_active(
-    clone: Path, programs: Path, shell: Shell
-) -> None:
-    """Its Python comes before whatever python3 is on the PATH."""
+@pytest.fixture
+def set_up(clone: Path, programs: Path) -> Path:
+    """Return a clone in which `make setup` has run; the machine's own Python is another one."""
     venv.create(clone / ".venv", with_pip=False, symlinks=True)
     site = next((clone / ".venv").glob("lib/*/site-packages"))
     (site / "here.pth").write_text(f"{SITE}\n")
@@ -268,8 +268,43 @@ def test_make_uses_its_own_environment_when_another_is_active(
     for stamp in (".venv/.ready", ".venv/.crier", "node_modules/.ready"):
         (clone / stamp).touch()
     (programs / "python3").write_text("#!/bin/sh\necho the wrong Python\nexit 9\n")
+    return clone
 
+
+def test_make_uses_its_own_environment_when_another_is_active(set_up: Path, shell: Shell) -> None:
+    """Its Python comes before whatever python3 is on the PATH."""
     done = shell("make synth")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (clone / "cdk.out" / TEMPLATE).exists()
+    assert (set_up / "cdk.out" / TEMPLATE).exists()
+
+
+def test_page_of_the_first_hour_leads_the_cdk_to_its_python(set_up: Path, shell: Shell) -> None:
+    """Also after the line for `make aws-cli`, whose environment has a python3 of its own."""
+    venv.create(set_up / ".venv-aws-cli", with_pip=False, symlinks=True)
+    commands = "".join(block.code for block in blocks_of(set_up / "docs" / "first-hour.md"))
+    lines = re.findall(r"^export PATH=.*\n", commands, re.MULTILINE)
+    cdk = ".venv/bin/node node_modules/aws-cdk/bin/cdk"
+
+    done = shell(f"{''.join(lines)}{cdk} synth --quiet")
+
+    assert len(lines) == 2
+    assert f"\n{cdk} bootstrap\n" in commands
+    assert commands.index(lines[1]) < commands.index(f"{cdk} bootstrap")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (set_up / "cdk.out" / TEMPLATE).exists()
+
+
+def test_local_run_is_of_dev_when_the_project_is_set_to_prod(set_up: Path, shell: Shell) -> None:
+    """The context that it gives to the CDK comes before that of cdk.json."""
+    project = set_up / "cdk.json"
+    project.write_text(project.read_text().replace('"context": {', '"context": {"stage": "prod",'))
+    base = "http://127.0.0.1:4566/_aws/execute-api"
+
+    done = shell(
+        'export PATH="$PWD/.venv/bin:$PATH"; .venv/bin/node node_modules/aws-cdk/bin/cdk '
+        f"synth --quiet -c stage=dev -c localCallbackBase={base}"
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (set_up / "cdk.out" / TEMPLATE).exists()

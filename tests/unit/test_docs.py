@@ -157,6 +157,16 @@ def test_operations_tell_the_tables_by_their_logical_ids_and_the_keep_alive_as_i
     assert f"```json\n{json.dumps(BROADCAST)}\n```" in OPERATIONS
 
 
+def test_producers_are_a_line_of_the_context() -> None:
+    """What is to be written into cdk.json makes a file that is read, and right settings."""
+    (line,) = re.findall(r"```json\n(.*)\n```", PRODUCERS)
+    context = json.loads(f'{{"context": {{\n{line}\n"stage": "prod"}}}}')["context"]
+
+    settings = DeploySettings.from_context(context)
+
+    assert len(settings.producers) == 2
+
+
 def test_documents_state_the_reasons_for_envelopes() -> None:
     """What an operator reads in a dead letter is in the table of cures, by its beginning."""
     source = (ROOT / "lambdas" / "broadcasting" / "envelopes.py").read_text()
@@ -164,7 +174,7 @@ def test_documents_state_the_reasons_for_envelopes() -> None:
 
     missing = [reason for reason in reasons if f"| `{reason.strip()}" not in PRODUCERS]
 
-    assert len(reasons) == 3
+    assert len(reasons) == 4
     assert missing == []
 
 

@@ -146,7 +146,7 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--id", "", "x"], 'id: expected a string of 1 to 64 characters, found ""'),
+        (["--id", "", "x"], '--id: expected a string of 1 to 64 characters, found ""'),
         (["--id", "a" * 65, "x"], "id: expected a string of 1 to 64 characters"),
         (["--id", "\udcff", "x"], "id: expected a string of 1 to 64 characters"),
         (["a" * 131_000], "the frame would be 131115 bytes"),
@@ -156,6 +156,9 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (["--profile", "P", "x"], "--profile and --region need --stack"),
         (["--region", "R", "x"], "--profile and --region need --stack"),
         (["-5"], "[OPTIONS] [--]"),
+        (["-5"], "No such option: -5; a message that begins with a dash comes after --"),
+        (["- item"], "; a message that begins with a dash comes after --"),
+        (["--text me"], "; a message that begins with a dash comes after --"),
         ([], "found no message, expected MESSAGE, - for standard input, or --file PATH"),
         (["--file", "cdk.json", "x"], "found both MESSAGE and --file, expected one of them"),
         (["--file", "cdk.json", "-"], "found both MESSAGE and --file"),
@@ -168,7 +171,7 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (['{"title": "News",}'], "begins like JSON but is not"),
         (["[NaN]"], "NaN is not a JSON number in line 1, column 2"),
         (["[" * 65 + "]" * 65], "nested too deeply: 65 levels, expected at most 64"),
-        (["--ttl-seconds", "0", "x"], "ttlSeconds: expected a whole number from 1 to 86400"),
+        (["--ttl-seconds", "0", "x"], ": --ttl-seconds: expected a whole number from 1 to 86400"),
         (["--wait", "--timeout", "0", "x"], "--timeout"),
         (["--timeout", "5", "x"], "--timeout needs --wait"),
     ],
@@ -229,7 +232,7 @@ def test_send_knows_the_rules_when_it_runs_by_itself() -> None:
     )
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "id: expected a string" in done.stderr
+    assert "--id: expected a string" in done.stderr
 
 
 def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixture[str]) -> None:

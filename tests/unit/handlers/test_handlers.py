@@ -434,6 +434,34 @@ def test_broadcast_whose_message_goes_back_publishes_what_was_saved(
     assert held is Refusal.LEASED
 
 
+@pytest.mark.parametrize(
+    ("message_id", "body", "arn", "broadcast_id", "slice_id"),
+    [
+        ("m1", '{"message": 1}', BROADCASTS, "m1", "0"),
+        ("m2", '{"id": "m1", "message": 1}', BROADCASTS, "m1", "0"),
+        ("s1", encode_slice_message("m1", "0"), SLICES, "m1", "0"),
+    ],
+)
+def test_broadcast_says_which_slice_it_skips(  # noqa: PLR0917
+    floor: _Floor,
+    log: io.StringIO,
+    message_id: str,
+    body: str,
+    arn: str,
+    broadcast_id: str,
+    slice_id: str,
+) -> None:
+    """Of a duplicate the message id alone tells an operator nothing."""
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+
+    assert floor.handle(_sqs_record(message_id, body, arn)) == []
+
+    (line,) = [one for one in map(json.loads, log.getvalue().splitlines()) if "slice_is" in one]
+    assert (line["message"], line["slice_is"]) == ("skipped", "closed")
+    assert (line["message_id"], line["broadcast_id"]) == (message_id, broadcast_id)
+    assert line["slice_id"] == slice_id
+
+
 def test_broadcast_reports_what_stopped_it_and_releases_the_rest(
     floor: _Floor, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,7 +110,20 @@ def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -
 
     assert (sent.exit_code, sent.stdout) == (0, "news\n")
     assert "3 delivered, 1 gone, 0 failed, 1 expired, in 0.5 s" in sent.stderr
+    assert "No connection was there" not in sent.stderr
     assert "news was opened before: the same content is not sent again" in sent.stderr
+
+
+def test_send_says_so_when_no_connection_was_there(stack: FakeStack, run: Run) -> None:
+    """Noughts alone look like a broadcast that went wrong."""
+    stack.table.open(replace(SETTLED, counts=Receipt()))
+
+    sent = run("send", "--wait", "--id", "news", "hear")
+
+    assert (sent.exit_code, sent.stdout) == (0, "news\n")
+    assert "0 delivered, 0 gone, 0 failed, 0 expired, in 0.5 s\nNo connection was there.\n" in (
+        sent.stderr
+    )
 
 
 def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
@@ -201,6 +214,20 @@ def test_status_lists_who_failed_when_asked(stack: FakeStack, run: Run) -> None:
 
     assert shown.exit_code == 0
     assert shown.stdout.splitlines()[-2:] == ["c1  400 [red]?[31m", "c2  :bell: tried in vain"]
+
+
+def test_status_says_so_when_none_failed(stack: FakeStack, run: Run) -> None:
+    """On stderr, and only when it was asked."""
+    stack.table.open(SETTLED)
+
+    asked, asked_as_json, not_asked = (
+        run("status", "news", *options) for options in (("--failed",), ("--failed", "--json"), ())
+    )
+
+    assert asked.stderr == "No connection failed.\n"
+    assert asked.stdout == not_asked.stdout
+    assert json.loads(asked_as_json.stdout)["failed"] == []
+    assert not_asked.stderr == asked_as_json.stderr == ""
 
 
 def test_status_is_json_when_asked(stack: FakeStack, run: Run) -> None:
@@ -294,7 +321,7 @@ def letters(stack: FakeStack) -> FakeStack:
     add = stack.queues.add
     add("dead broadcasts", "m1", '{"mesage": 1}', rejected("unknown [key]\x1b"))
     add("dead broadcasts", "m2", '{"message": "hear"}', is_moved=True)
-    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', is_moved=True)
+    add("dead slices", "m3", '{"broadcast": "news", "slice": "0"}', is_moved=True)
     return stack
 
 
@@ -319,17 +346,28 @@ def test_dead_letters_are_json_when_asked(run: Run) -> None:
         ("slices", "m3", False),
     ]
     assert found[0]["reason"] == "unknown [key]\x1b"
-    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "4")
+    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "0")
 
 
-def test_dead_letters_say_so_when_somebody_else_looks_at_them(letters: FakeStack, run: Run) -> None:
+def test_dead_letters_say_so_when_another_reader_has_them(letters: FakeStack, run: Run) -> None:
     """Hidden messages cannot be read: an empty list would be a wrong one."""
     letters.queues.hidden.add("receipt-m3")
 
     shown = run("dead-letters")
 
-    assert "slices: about 1 more are hidden" in shown.stderr
+    note = "about 1 more is hidden for a while: another reader has received it\n"
+    assert shown.stderr == f"slices: {note}"
     assert "m3" not in shown.stdout
+
+
+def test_dead_letters_say_how_many_are_hidden(letters: FakeStack, run: Run) -> None:
+    """More than one are they."""
+    letters.queues.hidden |= {"receipt-m1", "receipt-m2"}
+
+    shown = run("dead-letters")
+
+    note = "about 2 more are hidden for a while: another reader has received them\n"
+    assert shown.stderr == f"broadcasts: {note}"
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
@@ -363,7 +401,8 @@ def test_dead_letters_say_that_there_are_more_when_sqs_counts_too_few(
 
     shown = run("dead-letters", "--limit", "2")
 
-    assert "broadcasts: 2 are shown, about 1 more are there; --limit 3 shows them" in shown.stderr
+    assert "broadcasts: 2 are shown, about 1 more is there; --limit 3 shows it\n" in shown.stderr
+    assert "broadcasts: 1 is shown, " in run("dead-letters", "--limit", "1").stderr
 
 
 def test_dead_letters_say_what_a_list_has_at_most(
@@ -376,7 +415,7 @@ def test_dead_letters_say_what_a_list_has_at_most(
 
     shown = run("dead-letters", "--limit", "2")
 
-    assert "2 are shown, about 1 more are there; 2 are the most of a list" in shown.stderr
+    assert "2 are shown, about 1 more is there; a list has 2 at most" in shown.stderr
 
 
 def test_dead_letters_that_cannot_be_read_hide_no_other(stack: FakeStack, run: Run) -> None:
@@ -446,7 +485,18 @@ def test_broadcasts_say_what_a_list_has_at_most(
 
     shown = run("broadcasts", "--limit", "1")
 
-    assert "The last 1 are shown, 1 more are in the ledger; --limit goes to 1" in shown.stderr
+    note = "The last one is shown, 1 more is in the ledger; --limit goes to 1\n"
+    assert shown.stderr == note
+
+
+def test_broadcasts_say_what_shows_the_one_that_is_left_out(stack: FakeStack, run: Run) -> None:
+    """One is it."""
+    stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
+
+    shown = run("broadcasts", "--limit", "1")
+
+    note = "The last one is shown, 1 more is in the ledger; --limit 2 shows it\n"
+    assert shown.stderr == note
 
 
 def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
@@ -480,9 +530,11 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 
     shown = run("broadcasts")
 
-    assert (
-        shown.stderr == "These accounts contradict themselves; `crier status ID` says how: news\n"
-    )
+    assert shown.stderr == "This account contradicts itself; `crier status ID` says how: news\n"
+
+    stack.table.open(replace(SETTLED, id="bad", counts=Receipt(9), seq=3))
+
+    assert run("broadcasts").stderr.startswith("These contradict themselves; ")
 
 
 @pytest.mark.parametrize("options", [("status", "news"), ("status", "news", "--watch")])

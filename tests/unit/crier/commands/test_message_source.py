@@ -193,7 +193,8 @@ def test_message_is_refused_when_it_is_larger_than_sqs_takes(
         sparse.truncate(size)
 
     assert refusal(None, str(file)).startswith(
-        f"{file} has {said} bytes, expected at most 1,048,576 (1 MiB), the largest body that SQS takes"
+        f"{file} has {said} bytes, expected at most 1,048,576 (1 MiB), the largest body that SQS "
+        "takes; "
     )
 
 

@@ -94,9 +94,9 @@ def test_account_tells_when_its_status_is_another(
     assert words in found(table).contradictions
 
 
-@pytest.mark.parametrize("open_slices", [1, 3])
+@pytest.mark.parametrize(("open_slices", "words"), [(1, "1 open slice"), (3, "3 open slices")])
 def test_account_tells_when_rows_of_slices_are_not_as_many_as_its_summary_says(
-    table: FakeTable, open_slices: int
+    table: FakeTable, open_slices: int, words: str
 ) -> None:
     """A slice without a row never settles it; one too many would be a slice too much."""
     table.open(a_summary(open_slices=open_slices, slices=4))
@@ -104,7 +104,7 @@ def test_account_tells_when_rows_of_slices_are_not_as_many_as_its_summary_says(
 
     (told,) = found(table).contradictions
 
-    assert told == f"its summary has {open_slices} open slices, the ledger has rows of 2"
+    assert told == f"its summary has {words}, the ledger has rows of 2"
 
 
 def test_account_tells_when_it_is_settled_and_a_slice_is_open(table: FakeTable) -> None:

@@ -146,7 +146,7 @@ def test_deployment_names_the_option_when_no_region_is_known() -> None:
         find_deployed("crier-prod", None, None)
 
     assert "You must specify a region; check" in str(caught.value)
-    assert "--region" in str(caught.value)
+    assert str(caught.value).endswith("--region, or set AWS_REGION")
 
 
 @pytest.mark.usefixtures("account")
@@ -157,5 +157,5 @@ def test_deployment_takes_the_region_from_either_variable(
     """A Region in either variable suffices: what is missing then is credentials."""
     monkeypatch.setenv(variable, "eu-central-1")
 
-    with pytest.raises(CrierError, match="Unable to locate credentials; check"):
+    with pytest.raises(CrierError, match=r"Unable to locate credentials; check .*AWS_PROFILE$"):
         find_deployed("crier-prod", None, None)

@@ -52,7 +52,7 @@ def letter(
 def ledger(**changes: Any) -> AccountReader:
     """Return a ledger that knows the broadcast `news`, open unless said otherwise."""
     table = FakeTable()
-    table.open(a_summary(**changes))
+    table.open(a_summary(**{"slices": 5, **changes}))
     return AccountReader(table, TABLE)
 
 
@@ -206,6 +206,17 @@ def test_broadcast_stays_when_it_would_be_rejected_again(body: str) -> None:
 
     assert decision.action is Action.KEPT
     assert decision.why.startswith("it would be rejected: ")
+    assert decision.why.endswith("; send what was meant: it cannot be put back")
+
+
+def test_broadcast_that_is_not_json_is_called_so_wherever_it_is_shown() -> None:
+    """In the words of the function, in lists and when it is redriven."""
+    one = letter("not JSON")
+
+    decision = decide(one, nothing, rejected=True, now_ms=NOW_MS)
+
+    assert one.unreadable == "body is not JSON: Expecting value: line 1 column 1 (char 0)"
+    assert decision.why.startswith(f"it would be rejected: {one.unreadable}, expected an object")
 
 
 @pytest.mark.parametrize(
@@ -247,6 +258,17 @@ def test_letter_stays_when_nothing_can_settle_its_broadcast(one: DeadLetter) -> 
 
     assert decision.action is Action.KEPT
     assert "no open slice" in decision.why
+
+
+@pytest.mark.parametrize("slice_id", ["5", "04", "-1", "x", "٤"])
+def test_slice_stays_when_its_broadcast_has_no_such_slice(slice_id: str) -> None:
+    """The function would reject it again, and it would come back."""
+    one = letter(SLICE.replace("4", slice_id), Origin.SLICES)
+
+    decision = decide(one, ledger().find, rejected=True, now_ms=NOW_MS)
+
+    assert decision.action is Action.KEPT
+    assert decision.why == "its broadcast has slices 0 to 4: it would be rejected again"
 
 
 @pytest.mark.parametrize(

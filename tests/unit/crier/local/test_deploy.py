@@ -138,6 +138,19 @@ def test_deployment_finds_the_app_when_its_path_has_a_space(
     assert f"--app='{root}/a b/python3' app.py " in str(caught.value)
 
 
+def test_deployment_is_of_dev_whatever_the_project_says(aws: LocalAws, root: Path) -> None:
+    """A local run of prod is refused; what the command line says comes before cdk.json."""
+    install_node(root, '[ "$2" = bootstrap ] || { echo "$@"; exit 1; }')
+    install_cdk(root)
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore, logLevel="ERROR")
+
+    assert " deploy crier-dev " in str(caught.value)
+    assert " -c stage=dev -c localCallbackBase=http://127.0.0.1:" in str(caught.value)
+    assert " -c logLevel=ERROR " in str(caught.value)
+
+
 @pytest.fixture
 def kept_environment() -> Iterator[None]:
     """Give the tests their environment back."""
