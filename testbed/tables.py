@@ -11,7 +11,8 @@ from testbed.stand_in.process import StandInProcess
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "lambdas"))
 
-from broadcasting.audience import SHARDS, expires_at, shard_of
+from broadcasting.audience import SHARDS, Connection
+from broadcasting.connection_row import connection_item
 
 __all__ = ["SHARDS", "fill_table", "function_environment", "make_tables"]
 
@@ -49,16 +50,7 @@ def fill_table(client: "DynamoDBClient", ids: Iterable[str]) -> None:
         client.batch_write_item(
             RequestItems={
                 CONNECTIONS_TABLE: [
-                    {
-                        "PutRequest": {
-                            "Item": {
-                                "pk": {"S": f"all#{shard_of(one)}"},
-                                "sk": {"S": one},
-                                "connectedAt": {"N": str(connected_at)},
-                                "expiresAt": {"N": str(expires_at(connected_at))},
-                            }
-                        }
-                    }
+                    {"PutRequest": {"Item": connection_item(Connection(one, connected_at))}}
                     for one in batch
                 ]
             }

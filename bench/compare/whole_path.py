@@ -18,9 +18,10 @@ from bench.compare.cores import Cores, pinned
 from bench.compare.runner import FRAME
 from bench.errors import BenchError
 from broadcasting.backlog import ALL_SHARDS
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import Lease
 from broadcasting.message import EVERYONE
 from crier.local.local_aws import LocalAws
-from storage.ledger import Lease, NewBroadcast
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import fill_table, function_environment, make_tables
@@ -69,7 +70,7 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
         frame_of=lambda _: FRAME,
         opened_ms=now_ms,
         expires_ms=0,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     before = time.process_time()
     deadline = time.monotonic() + _LIMIT_SECONDS

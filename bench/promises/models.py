@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bench.promises.laboratory import Laboratory
 from bench.promises.result import Figure
 from broadcasting.frame import MAX_FRAME_BYTES
-from storage.ledger import Lease
+from broadcasting.ledger_rows import Lease
 from testbed.model.ledger_scenes import (
     closing,
     contended,

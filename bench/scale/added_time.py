@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.scale.function_harness import POST_BURST, POSTS_PER_SECOND, FunctionHarness
 from broadcasting.backlog import ALL_SHARDS
-from broadcasting.ledger import ROOT, SliceRow
+from broadcasting.ledger_rows import ROOT, SliceRow
 from slices.progress import SliceProgress
 from storage.audience_reader import AudienceReader
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
+from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
 from crier.commands.times import now_ms, shown_time
-from crier.deployed.account import Account, FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableRow
 from crier.wording import counted

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from broadcasting.ledger_items import LIFE_DAYS
 from crier import terminal
 from crier.commands.account_views import (
     account_as_json,
@@ -34,7 +35,7 @@ def broadcasts(
     elif found.shown:
         show_accounts(found.shown)
     else:
-        terminal.note("There are no broadcasts in the ledger; it keeps them for 7 days.")
+        terminal.note(f"There are no broadcasts in the ledger; it keeps them for {LIFE_DAYS} days.")
     note_contradictions(found.shown)
     if found.more:
         note_more(limit, found.more, MOST_BROADCASTS)

@@ -71,7 +71,7 @@ def _rows(letter: DeadLetter) -> dict[str, str]:
     shown = {
         "why": letter.why,
         "broadcast": broadcast,
-        "slice": letter.slice_key[1] if letter.origin is Origin.SLICES else "",
+        "slice": letter.slice_id.slice_id if letter.origin is Origin.SLICES else "",
         "first id": "" if is_known else cut(letter.first_id, _ID_CHARACTERS),
         "sent": shown_time(letter.sent_ms) if letter.sent_ms else "unknown",
         "attributes": ", ".join(letter.attributes),
@@ -83,6 +83,6 @@ def _rows(letter: DeadLetter) -> dict[str, str]:
 def _about(letter: DeadLetter) -> str:
     if not letter.broadcast_id:
         return ""
-    slice_id = letter.slice_key[1] if letter.origin is Origin.SLICES else ""
+    slice_id = letter.slice_id.slice_id if letter.origin is Origin.SLICES else ""
     id_ = cut(letter.broadcast_id, _ID_CHARACTERS)
     return f"broadcast {id_}{f' slice {slice_id}' if slice_id else ''}: "

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from broadcasting.ledger_items import LIFE_DAYS
+from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
 from crier.commands.account_views import (
     account_as_json,
@@ -15,7 +17,7 @@ from crier.commands.account_views import (
     show_failed,
     show_unreadable,
 )
-from crier.deployed.account import Account, FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError
@@ -119,6 +121,6 @@ def _unreadable_rows(
 def _unknown(broadcast_id: str) -> str:
     return (
         f"the ledger does not know broadcast {broadcast_id}: it is not opened yet, was rejected "
-        "(`crier dead-letters` says so), or was opened more than 7 days ago; `crier broadcasts` "
-        "lists the broadcasts in the ledger"
+        f"(`crier dead-letters` says so), or was opened more than {LIFE_DAYS} days ago; "
+        "`crier broadcasts` lists the broadcasts in the ledger"
     )

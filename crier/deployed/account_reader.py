@@ -5,15 +5,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from broadcasting.items import PARTITION_KEY
+from broadcasting.ledger_items import (
+    ENTRIES,
+    FAILED,
+    SLICES,
+    SUMMARY_ATTRIBUTES,
+    partition_of_broadcast,
+    partition_of_channel,
+    summary_key,
+)
+from broadcasting.ledger_rows import FailedConnection
 from broadcasting.message import EVERYONE
-from crier.deployed.account import SUMMARY, Account, FailedConnection, account_of, failed_of
+from crier.deployed.account import Account, account_of, failed_of
 from crier.deployed.contradictions import examined
 from crier.deployed.deployment import Deployment
-from crier.deployed.ledger_reader import Key, LedgerReader
+from crier.deployed.ledger_reader import LedgerReader
 from crier.deployed.open_slices import SLICE, Slices, slices_of
 from crier.deployed.row_values import Item, UnreadableError, UnreadableRow, read_row, text
 
-_MOST_ID_BYTES = 2_048 - len("broadcast#")
+_MOST_ID_BYTES = 2_048 - len(partition_of_broadcast(""))
 """More makes a key that DynamoDB does not take, and it would refuse all that is read with it.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -22,7 +33,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 _READS = 5
 """How often an account is read again, at most, because slices were closed meanwhile."""
 
-_RECENT = (f"channel#{EVERYONE}", "seq#")
+_RECENT = (partition_of_channel(EVERYONE), ENTRIES)
 """The partition and the sort keys of the entries of the channel that all connections are in."""
 
 
@@ -96,7 +107,7 @@ class AccountReader:
 
     def failed(self, broadcast_id: str) -> Iterator[FailedConnection | UnreadableRow]:
         """Yield the connections that have failed so far, and the rows that cannot be read."""
-        for row in self._rows.query(_partition(broadcast_id), "failed#", ("failed",)):
+        for row in self._rows.query(partition_of_broadcast(broadcast_id), FAILED, ("failed",)):
             found = failed_of(row)
             yield from [found] if isinstance(found, UnreadableRow) else found
 
@@ -110,19 +121,19 @@ class AccountReader:
             return error.row
 
     def _summary(self, broadcast_id: str) -> Account | None:
-        item = self._rows.get(_summary_key(broadcast_id), SUMMARY)
+        item = self._rows.get(summary_key(broadcast_id), SUMMARY_ATTRIBUTES)
         found = None if item is None else account_of(item)
         if isinstance(found, UnreadableRow):
             raise UnreadableError(found)
         return found and examined(found)
 
     def _summaries(self, ids: Sequence[str]) -> Iterator[tuple[str, Account | UnreadableRow]]:
-        for item in self._rows.get_all([_summary_key(one) for one in ids], SUMMARY):
+        for item in self._rows.get_all([summary_key(one) for one in ids], SUMMARY_ATTRIBUTES):
             found = account_of(item)
             yield _id_of(item), examined(found) if isinstance(found, Account) else found
 
     def _slices(self, broadcast_id: str) -> Slices:
-        return slices_of(self._rows.query(_partition(broadcast_id), "slice#", SLICE))
+        return slices_of(self._rows.query(partition_of_broadcast(broadcast_id), SLICES, SLICE))
 
 
 def watch(
@@ -149,16 +160,8 @@ def watch(
         pause_seconds = min(1.0, pause_seconds * 1.2)
 
 
-def _partition(broadcast_id: str) -> str:
-    return f"broadcast#{broadcast_id}"
-
-
-def _summary_key(broadcast_id: str) -> Key:
-    return _partition(broadcast_id), "summary"
-
-
 def _id_of(summary: Item) -> str:
-    return str(summary["pk"]["S"]).removeprefix(_partition(""))
+    return str(summary[PARTITION_KEY]["S"]).removeprefix(partition_of_broadcast(""))
 
 
 def _broadcast_id_of(row: Item) -> str:

@@ -10,7 +10,7 @@ from broadcasting.attributes import Attribute, Attributes, read_sqs
 from broadcasting.audience import LATEST_MS
 from broadcasting.dead_letter import read_letter
 from broadcasting.errors import RejectedError
-from broadcasting.slice_message import parse_slice_message
+from broadcasting.slice_message import SliceId, parse_slice_message
 from broadcasting.strict_json import read_json
 
 
@@ -64,12 +64,12 @@ class DeadLetter:
         return self._read()[0]
 
     @property
-    def slice_key(self) -> tuple[str, str]:
+    def slice_id(self) -> SliceId:
         """The ids of the broadcast and the slice that it names, both empty when it names none."""
         try:
             return parse_slice_message(self.body)
         except RejectedError:
-            return "", ""
+            return SliceId("", "")
 
     @property
     def unreadable(self) -> str:
@@ -83,7 +83,7 @@ class DeadLetter:
             "message_id": self.message_id,
             "first_message_id": self.first_id,
             "broadcast_id": self.broadcast_id or None,
-            "slice_id": (self.slice_key[1] or None) if self.origin is Origin.SLICES else None,
+            "slice_id": (self.slice_id.slice_id or None) if self.origin is Origin.SLICES else None,
             "rejected": self.is_rejected,
             "given_up": self.is_given_up,
             "reason": self.why,
@@ -97,7 +97,7 @@ class DeadLetter:
         """Return the id of the broadcast that the body names, or "" and why it names none."""
         try:
             if self.origin is Origin.SLICES:
-                return parse_slice_message(self.body)[0], ""
+                return parse_slice_message(self.body).broadcast_id, ""
             request = read_json(self.body)
         except ValueError as error:
             return "", f"body is not JSON: {error}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broadcasting.attributes import told
+from broadcasting.slice_message import SliceId
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.letter import DeadLetter, Origin
 from crier.deployed.redrive_decision import Action, FindAccount, decide
@@ -46,7 +47,7 @@ def redrive(
     put back and has come back meanwhile is kept: a message that is rejected at once would go round
     for ever.
     """
-    put_back: set[tuple[str, str]] = set()
+    put_back: set[SliceId] = set()
     with queue.held() as letters:
         for letter in letters:
             if only is None or only in (letter.message_id, letter.first_id):
@@ -61,9 +62,10 @@ def redrive(
                 return
 
 
-def _subject(letter: DeadLetter) -> tuple[str, str]:
+def _subject(letter: DeadLetter) -> SliceId:
     """Return the broadcast and the slice of a letter: they stay, while the message's id changes."""
-    return letter.slice_key if letter.origin is Origin.SLICES else (letter.broadcast_id, "")
+    is_slice = letter.origin is Origin.SLICES
+    return letter.slice_id if is_slice else SliceId(letter.broadcast_id, "")
 
 
 def _redriven(

@@ -7,17 +7,14 @@ from enum import Enum
 from typing import Any
 
 from broadcasting.errors import RejectedError
-from broadcasting.ledger import ROOT
+from broadcasting.ledger_items import LIFE_DAYS, LIFE_SECONDS
+from broadcasting.ledger_rows import ROOT
 from broadcasting.message import Broadcast, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from broadcasting.strict_json import read_json
 from crier.deployed.account import Account
 from crier.deployed.letter import DeadLetter, Origin
 from crier.deployed.request import checked
-
-_LEDGER_DAYS = 7
-_LEDGER_MS = _LEDGER_DAYS * 24 * 3600 * 1000
-"""How long the ledger keeps an account. A broadcast that it has forgotten may be delivered."""
 
 _STUCK = "its broadcast has no open slice, and is not settled: nothing can settle it"
 
@@ -60,7 +57,7 @@ def decide(
 
 
 def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
-    broadcast_id, slice_id = letter.slice_key
+    broadcast_id, slice_id = letter.slice_id
     if not slice_id:
         return Decision(Action.KEPT, "it names no slice: it would be rejected again")
     account = find_account(broadcast_id)
@@ -82,9 +79,9 @@ def _decide_slice(letter: DeadLetter, find_account: FindAccount) -> Decision:
 
 def _decide_broadcast(letter: DeadLetter, find_account: FindAccount, now_ms: int) -> Decision:
     known = identity_of(letter.body, letter.first_id)
-    account = find_account(known[0]) if known else None
+    account = find_account(known.id) if known else None
     if known and account:  # it is open already, even if it would be rejected today
-        return _decide_opened(account, digest=known[1])
+        return _decide_opened(account, digest=known.digest)
     try:
         broadcast = parse_broadcast(letter.body, letter.first_id)
         request: Any = read_json(letter.body)
@@ -117,10 +114,10 @@ def _decide_unopened(
     request: dict[str, Any], broadcast: Broadcast, letter: DeadLetter, now_ms: int
 ) -> Decision:
     """Decide about a broadcast that the ledger does not know: its time to live runs on."""
-    if now_ms - letter.sent_ms > _LEDGER_MS:
+    if now_ms - letter.sent_ms > LIFE_SECONDS * 1000:
         return Decision(
             Action.KEPT,
-            f"it was sent more than {_LEDGER_DAYS} days ago: the ledger no longer knows whether it "
+            f"it was sent more than {LIFE_DAYS} days ago: the ledger no longer knows whether it "
             "was delivered",
         )
     if broadcast.ttl_seconds is None:

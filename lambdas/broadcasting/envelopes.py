@@ -1,4 +1,4 @@
-"""What SNS and EventBridge put around a message unless they are told not to."""
+"""The envelopes that SNS and EventBridge put around a message unless they are told not to."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from broadcasting.errors import RejectedError
 
 _SNS_KEYS: Final = frozenset({"Type", "MessageId", "TopicArn", "Message"})
-"""A notification has these, and so have the messages that a subscription begins and ends with.
+"""The keys of a notification, and of the messages that a subscription begins and ends with.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 """
@@ -20,7 +20,7 @@ _EVENT_KEYS: Final = frozenset(
         *("time", "region", "resources", "detail"),
     }
 )
-"""Every event has these.
+"""The keys of every event.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
 """

@@ -7,13 +7,14 @@ from functools import partial
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
-from broadcasting.ledger import Outage, announced
+from broadcasting.ledger import announced
+from broadcasting.ledger_rows import FailedConnection, Lease, Outage
 from broadcasting.receipt import Receipt
 from broadcasting.retry import Backoff, next_round_seconds
 from slices.progress import SliceProgress
 from storage.connections import PAGE_ROWS
 from storage.errors import BusyError, StorageError, WriteError
-from storage.ledger import Lease, Ledger
+from storage.ledger import Ledger
 from storage.queues import SliceQueue
 
 CHECKPOINT_CONNECTIONS = PAGE_ROWS
@@ -155,7 +156,7 @@ class Bookkeeper:
         write = partial(
             self._ledger.release,
             deadline=deadline,
-            rest_seconds=rest_seconds,
+            delay_seconds=rest_seconds,
             outage=outage,
             given_up=given_up,
         )
@@ -184,7 +185,7 @@ class Bookkeeper:
             self._failures = 0
 
     def _save(
-        self, write: Callable[[Lease, Backlog, Receipt, tuple[tuple[str, str], ...]], Lease]
+        self, write: Callable[[Lease, Backlog, Receipt, tuple[FailedConnection, ...]], Lease]
     ) -> None:
         progress = self._progress
         self.held = write(self.held, progress.work, progress.counts, progress.failed)
@@ -201,7 +202,7 @@ class Bookkeeper:
             progress.failed,
             parts,
             deadline=self._clock.monotonic(),
-            rest_seconds=delay_seconds,
+            delay_seconds=delay_seconds,
             outage=outage,
         )
         for part in parts:

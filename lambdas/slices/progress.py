@@ -7,7 +7,7 @@ from itertools import chain
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog
-from broadcasting.ledger import SliceRow
+from broadcasting.ledger_rows import FailedConnection, SliceRow
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.reasons import count_reasons, plain_reason
 from broadcasting.receipt import Receipt, Tally
@@ -27,7 +27,7 @@ class SliceProgress:
         self.reader = reader
         self.unsaved = 0
         """How many have ended since the account was last written down."""
-        self._named = deque(slice_row.work.connections)
+        self._named = deque(slice_row.backlog.connections)
         self._is_named_next = True
         self._tally = Tally(slice_row.counts)
         self._under_way: dict[int, Connection] = {}
@@ -35,7 +35,7 @@ class SliceProgress:
         self._tried: list[Settlement] = []
         """Those that were tried in vain in this round, which is not judged yet."""
         self._stragglers: list[Settlement] = []
-        self._failed: list[tuple[str, str]] = []
+        self._failed: list[FailedConnection] = []
 
     def __iter__(self) -> "SliceProgress":
         """Return the progress itself."""
@@ -69,7 +69,7 @@ class SliceProgress:
         if settlement.outcome is Outcome.PENDING:
             (self._tried if settlement.tries else self._untried).append(settlement)
         elif settlement.outcome is Outcome.FAILED:
-            self._failed.append((settlement.connection.id, settlement.reason))
+            self._failed.append(FailedConnection(settlement.connection.id, settlement.reason))
 
     @property
     def left(self) -> Pending:
@@ -102,7 +102,7 @@ class SliceProgress:
             ended = end_round(one) if counts else one
             if ended.outcome is Outcome.FAILED:
                 self._tally.settle(ended._replace(throttles=0))
-                self._failed.append((ended.connection.id, ended.reason))
+                self._failed.append(FailedConnection(ended.connection.id, ended.reason))
                 self.unsaved += 1
             else:
                 self._stragglers.append(ended)
@@ -129,7 +129,7 @@ class SliceProgress:
         return bool(self.reader.unread or self._named or self._under_way or self._untried)
 
     @property
-    def failed(self) -> tuple[tuple[str, str], ...]:
+    def failed(self) -> tuple[FailedConnection, ...]:
         """The connections that have failed since the account was last written down, and why."""
         return tuple(self._failed)
 

@@ -3,10 +3,9 @@
 from broadcasting.backlog import Backlog
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
-from broadcasting.ledger import Outage
+from broadcasting.ledger_rows import Lease, Outage
 from broadcasting.trouble import Evidence, Pending, RecentAnswers, Trouble, explain, judge
 from slices.progress import SliceProgress
-from storage.ledger import Lease
 
 LONG_REST_SECONDS = 60
 """How long connections rest that may not have been in trouble by themselves, times the rounds that
@@ -90,7 +89,9 @@ class Round:
         Not where all that is left are a few, whose own trouble it may be.
         """
         slice_row, evidence = self._held.slice_row, self._evidence()
-        is_few = not slice_row.work.shards and len(slice_row.work.connections) <= evidence.most_own
+        is_few = (
+            not slice_row.backlog.shards and len(slice_row.backlog.connections) <= evidence.most_own
+        )
         probes_from = self._clock.monotonic() if slice_row.outage.rounds and not is_few else None
         return Breaker(evidence, probes_from=probes_from)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
-from broadcasting.ledger import LeaseLostError, Outage
+from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_rows import Lease, Outage
 from broadcasting.outcome import Outcome
-from broadcasting.trouble import RecentAnswers, Trouble, rest_seconds
+from broadcasting.trouble import RecentAnswers, Trouble, outage_delay_seconds
 from delivery.fan_out import FanOut, Watch
 from slices.bookkeeping import Bookkeeper
 from slices.progress import SliceProgress
@@ -17,7 +18,7 @@ from slices.rounds import Round
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
 from storage.errors import ReadError, StorageError
-from storage.ledger import Lease, Ledger
+from storage.ledger import Ledger
 from storage.queues import SliceQueue
 from storage.sweeper import StaleSweeper
 
@@ -76,7 +77,7 @@ class _SliceDelivery:
         clock = worker.clock
         self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
         self._reader = AudienceReader(
-            worker.table, held.slice_row.work.shards, clock=clock, deadline=deadline
+            worker.table, held.slice_row.backlog.shards, clock=clock, deadline=deadline
         )
         self._progress = SliceProgress(held.slice_row, self._reader)
         self._books = Bookkeeper(
@@ -182,7 +183,11 @@ class _SliceDelivery:
         if stragglers.is_empty:
             return
         outage = self._round.outage_after(trouble)
-        rest = rest_seconds(outage.rounds) if trouble else self._round.long_rest_seconds(stragglers)
+        rest = (
+            outage_delay_seconds(outage.rounds)
+            if trouble
+            else self._round.long_rest_seconds(stragglers)
+        )
         self._books.give_away(stragglers, outage=outage, rest_seconds=rest)
 
     def _end(self) -> None:
@@ -219,7 +224,9 @@ class _SliceDelivery:
             books.release(outage=outage, given_up=given_up)
             self._given_up = given_up  # now that it is written: else another worker goes on
             return
-        rest = min(rest_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live()))
+        rest = min(
+            outage_delay_seconds(outage.rounds), left_seconds, max(0.0, self._seconds_to_live())
+        )
         delay_seconds = math.ceil(rest)
         books.release(rest_seconds=delay_seconds, outage=outage)
         books.send(delay_seconds)
@@ -249,8 +256,8 @@ class _SliceDelivery:
             slice_id=slice_row.id,
             counts=self._books.saved_counts,
             is_closed=slice_row.is_closed,
-            pending=len(slice_row.work.connections),
-            unread_shards=len(slice_row.work.shards),
+            pending=len(slice_row.backlog.connections),
+            unread_shards=len(slice_row.backlog.shards),
             reasons=self._reasons,
             handed_over=self._books.handed_over,
             stale_rows_left=self._sweeper.left,

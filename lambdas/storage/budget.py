@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEY = {"pk": {"S": "budget"}, "sk": {"S": "posts"}}
 _CUT = (ConnectionClosedError, EndpointConnectionError, SSLError)
-"""What a request meets on a connection that is dead, or is not opened; a time-out is none."""
+"""What botocore raises when a connection is dead, or cannot be opened; a time-out is neither."""
 
 _CONFLICT = "ConditionalCheckFailedException"
 _RESTED = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
@@ -27,10 +27,10 @@ _QUEUED = "tat BETWEEN :low AND :high"
 
 
 class PostBudget:
-    """Reserves posts with one conditional write, or a few when others reserve at the same time.
+    """Reserves posts with one conditional write, or a few when other workers reserve as well.
 
-    The client makes one attempt and has short time-outs, as posts wait for it. It is this budget's
-    own: a request that is cut off closes its connections.
+    The client makes one attempt and has short time-outs, as posts wait for it. Nothing else uses
+    it: a request that is cut off closes its connections.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class PostBudget:
     def _write(self, write: TatUpdate) -> float:
         """Return the number as it is after the write, which is tried twice if it is cut off.
 
-        At once, on a new connection: botocore itself would wait up to a second before that. If only
-        the answer was lost posts are reserved twice, and the first of them go to nobody.
+        The second attempt follows at once, on a new connection: botocore itself would wait up to a
+        second. If only the answer was lost, posts are reserved twice, and the first are unused.
         """
         try:
             return self._update(write)

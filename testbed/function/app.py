@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from broadcasting.audience import Connection, expires_at, shard_of
-from crier.deployed.account import Account, FailedConnection
+from broadcasting.audience import Connection, shard_of
+from broadcasting.connection_row import connection_item, connection_key
+from broadcasting.items import key_attributes
+from broadcasting.ledger_rows import FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.letter import Origin
@@ -101,7 +104,7 @@ class App:
     def connect_as(self, ids: Iterable[str]) -> None:
         """Write rows of connections with these ids."""
         at = self.time.now_ms() - 600_000
-        puts = [{"PutRequest": {"Item": _row(Connection(name, at))}} for name in ids]
+        puts = [{"PutRequest": {"Item": connection_item(Connection(name, at))}} for name in ids]
         for start in range(0, len(puts), 25):
             batch = {self.connections: puts[start : start + 25]}
             self.client("dynamodb").batch_write_item(RequestItems=batch)
@@ -109,7 +112,7 @@ class App:
     def disconnect(self, ids: Iterable[str]) -> None:
         """Delete the rows of connections."""
         for name in ids:
-            key = {"pk": {"S": f"all#{shard_of(name)}"}, "sk": {"S": name}}
+            key = key_attributes(connection_key(name))
             self.client("dynamodb").delete_item(TableName=self.connections, Key=key)
 
     def rows(self) -> set[str]:
@@ -253,12 +256,3 @@ def make_app(aws: LocalAws) -> App:
 
 
 _KEYS = {"pk": "HASH", "sk": "RANGE"}
-
-
-def _row(connection: Connection) -> dict[str, Any]:
-    return {
-        "pk": {"S": f"all#{shard_of(connection.id)}"},
-        "sk": {"S": connection.id},
-        "connectedAt": {"N": str(connection.connected_at)},
-        "expiresAt": {"N": str(expires_at(connection.connected_at))},
-    }

@@ -15,6 +15,7 @@ from broadcasting.attributes import read_sqs
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.clock import Clock
 from broadcasting.dead_letter import Note, letter_of
+from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from crier import cli, options
@@ -25,7 +26,7 @@ from crier.deployed.letter import Origin
 from crier.deployed.redrive import redrive
 from crier.deployed.redrive_decision import Action
 from crier.local.local_aws import LocalEndpoint
-from storage.ledger import Ledger, NewBroadcast
+from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters
 from tests.support.waiting import until
@@ -139,7 +140,7 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
         frame_of=lambda seq: json.dumps({"id": broadcast_id, "seq": seq}),
         opened_ms=now_ms(),
         expires_ms=0,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     ledger = Ledger(table, clock=Clock(time.monotonic, now_ms, random.random))
     ledger.open(opening, until_ms=now_ms() + 1, deadline=time.monotonic() + 30.0)

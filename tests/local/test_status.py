@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.clock import Clock
-from broadcasting.ledger_items import FailedRow
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import FailedConnection, FailedRow, Lease
 from broadcasting.message import Broadcast
 from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
@@ -25,7 +26,7 @@ from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
 from crier.local.local_aws import LocalEndpoint
-from storage.ledger import Lease, Ledger, NewBroadcast
+from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 
 pytestmark = pytest.mark.timeout(120)
@@ -69,7 +70,7 @@ def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) ->
         frame_of=lambda seq: f"frame {seq}",
         opened_ms=now_ms(),
         expires_ms=expires_ms,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     held = ledger.open(opening, until_ms=now_ms() + 1, deadline=in_a_while())
     assert isinstance(held, Lease)
@@ -117,7 +118,7 @@ def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run
         held,
         kept,
         Receipt(targeted=9, delivered=6, failed=1),
-        (("c9", "400"),),
+        (FailedConnection("c9", "400"),),
         (given,),
         deadline=in_a_while(),
     )
@@ -142,7 +143,7 @@ def test_status_lists_all_who_failed_when_they_are_many(
     name = a_name()
     open_broadcast(ledger, name)
     for number in range(4):
-        failed = tuple((f"c{number}-{one}", "x" * 1_000) for one in range(300))
+        failed = tuple(FailedConnection(f"c{number}-{one}", "x" * 1_000) for one in range(300))
         table.write(FailedRow(name, "0", number, failed))
 
     shown = run("status", name, "--failed").stdout

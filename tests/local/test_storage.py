@@ -9,6 +9,7 @@ from broadcasting.attributes import Attribute, read_sqs
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
+from broadcasting.connection_row import connection_item
 from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.slice_message import parse_slice_message
 from crier.deployed.deployment import Deployment
@@ -64,16 +65,7 @@ def test_reader_reads_every_page_of_a_shard(
     client = deployment.client("dynamodb")
     for start in range(0, len(ids), 25):
         puts = [
-            {
-                "PutRequest": {
-                    "Item": {
-                        "pk": {"S": "all#3"},
-                        "sk": {"S": name},
-                        "connectedAt": {"N": str(NOW_MS)},
-                        "expiresAt": {"N": str(NOW_MS // 1000 + 600)},
-                    }
-                }
-            }
+            {"PutRequest": {"Item": connection_item(Connection(name, NOW_MS))}}
             for name in ids[start : start + 25]
         ]
         client.batch_write_item(RequestItems={deployment.connections_table_name: puts})

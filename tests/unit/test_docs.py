@@ -10,6 +10,7 @@ import pytest
 from broadcasting import breaker, trouble
 from broadcasting.attributes import GAVE_UP, KIND, REDRIVEN
 from broadcasting.frame import MAX_FRAME_BYTES
+from broadcasting.ledger import MAX_HOPS
 from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS
@@ -18,7 +19,6 @@ from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from stacks.settings import DeploySettings
-from storage.ledger_lease import MAX_HOPS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -119,7 +119,7 @@ def test_delivery_states_the_rule_of_the_code(words: str) -> None:
 
 def test_rule_in_the_documents_has_the_pauses_of_the_code() -> None:
     """What the documents write out is what the code computes."""
-    rests = [trouble.rest_seconds(rounds) for rounds in range(1, 9)]
+    rests = [trouble.outage_delay_seconds(rounds) for rounds in range(1, 9)]
 
     assert rests == [5, 10, 20, 40, 80, 160, 300, 300]
     assert breaker.PROBES_AT_SECONDS == (0, 0.1, 0.3, 0.7, 1.5, 3.1)

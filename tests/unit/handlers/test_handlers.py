@@ -9,6 +9,8 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.ledger import Refusal
+from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.receipt import Receipt
@@ -18,7 +20,7 @@ from handlers import broadcast_log as report
 from log import logger
 from settings import BroadcastSettings, SettingsError
 from slices.worker import Worker
-from storage.ledger import Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
 from testbed.model.fakes import (
     FAR,

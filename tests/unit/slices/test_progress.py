@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from broadcasting.audience import SHARDS, Connection
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger import SliceRow
+from broadcasting.ledger_rows import SliceRow
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS

@@ -8,8 +8,10 @@ import pytest
 
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
-from broadcasting.ledger import LeaseLostError, Outage, SliceRow
-from broadcasting.ledger_items import FailedRow, slice_key, slice_of
+from broadcasting.ledger import LeaseLostError, Refusal
+from broadcasting.ledger_items import slice_key, slice_of
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import FailedRow, Lease, Outage, SliceRow
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.receipt import Receipt
 from broadcasting.retry import MAX_ROUNDS
@@ -18,7 +20,7 @@ from slices import bookkeeping, worker
 from slices.report import InvocationReport
 from slices.worker import STOPPED_DELAY_SECONDS, Worker
 from storage.errors import ReadError, StorageError, WriteError
-from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from storage.queues import SliceQueue
 from testbed.model.fakes import (
     FAR,
@@ -110,7 +112,7 @@ class _Floor:
         return slice_of(self.rows.items[slice_key("b", slice_id)])
 
     def work(self, slice_id: str = "0") -> Backlog:
-        return self.slice_row(slice_id).work
+        return self.slice_row(slice_id).backlog
 
 
 def _held(held: Lease | Refusal) -> Lease:
@@ -579,8 +581,8 @@ def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
     floor.deliver(held)
 
     pieces = [floor.slice_row(slice_id) for slice_id, _ in floor.sent]
-    assert sum(len(slice_row.work.connections) for slice_row in pieces) == 50
-    assert {one.rounds for slice_row in pieces for one in slice_row.work.connections} == {0}
+    assert sum(len(slice_row.backlog.connections) for slice_row in pieces) == 50
+    assert {one.rounds for slice_row in pieces for one in slice_row.backlog.connections} == {0}
     assert {
         (slice_row.outage.rounds, delay)
         for slice_row, (_, delay) in zip(pieces, floor.sent, strict=True)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger_items import FrameRow
+from broadcasting.ledger_items import LIFE_SECONDS
+from broadcasting.ledger_rows import FailedConnection, FrameRow
 from broadcasting.receipt import Receipt
-from crier.deployed.account import Account, FailedConnection
+from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader, Recent, watch
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableError, UnreadableRow
@@ -58,7 +59,7 @@ def test_account_adds_open_slices_to_the_summary_when_it_is_open(
     table.open(a_summary(counts=CLOSED, open_slices=2, slices=3))
     table.put(
         a_slice("0", CLOSED, is_closed=True),
-        a_slice("1", OPEN, work=unread),
+        a_slice("1", OPEN, backlog=unread),
         a_slice("2", Receipt(targeted=3)),
     )
 
@@ -473,7 +474,7 @@ def expire(table: FakeTable, *sort_keys: str, seconds: int = 0) -> None:
             item["expiresAt"] = {"N": str(NOW_SECONDS + seconds)}
 
 
-NOW_SECONDS = OPENED_MS // 1000 + 7 * 24 * 3600
+NOW_SECONDS = OPENED_MS // 1000 + LIFE_SECONDS
 
 
 def test_accounts_ignore_rows_that_have_expired(table: FakeTable) -> None:

@@ -44,7 +44,7 @@ def test_account_has_no_contradiction_when_it_is_open(table: FakeTable) -> None:
     table.put(
         a_slice("0", DONE, is_closed=True),
         a_slice("1", BEGUN, owner="worker"),
-        a_slice("2", Receipt(), work=Backlog((ShardCursor(3),))),
+        a_slice("2", Receipt(), backlog=Backlog((ShardCursor(3),))),
     )
 
     assert found(table).contradictions == ()
@@ -150,7 +150,7 @@ def test_account_tells_when_a_slice_has_lost_connections(
 ) -> None:
     """What was met has ended, or is still to be posted to."""
     table.open(a_summary())
-    table.put(a_slice("0", counts, work=work))
+    table.put(a_slice("0", counts, backlog=work))
 
     (told,) = found(table).contradictions
 
