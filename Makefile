@@ -1,6 +1,7 @@
 # Crier's verbs. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
+USERS_PATH := $(PATH)
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 CONNECTIONS ?= 3000
@@ -24,10 +25,10 @@ help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
-	@$(BIN)/python -m crier demo --connections $(CONNECTIONS)
+	@$(BIN)/crier demo --connections $(CONNECTIONS)
 
 local: setup ## Run the app on the local AWS until Ctrl-C
-	@trap 'kill $$! 2>/dev/null' INT TERM; $(BIN)/python -m crier local & \
+	@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" $(BIN)/crier local & \
 	  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
 	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
@@ -78,7 +79,7 @@ destroy: setup ## Delete STAGE=dev or prod from your AWS account
 clean: ## Delete everything that was installed or built here
 	rm -rf .venv .venv-aiobotocore .venv-aws-cli node_modules bench/peers/node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-setup: .venv/.ready node_modules/.ready ## Install what is needed, inside this folder
+setup: .venv/.ready .venv/.crier node_modules/.ready ## Install what is needed, inside this folder
 
 aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
 
@@ -90,6 +91,11 @@ bench-setup: setup .venv-aiobotocore/.ready bench/peers/node_modules/.ready ## I
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { \
 	  echo "Error: the Python packages could not be installed: is the package index reachable? (pip config list, pip index versions boto3)"; exit 1; }
+	@touch $@
+
+.venv/.crier: pyproject.toml .venv/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable . || { \
+	  echo "Error: the command crier could not be installed from this folder"; exit 1; }
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json .venv/.ready

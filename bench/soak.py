@@ -3,7 +3,7 @@
 import asyncio
 
 from bench import terminal
-from crier.deployed.deployment import deploy_locally
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from testbed.soak import Soak, Soaked
 from testbed.wire_faults import STARTUP, FaultFile

@@ -18,7 +18,7 @@ from bench.scale.generated_rows import GeneratedRows
 from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from handlers.broadcast import serve
 from handlers.events import records_of
 from log import logger
@@ -55,7 +55,7 @@ class FunctionHarness:
 
     def __init__(self, stand_in: StandInProcess) -> None:
         self._sqs: Any = boto3.client("sqs")
-        self._accounts = Accounts(boto3.client("dynamodb"), LEDGER_TABLE)
+        self._accounts = AccountReader(boto3.client("dynamodb"), LEDGER_TABLE)
         slices, self._broadcasts = (
             make_queue(self._sqs, name, max_receives=1, visibility_seconds=_VISIBILITY_SECONDS)
             for name in ("slices", "broadcasts")

@@ -1,15 +1,15 @@
-"""How accounts of broadcasts are shown: data on stdout, progress on stderr."""
+"""Shows accounts of broadcasts: data on stdout, progress on stderr."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from typing import Any
 
 from rich.table import Table
 
 from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
+from crier.commands.times import now_ms, shown_time
 from crier.deployed.account import Account
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableRow
@@ -19,14 +19,9 @@ _TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expire
 _LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
 
 
-def now_ms() -> int:
-    """Return the time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 @contextmanager
 def settling() -> Iterator[Callable[[Account], None]]:
-    """Show a progress bar as long as the block lasts: call what is yielded with each account."""
+    """Show a progress bar until the block ends: call what is yielded with each new account."""
     with terminal.progress() as bars:
         task = bars.add_task("Waiting until it is opened", total=None)
 
@@ -40,6 +35,14 @@ def settling() -> Iterator[Callable[[Account], None]]:
             )
 
         yield show
+
+
+def account_as_json(one: Account | UnreadableRow) -> dict[str, Any]:
+    """Return an account as JSON; of one that cannot be read, its row."""
+    if isinstance(one, Account):
+        return one.as_json(now_ms())
+    id_ = one.pk.removeprefix("broadcast#") if one.pk.startswith("broadcast#") else None
+    return {"id": id_, "state": "unreadable", "unreadable": [one.as_json()]}
 
 
 def show_account(account: Account) -> None:
@@ -56,23 +59,24 @@ def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
     """Say on stderr which accounts of a list contradict themselves."""
     ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
     if ids:
-        subject = "This one contradicts itself" if len(ids) == 1 else "These contradict themselves"
-        terminal.note(f"{subject}, `crier status ID` tells how: {', '.join(ids)}")
+        they = "This account contradicts itself" if len(ids) == 1 else "These contradict themselves"
+        terminal.note(f"{they}; `crier status ID` says how: {', '.join(ids)}")
 
 
 def note_doubt() -> None:
-    """Say on stderr what to do about an account that cannot be relied on."""
+    """Say on stderr what to do about an account whose sums may be wrong."""
     terminal.note(
-        "What contradicts itself, or cannot be read, was written by another version of Crier, by "
-        "hand or by a fault: do not rely on these sums. The function's log has what each "
-        "invocation counted (`slice closed`, `settled`), docs/operator/running.md what to do."
+        "Rows that contradict themselves, or that cannot be read, were written by another version "
+        "of Crier, by hand or by a fault: do not rely on these sums. The function's log has what "
+        "each invocation counted (`slice closed`, `settled`), docs/operator/running.md says what "
+        "to do."
     )
 
 
 def show_failed(failed: Sequence[FailedConnection | UnreadableRow]) -> None:
-    """Show which connections failed and why, a line each; rows that cannot be read likewise.
+    """Show which connections failed and why, and which rows cannot be read, a line each.
 
-    That there are none is said on stderr.
+    If there are none, it says so on stderr.
     """
     if not failed:
         terminal.note("No connection failed.")
@@ -85,7 +89,7 @@ def show_failed(failed: Sequence[FailedConnection | UnreadableRow]) -> None:
 
 
 def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
-    """Show the accounts of several broadcasts, a line each; the ids, which may be long, last."""
+    """Show the accounts of several broadcasts, a line each. Ids may be long, so they come last."""
     terminal.out.print(_LINE.format(*_TITLES), style="bold", soft_wrap=True, highlight=False)
     now = now_ms()
     for one in accounts:
@@ -114,11 +118,6 @@ def show_end(account: Account) -> None:
         terminal.note("No connection was there.")
 
 
-def when(epoch_ms: int) -> str:
-    """Return a time as people read it, in UTC."""
-    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
-
-
 def _show_table(rows: Mapping[str, str]) -> None:
     table = Table(show_header=False)
     table.add_column()
@@ -131,7 +130,7 @@ def _show_table(rows: Mapping[str, str]) -> None:
 def _line(account: Account, now: int) -> str:
     counts, seconds = account.counts, f"{account.seconds(now):.1f}"
     sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
-    return _LINE.format(when(account.opened_ms), account.state, *sums, seconds, account.id)
+    return _LINE.format(shown_time(account.opened_ms), account.state, *sums, seconds, account.id)
 
 
 def _unreadable_line(row: UnreadableRow) -> str:
@@ -154,9 +153,9 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         "Broadcast": account.id,
         "State": account.state,
         "Channel": f"{account.channel}, number {account.seq}",
-        "Opened": when(account.opened_ms),
-        **({"Settled": when(account.settled_ms)} if account.is_settled else {}),
-        **({"Expires": when(account.expires_ms)} if account.expires_ms else {}),
+        "Opened": shown_time(account.opened_ms),
+        **({"Settled": shown_time(account.settled_ms)} if account.is_settled else {}),
+        **({"Expires": shown_time(account.expires_ms)} if account.expires_ms else {}),
         "Duration": f"{account.seconds(now):,.3f} s",
         "Ended per second": f"{account.ended_per_second(now):,.0f}",
         "Targeted": f"{counts.targeted:,}",
@@ -175,7 +174,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
 
 
 def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
-    """Return lines of a table; the second one's title has a number, as titles must differ."""
+    """Return lines of a table; titles must differ, so the second and later ones have a number."""
     return {
         title if number == 1 else f"{title} {number}": value
         for number, value in enumerate(values, start=1)
@@ -183,9 +182,10 @@ def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
 
 
 def _resting(resting: Resting) -> str:
+    since, until = shown_time(resting.since_ms), shown_time(resting.until_ms)
     return (
-        f"{counted(resting.slices, 'slice')}, because of an outage since "
-        f"{when(resting.since_ms)}; the next one is tried at {when(resting.until_ms)}"
+        f"{counted(resting.slices, 'slice')}, because of an outage since {since}; the next one is "
+        f"tried at {until}"
     )
 
 
@@ -193,4 +193,4 @@ def _given_up(given_up: Sequence[GivenUp]) -> str:
     """Return how many slices were given up for each reason, and what to do."""
     reasons = Counter(one.reason for one in given_up)
     shown = "; ".join(f"{counted(times, 'slice')}: {reason}" for reason, times in reasons.items())
-    return f"{shown}. Repair the cause, then `python -m crier redrive`"
+    return f"{shown}. Repair the cause, then type `crier redrive`"

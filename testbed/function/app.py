@@ -17,11 +17,11 @@ from broadcasting.connection_row import connection_key
 from broadcasting.items import key_attributes
 from broadcasting.ledger_rows import FailedConnection
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import DeadLetterQueue
-from crier.deployed.deployment import local_session
 from crier.deployed.letter import Origin
 from crier.deployed.redrive import Redriven, redrive
+from crier.local.deploy import local_session
 from crier.local.local_aws import LocalAws
 from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from testbed.function.clocks import Time
@@ -85,9 +85,9 @@ class App:
         return LedgerRows(self.client("dynamodb"), self.ledger)
 
     @property
-    def accounts(self) -> Accounts:
+    def accounts(self) -> AccountReader:
         """What an operator reads of the ledger, at the app's time."""
-        return Accounts(self.client("dynamodb"), self.ledger, epoch_seconds=self.time.now)
+        return AccountReader(self.client("dynamodb"), self.ledger, epoch_seconds=self.time.now)
 
     def connect(self, count: int, *, shard: int | None = None) -> set[str]:
         """Write rows of connections that are ten minutes old; return their ids."""

@@ -12,7 +12,8 @@ from botocore.retries.standard import ExponentialBackoff
 
 from broadcasting import breaker
 from broadcasting.retry import Backoff
-from crier.deployed.deployment import Deployment, deploy_locally
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from delivery import selector_fan_out
 from testbed.function.app import App, make_app

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crier.deployed.deployment import Deployment, deploy_locally
-from crier.local.local_aws import LocalAws, clean_environment
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
+from crier.local.environment import clean_environment
+from crier.local.local_aws import LocalAws
 from crier.local.process_group import end_group
 from crier.paths import PROGRAMS, ROOT
 from tests.page_blocks import Block, aws_calls, blocks_of

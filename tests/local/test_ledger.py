@@ -93,7 +93,7 @@ def _held(found: Lease | Refusal) -> Lease:
 @pytest.fixture
 def book(deployment: Deployment) -> _Book:
     """An empty ledger, in effect."""
-    return _Book(deployment.client("dynamodb"), deployment.broadcasts_table_name)
+    return _Book(deployment.client("dynamodb"), deployment.ledger_table_name)
 
 
 def test_broadcast_is_opened_once(book: _Book) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crier.demo.run import enqueue
 from crier.deployed.deployment import Deployment
+from crier.deployed.producer import enqueue
 from crier.local.local_aws import ACCESS_KEY_ID, ACCOUNT, REGION, SECRET_ACCESS_KEY
 from crier.paths import ROOT
 from tests.support.waiting import until
@@ -22,10 +22,10 @@ TOPIC_ARN = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
 @pytest.fixture
 def aws(deployment: Deployment, shell: Callable[[str], Any]) -> Callable[[str, str, str], Any]:
     """Runs the guide's one call of an operation, with a placeholder filled in."""
-    assert deployment.endpoint is not None
+    assert deployment.endpoint_url is not None
     keys = f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY}"
     program = f"{keys} .venv-aws-cli/bin/aws --region {REGION} --endpoint-url "
-    program += deployment.endpoint.url
+    program += deployment.endpoint_url
 
     def run(operation: str, name: str, value: str) -> Any:
         joined = GUIDE.replace("\\\n", " ")

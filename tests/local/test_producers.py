@@ -34,9 +34,9 @@ def recipes(heading: str) -> list[str]:
 @pytest.fixture
 def follow(deployment: Deployment, bare_environment: Mapping[str, str]) -> Follow:
     """Runs a recipe as it is, after the lines that lead it to the local AWS."""
-    assert deployment.endpoint is not None
+    assert deployment.endpoint_url is not None
     first, *_ = re.findall(r"```sh\n(.*?)```", RECIPES, re.DOTALL)
-    locally = first.replace("http://127.0.0.1:PORT", deployment.endpoint.url)
+    locally = first.replace("http://127.0.0.1:PORT", deployment.endpoint_url)
 
     def run(recipe: str) -> subprocess.CompletedProcess[str]:
         recipe = recipe.replace("crier-prod", deployment.stack)
@@ -169,7 +169,7 @@ async def test_message_that_is_nested_too_deeply_is_a_dead_letter(deployment: De
     """At whatever depth, in the function's own interpreter."""
     body = '{"message": ' + "[" * 100_000 + "]" * 100_000 + "}"
 
-    deployment.client("sqs").send_message(QueueUrl=deployment.queue_url, MessageBody=body)
+    deployment.client("sqs").send_message(QueueUrl=deployment.broadcast_queue_url, MessageBody=body)
     found, reason = await dead_letter(deployment)
 
     assert found == body
@@ -181,7 +181,7 @@ async def test_policy_lets_only_the_named_topic_send(
 ) -> None:
     """Where the local AWS enforces policies, another topic's message does not arrive."""
     found = deployment.client("sqs").get_queue_attributes(
-        QueueUrl=deployment.queue_url, AttributeNames=["Policy"]
+        QueueUrl=deployment.broadcast_queue_url, AttributeNames=["Policy"]
     )
     policy = json.loads(found["Attributes"]["Policy"])
     allowing = [one for one in policy["Statement"] if one["Effect"] == "Allow"]  # no TLS there

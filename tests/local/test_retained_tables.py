@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from crier.deployed import deployment as deploying
-from crier.deployed.deployment import deploy_locally, local_session
+from crier.local.deploy import deploy_locally, local_session, run_cdk
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from crier.paths import ROOT
 
@@ -50,11 +49,11 @@ def test_tables_are_brought_back_by_an_import_before_the_deploy(aws: LocalAws) -
     (line,) = re.findall(r"cdk (import .*)\n", GUIDE)
     words = line.replace("prod", "dev").replace(mapping.name, str(mapping))
 
-    deploying._cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
-    deploying._cdk(aws, *words.split(), "-c", f"localCallbackBase={base}")
+    run_cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    run_cdk(aws, *words.split(), "-c", f"localCallbackBase={base}")
     deployed = deploy_locally(aws, lambda _: None)
 
-    assert (deployed.table_name, deployed.broadcasts_table_name) == OLD
+    assert (deployed.connections_table_name, deployed.ledger_table_name) == OLD
     assert _dynamodb(aws).list_tables()["TableNames"] == sorted(OLD)
 
 

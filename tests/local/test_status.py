@@ -23,8 +23,9 @@ from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.demo.run import add_ghosts
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
+from crier.local.local_aws import LocalEndpoint
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 
@@ -41,7 +42,9 @@ def now_ms() -> int:
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(options, "running_endpoint", lambda: deployment.endpoint)
+    monkeypatch.setattr(
+        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
+    )
     return lambda *arguments: CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, arguments)
 
 
@@ -50,7 +53,7 @@ def table(deployment: Deployment) -> LedgerTable:
     """The broadcasts table, as the functions write it."""
     client = deployment.client("dynamodb")
     return LedgerTable(
-        client, deployment.broadcasts_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
+        client, deployment.ledger_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
     )
 
 
@@ -158,7 +161,7 @@ def test_broadcasts_are_all_listed_when_they_are_many(
     for number in range(105):
         open_broadcast(ledger, f"{name}-{number}")
 
-    found = Accounts.of(deployment).recent(105)
+    found = AccountReader.of(deployment).recent(105)
 
     ids = [one.id for one in found.shown if isinstance(one, Account)]
     assert ids == [f"{name}-{number}" for number in reversed(range(105))]
@@ -195,7 +198,7 @@ def spoil(deployment: Deployment, pk: str, sk: str, **attributes: Any) -> None:
     names = {f"#{number}": name for number, name in enumerate(attributes)}
     values = {f":{number}": value for number, value in enumerate(attributes.values())}
     deployment.client("dynamodb").update_item(
-        TableName=deployment.broadcasts_table_name,
+        TableName=deployment.ledger_table_name,
         Key={"pk": {"S": pk}, "sk": {"S": sk}},
         UpdateExpression="SET " + ", ".join(f"#{one} = :{one}" for one in range(len(names))),
         ExpressionAttributeNames=names,

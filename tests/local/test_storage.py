@@ -26,7 +26,7 @@ CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
 @pytest.fixture
 def table(deployment: Deployment) -> ConnectionsTable:
     """The deployed connections table."""
-    return ConnectionsTable(deployment.client("dynamodb"), deployment.table_name)
+    return ConnectionsTable(deployment.client("dynamodb"), deployment.connections_table_name)
 
 
 def _read_all(table: ConnectionsTable) -> list[Connection]:
@@ -68,7 +68,7 @@ def test_reader_reads_every_page_of_a_shard(
             {"PutRequest": {"Item": connection_item(Connection(name, NOW_MS))}}
             for name in ids[start : start + 25]
         ]
-        client.batch_write_item(RequestItems={deployment.table_name: puts})
+        client.batch_write_item(RequestItems={deployment.connections_table_name: puts})
 
     first = table.page(ShardCursor(3), NOW_MS)
     everyone = _read_all(table)
@@ -85,7 +85,7 @@ def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
     expires = {"N": str(NOW_MS // 1000 + 600)}
     for name, connected_at in (("m1", "-1"), ("m2", "1.5"), ("m3", "1E+125")):
         deployment.client("dynamodb").put_item(
-            TableName=deployment.table_name,
+            TableName=deployment.connections_table_name,
             Item={
                 "pk": {"S": f"all#{(shard_of(name) + 1) % SHARDS}"},
                 "sk": {"S": name},

@@ -238,11 +238,11 @@ class FakeStack:
 
     table: FakeTable = field(default_factory=FakeTable)
     queues: FakeQueues = field(default_factory=FakeQueues)
-    queue_url: str = "broadcasts"
+    broadcast_queue_url: str = "broadcasts"
     dead_letter_queue_url: str = "dead broadcasts"
     slice_queue_url: str = "slices"
     slice_dead_letter_queue_url: str = "dead slices"
-    broadcasts_table_name: str = TABLE
+    ledger_table_name: str = TABLE
 
     def client(self, service: str) -> Any:
         """Return the client of a service."""

@@ -26,13 +26,13 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def python_that(folder: Path, script: str) -> Path:
+def program_that(folder: Path, name: str, script: str) -> Path:
     """Return a program that runs a script of the shell."""
-    python = folder / "python"
-    python.parent.mkdir(parents=True, exist_ok=True)
-    python.write_text(f"#!/bin/sh\n{script}\n")
-    python.chmod(0o700)
-    return python
+    program = folder / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    return program
 
 
 def make(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -59,7 +59,9 @@ def test_setup_names_the_python_when_it_is_not_there(clone: Path, verb: str) -> 
 
 def test_setup_says_so_when_the_python_does_not_run(clone: Path) -> None:
     """A version manager has a program for each Python, also for those that are not active."""
-    python = python_that(clone, "echo 'shim: python3.9: command not found' >&2; exit 127")
+    python = program_that(
+        clone, "python", "echo 'shim: python3.9: command not found' >&2; exit 127"
+    )
 
     done = make(clone, "setup", f"PYTHON={python}")
 
@@ -70,7 +72,9 @@ def test_setup_says_so_when_the_python_does_not_run(clone: Path) -> None:
 
 def test_setup_says_so_when_the_python_is_old(clone: Path) -> None:
     """Its own name of its version is told."""
-    python = python_that(clone, 'case "$2" in "import sys"*) exit 1;; esac; echo Python 3.9.1')
+    python = program_that(
+        clone, "python", 'case "$2" in "import sys"*) exit 1;; esac; echo Python 3.9.1'
+    )
 
     done = make(clone, "setup", f"PYTHON={python}")
 
@@ -80,11 +84,11 @@ def test_setup_says_so_when_the_python_is_old(clone: Path) -> None:
 
 def set_up(clone: Path) -> None:
     """Let everything be installed already."""
-    shutil.copy(ROOT / "package.json", clone)
-    shutil.copy(ROOT / "package-lock.json", clone)
-    for folder in (".venv", "node_modules"):
-        (clone / folder).mkdir(exist_ok=True)
-        (clone / folder / ".ready").touch()
+    for name in ("package.json", "package-lock.json", "pyproject.toml"):
+        shutil.copy(ROOT / name, clone)
+    for stamp in (".venv/.ready", ".venv/.crier", "node_modules/.ready"):
+        (clone / stamp).parent.mkdir(exist_ok=True)
+        (clone / stamp).touch()
 
 
 RUN = """\
@@ -106,7 +110,9 @@ def test_local_run_ends_without_an_error_of_its_own_when_it_is_to_end(
     clone: Path, number: signal.Signals, kill: Callable[[int, int], None]
 ) -> None:
     """Ctrl-C, which all processes of a terminal hear, and a signal to make alone: make waits."""
-    python_that(clone / ".venv" / "bin", f"exec {shlex.join([sys.executable, '-c', RUN])}")
+    program_that(
+        clone / ".venv" / "bin", "crier", f"exec {shlex.join([sys.executable, '-c', RUN])}"
+    )
     set_up(clone)
 
     with subprocess.Popen(
@@ -130,7 +136,7 @@ def test_local_run_ends_without_an_error_of_its_own_when_it_is_to_end(
 
 def test_local_run_is_an_error_of_make_when_it_fails(clone: Path) -> None:
     """Any other end is one."""
-    python_that(clone / ".venv" / "bin", "exit 1")
+    program_that(clone / ".venv" / "bin", "crier", "exit 1")
     set_up(clone)
 
     done = make(clone, "local")

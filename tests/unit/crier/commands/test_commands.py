@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 from broadcasting.receipt import Receipt
 from crier import cli, options
 from crier.commands import account_views
-from crier.commands import dead_letters as dead_letter_commands
-from crier.commands import status as account_commands
+from crier.commands import broadcasts as broadcasts_command
+from crier.commands import dead_letters as dead_letters_command
+from crier.commands import redrive as redrive_command
 from crier.deployed.dead_letters import DeadLetterQueue, Waiting
 from crier.errors import CrierError
 from crier.paths import ROOT
@@ -31,7 +32,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
     fake = FakeStack()
     monkeypatch.setattr(options, "find_deployed", lambda *_: fake)
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    for module in (account_views, dead_letter_commands):
+    for module in (account_views, redrive_command):
         monkeypatch.setattr(module, "now_ms", lambda: OPENED_MS + 60_000)
     return fake
 
@@ -132,7 +133,7 @@ def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
     sent = run("send", "--wait", "--id", "news", "hear")
 
     assert (sent.exit_code, sent.stdout) == (3, "news\n")
-    assert "python -m crier status news --failed" in sent.stderr
+    assert "`crier status news --failed" in sent.stderr
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -153,7 +154,7 @@ def test_send_exits_with_4_when_it_is_not_settled_in_time(
     assert (sent.exit_code, sent.stdout) == (4, "news\n")
     assert f"Not {'settled' if is_open else 'opened'} within 100 s" in sent.stderr
     assert ("was opened before" in sent.stderr) is is_open
-    assert "python -m crier status news" in sent.stderr
+    assert "`crier status news" in sent.stderr
 
 
 def test_send_says_so_when_the_id_is_anothers(stack: FakeStack, run: Run) -> None:
@@ -273,7 +274,7 @@ def test_status_says_what_to_type_when_the_ledger_does_not_know_the_broadcast(
 
     assert isinstance(shown.exception, CrierError)
     assert "does not know broadcast news" in str(shown.exception)
-    assert "python -m crier dead-letters" in str(shown.exception)
+    assert "`crier dead-letters`" in str(shown.exception)
 
 
 def test_broadcasts_are_listed_the_newest_first(stack: FakeStack, run: Run) -> None:
@@ -408,7 +409,7 @@ def test_dead_letters_say_what_a_list_has_at_most(
     stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No --limit shows more than that."""
-    monkeypatch.setattr(dead_letter_commands, "MOST_LETTERS", 2)
+    monkeypatch.setattr(dead_letters_command, "MOST_LETTERS", 2)
     for number in range(3):
         stack.queues.add("dead broadcasts", f"m{number}", "{")
 
@@ -439,7 +440,7 @@ def test_dead_letters_that_cannot_be_read_hide_no_other(stack: FakeStack, run: R
     assert [one["unreadable"] is None for one in told] == [False] * 4 + [True]
     assert [one["sent_ms"] for one in told] == [OPENED_MS, 0, 0, OPENED_MS, OPENED_MS]
     assert [one["rejected"] for one in told] == [False] * 4 + [True]
-    assert [one["deed"] for one in done] == ["kept"] * 5
+    assert [one["action"] for one in done] == ["kept"] * 5
 
 
 def test_dead_letters_show_a_producers_attributes(stack: FakeStack, run: Run) -> None:
@@ -479,7 +480,7 @@ def test_broadcasts_say_what_a_list_has_at_most(
     stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No --limit shows more than that."""
-    monkeypatch.setattr(account_commands, "MOST_BROADCASTS", 1)
+    monkeypatch.setattr(broadcasts_command, "MOST_BROADCASTS", 1)
     stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
 
     shown = run("broadcasts", "--limit", "1")
@@ -529,11 +530,11 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 
     shown = run("broadcasts")
 
-    assert shown.stderr == "This one contradicts itself, `crier status ID` tells how: news\n"
+    assert shown.stderr == "This account contradicts itself; `crier status ID` says how: news\n"
 
     stack.table.open(replace(SETTLED, id="bad", counts=Receipt(9), seq=3))
 
-    assert run("broadcasts").stderr.startswith("These contradict themselves, ")
+    assert run("broadcasts").stderr.startswith("These contradict themselves; ")
 
 
 @pytest.mark.parametrize("options", [("status", "news"), ("status", "news", "--watch")])
@@ -618,7 +619,7 @@ def test_send_does_not_wait_for_what_nothing_can_settle(stack: FakeStack, run: R
     sent = run("send", "--wait", "--id", "news", "hear")
 
     assert sent.exit_code == 4
-    assert "Nothing can settle it; see `python -m crier status news`" in sent.stderr
+    assert "Nothing can settle it; see `crier status news`" in sent.stderr
 
 
 def test_redrive_says_what_became_of_each(letters: FakeStack, run: Run) -> None:
@@ -636,7 +637,7 @@ def test_redrive_takes_one_message_when_it_is_named(letters: FakeStack, run: Run
     """The others stay where they are."""
     (done,) = json.loads(run("redrive", "m3", "--json").stdout)
 
-    assert (done["message_id"], done["deed"], done["broadcast_id"]) == ("m3", "put back", "news")
+    assert (done["message_id"], done["action"], done["broadcast_id"]) == ("m3", "put back", "news")
     assert letters.queues.ids("dead broadcasts") == ["m1", "m2"]
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from crier.demo.result import Proof, Reception, Rows, compare_rows, receptions
+from crier.demo.result import DemoResult, Reception, Rows, compare_rows, receptions
 
-WELL = Proof(
+WELL = DemoResult(
     connections=100,
     ghosts=5,
     targeted=105,
@@ -124,7 +124,7 @@ def test_proof_has_no_complaints_when_all_is_well() -> None:
         (replace(WELL, gone=4), "gone is 4, expected 5"),
     ],
 )
-def test_proof_complains_once_when_one_figure_is_off(proof: Proof, complaint: str) -> None:
+def test_proof_complains_once_when_one_figure_is_off(proof: DemoResult, complaint: str) -> None:
     """Each figure that is not as promised is one complaint that names it."""
     complaints = proof.complaints
 
@@ -135,4 +135,4 @@ def test_proof_as_json_has_every_figure() -> None:
     """The JSON has the figures under their names, so that a proof can be made of it again."""
     figures = WELL.as_json()
 
-    assert Proof(**figures) == WELL
+    assert DemoResult(**figures) == WELL

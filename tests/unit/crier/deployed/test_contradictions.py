@@ -7,7 +7,7 @@ import pytest
 from broadcasting.backlog import Backlog, ShardCursor
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts, watch
+from crier.deployed.account_reader import AccountReader, watch
 from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
 DONE = Receipt(targeted=5, delivered=3, gone=1, expired=1)
@@ -24,7 +24,7 @@ def table() -> FakeTable:
 
 def found(table: FakeTable) -> Account:
     """Return the account of `news` as `crier status` reads it."""
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
     account = accounts.find("news")
     assert account is not None
     return accounts.examine(account)
@@ -172,7 +172,7 @@ def test_watch_ends_when_nothing_can_settle_the_broadcast(table: FakeTable) -> N
     """It would watch for ever."""
     table.open(a_summary(open_slices=0))
 
-    account = watch(Accounts(table, TABLE), "news", until=float("inf"))
+    account = watch(AccountReader(table, TABLE), "news", until=float("inf"))
 
     assert account is not None
     assert (account.is_stuck, account.is_settled) == (True, False)

@@ -31,20 +31,20 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 _READS = 5
-"""How often an account is read anew because slices were closed meanwhile."""
+"""How often an account is read again, at most, because slices were closed meanwhile."""
 
 _RECENT = (partition_of_channel(EVERYONE), ENTRIES)
-"""Where the numbers of everyone's broadcasts are."""
+"""The partition and the sort keys of the entries of the channel that all connections are in."""
 
 
 class Recent(NamedTuple):
-    """The last broadcasts, the newest first, and how many more the ledger has."""
+    """The last broadcasts, the newest first, and how many further ones the ledger has."""
 
     shown: list[Account | UnreadableRow]
     more: int
 
 
-class Accounts:
+class AccountReader:
     """The ledger of a stack, to read only; rows that have expired are none.
 
     `epoch_seconds` is the time. Each method raises CrierError when the ledger cannot be read.
@@ -56,9 +56,9 @@ class Accounts:
         self._rows = LedgerReader(client, table_name, epoch_seconds=epoch_seconds)
 
     @classmethod
-    def of(cls, deployment: Deployment) -> "Accounts":
-        """Return the accounts of a stack."""
-        return cls(deployment.client("dynamodb"), deployment.broadcasts_table_name)
+    def of(cls, deployment: Deployment) -> "AccountReader":
+        """Return the reader of a stack's ledger."""
+        return cls(deployment.client("dynamodb"), deployment.ledger_table_name)
 
     def find(self, broadcast_id: str) -> Account | None:
         """Return a broadcast's account as it is now, None when the ledger does not know it.
@@ -137,15 +137,16 @@ class Accounts:
 
 
 def watch(
-    accounts: Accounts,
+    accounts: AccountReader,
     broadcast_id: str,
     *,
     until: float,
     on_account: Callable[[Account], None] = lambda _: None,
 ) -> Account | None:
-    """Read an account again and again until it is settled or `until`, in monotonic seconds.
+    """Read an account again and again until it is settled, or until `until` in monotonic seconds.
 
-    Returns the last one, also one that nothing can settle; None when the broadcast was not opened.
+    Returns the last account, also one that nothing can settle, or None when the broadcast was not
+    opened.
     """
     pause_seconds = 0.1
     while True:

@@ -1,4 +1,4 @@
-"""Accounts: what is read from the ledger's rows, while they change."""
+"""The reader of accounts: what is read from the ledger's rows, while they change."""
 
 import time
 from dataclasses import asdict, replace
@@ -11,7 +11,7 @@ from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.ledger_rows import FailedConnection, FrameRow
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts, Recent, watch
+from crier.deployed.account_reader import AccountReader, Recent, watch
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import CrierError
@@ -28,12 +28,12 @@ def table() -> FakeTable:
 
 
 @pytest.fixture
-def accounts(table: FakeTable) -> Accounts:
+def accounts(table: FakeTable) -> AccountReader:
     """Its accounts."""
-    return Accounts(table, TABLE)
+    return AccountReader(table, TABLE)
 
 
-def find(accounts: Accounts, broadcast_id: str = "news") -> Account:
+def find(accounts: AccountReader, broadcast_id: str = "news") -> Account:
     """Return an account that is there."""
     account = accounts.find(broadcast_id)
     assert account is not None
@@ -46,13 +46,13 @@ def accounts_in(recent: Recent) -> list[Account]:
     return [one for one in recent.shown if isinstance(one, Account)]
 
 
-def test_account_is_none_when_the_ledger_does_not_know_it(accounts: Accounts) -> None:
+def test_account_is_none_when_the_ledger_does_not_know_it(accounts: AccountReader) -> None:
     """An unknown broadcast has no account."""
     assert accounts.find("news") is None
 
 
 def test_account_adds_open_slices_to_the_summary_when_it_is_open(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """A closed slice is in the summary already; what open ones have counted comes on top."""
     unread = Backlog((ShardCursor(3), ShardCursor(4, "c")))
@@ -71,7 +71,7 @@ def test_account_adds_open_slices_to_the_summary_when_it_is_open(
 
 
 def test_account_is_the_summary_alone_when_it_is_settled(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """Settled, the sums are the summary's, and no slice is read."""
     table.open(a_summary(counts=CLOSED, open_slices=0, settled_ms=OPENED_MS + 500))
@@ -83,7 +83,7 @@ def test_account_is_the_summary_alone_when_it_is_settled(
 
 
 def test_account_counts_a_slice_once_when_it_is_closed_between_two_reads(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """A slice that was read as open and is in the summary then makes all be read again."""
     before = a_summary(open_slices=2, slices=2)
@@ -102,7 +102,7 @@ def test_account_counts_a_slice_once_when_it_is_closed_between_two_reads(
 
 
 def test_account_is_settled_when_the_last_slice_is_closed_between_two_reads(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """The sums of a broadcast that settles meanwhile are the summary's."""
     table.open(a_summary())
@@ -116,7 +116,7 @@ def test_account_is_settled_when_the_last_slice_is_closed_between_two_reads(
 
 
 def test_account_is_read_a_few_times_only_when_slices_close_all_the_time(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """Of a broadcast that never rests the last reading is shown."""
     versions = iter(range(2, 100))
@@ -129,7 +129,7 @@ def test_account_is_read_a_few_times_only_when_slices_close_all_the_time(
 
 
 def test_account_is_settled_when_it_settles_at_the_last_reading(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """A settled summary has all sums, however late it is seen."""
     settled = a_summary(counts=CLOSED, open_slices=0, settled_ms=OPENED_MS + 9, version=9)
@@ -143,7 +143,7 @@ def test_account_is_settled_when_it_settles_at_the_last_reading(
     assert (account.counts, account.is_settled) == (CLOSED, True)
 
 
-def test_account_has_a_rate_and_a_duration(accounts: Accounts, table: FakeTable) -> None:
+def test_account_has_a_rate_and_a_duration(accounts: AccountReader, table: FakeTable) -> None:
     """The rate is connections that ended by the time since the opening, or until the end."""
     table.open(a_summary(counts=CLOSED, settled_ms=OPENED_MS + 500))
 
@@ -156,7 +156,7 @@ def test_account_has_a_rate_and_a_duration(accounts: Accounts, table: FakeTable)
     assert under_way.seconds(OPENED_MS - 1_000) == 0  # clocks differ
 
 
-def test_account_as_json_has_what_a_script_needs(accounts: Accounts, table: FakeTable) -> None:
+def test_account_as_json_has_what_a_script_needs(accounts: AccountReader, table: FakeTable) -> None:
     """Times that are not are null, and the counts are there under their names."""
     table.open(a_summary(counts=CLOSED, settled_ms=OPENED_MS + 500))
 
@@ -168,7 +168,9 @@ def test_account_as_json_has_what_a_script_needs(accounts: Accounts, table: Fake
     assert (shown["seconds"], shown["ended"], shown["ended_per_second"]) == (0.5, 5, 10.0)
 
 
-def test_recent_are_the_last_ones_the_newest_first(accounts: Accounts, table: FakeTable) -> None:
+def test_recent_are_the_last_ones_the_newest_first(
+    accounts: AccountReader, table: FakeTable
+) -> None:
     """Rows that DynamoDB leaves unprocessed are asked for again; open ones have all their sums."""
     table.open(
         a_summary("oldest", seq=1),
@@ -187,7 +189,7 @@ def test_recent_are_the_last_ones_the_newest_first(accounts: Accounts, table: Fa
 
 
 def test_recent_leave_out_a_broadcast_that_has_expired(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """A row that says which broadcast was recent may outlive the broadcast, or be there twice."""
     table.open(a_summary("gone", seq=1), a_summary("news", seq=2, settled_ms=OPENED_MS))
@@ -199,7 +201,7 @@ def test_recent_leave_out_a_broadcast_that_has_expired(
     assert [one.id for one in accounts_in(recent)] == ["news"]
 
 
-def test_failed_are_all_of_all_rows(accounts: Accounts, table: FakeTable) -> None:
+def test_failed_are_all_of_all_rows(accounts: AccountReader, table: FakeTable) -> None:
     """Connections that failed are kept in several rows, read page by page."""
     for number in range(3):
         table.fail((f"c{number}", "400 Bad Request"), number=number)
@@ -210,7 +212,7 @@ def test_failed_are_all_of_all_rows(accounts: Accounts, table: FakeTable) -> Non
 
 
 def test_accounts_say_what_was_not_read_when_aws_refuses(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """An error of AWS is a message that says what was asked for."""
     table.open(a_summary())
@@ -252,7 +254,7 @@ def spoil(
 
 @pytest.mark.parametrize(("wrong", "words"), WRONG)
 def test_accounts_name_the_row_when_a_summary_cannot_be_read(
-    accounts: Accounts, table: FakeTable, wrong: dict[str, Any], words: str
+    accounts: AccountReader, table: FakeTable, wrong: dict[str, Any], words: str
 ) -> None:
     """Whatever stands in it: its key is told, and what is wrong."""
     table.open(a_summary())
@@ -266,7 +268,7 @@ def test_accounts_name_the_row_when_a_summary_cannot_be_read(
 
 @pytest.mark.parametrize(("wrong", "words"), WRONG)
 def test_recent_show_a_summary_that_cannot_be_read_among_the_others(
-    accounts: Accounts, table: FakeTable, wrong: dict[str, Any], words: str
+    accounts: AccountReader, table: FakeTable, wrong: dict[str, Any], words: str
 ) -> None:
     """One odd row hides no other broadcast, and stands in its place."""
     table.open(a_summary("first", seq=1), a_summary(seq=2), a_summary("last", seq=3))
@@ -287,7 +289,7 @@ def test_recent_show_a_summary_that_cannot_be_read_among_the_others(
     ],
 )
 def test_recent_show_a_number_that_cannot_be_read(
-    accounts: Accounts, table: FakeTable, wrong: dict[str, str] | None, why: str
+    accounts: AccountReader, table: FakeTable, wrong: dict[str, str] | None, why: str
 ) -> None:
     """The row that says which broadcast has a number may be odd itself."""
     table.open(a_summary("first", seq=1), a_summary(seq=2))
@@ -301,7 +303,7 @@ def test_recent_show_a_number_that_cannot_be_read(
 
 
 def test_recent_show_a_summary_that_is_spoilt_while_they_are_read(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """An open one is read again with its slices."""
     table.open(a_summary())
@@ -320,7 +322,7 @@ def test_recent_show_a_summary_that_is_spoilt_while_they_are_read(
 
 def test_recent_count_those_that_are_not_shown(table: FakeTable) -> None:
     """Numbers that have expired are none; when all are shown there are no more."""
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
     names = [f"b{number}" for number in range(7)]
     table.open(*(a_summary(name, seq=seq, settled_ms=1) for seq, name in enumerate(names)))
     expire(table, "seq#000000000000", "seq#000000000001")
@@ -340,7 +342,7 @@ def test_recent_count_those_that_are_not_shown(table: FakeTable) -> None:
     ],
 )
 def test_account_shows_a_slice_that_cannot_be_read_beside_the_others(
-    accounts: Accounts, table: FakeTable, wrong: dict[str, Any]
+    accounts: AccountReader, table: FakeTable, wrong: dict[str, Any]
 ) -> None:
     """Its sums are not in the account; the others' are."""
     table.open(a_summary(open_slices=2, slices=2))
@@ -356,7 +358,7 @@ def test_account_shows_a_slice_that_cannot_be_read_beside_the_others(
 
 @pytest.mark.parametrize("failed", ["{", "[1]", '[["c", 1]]', '[["c"]]', '{"c": "r"}', "null"])
 def test_failed_show_a_row_that_cannot_be_read_among_the_others(
-    accounts: Accounts, table: FakeTable, failed: str
+    accounts: AccountReader, table: FakeTable, failed: str
 ) -> None:
     """It hides no connection of another row."""
     table.fail(("c0", "400"), number=0)
@@ -372,7 +374,7 @@ def test_failed_show_a_row_that_cannot_be_read_among_the_others(
 
 
 def test_watch_shows_each_account_until_it_is_settled(
-    accounts: Accounts, table: FakeTable, monkeypatch: pytest.MonkeyPatch
+    accounts: AccountReader, table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is shown before it is opened; the last account is the settled one."""
     states = iter([a_summary(), a_summary(settled_ms=OPENED_MS + 1)])
@@ -388,7 +390,7 @@ def test_watch_shows_each_account_until_it_is_settled(
     assert seen == ["open", "settled"]
 
 
-def test_watch_ends_when_the_time_is_over(accounts: Accounts, table: FakeTable) -> None:
+def test_watch_ends_when_the_time_is_over(accounts: AccountReader, table: FakeTable) -> None:
     """Too late, it returns what there is: nothing, or an account that is open."""
     assert watch(accounts, "news", until=0) is None
 
@@ -403,7 +405,7 @@ RESTING = {"outage_since_ms": OPENED_MS + 1, "outage_rounds": 2, "leased_until_m
 
 
 def test_account_tells_which_slices_rest_because_of_an_outage(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """Those that a worker has, and those that rest for another reason, do not."""
     table.open(a_summary(open_slices=4, slices=5))
@@ -427,7 +429,7 @@ def test_account_tells_which_slices_rest_because_of_an_outage(
 
 
 def test_account_tells_which_slices_were_given_up_and_why(
-    accounts: Accounts, table: FakeTable
+    accounts: AccountReader, table: FakeTable
 ) -> None:
     """They wait in the dead-letter queue; the others go on."""
     table.open(a_summary(open_slices=2, slices=2))
@@ -439,7 +441,9 @@ def test_account_tells_which_slices_were_given_up_and_why(
     assert account.as_json(OPENED_MS)["given_up"] == [{"slice": "1", "reason": "403 Forbidden"}]
 
 
-def test_account_reads_slices_of_an_earlier_release(accounts: Accounts, table: FakeTable) -> None:
+def test_account_reads_slices_of_an_earlier_release(
+    accounts: AccountReader, table: FakeTable
+) -> None:
     """They say nothing of outages."""
     table.open(a_summary())
     table.put(a_slice("0", OPEN))
@@ -451,7 +455,7 @@ def test_account_reads_slices_of_an_earlier_release(accounts: Accounts, table: F
     assert (account.resting, account.given_up, account.counts) == (None, (), OPEN)
 
 
-def test_accounts_never_read_the_frame(accounts: Accounts, table: FakeTable) -> None:
+def test_accounts_never_read_the_frame(accounts: AccountReader, table: FakeTable) -> None:
     """It may be 127 KiB, and rows of an earlier release hold it in the summary."""
     table.open(a_summary(frame="frame"))
     table.put(FrameRow("*", 7, "frame"), a_slice("0", OPEN))
@@ -475,7 +479,7 @@ NOW_SECONDS = OPENED_MS // 1000 + LIFE_SECONDS
 
 def test_accounts_ignore_rows_that_have_expired(table: FakeTable) -> None:
     """DynamoDB deletes them days later: a summary, slices, connections that failed, numbers."""
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
     table.open(a_summary("old", seq=1), a_summary("news", seq=2, counts=CLOSED))
     table.put(a_slice("0", OPEN), a_slice("1", OPEN))
     table.fail(("c0", "400"), number=0)
@@ -491,7 +495,7 @@ def test_accounts_ignore_rows_that_have_expired(table: FakeTable) -> None:
 
 def test_accounts_ignore_a_summary_that_has_expired_before_its_number(table: FakeTable) -> None:
     """Rows expire one after another."""
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
     table.open(a_summary("old", seq=1), a_summary("news", seq=2, settled_ms=OPENED_MS))
     table.items["broadcast#old", "summary"]["expiresAt"] = {"N": str(NOW_SECONDS)}
 
@@ -500,7 +504,7 @@ def test_accounts_ignore_a_summary_that_has_expired_before_its_number(table: Fak
 
 def test_accounts_show_rows_to_their_last_second(table: FakeTable) -> None:
     """A row is there until it expires."""
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: NOW_SECONDS)
     table.open(a_summary(settled_ms=OPENED_MS))
     expire(table, "summary", seconds=1)
 
