@@ -52,7 +52,7 @@ def deployment(local_aws: LocalAws) -> Deployment:
 
 
 @pytest.fixture
-def no_rows() -> None:
+def nothing_left() -> None:
     """Leave the tables alone: the page has deleted them."""
 
 

@@ -34,7 +34,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def no_rows() -> None:
+def nothing_left() -> None:
     """The app that other tests of this folder share is not needed."""
 
 
