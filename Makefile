@@ -1,6 +1,7 @@
 # Crier's verbs. `make help` lists them.
 PYTHON ?= python3
 BIN := .venv/bin
+USERS_PATH := $(PATH)
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 CONNECTIONS ?= 3000
@@ -8,6 +9,14 @@ STAGE ?= dev
 CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 CONTEXT := -c stage=$(STAGE)
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
+EXPECTED := expected Python 3.11 or newer; name one with PYTHON=…
+
+define CHECK_PYTHON
+@command -v $(PYTHON) >/dev/null || { echo "Error: $(PYTHON) is not there, $(EXPECTED)"; exit 1; }
+@$(PYTHON) -c '' >/dev/null 2>&1 || { echo "Error: $(PYTHON) does not run, $(EXPECTED)"; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), $(EXPECTED)"; exit 1; }
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean
@@ -16,10 +25,12 @@ help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
-	@$(BIN)/python -m crier demo --connections $(CONNECTIONS)
+	@$(BIN)/crier demo --connections $(CONNECTIONS)
 
 local: setup ## Run the app on the local AWS until Ctrl-C
-	@$(BIN)/python -m crier local
+	@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" $(BIN)/crier local & \
+	  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
+	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
 	$(PYTEST)
@@ -28,7 +39,7 @@ faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minute
 	$(PYTEST) tests/faults
 
 soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
-	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m bench soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/ruff format --check .
@@ -38,23 +49,23 @@ check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(CDK) synth --quiet -c stage=prod
 
 bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
-	@$(BIN)/python -m bench.compare
-	@$(BIN)/python -m bench.plots
+	@$(BIN)/python -m bench compare
+	@$(BIN)/python -m bench plots
 
 bench-quick: bench-setup ## A short benchmark (under 2 minutes)
-	@$(BIN)/python -m bench.compare --quick
+	@$(BIN)/python -m bench compare --quick
 
 bench-plots: setup ## Draw the plots of the latest benchmark
-	@$(BIN)/python -m bench.plots
+	@$(BIN)/python -m bench plots
 
 simulate: setup ## Simulate the shared pace in virtual time, draw its plots (2 minutes)
-	@$(BIN)/python -m bench.simulate
+	@$(BIN)/python -m bench simulate
 
 scale: setup ## Count what a broadcast to 3,000, 30,000, 1,000,000 costs (3 minutes)
-	@$(BIN)/python -m bench.scale
+	@$(BIN)/python -m bench scale
 
 promises: setup ## Measure what throttling, freezes, refusals and outages cost (5 minutes)
-	@$(BIN)/python -m bench.promises
+	@$(BIN)/python -m bench promises
 
 synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
 	$(CDK) synth --quiet $(CONTEXT)
@@ -68,21 +79,23 @@ destroy: setup ## Delete STAGE=dev or prod from your AWS account
 clean: ## Delete everything that was installed or built here
 	rm -rf .venv .venv-aiobotocore .venv-aws-cli node_modules bench/peers/node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-setup: .venv/.ready node_modules/.ready ## Install what is needed, inside this folder
+setup: .venv/.ready .venv/.crier node_modules/.ready ## Install what is needed, inside this folder
 
 aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
 
 bench-setup: setup .venv-aiobotocore/.ready bench/peers/node_modules/.ready ## Install the benchmark's peers, inside this folder
 
 .venv/.ready: requirements.txt requirements-dev.txt constraints.txt
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "Error: $(PYTHON) is not there, expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), expected Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
+	$(CHECK_PYTHON)
 	@echo "Installing the Python packages (about a minute) …"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt || { \
 	  echo "Error: the Python packages could not be installed: is the package index reachable? (pip config list, pip index versions boto3)"; exit 1; }
+	@touch $@
+
+.venv/.crier: pyproject.toml .venv/.ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable . || { \
+	  echo "Error: the command crier could not be installed from this folder"; exit 1; }
 	@touch $@
 
 node_modules/.ready: package.json package-lock.json .venv/.ready
@@ -92,6 +105,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@touch $@
 
 .venv-aws-cli/.ready: requirements-aws-cli.txt
+	$(CHECK_PYTHON)
 	@echo "Installing the AWS CLI …"
 	@$(PYTHON) -m venv --clear .venv-aws-cli
 	@.venv-aws-cli/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-aws-cli.txt || { \
@@ -99,6 +113,7 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@touch $@
 
 .venv-aiobotocore/.ready: bench/requirements-aiobotocore.txt
+	$(CHECK_PYTHON)
 	@echo "Installing aiobotocore …"
 	@$(PYTHON) -m venv --clear .venv-aiobotocore
 	@.venv-aiobotocore/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-aiobotocore.txt || { \

@@ -1,4 +1,4 @@
-"""The one error of the benchmark: a message for the person who started it."""
+"""The one error of the benchmarks: a message for the person that started them."""
 
 
 class BenchError(Exception):

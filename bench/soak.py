@@ -1,19 +1,9 @@
-"""Soak the app on a local AWS: `python -m bench.soak --seconds 300 --seed 1`.
+"""What `python -m bench soak` does: soak the app on a local AWS, and show what came of it."""
 
-Exit status 1 when a promise was broken.
-"""
-
-import argparse
 import asyncio
-import secrets
-import sys
 
-from crier.paths import LAMBDAS
-
-sys.path.append(str(LAMBDAS))  # the rules of broadcasting, as `python -m crier` does
-
-from crier import terminal
-from crier.deployed.deployment import deploy_locally
+from bench import terminal
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from testbed.soak import Soak, Soaked
 from testbed.wire_faults import STARTUP, FaultFile
@@ -21,49 +11,31 @@ from testbed.wire_faults import STARTUP, FaultFile
 TIMEOUT_SECONDS = 15
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run it; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300.0)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    options = parser.parse_args(arguments)
-    with terminal.progress() as bars, LocalAws(startup=STARTUP) as aws:
-        task = bars.add_task("", total=None)
-        deployment = deploy_locally(
-            aws,
-            lambda step: bars.update(task, description=step),
-            broadcastTimeoutSeconds=TIMEOUT_SECONDS,
-        )
-        soak = Soak(
-            deployment,
-            FaultFile(aws.startup_folder),
-            seed=options.seed,
-            on_step=lambda step: bars.update(task, description=step),
-        )
-        soaked = asyncio.run(soak.run(options.seconds))
-    show(soaked, options.seed)
-    return 1 if soaked.complaints else 0
+def soak(seconds: float, seed: int) -> bool:
+    """Soak for some seconds and show what came of it; return whether every promise was kept."""
+    with terminal.progress(None) as begin, LocalAws(startup=STARTUP) as aws:
+        deployment = deploy_locally(aws, begin, broadcastTimeoutSeconds=TIMEOUT_SECONDS)
+        faults = FaultFile(aws.startup_folder)
+        one = Soak(deployment, faults, seed=seed, on_step=begin)
+        soaked = asyncio.run(one.run(seconds))
+    _show(soaked, seed)
+    return not soaked.complaints
 
 
-def show(soaked: Soaked, seed: int) -> None:
-    """Print the summary."""
+def _show(soaked: Soaked, seed: int) -> None:
     figures = {
-        "Seed": seed,
-        "Broadcasts": soaked.broadcasts,
-        "Settled": soaked.settled,
+        "Seed": str(seed),
+        "Broadcasts": f"{soaked.broadcasts}",
+        "Settled": f"{soaked.settled}",
         "Slowest to settle": f"{soaked.slowest_seconds:.0f} s",
-        "Clients connected": soaked.connected,
-        "Clients that left": soaked.left,
-        "Received by those who stayed": soaked.received,
-        "Duplicates among these": soaked.duplicates,
-        **{f"Fault {kind}": count for kind, count in sorted(soaked.faults.items())},
-        "Broken promises": len(soaked.complaints),
+        "Clients connected": f"{soaked.connected}",
+        "Clients that left": f"{soaked.left}",
+        "Received by those who stayed": f"{soaked.received}",
+        "Duplicates among these": f"{soaked.duplicates}",
+        **{f"Fault {kind}": f"{count}" for kind, count in sorted(soaked.faults.items())},
+        "Broken promises": f"{len(soaked.complaints)}",
     }
-    for name, value in figures.items():
-        terminal.show_line(f"{name:<30} {value:>10}")
+    columns = {"what": lambda one: one[0], "figure": lambda one: one[1]}
+    terminal.show_table("The soak", figures.items(), columns, left=("what",))
     for complaint in soaked.complaints:
         terminal.note(complaint)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

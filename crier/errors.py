@@ -1,6 +1,6 @@
-"""The one error of the command line: a message for the person who typed the command.
+"""The one error of the command line, and the exit codes that are not errors.
 
-And the exit codes of what is no error.
+An error is a message for the user: it says what was found, what was expected and what to do next.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ NOT_SETTLED = 4
 
 
 class CrierError(Exception):
-    """Says what was found, what was expected and what to do next."""
+    """Something that the user can mend; the message says how."""
 
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Say what was not done when AWS does not do it. Raises CrierError."""
+    """Turn an error of AWS in the block into a CrierError that says `what` was not done."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:

@@ -1,4 +1,4 @@
-"""Finds out before the work whether its result can be written."""
+"""Finds out, before the work begins, whether its result can be written."""
 
 import tempfile
 from pathlib import Path
@@ -7,12 +7,12 @@ from crier.errors import CrierError
 
 
 def make_place_for(path: Path) -> None:
-    """Make the folder of a file that will be written. Raises CrierError when it cannot be."""
+    """Make the folder for a file that will be written. Raises CrierError if that is impossible."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise CrierError(
-            f"{path} cannot be written ({error.strerror}): let its folder be one that you may "
+            f"{path} cannot be written ({error.strerror}): name a file in a folder that you may "
             "write to"
         ) from error

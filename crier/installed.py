@@ -1,6 +1,6 @@
-"""Says in one sentence what is missing: a newer Python, Node or a library.
+"""Says in one sentence what is missing: a newer Python, Node, a library or the checkout.
 
-It is read before anything else, so that an old Python 3 has to understand it, too.
+Python reads this module before any other, so an old Python 3 has to understand it, too.
 """
 
 import os
@@ -19,10 +19,12 @@ APP = "requirements.txt"
 """What the CDK app and the command line need."""
 
 LOCAL = "requirements-dev.txt"
-"""What the local AWS needs besides."""
+"""What the local AWS needs in addition."""
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OLDEST = (3, 11)
+_RULES = "broadcasting"
+"""What crier needs of the functions: an installation brings it along, a bare checkout does not."""
 
 
 @contextmanager
@@ -33,10 +35,26 @@ def explained() -> "Iterator[None]":
     try:
         yield
     except ModuleNotFoundError as error:
+        if error.name == _RULES:
+            sys.exit(f"Error: {missing_crier()}")
         name = (error.name or "").partition(".")[0]
         if not name or _is_ours(name):
             raise
         sys.exit(f"Error: {missing_library(name, APP)}")
+
+
+def is_checkout() -> bool:
+    """Return whether this crier stands in a checkout of the project, which has the app, too."""
+    return (_ROOT / "cdk.json").is_file()
+
+
+def refuse_missing_checkout(command: str) -> None:
+    """End the process with a sentence, and exit code 1, if crier was installed alone."""
+    if not is_checkout():
+        sys.exit(
+            f"Error: `crier {command}` deploys the app, which this installation of crier does not "
+            f"have: clone Crier's repository and type `make {command}` there"
+        )
 
 
 def refuse_missing_libraries(*names: str) -> None:
@@ -68,19 +86,29 @@ def old_python(version: "tuple[int, ...]") -> str:
 
 def missing_library(name: str, requirements: str) -> str:
     """Return what to tell the user whose Python lacks a library of a file of requirements."""
+    what = f"-r {shlex.quote(str(_ROOT / requirements))}" if is_checkout() else name
+    return _not_installed(name, what)
+
+
+def missing_crier() -> str:
+    """Return what to tell the user who runs a checkout that is not installed."""
+    return _not_installed("crier", f"-e {shlex.quote(str(_ROOT))}")
+
+
+def _not_installed(name: str, what: str) -> str:
+    """Return that a library is not there, and how pip, or uv where pip is not, installs `what`."""
     python = shlex.quote(sys.executable)
     install = (
         f"{python} -m pip install" if find_spec("pip") else f"uv pip install --python {python}"
     )
-    file = shlex.quote(str(_ROOT / requirements))
     return (
         f"{name} is not installed in {sys.executable}: activate the environment that has it, or "
-        f"type `{install} -r {file}`"
+        f"type `{install} {what}`"
     )
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a module is of this project: that one is missing is no matter of the environment."""
+    """Return whether a module is the project's own: the environment is not to blame for it."""
     return any((folder / name).exists() or (folder / f"{name}.py").exists() for folder in _OURS)
 
 

@@ -1,18 +1,20 @@
-"""The options that several commands have, and the stack that they name."""
+"""The options that several commands share, and the stack that those options name."""
 
 from typing import Annotated
 
 import typer
 
-from crier.deployed.deployment import Deployment, find_deployed, find_local
-from crier.local.local_aws import stay_local
+from crier.deployed.deployment import Deployment, find_deployed
+from crier.local.deploy import find_local
+from crier.local.environment import stay_local
 from crier.local.session import running_endpoint
 
 Stack = Annotated[
-    str | None, typer.Option(help="A deployed stack, such as crier-prod; else the local run.")
+    str | None,
+    typer.Option(help="The deployed stack, such as crier-prod. Without it: the local run."),
 ]
-Profile = Annotated[str | None, typer.Option(help="The AWS profile, with --stack.")]
-Region = Annotated[str | None, typer.Option(help="The AWS Region, with --stack.")]
+Profile = Annotated[str | None, typer.Option(help="The AWS profile; only with --stack.")]
+Region = Annotated[str | None, typer.Option(help="The AWS Region; only with --stack.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -23,7 +25,7 @@ def refuse_lone_options(stack: str | None, profile: str | None, region: str | No
 
 
 def find_deployment(stack: str | None, profile: str | None, region: str | None) -> Deployment:
-    """Return the stack that is named, else what the local run deployed. Raises CrierError."""
+    """Return the stack that is named, or the local run's without `stack`. Raises CrierError."""
     refuse_lone_options(stack, profile, region)
     if stack is None:
         endpoint = running_endpoint()

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
 from broadcasting.clock import Clock, Jitter
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut

@@ -20,7 +20,7 @@ from stacks.settings import DeploySettings
 
 
 class BroadcastStack(Stack):
-    """Crier: from one SQS message to everyone who is connected."""
+    """Crier: from one SQS message to all connections."""
 
     def __init__(self, scope: Construct, id_: str, *, settings: DeploySettings) -> None:
         super().__init__(scope, id_, description="Crier: broadcasts to WebSocket connections")
@@ -103,7 +103,7 @@ class BroadcastStack(Stack):
             },
             memory_mb=self._settings.function_memory_mb,
             timeout=timeout,
-            # It hands what is left to itself; MAX_HOPS in storage/ledger.py bounds that.
+            # It hands pending slices to itself; MAX_HOPS in broadcasting/ledger.py bounds that.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
         table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")
@@ -129,22 +129,25 @@ class BroadcastStack(Stack):
     def _put_out(self) -> None:
         outputs = {
             "WebSocketUrl": (self._web_socket.url, "Where clients connect"),
-            "QueueUrl": (self._broadcasts.queue.queue_url, "Where broadcasts are enqueued"),
+            "BroadcastQueueUrl": (
+                self._broadcasts.queue.queue_url,
+                "Where broadcasts are enqueued",
+            ),
             "BroadcastQueueArn": (
                 self._broadcasts.queue.queue_arn,
                 "The same queue, for subscriptions of SNS and targets of EventBridge",
             ),
             "DeadLetterQueueUrl": (
                 self._broadcasts.dead_letters.queue_url,
-                "Where broadcasts go that were rejected, with the reason",
+                "Where rejected broadcasts go, with the reason",
             ),
             "SliceQueueUrl": (self._slices.queue.queue_url, "Internal: where slices are enqueued"),
             "SliceDeadLetterQueueUrl": (
                 self._slices.dead_letters.queue_url,
-                "Where slices go that came to no end",
+                "Where slices go that were given up or rejected",
             ),
-            "BroadcastsTableName": (self._ledger.table.table_name, "The account of broadcasts"),
-            "TableName": (self._connections.table.table_name, "The connections table"),
+            "LedgerTableName": (self._ledger.table.table_name, "The ledger of broadcasts"),
+            "ConnectionsTableName": (self._connections.table.table_name, "The connections table"),
             "CallbackUrl": (self._web_socket.callback_url, "Where @connections is"),
         }
         for id_, (value, description) in outputs.items():

@@ -9,11 +9,14 @@ from typing import Any
 _PROJECT = Path(__file__).parents[1] / "cdk.json"
 
 
-def origin(name: str) -> str:
-    """Return a sentence that says where a name comes from: which file, when one has it."""
+def origin(name: str, *, cure: str = "take it out") -> str:
+    """Return a sentence that says where a name comes from: which file, when one has it.
+
+    `cure` is what to do in that file.
+    """
     for path, context in _contexts():
         if name in context:
-            return f"It comes from {path}: take it out there."
+            return f"It comes from {path}: {cure} there."
     return (
         "It comes from the command line (-c): the context of cdk.json and ~/.cdk.json, and "
         "cdk.context.json, do not have it."
@@ -21,10 +24,23 @@ def origin(name: str) -> str:
 
 
 def place_of(name: str, value: object) -> str:
-    """Return where a setting was given a value: in a file, or on the command line."""
-    given = (path for path, context in _contexts() if name in context and context[name] == value)
+    """Return where a setting was given a value: in a file, or on the command line.
+
+    The value is the one of a file also when it was read from there as another type.
+    """
+    written = _written(value)
+    given = (
+        path
+        for path, context in _contexts()
+        if name in context and _written(context[name]) == written
+    )
     path = next(given, None)
     return f"in {path}" if path else f"-c {name}=…"
+
+
+def _written(value: object) -> str:
+    """Return a value as the command line has it: a list with commas."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _contexts() -> Iterator[tuple[Path, Any]]:

@@ -1,28 +1,14 @@
 """Deploy settings: CDK context (`-c name=value`), checked before anything is made."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, get_type_hints
-from urllib.parse import urlsplit
 
 from stacks import producers
+from stacks.allowed_values import ALLOWED
 from stacks.context_files import origin, place_of
-
-STAGES = ("dev", "prod")
-
-LOG_LEVELS = ("INFO", "WARNING", "ERROR")
-
-LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 180, 365)
-"""What CloudWatch Logs takes, up to a year.
-
-https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-"""
-
-
-LEAST_TIMEOUT_SECONDS = 15
-"""The broadcast function keeps back 11 s of its time (RESERVED_SECONDS): some is left to post."""
 
 _OF_THE_CDK_CLI = ("acknowledged-issue-numbers", "cli-telemetry")
 """What `cdk acknowledge` and `cdk cli-telemetry` write into cdk.context.json."""
@@ -30,50 +16,6 @@ _OF_THE_CDK_CLI = ("acknowledged-issue-numbers", "cli-telemetry")
 
 class SettingsError(Exception):
     """A value from the CDK context is not allowed; the message says which one, and what is."""
-
-
-def _within(least: int, most: int) -> tuple[str, Callable[[Any], bool]]:
-    return f"a whole number from {least} to {most}", lambda value: least <= value <= most
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-
-
-def _unless_absent(
-    rule: tuple[str, Callable[[Any], bool]],
-) -> tuple[str, Callable[[Any], bool]]:
-    allowed, is_allowed = rule
-    return allowed, lambda value: value is None or is_allowed(value)
-
-
-_ALLOWED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "stage": (" or ".join(STAGES), lambda value: value in STAGES),
-    "access_logs": ("true or false", lambda _: True),
-    "connect_burst": _within(1, 100_000),
-    "connect_rate": _within(1, 100_000),
-    "function_memory_mb": _within(128, 10_240),
-    "keep_alive_minutes": _within(0, 9),
-    "log_level": ("INFO, WARNING or ERROR", lambda value: value in LOG_LEVELS),
-    "log_retention_days": (
-        f"one of {', '.join(map(str, LOG_RETENTION_DAYS))}",
-        lambda value: value in LOG_RETENTION_DAYS,
-    ),
-    "maximum_concurrency": _within(2, 1_000),
-    "broadcast_timeout_seconds": _within(LEAST_TIMEOUT_SECONDS, 900),
-    "outage_seconds": _within(60, 43_200),
-    "posts_in_flight": _within(1, 768),
-    "posts_per_second": _unless_absent(_within(1, 1_000_000)),
-    "post_burst": _unless_absent(_within(1, 1_000_000)),
-    "local_callback_base": (
-        "an http URL of this machine, such as http://127.0.0.1:4566/_aws/execute-api",
-        lambda value: not value or _is_loopback(value),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +32,8 @@ class DeploySettings:
     connect_rate               connects per second, and as many frames of clients, 1-100,000
     connect_burst              how many of them at once, 1-100,000
     function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
-    keep_alive_minutes         how often everyone is sent a keep-alive, 1-9; 0 for never
+    keep_alive_minutes         how often all connections are sent a keep-alive, 1-9; 0 for
+                               never
     log_level                  INFO, WARNING or ERROR; the account of a broadcast is always logged
     log_retention_days         of all logs
     maximum_concurrency        broadcast functions at once per queue, 2-1,000. There are two
@@ -102,7 +45,7 @@ class DeploySettings:
                                the 1,024 file descriptors that a function has
     posts_per_second           how fast all broadcast functions together post, 1-1,000,000; None
                                for 80 % of the Region's quota, which all APIs of the account share
-    post_burst                 how many posts go at once after a rest, 1-1,000,000; None for 80 %
+    post_burst                 how many posts go at once after a pause, 1-1,000,000; None for 80 %
                                of the Region's quota
     producers                  ARNs of the SNS topics and EventBridge rules that may send
                                broadcasts: a list in cdk.json, with commas after -c
@@ -128,14 +71,13 @@ class DeploySettings:
 
     def __post_init__(self) -> None:
         """Refuse a value that is out of bounds. Raises SettingsError."""
-        for name, (allowed, is_allowed) in _ALLOWED.items():
+        for name, (allowed, is_allowed) in ALLOWED.items():
             value = getattr(self, name)
             if not is_allowed(value):
                 raise SettingsError(_complaint(name, value, allowed))
         if trouble := producers.trouble_with(self.producers):
-            raise SettingsError(
-                f"producers {trouble}, expected {producers.EXPECTED} (-c producers=…)"
-            )
+            place = place_of("producers", self.producers)
+            raise SettingsError(f"producers {trouble}, expected {producers.EXPECTED} ({place})")
         if self.is_prod and self.local_callback_base:
             none = "none with stage prod: only the local run, which is dev, sets it"
             raise SettingsError(_complaint("local_callback_base", self.local_callback_base, none))
@@ -185,7 +127,7 @@ def _convert(name: str, value: object) -> Any:
         return value
     if name == "producers":
         return _producers(value)
-    raise SettingsError(_complaint(name, value, _ALLOWED[name][0]))
+    raise SettingsError(_complaint(name, value, ALLOWED[name][0]))
 
 
 def _producers(value: object) -> tuple[str, ...]:
@@ -203,9 +145,9 @@ def _complaint(name: str, value: object, allowed: str) -> str:
 
 def _unknown(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, 1)
-    meant = f"; did you mean {close[0]}?" if close else "."
+    meant, cure = (f"; did you mean {close[0]}?", "rename it") if close else (".", "take it out")
     return (
-        f"there is no setting {name!r}{meant} {origin(name)} Settings are: "
+        f"there is no setting {name!r}{meant} {origin(name, cure=cure)} Settings are: "
         f"{', '.join(sorted(known))}."
     )
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from crier.demo.clients import Client, close_clients, connect_clients
-from crier.demo.run import enqueue
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import dead_letter_queues
 from crier.deployed.deployment import Deployment
+from crier.deployed.producer import enqueue
 from testbed.wire_faults import FaultFile, WireFault
 
 SETTLE_SECONDS = 240.0
@@ -45,7 +45,7 @@ FAULTS = (
 
 @dataclass(slots=True)
 class Broadcast:
-    """One broadcast: who was there when it was sent, and when that was, on the monotonic clock."""
+    """One broadcast: the clients that were connected when it was sent, and the monotonic time."""
 
     id: str
     present: frozenset[Client]
@@ -82,14 +82,14 @@ class Soak:
         self._faults = faults
         self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._on_step = on_step
-        self._accounts = Accounts.of(deployment)
+        self._accounts = AccountReader.of(deployment)
         self._clients: list[Client] = []
         self._gone: set[Client] = set()
         self._open: list[Broadcast] = []
         self._soaked = Soaked()
 
     async def run(self, seconds: float) -> Soaked:
-        """Churn for so long, then wait until all has settled; return what came of it."""
+        """Churn for some seconds, then wait until all has settled; return what came of it."""
         until = time.monotonic() + seconds
         self._faults.set(*FAULTS)
         try:

@@ -1,97 +1,83 @@
 """What the broadcast function needs around it on the local AWS: tables, rows, an environment."""
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from testbed.stand_in.process import StandInProcess
+from broadcasting.audience import SHARDS, Connection
+from broadcasting.connection_row import connection_item
+from testbed.function.event_source import Queue
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lambdas"))
-
-from broadcasting.audience import SHARDS, expires_at, shard_of
-
-__all__ = ["SHARDS", "fill_table", "function_environment", "make_tables"]
+__all__ = ["SHARDS", "fill_table", "function_environment", "make_tables", "write_connections"]
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONNECTIONS_TABLE, BROADCASTS_TABLE = "connections", "broadcasts"
+CONNECTIONS_TABLE, LEDGER_TABLE = "connections", "broadcasts"
 _AGE_MS = 600_000
-"""Nobody is young: who is gone is cleaned up."""
+"""No connection is young: the row of one that is gone is deleted."""
 
 _BATCH = 25
+_KEYS = {"pk": "HASH", "sk": "RANGE"}
 
 
-def make_tables(client: "DynamoDBClient") -> None:
-    """Make both tables, with the keys that the stack gives them."""
-    for name in (CONNECTIONS_TABLE, BROADCASTS_TABLE):
+def make_tables(client: "DynamoDBClient", *names: str) -> None:
+    """Make tables with the keys that the stack gives them: the function's two without names."""
+    for name in names or (CONNECTIONS_TABLE, LEDGER_TABLE):
         client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
+            KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in _KEYS.items()],  # type: ignore[typeddict-item]
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in _KEYS],
         )
 
 
 def fill_table(client: "DynamoDBClient", ids: Iterable[str]) -> None:
-    """Write everybody's row, again where it has been cleaned up."""
-    connected_at = time.time_ns() // 1_000_000 - _AGE_MS
-    for batch in _batches(iter(ids)):
-        client.batch_write_item(
-            RequestItems={
-                CONNECTIONS_TABLE: [
-                    {
-                        "PutRequest": {
-                            "Item": {
-                                "pk": {"S": f"all#{shard_of(one)}"},
-                                "sk": {"S": one},
-                                "connectedAt": {"N": str(connected_at)},
-                                "expiresAt": {"N": str(expires_at(connected_at))},
-                            }
-                        }
-                    }
-                    for one in batch
-                ]
-            }
-        )
+    """Write the row of each connection, again where it has been cleaned up."""
+    write_connections(client, CONNECTIONS_TABLE, ids, time.time_ns() // 1_000_000)
 
 
-def _batches(ids: Iterator[str]) -> Iterator[list[str]]:
-    while batch := list(islice(ids, _BATCH)):
+def write_connections(
+    client: "DynamoDBClient", table: str, ids: Iterable[str], now_ms: int
+) -> None:
+    """Write rows of connections that are ten minutes old."""
+    rows = (connection_item(Connection(one, now_ms - _AGE_MS)) for one in ids)
+    puts = ({"PutRequest": {"Item": row}} for row in rows)
+    for batch in _batches(puts):
+        client.batch_write_item(RequestItems={table: batch})
+
+
+def _batches(puts: Iterator[Any]) -> Iterator[list[Any]]:
+    while batch := list(islice(puts, _BATCH)):
         yield batch
 
 
 def function_environment(
-    stand_in: StandInProcess,
     *,
+    callback_url: str,
+    slices: Queue,
+    dead_letters_url: str,
     posts_per_second: int,
     post_burst: int,
-    queue_url: str,
-    queue_arn: str,
+    posts_in_flight: int = 512,
+    outage_seconds: int = 3_600,
+    connections_table: str = CONNECTIONS_TABLE,
+    ledger_table: str = LEDGER_TABLE,
 ) -> dict[str, str]:
-    """Return the function's environment; what it hands over, and dead letters, go to one queue."""
+    """Return the function's environment; `dead_letters_url` is of the queue for broadcasts."""
     return {
-        "AWS_CA_BUNDLE": str(stand_in.ca_path),
-        "BROADCASTS_TABLE": BROADCASTS_TABLE,
-        "CALLBACK_URL": stand_in.url,
-        "CONNECTIONS_TABLE": CONNECTIONS_TABLE,
-        "DEAD_LETTER_QUEUE_URL": queue_url,
+        "BROADCASTS_TABLE": ledger_table,
+        "CALLBACK_URL": callback_url,
+        "CONNECTIONS_TABLE": connections_table,
+        "DEAD_LETTER_QUEUE_URL": dead_letters_url,
         "MAXIMUM_CONCURRENCY": "5",
-        "OUTAGE_SECONDS": "3600",
-        "POSTS_IN_FLIGHT": "512",
+        "OUTAGE_SECONDS": str(outage_seconds),
+        "POSTS_IN_FLIGHT": str(posts_in_flight),
         "POSTS_PER_SECOND": str(posts_per_second),
         "POST_BURST": str(post_burst),
         "POWERTOOLS_SERVICE_NAME": "crier",
-        "SLICE_DEAD_LETTER_QUEUE_URL": queue_url,
-        "SLICE_QUEUE_ARN": queue_arn,
-        "SLICE_QUEUE_URL": queue_url,
+        "SLICE_DEAD_LETTER_QUEUE_URL": slices.dead_url,
+        "SLICE_QUEUE_ARN": slices.arn,
+        "SLICE_QUEUE_URL": slices.url,
     }

@@ -59,7 +59,7 @@ class WireFault:
         return operation == self.operation and self.body in body
 
     def is_on(self, passed_seconds: float, times: int) -> bool:
-        """Whether it may happen, so long after its first request and having happened before."""
+        """Whether it may happen; both arguments are counted from its first request."""
         late_seconds = passed_seconds - self.after_seconds
         is_over = bool(self.for_seconds) and late_seconds >= self.for_seconds
         return late_seconds >= 0 and not is_over and not (self.times and times >= self.times)

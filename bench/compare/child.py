@@ -6,20 +6,23 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from threading import Timer
-from types import TracebackType
 from typing import Self
 
 from bench.compare.cores import pinned
 from bench.compare.measurement import Measurement
 from bench.errors import BenchError
-from bench.strategies.registry import ROOT
+from bench.paths import ROOT
 
 _OURS = ("AWS_", "PYTHON", "NODE_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
-def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return it without what would change how an SDK behaves: settings, profiles, proxies."""
+def neutral_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which an SDK behaves as it does by default.
+
+    It has no settings of AWS, Python or Node, no profile and no proxy.
+    `crier.local.local_aws.clean_environment` is another one: it keeps a process from a real AWS.
+    """
     return {
         name: value
         for name, value in environ.items()
@@ -59,7 +62,7 @@ class Child:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=ROOT,
-                env=clean_environment(os.environ),
+                env=neutral_environment(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -69,12 +72,7 @@ class Child:
         self._timer.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         self._kill()
         with self._process:

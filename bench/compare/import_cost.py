@@ -5,8 +5,8 @@ import subprocess
 import sys
 from statistics import median
 
-from bench.compare.child import clean_environment
-from bench.strategies.registry import ROOT
+from bench.compare.child import neutral_environment
+from bench.paths import ROOT
 
 _HANDLER = "import handlers.broadcast"
 _ALONE = "import boto3; from aws_lambda_powertools import Logger, Metrics"
@@ -14,7 +14,7 @@ _PROGRAM = "import time; begun = time.process_time(); {}; print(time.process_tim
 
 
 def import_ratio(processes: int = 9) -> float:
-    """Return the ratio of the medians of so many fresh processes each, by CPU time."""
+    """Return the ratio of two medians of CPU time; each import is done in `processes` new ones."""
     for imports in (_HANDLER, _ALONE):  # compiles what is not compiled yet
         import_seconds(imports)
     pairs = [(import_seconds(_HANDLER), import_seconds(_ALONE)) for _ in range(processes)]
@@ -25,7 +25,7 @@ def import_seconds(imports: str) -> float:
     """Return the CPU time of these imports in a process of their own."""
     run = subprocess.run(
         [sys.executable, "-c", _PROGRAM.format(imports)],
-        env=clean_environment(os.environ) | {"PYTHONPATH": str(ROOT / "lambdas")},
+        env=neutral_environment(os.environ) | {"PYTHONPATH": str(ROOT / "lambdas")},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

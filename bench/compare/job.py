@@ -31,7 +31,7 @@ class Job:
     session_token: str
     connections: int
     warm_up: int
-    """So many posts to others first, not measured; 0 measures from cold."""
+    """How many posts to other connections come first, not measured; 0 measures from cold."""
     frame: str
     in_flight: int
     """Posts under way at once, and HTTP connections at most."""

@@ -36,7 +36,7 @@ class Latencies:
         return dict(zip(("p50", "p95", "p99", "max"), self._values_ms(ranks), strict=True))
 
     def curve(self, points: int = CURVE_POINTS) -> tuple[tuple[float, int], ...]:
-        """Return (milliseconds, how many by then), at most so many points, evenly by count."""
+        """Return pairs of milliseconds and the count until then: `points` pairs at most."""
         points = min(points, self._count)
         ranks = [ceil(self._count * (i + 1) / points) for i in range(points)]
         return tuple(zip(self._values_ms(ranks), ranks, strict=True))

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal, Self
 
 Outcome = Literal["delivered", "gone", "failed", "throttled"]
-"""How one connection ends; throttled ones heard 429 to the end."""
+"""How one connection ends; `throttled` is answered 429 to the end."""
 
 Curve = tuple[tuple[float, int], ...]
 """Milliseconds since the beginning, and how many connections had their answer by then."""

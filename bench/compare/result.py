@@ -7,13 +7,15 @@ from pathlib import Path
 from statistics import median, median_low
 from typing import Any, Self
 
+from bench import result_file
 from bench.compare.measurement import Curve
 from bench.compare.runner import Sample
 from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
-from bench.strategies.registry import ROOT
+from bench.paths import RESULTS
+from bench.target import Target
 
-LATEST = ROOT / "bench" / "results" / "latest.json"
+LATEST = RESULTS / "latest.json"
 PARTIAL = LATEST.with_name("partial.json")
 
 
@@ -36,7 +38,7 @@ class Run:
     gone: int
     failed: int
     throttled: int
-    """Posts answered 429, by the stand-in's account: more than connections that ended so."""
+    """Posts answered 429, as the stand-in counted: more than the connections that ended so."""
     latency_ms: Mapping[str, float]
     curve: Curve
     repeats: int
@@ -75,16 +77,6 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One target; figure and met are None when what it needs was not measured."""
-
-    name: str
-    target: str
-    figure: float | None
-    met: bool | None
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """All there is to say."""
 
@@ -93,14 +85,13 @@ class Result:
     targets: tuple[Target, ...]
 
     def write(self, path: Path = LATEST) -> None:
-        """Write it as JSON: a line for each run and for each target."""
-        facts = asdict(self)
-        members = [f'"machine": {json.dumps(facts["machine"])}']
-        for name in ("runs", "targets"):
-            lines = ",\n".join(json.dumps(one) for one in facts[name])
-            members.append(f'"{name}": [\n{lines}\n]')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{\n" + ",\n".join(members) + "\n}\n")
+        """Write it as JSON."""
+        members = {
+            "machine": self.machine,
+            "runs": [asdict(run) for run in self.runs],
+            "targets": [target.facts() for target in self.targets],
+        }
+        result_file.write(path, members)
 
     @classmethod
     def read(cls, path: Path = LATEST) -> Self:

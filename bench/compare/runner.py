@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bench.compare.account import complaints
 from bench.compare.child import Child
+from bench.compare.complaints import complaints
 from bench.compare.cores import Cores
 from bench.compare.job import Job
 from bench.compare.measurement import Measurement
@@ -51,7 +51,7 @@ class Runner:
         """Run it once; raises BenchError when the strategy does not measure anything."""
         job = self._job(planned)
         command = (*STRATEGIES[planned.strategy].command, job.to_json())
-        # An account's bucket is for the measured part: warming up must not hear 429.
+        # The quota's bucket is for the measured part: warming up must not be throttled.
         self._stand_in.behave(_unlimited(planned))
         with Child(command, core=self._cores.strategy, limit_seconds=LIMIT_SECONDS) as child:
             measured = child.measure(lambda: self._stand_in.behave(planned.behaviour))

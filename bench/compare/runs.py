@@ -27,7 +27,7 @@ _WARM_UP = 2_000
 """Enough for the peers: all HTTP connections are open, Node's compiler knows the hot path."""
 _SEQUENTIAL_WARM_UP = 20
 _CRIER_WARM_UP_ROUNDS = 12
-"""Crier opens connections as work deserves them: after so many rounds all of them are open."""
+"""Crier opens connections as work deserves them: after these rounds all of them are open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

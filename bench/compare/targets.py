@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.compare.result import Run, Target
+from bench.compare.result import Run
 from bench.compare.runs import CRIER_IN_FLIGHT, QUOTA
+from bench.target import Limit, Target
 
 PROBES = ("import", "whole path")
 """What is measured by programs of their own: their figures are given by these names."""
@@ -53,20 +54,15 @@ class Figures:
 @dataclass(frozen=True, slots=True)
 class _Goal:
     name: str
-    relation: str
-    """≥ or ≤."""
-    limit: float
-    unit: str
+    limit: Limit
     figure: Callable[[Figures], float]
 
     def judge(self, figures: Figures) -> Target:
-        target = f"{self.relation} {self.limit:,g} {self.unit}"
         try:
             figure = self.figure(figures)
         except _NotMeasuredError:
-            return Target(self.name, target, None, None)
-        is_met = figure >= self.limit if self.relation == "≥" else figure <= self.limit
-        return Target(self.name, target, round(figure, 4), is_met)
+            return self.limit.judge(self.name, None)
+        return self.limit.judge(self.name, figure)
 
 
 def judge(runs: Sequence[Run], probes: Mapping[str, float]) -> tuple[Target, ...]:
@@ -111,23 +107,31 @@ def _memory_growth(figures: Figures) -> float:
 
 
 def _slow_clients(figures: Figures) -> float:
-    """Return when the last of the others had its answer, against when nobody is slow."""
+    """Return when the last of the others had its answer, against a run without slow clients."""
     slow = figures.crier(30_000, "crier-slow-clients")
     return slow.latency_ms["max"] / figures.crier(30_000).latency_ms["max"]
 
 
 _GOALS = (
-    _Goal("3,000, warm: against boto3 sequential", "≥", 250, "x", _against("boto3-sequential")),
-    _Goal("against Node SDK v2 allSettled", "≥", 10, "x", _against("node-v2-all-settled")),
-    _Goal("against Node SDK v3 allSettled", "≥", 15, "x", _against("node-v3-all-settled")),
-    _Goal("against boto3 in a thread pool", "≥", 15, "x", _against("boto3-threads")),
-    _Goal("sustained rate, unpaced, 30,000 connections", "≥", 18_000, "posts/s", _sustained_rate),
-    _Goal("CPU per post, pacing included", "≤", 45, "µs", _cpu_per_post),
-    _Goal("whole path per connection", "≤", 80, "µs CPU", lambda one: one.probe("whole path")),
-    _Goal("3,000 connections from cold", "≤", 0.5, "s", _cold_seconds),
-    _Goal("30,000 at the quota: against the floor", "≤", 1.1, "x", _paced_against_floor),
-    _Goal("30,000 at the quota: answered 429", "≤", 1, "%", _paced_throttled_percent),
-    _Goal("peak memory at 300,000 against 3,000", "≤", 1.15, "x", _memory_growth),
-    _Goal("1 client in 100 with a full buffer: the others", "≤", 1.1, "x", _slow_clients),
-    _Goal("importing the broadcast handler", "≤", 1.2, "x", lambda one: one.probe("import")),
+    _Goal(
+        "3,000, warm: against boto3 sequential", Limit("≥", 250, "x"), _against("boto3-sequential")
+    ),
+    _Goal("against Node SDK v2 allSettled", Limit("≥", 10, "x"), _against("node-v2-all-settled")),
+    _Goal("against Node SDK v3 allSettled", Limit("≥", 15, "x"), _against("node-v3-all-settled")),
+    _Goal("against boto3 in a thread pool", Limit("≥", 15, "x"), _against("boto3-threads")),
+    _Goal(
+        "sustained rate, unpaced, 30,000 connections",
+        Limit("≥", 18_000, "posts/s"),
+        _sustained_rate,
+    ),
+    _Goal("CPU per post, pacing included", Limit("≤", 45, "µs"), _cpu_per_post),
+    _Goal(
+        "whole path per connection", Limit("≤", 80, "µs CPU"), lambda one: one.probe("whole path")
+    ),
+    _Goal("3,000 connections from cold", Limit("≤", 0.5, "s"), _cold_seconds),
+    _Goal("30,000 at the quota: against the floor", Limit("≤", 1.1, "x"), _paced_against_floor),
+    _Goal("30,000 at the quota: answered 429", Limit("≤", 1, "%"), _paced_throttled_percent),
+    _Goal("peak memory at 300,000 against 3,000", Limit("≤", 1.15, "x"), _memory_growth),
+    _Goal("1 client in 100 with a full buffer: the others", Limit("≤", 1.1, "x"), _slow_clients),
+    _Goal("importing the broadcast handler", Limit("≤", 1.2, "x"), lambda one: one.probe("import")),
 )

@@ -1,4 +1,4 @@
-"""What one connection costs from its row to the account: read, post, account, clean-up.
+"""What one connection costs from its row to the receipt: read, post, count, clean up.
 
 The broadcast function's own wiring opens a broadcast in the ledger and settles it: rows from the
 local AWS's DynamoDB, posts to the stand-in, a tenth of the connections gone and their rows
@@ -18,9 +18,11 @@ from bench.compare.cores import Cores, pinned
 from bench.compare.runner import FRAME
 from bench.errors import BenchError
 from broadcasting.backlog import ALL_SHARDS
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import Lease
 from broadcasting.message import EVERYONE
 from crier.local.local_aws import LocalAws
-from storage.ledger import Lease, NewBroadcast
+from testbed.function.event_source import Queue
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import fill_table, function_environment, make_tables
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 3_000
 WARM_UPS = 6
-"""After so many broadcasts as many HTTP connections are open as the work deserves."""
+"""After these broadcasts as many HTTP connections are open as the work deserves."""
 REPEATS = 7
 _GONE = Behaviour(gone_share=0.1)
 _LIMIT_SECONDS = 60
@@ -56,7 +58,7 @@ def main() -> None:
 
 
 def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
-    """Return the processor seconds of one broadcast. Raises BenchError for a wrong account."""
+    """Return the processor seconds of one broadcast. Raises BenchError for a wrong receipt."""
     ids = [f"conn-{number:08d}=" for number in range(CONNECTIONS)]
     fill_table(client, ids)
     stand_in.behave(_GONE)
@@ -69,7 +71,7 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
         frame_of=lambda _: FRAME,
         opened_ms=now_ms,
         expires_ms=0,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     before = time.process_time()
     deadline = time.monotonic() + _LIMIT_SECONDS
@@ -77,22 +79,24 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
     assert isinstance(held, Lease)
     report = wired.worker.deliver(held, deadline)
     cpu_seconds = time.process_time() - before
-    account = report.summary.counts
+    receipt = report.summary.counts
     expected = (CONNECTIONS, CONNECTIONS - gone, gone, 0)
-    found = (account.targeted, account.delivered, account.gone, report.stale_rows_left)
+    found = (receipt.targeted, receipt.delivered, receipt.gone, report.stale_rows_left)
     if not report.summary.is_settled or found != expected:
-        raise BenchError(f"the account is {report}, expected {expected}")
+        raise BenchError(f"the receipt is {report}, expected {expected}")
     return cpu_seconds
 
 
 def _environment(stand_in: StandInProcess, aws_url: str) -> Mapping[str, str]:
-    return function_environment(
-        stand_in,
+    url = f"{aws_url}/000000000000/unused"
+    environment = function_environment(
+        callback_url=stand_in.url,
+        slices=Queue(url, "arn:aws:sqs:us-east-1:000000000000:unused", url),
+        dead_letters_url=url,
         posts_per_second=1_000_000,
         post_burst=1_000_000,
-        queue_url=f"{aws_url}/000000000000/unused",
-        queue_arn="arn:aws:sqs:us-east-1:000000000000:unused",
     )
+    return environment | {"AWS_CA_BUNDLE": str(stand_in.ca_path)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the whole path of one connection costs: read, post, account, by bench/compare/whole_path.py.
+"""What the whole path of one connection costs, by the program bench/compare/whole_path.py.
 
 That program starts what it needs and prints one line of JSON with
 `cpu_microseconds_per_connection`.
@@ -9,9 +9,9 @@ import os
 import subprocess
 import sys
 
-from bench.compare.child import clean_environment
+from bench.compare.child import neutral_environment
 from bench.errors import BenchError
-from bench.strategies.registry import ROOT
+from bench.paths import ROOT
 
 _PROGRAM = ROOT / "bench" / "compare" / "whole_path.py"
 _LIMIT_SECONDS = 120
@@ -25,7 +25,7 @@ def whole_path_microseconds() -> float | None:
         run = subprocess.run(
             [sys.executable, "-m", "bench.compare.whole_path"],
             cwd=ROOT,
-            env=clean_environment(os.environ),
+            env=neutral_environment(os.environ),
             stdout=subprocess.PIPE,
             text=True,
             check=True,

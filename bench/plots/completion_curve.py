@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.compare.result import Run
-from bench.plots.style import ACCENT, CONCURRENT_PEERS, DASHES, GREYS, LABELS, best, legend, title
+from bench.plots.chosen_runs import CONCURRENT_PEERS, LABELS, best
+from bench.plots.style import ACCENT, DASHES, GREYS, legend, title
 
 SIZE = (8.6, 4.4)
 _AUDIENCE = 3_000

@@ -7,17 +7,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.compare.result import Run
 from bench.compare.runs import CRIER_IN_FLIGHT, QUOTA, SWEEP
-from bench.plots.style import (
-    ACCENT,
-    CONCURRENT_PEERS,
-    DASHES,
-    GREYS,
-    LABELS,
-    QUIET,
-    legend,
-    title,
-    warm,
-)
+from bench.plots.chosen_runs import CONCURRENT_PEERS, LABELS, warm
+from bench.plots.style import ACCENT, DASHES, GREYS, QUIET, legend, title
 
 SIZE = (8.6, 4.8)
 _SUSTAINED = 30_000

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.compare.result import Run
-from bench.plots.style import ACCENT, CONCURRENT_PEERS, GREYS, INK, LABELS, QUIET, best, title, warm
+from bench.plots.chosen_runs import CONCURRENT_PEERS, LABELS, best, warm
+from bench.plots.style import ACCENT, GREYS, INK, QUIET, title
 
 SIZE = (8.6, 4.4)
 _AUDIENCE = 3_000

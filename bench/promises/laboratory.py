@@ -1,7 +1,6 @@
 """Where promises are measured: the testbed's app on a local AWS, and its environment."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -10,8 +9,6 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
 
 from crier.local.local_aws import LocalAws
 from log import logger

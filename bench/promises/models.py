@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from bench.promises.laboratory import Laboratory
-from bench.promises.result import Figure
+from bench.target import Target
 from broadcasting.frame import MAX_FRAME_BYTES
-from storage.ledger import Lease
+from broadcasting.ledger_rows import Lease
 from testbed.model.ledger_scenes import (
     closing,
     contended,
@@ -21,28 +21,28 @@ _CLOSE_WITHIN_SECONDS = 0.3
 _UNITS_PER_SECOND = 1_000.0
 
 
-def models(_: Laboratory) -> Iterator[Figure]:
+def models(_: Laboratory) -> Iterator[Target]:
     """Yield what came of twenty runs each, by the worst of them."""
     yield _closings()
     yield _openings()
-    yield Figure(
-        what="make bench-quick against the release before",
+    yield Target(
+        name="make bench-quick against the release before",
         target="no row slower by more than 5 %",
         source="timed",
     )
 
 
-def _closings() -> Figure:
+def _closings() -> Target:
     """Return how many slices were closed: one that is not is posted to again."""
     runs = [_close_all(seed) for seed in _SEEDS]
     closed = min(closed for closed, _, _ in runs)
     slices = max(slices for _, slices, _ in runs)
     seconds = max(seconds for _, _, seconds in runs)
-    return Figure(
-        what="13 slices with frames of 127 KiB closed within 0.3 s, 1,000 units/s",
+    return Target(
+        name="13 slices with frames of 127 KiB closed within 0.3 s, 1,000 units/s",
         target="all closed, 0 twice",
         source="modelled",
-        measured=f"{closed} of {slices} closed, the last after {seconds:.2f} s",
+        figure=f"{closed} of {slices} closed, the last after {seconds:.2f} s",
         met=closed == slices,
     )
 
@@ -59,15 +59,15 @@ def _close_all(seed: int) -> tuple[int, int, float]:
     return closed, len(held), dynamo.time.seconds - began
 
 
-def _openings() -> Figure:
+def _openings() -> Target:
     """Return how long it takes until all have a number."""
     runs = [_open_all(seed) for seed in _SEEDS]
     seconds = max(runs)
-    return Figure(
-        what=f"{_BROADCASTS} broadcasts opened at once in one channel",
+    return Target(
+        name=f"{_BROADCASTS} broadcasts opened at once in one channel",
         target=f"all within {_OPEN_WITHIN_SECONDS:g} s, none given up",
         source="modelled",
-        measured=f"all within {seconds:.2f} s",
+        figure=f"all within {seconds:.2f} s",
         met=seconds <= _OPEN_WITHIN_SECONDS,
     )
 

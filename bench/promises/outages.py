@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bench.promises.laboratory import Laboratory, Outage
-from bench.promises.result import Figure
+from bench.target import Target
 
 _CONNECTIONS = 3_000
 _SECONDS = 180.0
@@ -12,7 +12,7 @@ _MOST_TWICE = _CONNECTIONS // 100
 _DONE_WITHIN_SECONDS = 300.0
 
 
-def outages(laboratory: Laboratory) -> Iterator[Figure]:
+def outages(laboratory: Laboratory) -> Iterator[Target]:
     """Yield what came of it; its times are the app's, as rests are skipped."""
     with laboratory.app() as bench:
         here = bench.suffer(Outage(how="refused", seconds=_SECONDS, after_posts=_CONNECTIONS // 2))
@@ -21,7 +21,7 @@ def outages(laboratory: Laboratory) -> Iterator[Figure]:
         account, report = bench.app.account(broadcast_id), here.report()
     missed = _CONNECTIONS - len(report.received)
     late_seconds = account.settled_ms / 1000 - here.ends_at
-    figures = (
+    judged = (
         ("failed", "0", f"{account.counts.failed}", not account.counts.failed),
         ("missed", "0", f"{missed}", not missed),
         ("twice", f"≤ {_MOST_TWICE}", f"{report.duplicates}", report.duplicates <= _MOST_TWICE),
@@ -38,11 +38,11 @@ def outages(laboratory: Laboratory) -> Iterator[Figure]:
             here.posts_while_down <= _MOST_POSTS,
         ),
     )
-    for what, target, measured, met in figures:
-        yield Figure(
-            what=f"down for 3 minutes in the middle of 3,000: {what}",
+    for what, target, figure, met in judged:
+        yield Target(
+            name=f"down for 3 minutes in the middle of 3,000: {what}",
             target=target,
             source="counted",
-            measured=measured,
+            figure=figure,
             met=met,
         )

@@ -1,4 +1,4 @@
-"""Some connections of 3,000 are always refused: how long until all others have heard it."""
+"""Some connections of 3,000 are always refused: how long until all others have received it."""
 
 import secrets
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from time import perf_counter, sleep
 
 from bench.promises.laboratory import Bench, Function, Laboratory
 from bench.promises.repeats import ratio
-from bench.promises.result import Figure
+from bench.target import Target
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
 
@@ -18,13 +18,13 @@ _POLL_SECONDS = 0.004
 _REFUSING = Behaviour(latency_median_seconds=0.02, forbidden_share=0.05)
 
 
-def refusals(laboratory: Laboratory) -> Iterator[Figure]:
+def refusals(laboratory: Laboratory) -> Iterator[Target]:
     """Yield a figure for each number of connections that are refused."""
     for count in _REFUSED:
         yield _refusal(laboratory, count)
 
 
-def _refusal(laboratory: Laboratory, count: int) -> Figure:
+def _refusal(laboratory: Laboratory, count: int) -> Target:
     with StandInProcess(_REFUSING) as stand_in, laboratory.app() as bench:
         bench.post_to(stand_in.url, stand_in.ca_path)
         bench.patch.setenv("POSTS_IN_FLIGHT", "512")
@@ -36,17 +36,17 @@ def _refusal(laboratory: Laboratory, count: int) -> Figure:
             nonlocal settled
             bench.app.connect_as(extra)
             stand_in.behave(_REFUSING)
-            seconds, broadcast_id = _others_heard(bench, stand_in, _CONNECTIONS - count)
+            seconds, broadcast_id = _others_received(bench, stand_in, _CONNECTIONS - count)
             settled &= bench.app.account(broadcast_id).is_settled
             bench.app.disconnect(extra)
             return seconds
 
         found, words = ratio(lambda: among(refused), lambda: among([]))
-    return Figure(
-        what=f"{count} of 3,000 always refused: everyone else has heard it",
+    return Target(
+        name=f"{count} of 3,000 always refused: all others have received it",
         target=f"≤ {_LIMIT} x, settled",
         source="timed",
-        measured=f"{words}, {'settled' if settled else 'open'}",
+        figure=f"{words}, {'settled' if settled else 'open'}",
         met=found <= _LIMIT and settled,
     )
 
@@ -61,14 +61,14 @@ def _names(count: int, *, is_refused: bool) -> list[str]:
     return names
 
 
-def _others_heard(bench: Bench, stand_in: StandInProcess, others: int) -> tuple[float, str]:
-    """Broadcast; return the seconds until the others had heard it, and the broadcast's id."""
-    heard_at: list[float] = []
+def _others_received(bench: Bench, stand_in: StandInProcess, others: int) -> tuple[float, str]:
+    """Broadcast; return the seconds until the others had received it, and the broadcast's id."""
+    received_at: list[float] = []
 
     def watch() -> None:
         while stand_in.report().connections_reached < others:
             sleep(_POLL_SECONDS)
-        heard_at.append(perf_counter())
+        received_at.append(perf_counter())
 
     watching = Thread(target=watch, name="watch", daemon=True)
     function = Function(bench.app)
@@ -77,4 +77,4 @@ def _others_heard(bench: Bench, stand_in: StandInProcess, others: int) -> tuple[
     watching.start()
     bench.app.run(function)
     watching.join(timeout=5.0)
-    return (heard_at[0] if heard_at else perf_counter()) - began, broadcast_id
+    return (received_at[0] if received_at else perf_counter()) - began, broadcast_id

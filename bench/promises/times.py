@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bench.promises.laboratory import Bench, Function, Laboratory
 from bench.promises.repeats import ratio
-from bench.promises.result import Figure
+from bench.target import Target
 from testbed.function.names import Place
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.process import StandInProcess
@@ -69,7 +69,7 @@ class _Timed:
         return seconds
 
 
-def pauses(laboratory: Laboratory) -> Iterator[Figure]:
+def pauses(laboratory: Laboratory) -> Iterator[Target]:
     """Yield the first broadcast after a pause against a new function's, and a warm one's."""
     for is_tls, limit, against in ((True, 1.1, "a new function's"), (False, 1.3, "a warm one's")):
         with StandInProcess(_BEHAVIOUR, tls=is_tls) as stand_in, laboratory.app() as bench:
@@ -80,16 +80,16 @@ def pauses(laboratory: Laboratory) -> Iterator[Figure]:
             timed = _Timed(bench)
             found, words = ratio(timed.after_pause, timed.first if is_tls else timed.warm)
         wire = "over TLS" if is_tls else "without TLS"
-        yield Figure(
-            what=f"first broadcast after a pause, 3,000, {wire}, against {against}",
+        yield Target(
+            name=f"first broadcast after a pause, 3,000, {wire}, against {against}",
             target=f"≤ {limit} x, 0 local paces",
             source="timed",
-            measured=f"{words}, {timed.local_paces} local paces",
+            figure=f"{words}, {timed.local_paces} local paces",
             met=found <= limit and not timed.local_paces,
         )
 
 
-def dead_addresses(laboratory: Laboratory) -> Iterator[Figure]:
+def dead_addresses(laboratory: Laboratory) -> Iterator[Target]:
     """Yield 3,000 posts with one dead address of two against those with the good one alone."""
     with StandInProcess(_BEHAVIOUR) as stand_in, laboratory.app() as bench:
         port = urlsplit(stand_in.url).port or 0
@@ -104,10 +104,10 @@ def dead_addresses(laboratory: Laboratory) -> Iterator[Figure]:
             return timed.first()
 
         found, words = ratio(lambda: among(_DEAD, good), lambda: among(good))
-    yield Figure(
-        what="one dead address of two, 3,000",
+    yield Target(
+        name="one dead address of two, 3,000",
         target="≤ 1.5 x",
         source="timed",
-        measured=words,
+        figure=words,
         met=found <= 1.5,  # noqa: PLR2004 - the target
     )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from bench.promises.laboratory import Laboratory, Outage
-from bench.promises.result import Figure
 from bench.promises.unit_meter import UnitMeter
+from bench.target import Target
 from testbed.model.ledger_scenes import as_before, requests_of_a_split_broadcast
 from testbed.units import write_units as units_of
 
@@ -20,27 +20,27 @@ _CONNECTIONS = 12_000
 _NEVER = Outage(how="reset", seconds=1, after_posts=1_000_000)
 
 
-def write_units(laboratory: Laboratory) -> Iterator[Figure]:
+def write_units(laboratory: Laboratory) -> Iterator[Target]:
     """Yield the units of the ledger's code alone, and of all writes of the function."""
     yield _of_ledger()
     yield _of_function(laboratory)
 
 
-def _of_ledger() -> Figure:
+def _of_ledger() -> Target:
     """Count what the ledger writes for 16 slices, and what it would have written before."""
     requests = requests_of_a_split_broadcast()
     now = sum(units_of(*one) for one in requests)
     before = sum(units_of(*as_before(one)) for one in requests)
-    return Figure(
-        what=f"write units of a broadcast in 16 slices, frame of {_FRAME_KIB} KiB",
+    return Target(
+        name=f"write units of a broadcast in 16 slices, frame of {_FRAME_KIB} KiB",
         target=f"≤ {before / _FIFTH:,.0f} (a fifth of {before:,.0f})",
         source="counted",
-        measured=f"{now:,.0f} (1/{before / now:.1f})",
+        figure=f"{now:,.0f} (1/{before / now:.1f})",
         met=now <= before / _FIFTH,
     )
 
 
-def _of_function(laboratory: Laboratory) -> Figure:
+def _of_function(laboratory: Laboratory) -> Target:
     """Count the units of all writes to the ledger but the budget's, as they are sent."""
     with laboratory.app() as bench:
         bench.suffer(_NEVER, delay_seconds=0.02)
@@ -52,10 +52,10 @@ def _of_function(laboratory: Laboratory) -> Figure:
         slices = app.account(broadcast_id).slices
         units = meter.units
     per_slice = units / slices
-    return Figure(
-        what=f"write units a slice, frame of {_FRAME_KIB} KiB, {slices} slices",
+    return Target(
+        name=f"write units a slice, frame of {_FRAME_KIB} KiB, {slices} slices",
         target=f"≤ {_LIMIT} (a fifth of {BEFORE_UNITS_PER_SLICE})",
         source="counted",
-        measured=f"{per_slice:.0f} ({units:,} in all)",
+        figure=f"{per_slice:.0f} ({units:,} in all)",
         met=per_slice <= _LIMIT,
     )

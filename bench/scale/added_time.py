@@ -5,7 +5,7 @@ from statistics import median
 
 from bench.scale.function_harness import POST_BURST, POSTS_PER_SECOND, FunctionHarness
 from broadcasting.backlog import ALL_SHARDS
-from broadcasting.ledger import ROOT, SliceRow
+from broadcasting.ledger_rows import ROOT, SliceRow
 from slices.progress import SliceProgress
 from storage.audience_reader import AudienceReader
 
@@ -17,9 +17,9 @@ _REST_SECONDS = POST_BURST / POSTS_PER_SECOND + 0.1
 
 
 def added_seconds(harness: FunctionHarness) -> tuple[float, float]:
-    """Return the medians of reading and posting alone, and of what the account adds to it.
+    """Return the medians of reading and posting alone, and of what the ledger adds to it.
 
-    Everybody's rows are in the table. Both are measured in turn.
+    The rows of all connections are in the table. Both are measured in turn.
     """
     pairs = []
     for _ in range(WARM_UPS + REPEATS):

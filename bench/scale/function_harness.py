@@ -18,13 +18,15 @@ from bench.scale.generated_rows import GeneratedRows
 from bench.scale.prices import Use
 from bench.scale.request_meter import CLEANUP, RequestMeter
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from handlers.broadcast import serve
 from handlers.events import records_of
 from log import logger
 from settings import BroadcastSettings
+from testbed.function.clocks import Time
+from testbed.function.event_source import EventSource, make_queue
 from testbed.stand_in.process import StandInProcess
-from testbed.tables import function_environment
+from testbed.tables import LEDGER_TABLE, function_environment
 from wiring import SYSTEM_CLOCK, build_broadcast
 
 MEMORY_GB = 1_769 / 1024
@@ -35,6 +37,9 @@ POSTS_PER_SECOND, POST_BURST = 8_000, 4_000
 """The deployed defaults."""
 
 _MOST_INVOCATIONS = 100
+_VISIBILITY_SECONDS = 3_600
+"""Longer than a broadcast to a million: its slices are received before the first is delivered."""
+
 _QUEUE_REQUESTS_PER_MESSAGE = 3
 """Sent, received, deleted."""
 
@@ -50,18 +55,20 @@ class FunctionHarness:
 
     def __init__(self, stand_in: StandInProcess) -> None:
         self._sqs: Any = boto3.client("sqs")
-        self._accounts = Accounts(boto3.client("dynamodb"), "broadcasts")
-        self._queues = [self._make_queue(name) for name in ("slices", "broadcasts")]
-        url, arn = self._queues[0]
-        os.environ.update(
-            function_environment(
-                stand_in,
-                posts_per_second=POSTS_PER_SECOND,
-                post_burst=POST_BURST,
-                queue_url=url,
-                queue_arn=arn,
-            )
+        self._accounts = AccountReader(boto3.client("dynamodb"), LEDGER_TABLE)
+        slices, self._broadcasts = (
+            make_queue(self._sqs, name, max_receives=1, visibility_seconds=_VISIBILITY_SECONDS)
+            for name in ("slices", "broadcasts")
         )
+        self._source = EventSource(self._sqs, (slices, self._broadcasts), Time())
+        environment = function_environment(
+            callback_url=stand_in.url,
+            slices=slices,
+            dead_letters_url=self._broadcasts.dead_url,
+            posts_per_second=POSTS_PER_SECOND,
+            post_burst=POST_BURST,
+        )
+        os.environ.update(environment, AWS_CA_BUNDLE=str(stand_in.ca_path))
         self.meter = RequestMeter()
         self._rows: GeneratedRows | None = None
         settings = BroadcastSettings.read(os.environ)
@@ -82,9 +89,9 @@ class FunctionHarness:
         """
         self.meter.reset()
         body = {"id": broadcast_id, "message": "Hear ye, hear ye!"}
-        self._sqs.send_message(QueueUrl=self._queues[1][0], MessageBody=json.dumps(body))
+        self._sqs.send_message(QueueUrl=self._broadcasts.url, MessageBody=json.dumps(body))
         billed_ms: list[int] = []
-        while event := self._receive():
+        while event := self._source.receive():
             if len(billed_ms) == _MOST_INVOCATIONS:
                 raise BenchError(f"not settled after {_MOST_INVOCATIONS} invocations")
             billed_ms.append(self._invoke(event))
@@ -101,8 +108,7 @@ class FunctionHarness:
         billed_ms = math.ceil((time.monotonic() - began) * 1000)
         if answer["batchItemFailures"]:
             raise BenchError("the function gave its message back; its log is above")
-        record = event["Records"][0]
-        self._sqs.delete_message(QueueUrl=record["queueUrl"], ReceiptHandle=record["receiptHandle"])
+        self._source.acknowledge(event, failures=())
         return billed_ms
 
     def _use(self, billed_ms: list[int]) -> Use:
@@ -118,29 +124,6 @@ class FunctionHarness:
             cleanup_requests=requests[CLEANUP],
             cleanup_write_units=meter.cleanup_write_units,
         )
-
-    def _receive(self) -> dict[str, Any] | None:
-        for url, arn in self._queues:
-            found = self._sqs.receive_message(
-                QueueUrl=url, MessageSystemAttributeNames=["SentTimestamp"]
-            )
-            for message in found.get("Messages", []):
-                record = {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": message["ReceiptHandle"],
-                    "body": message["Body"],
-                    "attributes": message["Attributes"],
-                    "eventSource": "aws:sqs",
-                    "eventSourceARN": arn,
-                    "queueUrl": url,
-                }
-                return {"Records": [record]}
-        return None
-
-    def _make_queue(self, name: str) -> tuple[str, str]:
-        url = self._sqs.create_queue(QueueName=name)["QueueUrl"]
-        found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return url, found["Attributes"]["QueueArn"]
 
     def _session(self) -> boto3.Session:
         harness = self

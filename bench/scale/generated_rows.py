@@ -22,7 +22,7 @@ _OK = 200
 
 
 class GeneratedRows:
-    """The pages of so many connections."""
+    """The pages of a given number of connections."""
 
     def __init__(self, connections: int) -> None:
         self._of_shard = [

@@ -55,7 +55,7 @@ class Cost:
 
 
 def cost_of(use: Use, *, messages: int, frame_bytes: int) -> Cost:
-    """Return what a use costs, and what API Gateway charges for so many messages."""
+    """Return what a use costs, and what API Gateway charges for the messages."""
     metered = math.ceil(frame_bytes / _METERED_BYTES)
     return Cost(
         function=use.gb_seconds * DOLLARS_PER_GB_SECOND + use.invocations * DOLLARS_PER_INVOCATION,

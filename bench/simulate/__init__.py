@@ -1,1 +1,6 @@
-"""The shared pace in virtual time: the functions' own pacing code, no sleeping, no real clock."""
+"""The shared pace in virtual time: the functions' own pacing code, no sleep, no real clock.
+
+To read it, begin with `scenario` (what is simulated, and the floor), then `simulation` (the agenda)
+and `worker`, which posts against the `quota` of the AWS account and reserves posts in the budget's
+`row`. `result`, `targets`, `table` and `plots` say what came of it; `verb` does it all.
+"""

@@ -1,53 +1,26 @@
-"""Plots of the simulation: the shared budget in one accent colour, everything else in greys."""
+"""Plots of the simulation: the shared budget in the accent colour, everything else in greys."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
-from matplotlib.transforms import ScaledTranslation
 
-from bench.simulate.account import BIN_SECONDS
+from bench.paths import PLOTS as FOLDER
+from bench.plots.style import ACCENT, ASCENDING_GREYS, LINE, QUIET, legend, save, title
+from bench.simulate.quota import BIN_SECONDS
 from bench.simulate.result import Run
 from bench.simulate.scenario import AUDIENCES, DEPLOYED_SHARE, OTHERS_SHARE, QUOTAS, SHOWN, WORKERS
 from bench.simulate.targets import MOST_RATIO, SHORT_SECONDS
 
-FOLDER = Path(__file__).parents[2] / "docs" / "img"
-ACCENT, INK, QUIET, LINE = "#c2410c", "#1f2328", "#656d76", "#d0d7de"
-GREYS = ("#afb8c1", "#6e7781", "#24292f")
 _SHOWN_WORKERS = 16
-_TITLE_INCHES = 0.72
-_SETTINGS: dict[Any, Any] = {
-    "svg.hashsalt": "crier",  # else the ids within an SVG differ each time
-    "font.size": 11,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": QUIET,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
-    "grid.color": "#eaeef2",
-    "text.color": INK,
-    "savefig.facecolor": "white",
-}
+_SIZE = (8.6, 4.4)
 
 
 def make_plots(runs: Sequence[Run], folder: Path = FOLDER) -> None:
     """Write each plot as SVG and PNG; the runs are those of all scenarios."""
-    folder.mkdir(parents=True, exist_ok=True)
     for name, draw in _PLOTS.items():
-        with mpl.rc_context(_SETTINGS):
-            size = (8.6, 4.4)
-            below_the_title = (0, 0, 1, 1 - _TITLE_INCHES / size[1])
-            figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(rect=below_the_title))
-            draw(figure.add_subplot(), runs)
-            figure.savefig((folder / name).with_suffix(".svg"), metadata={"Date": None})
-            figure.savefig((folder / name).with_suffix(".png"), dpi=160)
+        save(draw, runs, folder / name, size=_SIZE)
 
 
 def draw_throttled(axes: Axes, runs: Sequence[Run]) -> None:
@@ -56,7 +29,7 @@ def draw_throttled(axes: Axes, runs: Sequence[Run]) -> None:
     labels = {False: "each at the full rate, slowing down on 429", True: "shared budget"}
     for is_shared, label in labels.items():
         line = sorted((r for r in shown if r.is_shared is is_shared), key=lambda r: r.workers)
-        colour = ACCENT if is_shared else GREYS[1]
+        colour = ACCENT if is_shared else ASCENDING_GREYS[1]
         axes.plot(
             [run.workers for run in line],
             [run.throttled_share for run in line],
@@ -72,7 +45,7 @@ def draw_throttled(axes: Axes, runs: Sequence[Run]) -> None:
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
     axes.grid(axis="y")
-    _title(
+    title(
         axes,
         "Posts that heard 429",
         f"{SHOWN[1]:,} connections, quota {SHOWN[0]:,}/s, budget {DEPLOYED_SHARE:.0%} of it; "
@@ -118,7 +91,7 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
             ha="right",
             va="top",
         )
-    _title(
+    title(
         axes,
         "Posts per second of all workers together",
         f"{run.workers} workers, {run.connections:,} connections, quota {run.quota:,}/s; "
@@ -130,7 +103,7 @@ def draw_floor(axes: Axes, runs: Sequence[Run]) -> None:
     """Draw the time against the floor, for every scenario that the budget holds up."""
     long = [run for run in runs if run.is_shared and run.floor_seconds >= SHORT_SECONDS]
     marks = dict(zip(QUOTAS, "os^", strict=True))
-    colours = dict(zip(AUDIENCES, GREYS, strict=True))
+    colours = dict(zip(AUDIENCES, ASCENDING_GREYS, strict=True))
     for run in long:
         place = 6 * QUOTAS.index(run.quota) + 2 * AUDIENCES.index(run.connections)
         shift = 1.045 ** (place + run.has_others - 8.5)
@@ -143,7 +116,7 @@ def draw_floor(axes: Axes, runs: Sequence[Run]) -> None:
             markersize=5,
         )
     for quota, mark in marks.items():
-        axes.plot([], [], mark, color=GREYS[1], label=f"quota {quota:,}/s")
+        axes.plot([], [], mark, color=ASCENDING_GREYS[1], label=f"quota {quota:,}/s")
     for connections, colour in colours.items():
         axes.plot([], [], "s", color=colour, markersize=9, label=f"{connections:,} connections")
     axes.plot([], [], "o", color=ACCENT, markerfacecolor="white", label="others take a third")
@@ -152,8 +125,8 @@ def draw_floor(axes: Axes, runs: Sequence[Run]) -> None:
     _by_workers(axes)
     axes.set_ylim(0.99, 1.17)
     axes.grid(axis="y")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, labelcolor=INK)
-    _title(
+    legend(axes)
+    title(
         axes,
         "Time to settle against the floor of the budget",
         "floor: the burst at once, then the deployed rate, and one answer",
@@ -190,15 +163,3 @@ def _name(axes: Axes, text: str, x: float, y: float, colour: str, *, right: bool
         fontsize=10,
         color=colour,
     )
-
-
-def _title(axes: Axes, text: str, below: str) -> None:
-    """Say what the plot shows, and in grey below it under which conditions."""
-    above = axes.figure.transSubfigure + ScaledTranslation(0.1, 0, axes.figure.dpi_scale_trans)
-    looks: dict[str, dict[str, Any]] = {
-        text: {"fontsize": 14, "fontweight": "bold"},
-        below: {"fontsize": 10, "color": QUIET},
-    }
-    for (line, look), inches in zip(looks.items(), (0.1, 0.4), strict=True):
-        down = ScaledTranslation(0, -inches, axes.figure.dpi_scale_trans)
-        axes.figure.text(0, 1, line, va="top", transform=above + down, **look)

@@ -1,12 +1,15 @@
 """What a simulation came to: the values that bench/results/simulate.json holds."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-LATEST = Path(__file__).parents[1] / "results" / "simulate.json"
+from bench import result_file
+from bench.paths import RESULTS
+from bench.target import Target
+
+LATEST = RESULTS / "simulate.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Run:
     floor_seconds: float
     seconds: float
     throttled_share: float
-    left: int
+    pending: int
     """Connections that were tried in vain, to be tried again by a later slice."""
     slowest_share: float
     """What the slowest worker had posted at half time."""
@@ -32,23 +35,12 @@ class Run:
     requests_per_second: float
     small_requests: int
     trace: tuple[tuple[float, int, int], ...] = ()
-    """Tenths of a second: since when, posts that got through, posts that heard 429."""
+    """Tenths of a second: since when, posts that got through, posts that were throttled."""
 
     @property
     def ratio(self) -> float:
         """The time against the floor."""
         return self.seconds / self.floor_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One target: its worst figure, of which run, and whether it is met."""
-
-    name: str
-    target: str
-    figure: float
-    of: str
-    met: bool
 
 
 def write(
@@ -57,13 +49,13 @@ def write(
     targets: Sequence[Target],
     path: Path = LATEST,
 ) -> None:
-    """Write all there is to say as JSON, a line for each run and each target."""
-    members = [f'"assumptions": {json.dumps(assumptions)}']
-    for name, values in (("runs", runs), ("targets", targets)):
-        lines = ",\n".join(json.dumps(_rounded(asdict(one))) for one in values)
-        members.append(f'"{name}": [\n{lines}\n]')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{\n" + ",\n".join(members) + "\n}\n")
+    """Write all there is to say as JSON, figures rounded."""
+    members = {
+        "assumptions": assumptions,
+        "runs": [_rounded(asdict(run)) for run in runs],
+        "targets": [target.facts() for target in targets],
+    }
+    result_file.write(path, members)
 
 
 def _rounded(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The budget's row in virtual time: one number, and writes that are conditional on it."""
 
-from broadcasting.pacing.budget import TatUpdate
+from broadcasting.pacing.reservation import TatUpdate
 
 
 class Row:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from itertools import product
 
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 
 WORKERS = (1, 4, 16, 64)
 QUOTAS = (2_500, 10_000, 100_000)
 AUDIENCES = (30_000, 300_000, 1_000_000)
 
 BUCKET_SECONDS = 0.5
-"""The account's bucket holds so many seconds of its quota, as AWS's own default does."""
+"""The bucket of the AWS account holds the posts of this time at its quota, as by default."""
 
 DEPLOYED_SHARE = 0.8
 """The deploy settings as a part of the quota and of its bucket."""
@@ -21,7 +21,7 @@ OTHERS_SHARE = 1 / 3
 ANSWER_SECONDS = 0.02
 RESERVATION_SECONDS = (0.005, 0.010)
 SKEW_SECONDS = 0.005
-"""By so much at most a worker's clock is wrong."""
+"""The most that a worker's clock is wrong by."""
 
 WORKER_POSTS_PER_SECOND = 20_000
 IN_FLIGHT = 512

@@ -4,7 +4,7 @@ import heapq
 import random
 from itertools import count
 
-from bench.simulate.account import BIN_SECONDS, Account
+from bench.simulate.quota import BIN_SECONDS, Quota
 from bench.simulate.result import Run
 from bench.simulate.row import Row
 from bench.simulate.scenario import SMALL, Scenario
@@ -20,7 +20,7 @@ class Simulation:
     def __init__(self, scenario: Scenario, *, seed: int = 1) -> None:
         self._scenario = scenario
         self._chance = random.Random(seed)  # noqa: S311 - a repeatable one
-        self._account = Account(scenario.quota)
+        self._quota = Quota(scenario.quota)
         self._row = Row()
         self._due: list[tuple[float, int, Worker, str]] = []
         self._order = count()
@@ -42,7 +42,7 @@ class Simulation:
         while self._due and now < limit:
             now, _, worker, step = heapq.heappop(self._due)
             getattr(worker, step)(now)
-            if not self._shares and self._account.taken >= self._scenario.connections / 2:
+            if not self._shares and self._quota.taken >= self._scenario.connections / 2:
                 self._come_halfway(now)
         return self._summed_up(has_trace=has_trace)
 
@@ -50,7 +50,7 @@ class Simulation:
         return Worker(
             connections,
             scenario=self._scenario,
-            account=self._account,
+            quota=self._quota,
             row=self._row,
             agenda=self,
             chance=self._chance,
@@ -59,14 +59,14 @@ class Simulation:
     def _come_halfway(self, now: float) -> None:
         self._shares = [worker.posted for worker in self._workers]
         if self._scenario.has_others:
-            self._account.let_others_in(now)
+            self._quota.let_others_in(now)
         self._small.begin(now)
 
     def _summed_up(self, *, has_trace: bool) -> Run:
-        scenario, account = self._scenario, self._account
+        scenario, quota = self._scenario, self._quota
         seconds = max(worker.settled_at for worker in self._workers)
         mean = sum(self._shares) / len(self._shares)
-        bins = range(max(account.taken_by_bin) + 1) if has_trace else ()
+        bins = range(max(quota.taken_by_bin) + 1) if has_trace else ()
         return Run(
             workers=scenario.workers,
             quota=scenario.quota,
@@ -75,15 +75,14 @@ class Simulation:
             is_shared=scenario.is_shared,
             floor_seconds=scenario.floor_seconds,
             seconds=seconds,
-            throttled_share=account.throttled / (account.throttled + account.taken),
-            left=sum(worker.left for worker in (*self._workers, self._small)),
+            throttled_share=quota.throttled / (quota.throttled + quota.taken),
+            pending=sum(worker.pending for worker in (*self._workers, self._small)),
             slowest_share=min(self._shares) / mean,
             small_seconds=self._small.settled_at - self._small.began_at,
             requests=self._row.requests,
             requests_per_second=self._row.requests / seconds,
             small_requests=self._small.requests,
             trace=tuple(
-                (n * BIN_SECONDS, account.taken_by_bin[n], account.throttled_by_bin[n])
-                for n in bins
+                (n * BIN_SECONDS, quota.taken_by_bin[n], quota.throttled_by_bin[n]) for n in bins
             ),
         )

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from typing import Protocol
 
-from bench.simulate.account import Account
+from bench.simulate.quota import Quota
 from bench.simulate.row import Row
 from bench.simulate.scenario import (
     ANSWER_SECONDS,
@@ -17,8 +17,10 @@ from bench.simulate.scenario import (
     Scenario,
 )
 from broadcasting.pacing.allowance import Allowance
-from broadcasting.pacing.budget import BudgetError, Reservation, TatEstimate
+from broadcasting.pacing.budget import BudgetError
 from broadcasting.pacing.pacer import Pacer
+from broadcasting.pacing.reservation import Reservation, TatEstimate
+from broadcasting.pacing.unlimited import UNLIMITED
 from broadcasting.retry import Backoff
 
 _KNOWN = 4_096
@@ -37,27 +39,27 @@ class Agenda(Protocol):
 
 
 class Worker:
-    """Posts to its connections. `delivered` of them have heard it, `left` were tried in vain."""
+    """Posts to its connections. `delivered` have received it, `pending` were tried in vain."""
 
     def __init__(
         self,
         connections: int,
         *,
         scenario: Scenario,
-        account: Account,
+        quota: Quota,
         row: Row,
         agenda: Agenda,
         chance: random.Random,
     ) -> None:
         self.connections = connections
         self.delivered = 0
-        self.left = 0
+        self.pending = 0
         self.began_at = 0.0
         self.settled_at = math.inf
         self.requests = 0
         self._pace = scenario.pace
         self._turn_seconds = scenario.turn_seconds
-        self._account = account
+        self._quota = quota
         self._row = row
         self._agenda = agenda
         self._chance = chance
@@ -73,7 +75,7 @@ class Worker:
         self._turned_at = 0.0
         self._next_at = math.inf
         self._allowance = Allowance(scenario.pace) if scenario.is_shared else None
-        self._pacer = Pacer(scenario.pace, 0.0, self._allowance)
+        self._pacer = Pacer(scenario.pace, 0.0, self._allowance or UNLIMITED)
 
     def begin(self, now: float) -> None:
         """Start posting."""
@@ -128,9 +130,9 @@ class Worker:
             self._pacer.observe(answers, throttled, now)
 
     def _wait(self, posts: int, tries: int, now: float) -> None:
-        """Try those again that heard 429, in small groups, each after its own while."""
+        """Try throttled posts again, in small groups, each group after a while of its own."""
         if tries >= _BACKOFF.tries:
-            self.left += posts
+            self.pending += posts
             return
         while posts:
             group = min(posts, _RETRY_GROUP)
@@ -153,7 +155,7 @@ class Worker:
                 self._fresh -= sent
             elif sent < posts:
                 self._ready.appendleft((tries, posts - sent))
-            taken = self._account.take(sent, now)
+            taken = self._quota.take(sent, now)
             self._answers.append((now + ANSWER_SECONDS, sent, taken, tries + 1))
             self._in_flight += sent
             admitted -= sent

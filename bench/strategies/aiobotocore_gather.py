@@ -1,4 +1,4 @@
-"""aiobotocore, all posts gathered at once, a semaphore keeping so many in flight.
+"""aiobotocore: all posts are gathered at once, and a semaphore limits those in flight.
 
 It pins a botocore of its own, so it runs in an environment of its own (make bench-setup).
 """

@@ -4,9 +4,6 @@ import random
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "lambdas"))
 
 from bench.compare.job import Job
 from bench.compare.measure import Meter
@@ -14,7 +11,7 @@ from bench.compare.measurement import Outcome as End
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import THREADS, SelectorFanOut

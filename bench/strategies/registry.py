@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.paths import ROOT, shown
 
-ROOT = Path(__file__).parents[2]
 NODE = Path(sys.executable).parent / "node"
 _PEERS = ROOT / "bench" / "peers"
 _PACKAGES = _PEERS / "node_modules" / ".package-lock.json"
@@ -57,8 +57,3 @@ def require(names: Iterable[str]) -> None:
                 raise BenchError(
                     f"{name} needs {shown(path)}, which is not there; run `make bench-setup`"
                 )
-
-
-def shown(path: Path) -> str:
-    """Return a path as a reader knows it: from the repository's root, when it is in there."""
-    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

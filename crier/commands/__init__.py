@@ -1,1 +1,6 @@
-"""The commands, one file each, with what it shows."""
+"""The commands, one file each, with what it shows.
+
+Read `broadcasts` first: it is the shortest. `send` takes its message by `message_source`; `status`,
+`broadcasts` and `send` show accounts by `account_views`; `dead_letters` and `redrive` show letters
+by `dead_letter_views`; `local` and `demo` share `local_deployment`, and `local` shows `invitation`.
+"""

@@ -1,30 +1,27 @@
-"""How accounts of broadcasts are shown: data on stdout, progress on stderr."""
+"""Shows accounts of broadcasts: data on stdout, progress on stderr."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from typing import Any
 
 from rich.table import Table
 
+from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
-from crier.deployed.account import Account, FailedConnection
+from crier.commands.times import now_ms, shown_time
+from crier.deployed.account import Account
 from crier.deployed.open_slices import GivenUp, Resting
 from crier.deployed.row_values import UnreadableRow
+from crier.wording import counted
 
 _TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
 _LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
 
 
-def now_ms() -> int:
-    """Return the time in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 @contextmanager
 def settling() -> Iterator[Callable[[Account], None]]:
-    """Show a progress bar as long as the block lasts: call what is yielded with each account."""
+    """Show a progress bar until the block ends: call what is yielded with each new account."""
     with terminal.progress() as bars:
         task = bars.add_task("Waiting until it is opened", total=None)
 
@@ -38,6 +35,14 @@ def settling() -> Iterator[Callable[[Account], None]]:
             )
 
         yield show
+
+
+def account_as_json(one: Account | UnreadableRow) -> dict[str, Any]:
+    """Return an account as JSON; of one that cannot be read, its row."""
+    if isinstance(one, Account):
+        return one.as_json(now_ms())
+    id_ = one.pk.removeprefix("broadcast#") if one.pk.startswith("broadcast#") else None
+    return {"id": id_, "state": "unreadable", "unreadable": [one.as_json()]}
 
 
 def show_account(account: Account) -> None:
@@ -54,20 +59,27 @@ def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
     """Say on stderr which accounts of a list contradict themselves."""
     ids = [one.id for one in accounts if isinstance(one, Account) and one.contradictions]
     if ids:
-        terminal.note(f"These contradict themselves, `crier status ID` tells how: {', '.join(ids)}")
+        they = "This account contradicts itself" if len(ids) == 1 else "These contradict themselves"
+        terminal.note(f"{they}; `crier status ID` says how: {', '.join(ids)}")
 
 
 def note_doubt() -> None:
-    """Say on stderr what to do about an account that cannot be relied on."""
+    """Say on stderr what to do about an account whose sums may be wrong."""
     terminal.note(
-        "What contradicts itself, or cannot be read, was written by another version of Crier, by "
-        "hand or by a fault: do not rely on these sums. The function's log has what each "
-        "invocation counted (`slice closed`, `settled`), docs/operations.md what to do."
+        "Rows that contradict themselves, or that cannot be read, were written by another version "
+        "of Crier, by hand or by a fault: do not rely on these sums. The function's log has what "
+        "each invocation counted (`slice closed`, `settled`), docs/operator/running.md says what "
+        "to do."
     )
 
 
-def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
-    """Show which connections failed and why, a line each; rows that cannot be read likewise."""
+def show_failed(failed: Sequence[FailedConnection | UnreadableRow]) -> None:
+    """Show which connections failed and why, and which rows cannot be read, a line each.
+
+    If there are none, it says so on stderr.
+    """
+    if not failed:
+        terminal.note("No connection failed.")
     for one in failed:
         if isinstance(one, UnreadableRow):
             line = f"unreadable: {_unreadable(one)}"
@@ -77,7 +89,7 @@ def show_failed(failed: Iterable[FailedConnection | UnreadableRow]) -> None:
 
 
 def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
-    """Show the accounts of several broadcasts, a line each; the ids, which may be long, last."""
+    """Show the accounts of several broadcasts, a line each. Ids may be long, so they come last."""
     terminal.out.print(_LINE.format(*_TITLES), style="bold", soft_wrap=True, highlight=False)
     now = now_ms()
     for one in accounts:
@@ -88,8 +100,11 @@ def show_accounts(accounts: Sequence[Account | UnreadableRow]) -> None:
 def note_more(shown: int, more: int, most: int) -> None:
     """Say on stderr how many broadcasts are not shown."""
     wanted = shown + more
-    cure = f"--limit {wanted} shows them" if wanted <= most else f"--limit goes to {most:,}"
-    terminal.note(f"The last {shown:,} are shown, {more:,} more are in the ledger; {cure}")
+    them = "it" if more == 1 else "them"
+    cure = f"--limit {wanted} shows {them}" if wanted <= most else f"--limit goes to {most:,}"
+    last = "The last one is" if shown == 1 else f"The last {shown:,} are"
+    others = "1 more is" if more == 1 else f"{more:,} more are"
+    terminal.note(f"{last} shown, {others} in the ledger; {cure}")
 
 
 def show_end(account: Account) -> None:
@@ -99,11 +114,8 @@ def show_end(account: Account) -> None:
         f"{counts.delivered:,} delivered, {counts.gone:,} gone, {counts.failed:,} failed, "
         f"{counts.expired:,} expired, in {account.seconds(now_ms()):,.1f} s"
     )
-
-
-def when(epoch_ms: int) -> str:
-    """Return a time as people read it, in UTC."""
-    return f"{datetime.fromtimestamp(epoch_ms / 1000, UTC):%Y-%m-%d %H:%M:%S}Z"
+    if not counts.targeted:
+        terminal.note("No connection was there.")
 
 
 def _show_table(rows: Mapping[str, str]) -> None:
@@ -118,7 +130,7 @@ def _show_table(rows: Mapping[str, str]) -> None:
 def _line(account: Account, now: int) -> str:
     counts, seconds = account.counts, f"{account.seconds(now):.1f}"
     sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
-    return _LINE.format(when(account.opened_ms), account.state, *sums, seconds, account.id)
+    return _LINE.format(shown_time(account.opened_ms), account.state, *sums, seconds, account.id)
 
 
 def _unreadable_line(row: UnreadableRow) -> str:
@@ -132,17 +144,18 @@ def _unreadable(row: UnreadableRow) -> str:
 def _rows(account: Account, now: int) -> dict[str, str]:
     """Return what is shown of an account, under its title."""
     counts = account.counts
+    shards = f", and {counted(account.unread_shards, 'shard')} to read on"
     under_way = {
-        "Still to do": f"{counts.targeted - counts.ended:,} connections"
-        + (f", and {account.unread_shards} shards to read on" if account.unread_shards else "")
+        "Still to do": counted(counts.targeted - counts.ended, "connection")
+        + (shards if account.unread_shards else "")
     }
     return {
         "Broadcast": account.id,
         "State": account.state,
         "Channel": f"{account.channel}, number {account.seq}",
-        "Opened": when(account.opened_ms),
-        **({"Settled": when(account.settled_ms)} if account.is_settled else {}),
-        **({"Expires": when(account.expires_ms)} if account.expires_ms else {}),
+        "Opened": shown_time(account.opened_ms),
+        **({"Settled": shown_time(account.settled_ms)} if account.is_settled else {}),
+        **({"Expires": shown_time(account.expires_ms)} if account.expires_ms else {}),
         "Duration": f"{account.seconds(now):,.3f} s",
         "Ended per second": f"{account.ended_per_second(now):,.0f}",
         "Targeted": f"{counts.targeted:,}",
@@ -151,7 +164,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         "Failed": f"{counts.failed:,}",
         "Expired": f"{counts.expired:,}",
         **({} if account.is_settled else under_way),
-        "Throttled (429)": f"{counts.throttled:,} times",
+        "Throttled (429)": counted(counts.throttled, "time"),
         "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
         **({"Resting": _resting(account.resting)} if account.resting else {}),
         **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
@@ -161,7 +174,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
 
 
 def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
-    """Return lines of a table; the second one's title has a number, as titles must differ."""
+    """Return lines of a table; titles must differ, so the second and later ones have a number."""
     return {
         title if number == 1 else f"{title} {number}": value
         for number, value in enumerate(values, start=1)
@@ -169,18 +182,15 @@ def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
 
 
 def _resting(resting: Resting) -> str:
+    since, until = shown_time(resting.since_ms), shown_time(resting.until_ms)
     return (
-        f"{_slices(resting.slices)}, because of an outage since {when(resting.since_ms)}; the "
-        f"next one is tried at {when(resting.until_ms)}"
+        f"{counted(resting.slices, 'slice')}, because of an outage since {since}; the next one is "
+        f"tried at {until}"
     )
 
 
 def _given_up(given_up: Sequence[GivenUp]) -> str:
     """Return how many slices were given up for each reason, and what to do."""
     reasons = Counter(one.reason for one in given_up)
-    shown = "; ".join(f"{_slices(times)}: {reason}" for reason, times in reasons.items())
-    return f"{shown}. Repair the cause, then `python -m crier redrive`"
-
-
-def _slices(number: int) -> str:
-    return f"{number:,} slice" + ("" if number == 1 else "s")
+    shown = "; ".join(f"{counted(times, 'slice')}: {reason}" for reason, times in reasons.items())
+    return f"{shown}. Repair the cause, then type `crier redrive`"

@@ -1,4 +1,4 @@
-"""How dead letters are shown, and what became of them."""
+"""Shows dead letters, and what became of them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,15 +6,21 @@ from rich.text import Text
 
 from broadcasting.strict_json import cut
 from crier import terminal
-from crier.commands.account_views import when
+from crier.commands.times import shown_time
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.letter import DeadLetter, Origin
-from crier.deployed.redrive import Deed, Redriven
+from crier.deployed.redrive import Redriven
+from crier.deployed.redrive_decision import Action
 
 _BODY_CHARACTERS = 200
 _ID_CHARACTERS = 128
-"""More than an id has; a producer may write a megabyte in its place."""
-_STYLES = {Deed.PUT_BACK: "green", Deed.DELETED: "green", Deed.KEPT: "yellow", Deed.FAILED: "red"}
+"""More than an id has. A producer may write a megabyte in its place."""
+_STYLES = {
+    Action.PUT_BACK: "green",
+    Action.DELETED: "green",
+    Action.KEPT: "yellow",
+    Action.FAILED: "red",
+}
 
 
 def show_letters(letters: Sequence[DeadLetter]) -> None:
@@ -28,7 +34,7 @@ def show_letters(letters: Sequence[DeadLetter]) -> None:
 def show_redriven(redriven: Redriven) -> None:
     """Say what became of one dead letter."""
     letter = redriven.letter
-    text = Text(f"{redriven.deed.value:<9} ", style=_STYLES[redriven.deed])
+    text = Text(f"{redriven.action.value:<9} ", style=_STYLES[redriven.action])
     text.append(f"{letter.origin.value}  {letter.message_id}  ", style="none")
     text.append_text(terminal.plain(_about(letter), style="none"))
     text.append_text(terminal.plain(redriven.why, style="none"))
@@ -36,22 +42,25 @@ def show_redriven(redriven: Redriven) -> None:
 
 
 def note_hidden(queues: Iterable[DeadLetterQueue]) -> None:
-    """Say on stderr how many messages cannot be read, as others look at them."""
+    """Say on stderr how many messages are hidden, because another reader has received them."""
     for queue in queues:
         if hidden := queue.waiting().hidden:
+            are, them = ("is", "it") if hidden == 1 else ("are", "them")
             terminal.note(
-                f"{queue.origin.value}: about {hidden} more are hidden for a while, as somebody "
-                "else has received them"
+                f"{queue.origin.value}: about {hidden:,} more {are} hidden for a while: another "
+                f"reader has received {them}"
             )
 
 
 def note_left_out(origin: Origin, *, shown: int, visible: int, most: int) -> None:
-    """Say on stderr how many messages of a queue are not shown, as far as SQS counts them."""
+    """Say on stderr how many messages of a queue are not shown; SQS counts them roughly."""
     more = max(1, visible - shown)
     wanted = min(shown + more, most)
     more_can_be = shown < most
-    cure = f"--limit {wanted} shows them" if more_can_be else f"{most:,} are the most of a list"
-    terminal.note(f"{origin.value}: {shown:,} are shown, about {more:,} more are there; {cure}")
+    them, are_there = ("it", "is") if more == 1 else ("them", "are")
+    cure = f"--limit {wanted} shows {them}" if more_can_be else f"a list has {most:,} at most"
+    found = f"{shown:,} {'is' if shown == 1 else 'are'} shown"
+    terminal.note(f"{origin.value}: {found}, about {more:,} more {are_there} there; {cure}")
 
 
 def _rows(letter: DeadLetter) -> dict[str, str]:
@@ -62,9 +71,9 @@ def _rows(letter: DeadLetter) -> dict[str, str]:
     shown = {
         "why": letter.why,
         "broadcast": broadcast,
-        "slice": letter.slice_key[1] if letter.origin is Origin.SLICES else "",
+        "slice": letter.slice_id.slice_id if letter.origin is Origin.SLICES else "",
         "first id": "" if is_known else cut(letter.first_id, _ID_CHARACTERS),
-        "sent": when(letter.sent_ms) if letter.sent_ms else "unknown",
+        "sent": shown_time(letter.sent_ms) if letter.sent_ms else "unknown",
         "attributes": ", ".join(letter.attributes),
         "body": cut(letter.body, _BODY_CHARACTERS),
     }
@@ -74,6 +83,6 @@ def _rows(letter: DeadLetter) -> dict[str, str]:
 def _about(letter: DeadLetter) -> str:
     if not letter.broadcast_id:
         return ""
-    slice_id = letter.slice_key[1] if letter.origin is Origin.SLICES else ""
+    slice_id = letter.slice_id.slice_id if letter.origin is Origin.SLICES else ""
     id_ = cut(letter.broadcast_id, _ID_CHARACTERS)
     return f"broadcast {id_}{f' slice {slice_id}' if slice_id else ''}: "

@@ -8,24 +8,24 @@ import typer
 from crier import terminal
 
 MOST_BYTES = 1024 * 1024
-"""What SQS takes as the body of a message: nothing larger can be enqueued, however it is written.
+"""The largest body that SQS takes: nothing larger can be enqueued, however it is written.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
 
 _MOST_COUNTED_BYTES = 64 * MOST_BYTES
-"""How far what is too large is read, to say how large it is: a stream may have no end."""
+"""How much of a message that is too large is read, to say its size: a stream may be endless."""
 
 _STANDARD_INPUT = "-"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_message(argument: str | None, file: str | None) -> str:
-    """Return the argument itself, or what it or `file` names: `-` is standard input.
+    """Return the message: the argument itself, or what it or `file` names; `-` is standard input.
 
-    The mark that a file of UTF-8 may begin with, and the line break that it may end with, are no
-    part of its text. Raises typer.BadParameter when it is not there, not readable, not UTF-8 or
-    larger than 1 MiB.
+    The byte-order mark at the beginning of a file, and one line break at its end, are not part of
+    its text. Raises typer.BadParameter when the message is missing, unreadable, not UTF-8 or larger
+    than 1 MiB.
     """
     if argument is not None and file is not None:
         raise typer.BadParameter("found both MESSAGE and --file, expected one of them")
@@ -55,10 +55,10 @@ def _read_standard_input() -> bytes:
 def _read_file(path: str) -> bytes:
     if not path:
         raise typer.BadParameter(
-            "--file is empty, expected the name of a file; a variable that is not set?"
+            "--file is empty, expected the name of a file; is a variable not set?"
         )
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a Path would tidy up what is typed
+        with open(path, "rb") as file:  # noqa: PTH123 - a Path would change what was typed
             return _read(file, path)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -81,7 +81,7 @@ def _read(stream: BinaryIO, name: str) -> bytes:
         size += len(more)
     found = f"more than {_MOST_COUNTED_BYTES:,}" if size > _MOST_COUNTED_BYTES else f"{size:,}"
     raise typer.BadParameter(
-        f"{name} has {found} bytes, expected at most {MOST_BYTES:,} (1 MiB), which is what "
+        f"{name} has {found} bytes, expected at most {MOST_BYTES:,} (1 MiB), the largest body that "
         "SQS takes; send less, or send a link"
     )
 

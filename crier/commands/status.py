@@ -1,4 +1,4 @@
-"""The commands that read accounts: status, broadcasts."""
+"""The command that shows one broadcast: status."""
 
 import time
 from collections.abc import Sequence
@@ -6,38 +6,41 @@ from typing import Annotated, Any
 
 import typer
 
+from broadcasting.ledger_items import LIFE_DAYS
+from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
 from crier.commands.account_views import (
-    note_contradictions,
+    account_as_json,
     note_doubt,
-    note_more,
-    now_ms,
     settling,
     show_account,
-    show_accounts,
     show_failed,
     show_unreadable,
 )
-from crier.deployed.account import Account, FailedConnection
-from crier.deployed.accounts import Accounts, watch
+from crier.deployed.account import Account
+from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 
-MOST_BROADCASTS = 1_000
 _OPENING_SECONDS = 10.0
 """How long --watch waits for a broadcast that the ledger does not know yet."""
 
 
+Id = Annotated[str, typer.Argument(metavar="ID", help="The broadcast's id.")]
+Failed = Annotated[
+    bool, typer.Option("--failed", help="List the connections that failed, and why.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Show the progress until the broadcast is settled.")
+]
+
+
 def status(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The broadcast's id.")],
+    id_: Id,
     *,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="List the connections that failed, and why.")
-    ] = False,
-    live: Annotated[
-        bool, typer.Option("--watch", help="Show how it goes on, until it is settled.")
-    ] = False,
+    failed: Failed = False,
+    live: Watch = False,
     as_json: AsJson = False,
     stack: Stack = None,
     profile: Profile = None,
@@ -45,10 +48,11 @@ def status(
 ) -> None:
     """Show a broadcast: state, counts, rate, duration.
 
-    Exit codes: 0 shown; 1 an error, as a broadcast that the ledger does not know, or whose summary
-    cannot be read; 2 wrong use; with --watch, 3 some connections failed, 4 nothing can settle it.
+    Exit codes: 0 shown; 1 an error, such as a broadcast that the ledger does not know, or a
+    summary that cannot be read; 2 wrong use; with --watch, 3 some connections failed, 4 nothing
+    can settle the broadcast.
     """
-    accounts = Accounts.of(find_deployment(stack, profile, region))
+    accounts = AccountReader.of(find_deployment(stack, profile, region))
     try:
         account = _watched(accounts, id_) if live else accounts.find(id_)
     except UnreadableError as error:
@@ -59,10 +63,11 @@ def status(
     account = accounts.examine(account)
     found = list(accounts.failed(id_)) if failed else None
     if as_json:
-        terminal.show_json(account.as_json(now_ms()) | _failed_as_json(found, account.unreadable))
+        terminal.show_json(account_as_json(account) | _failed_as_json(found, account.unreadable))
     else:
         show_account(account)
-        show_failed(found or ())
+        if found is not None:
+            show_failed(found)
     if account.contradictions or _unreadable_rows(found, account.unreadable):
         note_doubt()
     if live and account.is_stuck:
@@ -71,29 +76,8 @@ def status(
         raise typer.Exit(SOME_FAILED)
 
 
-def broadcasts(
-    *,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_BROADCASTS, help="How many at most.")] = 20,
-    as_json: AsJson = False,
-    stack: Stack = None,
-    profile: Profile = None,
-    region: Region = None,
-) -> None:
-    """List the last broadcasts, the newest first."""
-    found = Accounts.of(find_deployment(stack, profile, region)).recent(limit)
-    if as_json:
-        terminal.show_json([_as_json(one) for one in found.shown])
-    elif found.shown:
-        show_accounts(found.shown)
-    else:
-        terminal.note("There are no broadcasts in the ledger; it keeps them for 7 days.")
-    note_contradictions(found.shown)
-    if found.more:
-        note_more(limit, found.more, MOST_BROADCASTS)
-
-
-def _watched(accounts: Accounts, broadcast_id: str) -> Account | None:
-    """Return an account when it is settled, None when the broadcast is not opened soon."""
+def _watched(accounts: AccountReader, broadcast_id: str) -> Account | None:
+    """Wait until a broadcast is settled and return its account, None if it is not opened soon."""
     with settling() as show:
         until = time.monotonic() + _OPENING_SECONDS
         if accounts.find(broadcast_id) or watch(accounts, broadcast_id, until=until):
@@ -102,15 +86,16 @@ def _watched(accounts: Accounts, broadcast_id: str) -> Account | None:
 
 
 def _show_unreadable(
-    accounts: Accounts, broadcast_id: str, row: UnreadableRow, *, failed: bool, as_json: bool
+    accounts: AccountReader, broadcast_id: str, row: UnreadableRow, *, failed: bool, as_json: bool
 ) -> None:
     """Show what can be read of a broadcast whose summary cannot."""
     found = list(accounts.failed(broadcast_id)) if failed else None
     if as_json:
-        terminal.show_json(_as_json(row) | _failed_as_json(found, (row,)))
+        terminal.show_json(account_as_json(row) | _failed_as_json(found, (row,)))
     else:
         show_unreadable(broadcast_id, row)
-        show_failed(found or ())
+        if found is not None:
+            show_failed(found)
     note_doubt()
 
 
@@ -133,16 +118,9 @@ def _unreadable_rows(
     return [*known, *(one for one in found or () if isinstance(one, UnreadableRow))]
 
 
-def _as_json(one: Account | UnreadableRow) -> dict[str, Any]:
-    if isinstance(one, Account):
-        return one.as_json(now_ms())
-    id_ = one.pk.removeprefix("broadcast#") if one.pk.startswith("broadcast#") else None
-    return {"id": id_, "state": "unreadable", "unreadable": [one.as_json()]}
-
-
 def _unknown(broadcast_id: str) -> str:
     return (
         f"the ledger does not know broadcast {broadcast_id}: it is not opened yet, was rejected "
-        "(`python -m crier dead-letters` tells), or was opened more than 7 days ago; "
-        "`python -m crier broadcasts` lists those it knows"
+        f"(`crier dead-letters` says so), or was opened more than {LIFE_DAYS} days ago; "
+        "`crier broadcasts` lists the broadcasts in the ledger"
     )

@@ -1,4 +1,4 @@
-"""Many real WebSocket clients in one process, each remembering what it received and when."""
+"""Many real WebSocket clients in one process; each keeps what it received, and when."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ _TRIES = 3
 
 
 class Client:
-    """One connected client. `frames` are the frames it received, with the time of each.
+    """One connected client. `frames` are the frames that it received, each with its time.
 
     Times are in seconds on the monotonic clock.
     """
@@ -53,7 +53,7 @@ async def connect_clients(
     on_connected: Callable[[], None] = lambda: None,
     on_frame: Callable[[], None] = lambda: None,
 ) -> list[Client]:
-    """Connect so many clients. Raises CrierError when one does not get in after three tries."""
+    """Connect `count` clients. Raises CrierError when one of them fails to connect three times."""
     at_once = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
 
     async def one() -> Client:
@@ -68,7 +68,7 @@ async def connect_clients(
 
 
 async def close_clients(clients: list[Client]) -> None:
-    """Drop the connections at once: what they are connected to is about to end, too."""
+    """Cut the connections without a close frame: their server is about to end, too."""
     for client in clients:
         client.socket.transport.abort()
     await asyncio.gather(*(client.vanish() for client in clients))
@@ -82,6 +82,8 @@ async def _handshake(url: str) -> ClientConnection:
             )
         except (OSError, TimeoutError, WebSocketException) as error:
             if tries == _TRIES:
-                raise CrierError(f"a client did not get in at {url}: {error}") from error
+                raise CrierError(
+                    f"a client could not connect to {url}: {error}; try fewer clients"
+                ) from error
             await asyncio.sleep(0.2 * tries)
     raise AssertionError("unreachable")

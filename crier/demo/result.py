@@ -1,20 +1,23 @@
-"""What a demo proves: who received what, and which rows are left. Pure counting."""
+"""What a demo proves: which client received what, and which rows remain. Pure counting."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from crier.wording import counted
+
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DemoResult:
     """The figures of a demo: its JSON has these keys.
 
-    `targeted` to `failed` are the app's own account, and so is `settled_per_second`: connections
-    that ended, by the time from the broadcast's opening to its end. The others were counted from
-    outside: `received` clients had the right frame exactly once, `duplicates` are frames too
-    many, `wrong` frames with other content, `missing` clients without the frame. Times are from
-    enqueuing to a client's receipt. `stale_rows_left` are rows of ghosts, `live_rows_lost` rows
-    of clients that should still be there.
+    `targeted` to `failed` come from the app's own ledger, and so does `settled_per_second`: the
+    connections that ended, divided by the seconds from the broadcast's opening to its end. All
+    other figures are counted from outside. `received` clients had the right frame exactly once;
+    `duplicates` are further copies of the right frame, `wrong` are frames with other content, and
+    `missing` clients had no right frame. Times are from enqueuing to the arrival at a client.
+    `stale_rows_left` are rows of ghosts, `live_rows_lost` are rows of clients that are missing in
+    the table.
     """
 
     connections: int
@@ -35,14 +38,15 @@ class Proof:
 
     @property
     def complaints(self) -> list[str]:
-        """What is not as promised, in words; nothing when all is well."""
+        """What is not as promised, in words; an empty list when all is well."""
+        ghosts = counted(self.stale_rows_left, "row of a ghost", "rows of ghosts")
         found = {
-            f"{self.missing} clients did not receive the message": self.missing,
-            f"{self.duplicates} frames were received twice": self.duplicates,
-            f"{self.wrong} frames had other content": self.wrong,
-            f"{self.stale_rows_left} rows of ghosts are left": self.stale_rows_left,
-            f"{self.live_rows_lost} rows of live connections are lost": self.live_rows_lost,
-            f"{self.failed} connections failed": self.failed,
+            f"{counted(self.missing, 'client')} did not receive the message": self.missing,
+            f"{counted(self.duplicates, 'frame')} too many": self.duplicates,
+            f"{counted(self.wrong, 'frame')} with other content": self.wrong,
+            f"{ghosts} left": self.stale_rows_left,
+            f"{counted(self.live_rows_lost, 'live row')} lost": self.live_rows_lost,
+            f"{counted(self.failed, 'connection')} failed": self.failed,
             f"delivered is {self.delivered}, expected {self.connections}": (
                 self.delivered != self.connections
             ),
@@ -57,7 +61,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What all clients received: see `Proof`. Times are in seconds since enqueuing."""
+    """What all clients received, as in `DemoResult`. Times are in seconds since enqueuing."""
 
     received: int
     duplicates: int
@@ -70,9 +74,9 @@ class Reception:
 def receptions(
     frames_by_client: Sequence[Sequence[tuple[float, Any]]], expected: Any, sent_at: float
 ) -> Reception:
-    """Count what clients received against the one message that each should have.
+    """Compare what clients received with the one message that each should have.
 
-    A frame is (when it came, in monotonic seconds, the message in it).
+    A frame is a pair: its time in monotonic seconds, and the message in it.
     """
     right = [[at for at, message in frames if message == expected] for frames in frames_by_client]
     times = [times[0] - sent_at for times in right if times]
@@ -88,7 +92,7 @@ def receptions(
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Which rows are left after a broadcast: see `Proof`."""
+    """Which rows remain after a broadcast, as in `DemoResult`."""
 
     stale_left: int
     live_lost: int

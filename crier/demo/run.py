@@ -1,4 +1,4 @@
-"""The whole story: deploy, connect, enqueue, everyone receives, the stale rows are gone."""
+"""The demo: clients connect, one broadcast is enqueued, all receive it, stale rows are gone."""
 
 import asyncio
 import json
@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from crier.demo.result import Proof, compare_rows, receptions
+from crier.demo.result import DemoResult, Reception, Rows, compare_rows, receptions
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts, watch
+from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.deployment import Deployment
+from crier.deployed.producer import enqueue
 from crier.errors import CrierError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _SWEEP_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What to call as the demo goes on: a client connected, a ghost's row written, a frame came."""
+    """What the demo calls when a client is connected, a ghost's row is written, a frame came."""
 
     connected: Callable[[], None]
     ghosts_added: Callable[[], None]
@@ -40,12 +41,12 @@ def ghosts_for(connections: int) -> int:
     return max(1, round(connections * _GHOST_SHARE))
 
 
-async def run_demo(deployment: Deployment, connections: int, progress: Progress) -> Proof:
+async def run_demo(deployment: Deployment, connections: int, progress: Progress) -> DemoResult:
     """Broadcast once to real clients and ghosts, and count everything from outside.
 
-    Raises CrierError when it cannot come to an end.
+    Raises CrierError when the clients cannot connect, or the broadcast does not settle.
     """
-    # Only the demo needs WebSocket clients: `crier send` works where their library is missing.
+    # Only the demo needs the WebSocket library: `crier send` works where it is missing.
     from crier.demo.clients import close_clients, connect_clients  # noqa: PLC0415
 
     clients = await connect_clients(
@@ -68,10 +69,17 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
     finally:
         await close_clients(clients)
     reception = receptions([_messages(client) for client in clients], message, sent_at)
-    rows = compare_rows(before, after, ghosts)
-    return Proof(
+    return _result(
+        connections, len(ghosts), account, reception, compare_rows(before, after, ghosts)
+    )
+
+
+def _result(
+    connections: int, ghosts: int, account: Account, reception: Reception, rows: Rows
+) -> DemoResult:
+    return DemoResult(
         connections=connections,
-        ghosts=len(ghosts),
+        ghosts=ghosts,
         targeted=account.counts.targeted,
         delivered=account.counts.delivered,
         gone=account.counts.gone,
@@ -83,20 +91,12 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
     )
 
 
-def enqueue(deployment: Deployment, body: dict[str, Any]) -> str:
-    """Send a broadcast to the queue as any producer does; return the SQS message id."""
-    answer = deployment.client("sqs").send_message(
-        QueueUrl=deployment.queue_url, MessageBody=json.dumps(body, ensure_ascii=True)
-    )
-    return str(answer["MessageId"])
-
-
 def connection_ids(deployment: Deployment) -> set[str]:
     """Return the connection ids of all rows."""
     pages = (
         deployment.client("dynamodb")
         .get_paginator("scan")
-        .paginate(TableName=deployment.table_name, ConsistentRead=True)
+        .paginate(TableName=deployment.connections_table_name, ConsistentRead=True)
     )
     return {item["sk"]["S"] for page in pages for item in page["Items"]}
 
@@ -108,9 +108,9 @@ async def add_ghosts(
     *,
     age_seconds: int = _GHOST_AGE_SECONDS,
 ) -> set[str]:
-    """Have the connect function write rows of connections that do not exist, and return them.
+    """Let the connect function write rows of connections that do not exist; return their ids.
 
-    They are `age_seconds` old; one that is younger than a minute is tried again after a 410.
+    The rows are `age_seconds` old: after a 410 a connection younger than a minute is tried again.
     """
     client, function = deployment.client("lambda"), deployment.function_name("Connect")
     connected_at = int((time.time() - age_seconds) * 1000)
@@ -122,13 +122,13 @@ async def add_ghosts(
             client.invoke, FunctionName=function, Payload=json.dumps(event)
         )
         if json.load(answer["Payload"]) != {"statusCode": 200}:
-            raise CrierError("the connect function refused a ghost: see its log")
+            raise CrierError("the connect function did not write a ghost's row: its log says why")
         on_ghost()
     return ghosts
 
 
 async def _until_received(clients: "list[Client]", wait_seconds: float) -> None:
-    """Wait until each client has a frame, and a little longer for those that come twice."""
+    """Wait until each client has a frame, and a little longer, for frames that come twice."""
     with suppress(TimeoutError):
         async with asyncio.timeout(wait_seconds):
             for client in clients:
@@ -139,17 +139,17 @@ async def _until_received(clients: "list[Client]", wait_seconds: float) -> None:
 def _settled(deployment: Deployment, broadcast_id: str, wait_seconds: float) -> Account:
     """Wait for the app's own account of a broadcast."""
     until = time.monotonic() + wait_seconds
-    account = watch(Accounts.of(deployment), broadcast_id, until=until)
+    account = watch(AccountReader.of(deployment), broadcast_id, until=until)
     if account is None or not account.is_settled:
         raise CrierError(
             f"broadcast {broadcast_id} did not settle within {wait_seconds:.0f} s; "
-            "`python -m crier local` shows what the functions log"
+            "`crier local` shows what the functions log"
         )
     return account
 
 
 def _swept(deployment: Deployment, ghosts: set[str]) -> set[str]:
-    """Return the connection ids once no ghost is among them: rows are deleted after all else."""
+    """Return the connection ids once no ghost is among them: the function deletes rows last."""
     give_up = time.monotonic() + _SWEEP_SECONDS
     while (ids := connection_ids(deployment)) & ghosts and time.monotonic() < give_up:
         time.sleep(0.1)

@@ -4,6 +4,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from broadcasting.items import PARTITION_KEY
+from broadcasting.ledger_items import STATUS, partition_of_broadcast
+from broadcasting.ledger_rows import FailedConnection
 from broadcasting.receipt import Receipt
 from crier.deployed.open_slices import GivenUp, Resting, Slices, resting_as_json
 from crier.deployed.row_values import (
@@ -15,12 +18,6 @@ from crier.deployed.row_values import (
     read_row,
     text,
 )
-
-SUMMARY = (
-    *("id", "digest", "channel", "seq", "opened_ms", "expires_ms", "settled_ms", "status"),
-    *("counts", "open_slices", "slices", "version"),
-)
-"""What is read of a summary; the frame is in a row of its own, which is never read here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +106,6 @@ class Account:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class FailedConnection:
-    """A connection that failed, and why."""
-
-    id: str
-    reason: str
-
-
 def account_of(item: Item) -> Account | UnreadableRow:
     """Read a summary."""
     return read_row(item, _account_of)
@@ -128,8 +117,8 @@ def failed_of(item: Item) -> list[FailedConnection] | UnreadableRow:
 
 
 def _account_of(item: Item) -> Account:
-    broadcast_id, status = text(item, "id"), text(item, "status")
-    if text(item, "pk") != f"broadcast#{broadcast_id}":
+    broadcast_id, status = text(item, "id"), text(item, STATUS)
+    if text(item, PARTITION_KEY) != partition_of_broadcast(broadcast_id):
         raise ValueError(f"its id is {broadcast_id}, expected that of its key")
     if status not in ("open", "settled"):
         raise ValueError(f"its status is {status}, expected open or settled")

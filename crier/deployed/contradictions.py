@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
 from crier.deployed.open_slices import Slice, Slices
+from crier.wording import counted
 
 
 def examined(account: Account, slices: Slices | None = None) -> Account:
@@ -29,11 +30,11 @@ def _in_summary(account: Account) -> Iterator[str]:
         whose = "it has" if account.is_settled else "its closed slices have"
         yield f"{whose} {_sums(counts)}"
     if account.is_settled and account.open_slices > 0:
-        yield f"it is settled, and has {account.open_slices:,} open slices"
+        yield f"it is settled, and has {counted(account.open_slices, 'open slice')}"
     if account.is_stuck:
         yield "it is not settled, and has no open slice: nothing will settle it"
     if account.open_slices > account.slices:
-        yield f"it has {account.open_slices:,} open slices of {account.slices:,} in all"
+        yield f"it has {counted(account.open_slices, 'open slice')} of {account.slices:,} in all"
 
 
 def _in_slices(account: Account, slices: Slices) -> Iterator[str]:
@@ -45,8 +46,8 @@ def _in_slices(account: Account, slices: Slices) -> Iterator[str]:
         yield f"it is settled, and the rows of these slices are open: {ids}"
     elif not account.is_settled and not fewest <= max(0, account.open_slices) <= most:
         yield (
-            f"its summary has {account.open_slices:,} open slices, the ledger has rows of "
-            f"{fewest:,}"
+            f"its summary has {counted(account.open_slices, 'open slice')}, the ledger has rows "
+            f"of {fewest:,}"
         )
     closed = sum((one.counts for one in slices.closed), Receipt())
     are_all_there = len(slices.closed) == account.slices - account.open_slices
@@ -57,7 +58,8 @@ def _in_slices(account: Account, slices: Slices) -> Iterator[str]:
 def _in_slice(one: Slice) -> Iterator[str]:
     pending = 0 if one.is_closed else one.pending
     if one.counts.targeted != one.counts.ended + pending:
-        yield f"slice {one.id} has {_sums(one.counts)}, and {pending:,} connections to do"
+        to_do = counted(pending, "connection")
+        yield f"slice {one.id} has {_sums(one.counts)}, and {to_do} to do"
     elif min(asdict(one.counts).values()) < 0:
         yield f"slice {one.id} has numbers less than 0: {_sums(one.counts)}"
 

@@ -20,14 +20,14 @@ from crier.deployed.letter import DeadLetter, Origin, dead_letter_of
 from crier.errors import explained
 
 _HELD_SECONDS = 120
-"""For how long a message that is being looked at is hidden from others, at most."""
+"""How long a message is hidden from other readers while it is looked at, at most."""
 
 _BATCH = 10
-"""The most that SQS receives, or makes visible again, at once."""
+"""The most messages that SQS gives out, or makes visible again, at once."""
 
 
 class Waiting(NamedTuple):
-    """How many messages of a queue can be received, and how many others look at just now."""
+    """How many messages of a queue can be received, and how many another reader holds."""
 
     visible: int
     hidden: int
@@ -37,8 +37,8 @@ class Waiting(NamedTuple):
 class DeadLetterQueue:
     """A queue and its dead-letter queue. Each method raises CrierError when SQS refuses.
 
-    `source_url` is the queue that its messages come from, `slice_url` the slice queue, which it
-    may be, too.
+    `source_url` is the queue that the dead letters come from, `slice_url` is the slice queue: for
+    dead slices both are the same.
     """
 
     client: Any
@@ -49,7 +49,7 @@ class DeadLetterQueue:
 
     @contextmanager
     def held(self) -> Iterator[Iterator[DeadLetter]]:
-        """Yield the messages, each once; those that were not deleted are visible again after it."""
+        """Yield the messages, each once; those that are not deleted are visible after the block."""
         receipts: dict[str, str] = {}
         try:
             yield self._receive(receipts)
@@ -57,18 +57,18 @@ class DeadLetterQueue:
             self._let_go(list(receipts.values()))
 
     def waiting(self) -> Waiting:
-        """Return how many messages there are, about."""
+        """Return roughly how many messages the queue has."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with explained(f"the dead-letter queue of {self.origin.value} was not read"):
             answer = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         return Waiting(*(int(answer["Attributes"][name]) for name in names))
 
     def put_back(self, body: str, attributes: Attributes, *, is_slice: bool) -> tuple[LeftOut, ...]:
-        """Send a message to the queue that it came from, or that of a slice to the slice queue.
+        """Send a message to the queue that it came from, but a slice's message to the slice queue.
 
-        A slice's message is marked as redriven, which has the function begin anew what it has
-        counted against the slice; in the broadcast queue the mark would say nothing, as producers
-        may send to it. Returns which of the attributes have no place.
+        A slice's message is marked as redriven: the function then begins anew what it has counted
+        against the slice. In the broadcast queue the mark has no meaning, because producers may
+        send to that queue. Returns the attributes for which the message has no room.
         """
         mark = {REDRIVEN: Attribute("String", "1")} if is_slice else {}
         room_bytes = MOST_BYTES - len(body.encode()) - size_bytes(mark)
@@ -87,7 +87,7 @@ class DeadLetterQueue:
             self.client.delete_message(QueueUrl=self.url, ReceiptHandle=letter.receipt)
 
     def _receive(self, receipts: dict[str, str]) -> Iterator[DeadLetter]:
-        """Yield messages until none is new: one whose time to be hidden is over comes again."""
+        """Yield messages until none is new: a message that is visible again comes a second time."""
         while True:
             with explained(f"the dead-letter queue of {self.origin.value} was not read"):
                 answer = self.client.receive_message(
@@ -106,7 +106,7 @@ class DeadLetterQueue:
             yield from (dead_letter_of(one, self.origin) for one in new)
 
     def _let_go(self, receipts: list[str]) -> None:
-        """Make messages visible again; SQS says of those that were deleted that they are gone."""
+        """Make messages visible again; SQS answers for the deleted ones that they are gone."""
         for start in range(0, len(receipts), _BATCH):
             entries = [
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
@@ -120,7 +120,7 @@ def dead_letter_queues(deployment: Deployment) -> tuple[DeadLetterQueue, DeadLet
     """Return both dead-letter queues of a stack."""
     client, slice_url = deployment.client("sqs"), deployment.slice_queue_url
     places = {
-        Origin.BROADCASTS: (deployment.dead_letter_queue_url, deployment.queue_url),
+        Origin.BROADCASTS: (deployment.dead_letter_queue_url, deployment.broadcast_queue_url),
         Origin.SLICES: (deployment.slice_dead_letter_queue_url, slice_url),
     }
     broadcasts, slices = (

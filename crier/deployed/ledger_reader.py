@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from crier.deployed.row_values import EXPIRY, KEY, Item, unexpired
+from broadcasting.items import EXPIRY, PARTITION_KEY, SORT_KEY, Key, key_attributes
+from crier.deployed.row_values import Item, unexpired
 from crier.errors import explained
 
 _BATCH = 100
@@ -12,9 +13,6 @@ _BATCH = 100
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
-
-Key = tuple[str, str]
-"""The partition and the sort key of a row."""
 
 
 class LedgerReader:
@@ -34,7 +32,7 @@ class LedgerReader:
         with explained(f"the row {' / '.join(key)} was not read"):
             answer = self._client.get_item(
                 TableName=self._table_name,
-                Key=_attributes(key),
+                Key=key_attributes(key),
                 ConsistentRead=True,
                 **_only(names),
             )
@@ -43,7 +41,7 @@ class LedgerReader:
     def get_all(self, keys: Sequence[Key], names: Sequence[str]) -> Iterator[Item]:
         """Yield the rows that there are of some keys, in any order."""
         for start in range(0, len(keys), _BATCH):
-            some = [_attributes(key) for key in keys[start : start + _BATCH]]
+            some = [key_attributes(key) for key in keys[start : start + _BATCH]]
             wanted = {self._table_name: {"Keys": some, "ConsistentRead": True, **_only(names)}}
             while wanted:
                 with explained("the broadcasts were not read"):
@@ -78,7 +76,7 @@ class LedgerReader:
         return sum(page["Count"] for page in self._pages(pk, prefix, options))
 
     def _pages(self, pk: str, prefix: str, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        names = options.pop("ExpressionAttributeNames") | {"#p": KEY[0], "#s": KEY[1]}
+        names = options.pop("ExpressionAttributeNames") | {"#p": PARTITION_KEY, "#s": SORT_KEY}
         values = {":pk": {"S": pk}, ":prefix": {"S": prefix}}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
@@ -95,11 +93,9 @@ class LedgerReader:
         return unexpired(items, self._epoch_seconds())
 
 
-def _attributes(key: Key) -> Item:
-    return {name: {"S": one} for name, one in zip(KEY, key, strict=True)}
-
-
 def _only(names: Sequence[str]) -> dict[str, Any]:
     """Ask for some attributes; each under another name, as some are reserved words."""
-    others = {f"#{number}": name for number, name in enumerate((*names, *KEY, EXPIRY))}
+    others = {
+        f"#{number}": name for number, name in enumerate((*names, PARTITION_KEY, SORT_KEY, EXPIRY))
+    }
     return {"ProjectionExpression": ", ".join(others), "ExpressionAttributeNames": others}

@@ -1,4 +1,4 @@
-"""One dead letter: what it is about, why it is one, and what its producer has said of it."""
+"""One dead letter: what it is about, why it is there, and its producer's attributes."""
 
 import base64
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from broadcasting.attributes import Attribute, Attributes, read_sqs
 from broadcasting.audience import LATEST_MS
 from broadcasting.dead_letter import read_letter
 from broadcasting.errors import RejectedError
-from broadcasting.slice_message import parse_slice_message
+from broadcasting.slice_message import SliceId, parse_slice_message
 from broadcasting.strict_json import read_json
 
 
@@ -23,11 +23,11 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that was given up.
+    """A message of a dead-letter queue.
 
-    `first_id` is the id that the message had in its own queue, `reason` why our function rejected
-    it or gave it up; one that our function did not write has none. `attributes` are its
-    producer's. `sent_ms` is in epoch milliseconds.
+    `first_id` is the id that the message had in its own queue. `reason` says why our function
+    rejected it or gave it up; a letter that our function did not write has no reason.
+    `attributes` are those of the producer. `sent_ms` is in epoch milliseconds.
     """
 
     origin: Origin
@@ -43,7 +43,7 @@ class DeadLetter:
 
     @property
     def is_rejected(self) -> bool:
-        """Whether our function rejected it: it broke its contract."""
+        """Whether our function rejected it, because it broke the contract."""
         return bool(self.reason) and not self.is_given_up
 
     @property
@@ -53,37 +53,37 @@ class DeadLetter:
             return self.reason
         if self.is_moved:
             return (
-                "SQS moved it here after too many receives: the function's log says why, where "
-                f'"message goes back to the queue" has message_id {self.first_id}'
+                "SQS moved it here after too many receives: the function's log says why, in the "
+                f'lines "message goes back to the queue" with message_id {self.first_id}'
             )
         return "it has no reason: neither the function nor SQS put it here"
 
     @property
     def broadcast_id(self) -> str:
-        """The broadcast that it is about, empty when it does not tell."""
+        """The id of the broadcast that it is about, empty when the body does not say it."""
         return self._read()[0]
 
     @property
-    def slice_key(self) -> tuple[str, str]:
-        """The broadcast and the slice that it names, empty when it names none."""
+    def slice_id(self) -> SliceId:
+        """The ids of the broadcast and the slice that it names, both empty when it names none."""
         try:
             return parse_slice_message(self.body)
         except RejectedError:
-            return "", ""
+            return SliceId("", "")
 
     @property
     def unreadable(self) -> str:
-        """Why its body does not tell which broadcast it is about; empty when it does."""
+        """Why its body does not say which broadcast it is about; empty when it does."""
         return self._read()[1]
 
     def as_json(self) -> dict[str, Any]:
-        """Return what a script wants to know."""
+        """Return the letter for scripts."""
         return {
             "queue": self.origin.value,
             "message_id": self.message_id,
             "first_message_id": self.first_id,
             "broadcast_id": self.broadcast_id or None,
-            "slice_id": (self.slice_key[1] or None) if self.origin is Origin.SLICES else None,
+            "slice_id": (self.slice_id.slice_id or None) if self.origin is Origin.SLICES else None,
             "rejected": self.is_rejected,
             "given_up": self.is_given_up,
             "reason": self.why,
@@ -94,12 +94,14 @@ class DeadLetter:
         }
 
     def _read(self) -> tuple[str, str]:
-        """Return the broadcast that the body names; else an empty text, and why it names none."""
+        """Return the id of the broadcast that the body names, or "" and why it names none."""
         try:
             if self.origin is Origin.SLICES:
-                return parse_slice_message(self.body)[0], ""
+                return parse_slice_message(self.body).broadcast_id, ""
             request = read_json(self.body)
-        except (ValueError, RejectedError) as error:
+        except ValueError as error:
+            return "", f"body is not JSON: {error}"
+        except RejectedError as error:
             return "", str(error)
         if not isinstance(request, dict):
             return "", "the body is no JSON object"
@@ -110,7 +112,7 @@ class DeadLetter:
 
 
 def dead_letter_of(message: Mapping[str, Any], origin: Origin) -> DeadLetter:
-    """Read a message as SQS answers it; whatever a producer has put into it, nothing is raised.
+    """Read a message as SQS gives it out. It raises nothing, whatever a producer has written.
 
     SQS keeps the id of a message that it moves:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
@@ -134,7 +136,7 @@ def dead_letter_of(message: Mapping[str, Any], origin: Origin) -> DeadLetter:
 
 
 def _milliseconds(text: str) -> int:
-    """Return a time in epoch milliseconds, 0 for what is none."""
+    """Return a time in epoch milliseconds, 0 for a text that is not a time."""
     return min(int(text), LATEST_MS) if text.isdecimal() and len(text) <= len(str(LATEST_MS)) else 0
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broadcasting.backlog import parse_backlog
+from broadcasting.ledger_items import BACKLOG
 from broadcasting.receipt import Receipt
 from crier.deployed.row_values import (
     Item,
@@ -17,7 +18,7 @@ from crier.deployed.row_values import (
 )
 
 SLICE = (
-    *("id", "counts", "work", "is_closed", "owner", "leased_until_ms"),
+    *("id", "counts", BACKLOG, "is_closed", "owner", "leased_until_ms"),
     *("outage_since_ms", "outage_rounds", "given_up"),
 )
 """What is read of a slice; rows of an earlier release know nothing of outages."""
@@ -116,12 +117,12 @@ def resting_as_json(resting: Resting | None) -> dict[str, Any] | None:
 
 
 def _slice_of(item: Item) -> Slice:
-    work = parse_backlog(value(item, "work", "B"))
+    backlog = parse_backlog(value(item, BACKLOG, "B"))
     return Slice(
         id=str(value(item, "id", "S")),
         counts=counts_of(item),
-        unread_shards=len(work.shards),
-        pending=len(work.connections),
+        unread_shards=len(backlog.shards),
+        pending=len(backlog.connections),
         is_closed=bool(number(item, "is_closed")),
         owner=str(value(item, "owner", "S")),
         leased_until_ms=number(item, "leased_until_ms"),

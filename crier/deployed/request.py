@@ -1,4 +1,4 @@
-"""What `crier send` enqueues, checked with the very rules of the broadcast function."""
+"""The body that `crier send` enqueues, checked by the rules of the broadcast function."""
 
 import json
 import re
@@ -15,20 +15,20 @@ from broadcasting.strict_json import read_json
 
 _LONGEST_SEQ = 10**12
 _SOME_MESSAGE_ID = str(UUID(int=0))
-"""As long as the id that SQS will give: it counts towards the size of the frame."""
+"""It has the length of the id that SQS will give, which counts towards the frame's size."""
 
 _BLANK = re.compile(r"[\s\ufeff]*")
 _BEGINNINGS_OF_JSON = ("{", "[", '"')
-"""Of numbers, true, false and null, too many texts begin: `5 o'clock`, `nullify`."""
+"""A text may begin like a number, true, false or null: `5 o'clock`, `nullify`."""
 
 
 def request_of(
     text: str, id_: str | None = None, ttl_seconds: int | None = None, *, as_text: bool = False
 ) -> dict[str, Any]:
-    """Return the body of a broadcast: JSON is sent as such, anything else as a text.
+    """Return the body of a broadcast: JSON is sent as JSON, anything else as a text.
 
-    With `as_text` all is a text. Raises RejectedError when the broadcast function would; when the
-    text begins like JSON and is none; and when it is empty.
+    With `as_text` everything is sent as a text. Raises RejectedError when the broadcast function
+    would reject the body, when the text begins like JSON but is not, and when the text is empty.
     """
     options = {"id": id_, "ttlSeconds": ttl_seconds}
     request = {"message": text if as_text else _json_or_text(text)} | {
@@ -41,7 +41,7 @@ def request_of(
 def checked(request: Any, message_id: str = _SOME_MESSAGE_ID) -> Broadcast:
     """Return the broadcast that the function will make of a body.
 
-    Raises RejectedError when the broadcast function would.
+    Raises RejectedError when the function would reject the body.
     """
     broadcast = parse_broadcast(json.dumps(request), message_id)
     encode_frame(broadcast, int(time.time() * 1000), _LONGEST_SEQ)
@@ -49,9 +49,9 @@ def checked(request: Any, message_id: str = _SOME_MESSAGE_ID) -> Broadcast:
 
 
 def repeated_key(text: str) -> str:
-    """Return the first key that JSON gives twice in one object, empty when there is none.
+    """Return the first key that stands twice in one object of a JSON text, empty when none does.
 
-    It is no error: as everywhere, the last one counts.
+    That is not an error: as in other programs, the last of the two counts.
     """
     repeated: list[str] = []
 
@@ -71,23 +71,23 @@ def _json_or_text(text: str) -> Any:
     bare = text[begin.end() :] if begin else text
     if not bare:
         raise RejectedError(
-            "the message is empty; a variable that is not set? With --text it is sent as it is"
+            "the message is empty; is a variable not set? With --text it is sent as it is"
         )
     if not bare.startswith(_BEGINNINGS_OF_JSON) and len(bare.split()) > 1:
-        return text  # "1e400 people", which JSON's reader would take for a number at first
+        return text  # "1e400 people": the reader of JSON would first see a number
     try:
         message = read_json(_without_mark(text))
     except json.JSONDecodeError as error:
         if not bare.startswith(_BEGINNINGS_OF_JSON):
             return text
         raise RejectedError(
-            f"the message begins like JSON and is none: {error.msg} in line {error.lineno}, "
-            f"column {error.colno}; mend it, or send it as a text with --text"
+            f"the message begins like JSON but is not: {error.msg} in line {error.lineno}, "
+            f"column {error.colno}; correct it, or send it as a text with --text"
         ) from error
     require_few_levels(message)
     return message
 
 
 def _without_mark(text: str) -> str:
-    """Return a text without the mark that UTF-8 may begin with; JSON's standard forbids it."""
+    """Return a text without the byte-order mark at its beginning, which JSON does not allow."""
     return text.removeprefix("\ufeff")

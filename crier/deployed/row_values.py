@@ -6,16 +6,12 @@ from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from broadcasting.audience import LATEST_MS
+from broadcasting.items import EXPIRY, PARTITION_KEY, SORT_KEY
 from broadcasting.receipt import Receipt
 from crier.errors import CrierError
 
 Item = dict[str, Any]
-"""A row as DynamoDB gives it."""
-
-KEY = ("pk", "sk")
-
-EXPIRY = "expiresAt"
-"""Epoch seconds; a row that has none, the counter of a channel, is kept for ever."""
+"""A row as DynamoDB gives it: whatever its attributes are, which `read_row` finds out."""
 
 _T = TypeVar("_T")
 
@@ -56,7 +52,7 @@ def read_row(item: Item, read: Callable[[Item], _T]) -> _T | UnreadableRow:
         return read(item)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         what = f"{error}" if type(error) is ValueError else f"{error!r}"
-        return UnreadableRow(item["pk"]["S"], item["sk"]["S"], what)
+        return UnreadableRow(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"], what)
 
 
 def unexpired(items: Iterable[Item], now_seconds: float) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""The limit of open files, which many sockets need raised."""
+"""The limit of open files, which must be high enough for many sockets."""
 
 import resource
 
@@ -8,7 +8,7 @@ _SPARE_FILES = 256
 
 
 def allow_clients(clients: int) -> None:
-    """See to it that this process, and those it starts, may have so many connections.
+    """Let this process, and those that it starts, have as many connections as `clients`.
 
     Raises CrierError, with what to type, when the system does not allow it.
     """
@@ -24,7 +24,7 @@ def allow_clients(clients: int) -> None:
 
 
 def raise_file_limit(files: int) -> int:
-    """Raise the limit as far as the system allows it; return how many of the files that is."""
+    """Raise the limit towards `files`, as far as the system allows it; return what is reached."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= files:
         return files

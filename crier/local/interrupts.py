@@ -1,6 +1,6 @@
-"""Lets signals interrupt waits and nothing else, so that whatever was started is ended, too.
+"""Lets signals interrupt only waits, so that everything that was started can be ended, too.
 
-Ctrl-C, a closed terminal and being told to end count alike.
+SIGINT (Ctrl-C), SIGHUP (the terminal was closed) and SIGTERM have the same effect.
 """
 
 import signal
@@ -12,14 +12,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """What signals do to this process. One that comes outside a wait is kept for the next wait."""
+    """What signals do to this process. A signal outside a wait is kept for the next wait."""
 
     def __init__(self) -> None:
         self._has_come = False
         self._is_waiting = False
 
     def listen(self) -> None:
-        """Take the signals from now on, those too that a shell's background job ignores."""
+        """Take the signals from now on, even SIGINT, which a shell's background job ignores."""
         for number in _SIGNALS:
             is_nohup = number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
             if not is_nohup:
@@ -39,9 +39,9 @@ class Interrupts:
     def _take(self, _number: int, _frame: FrameType | None) -> None:
         self._has_come = True
         if self._is_waiting:
-            self._is_waiting = False  # no other one disturbs the end
+            self._is_waiting = False  # no further signal disturbs the end
             raise KeyboardInterrupt
 
 
 interrupts = Interrupts()
-"""Those of this process: signals are the whole process's. Without `listen` nothing changes."""
+"""The one of this process, which has all its signals. Without `listen` nothing changes."""

@@ -1,6 +1,5 @@
-"""The local AWS: a child process on a loopback port, gone without a trace when it is closed."""
+"""The local AWS: a child process on a loopback port, which leaves nothing when it is closed."""
 
-import os
 import socket
 import subprocess
 import time
@@ -15,15 +14,15 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from crier.errors import CrierError
+from crier.local.environment import HOST, clean_environment
 from crier.local.interrupts import interrupts
 from crier.local.process_group import end_group
-from crier.local.run_folder import RunFolder, end_what_is_left
-from crier.paths import PROGRAMS, PYTHON
+from crier.local.run_folder import RunFolder, end_killed_runs
+from crier.paths import PYTHON
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-ACCESS_KEY_ID = SECRET_ACCESS_KEY = "test"  # noqa: S105 - what the local AWS knows; no secret
-_HOST = "127.0.0.1"
+ACCESS_KEY_ID = SECRET_ACCESS_KEY = "test"  # noqa: S105 - the local AWS takes these; no secret
 _START_SECONDS = 30.0
 _STARTUP = Path(__file__).parent / "lambda_startup"
 
@@ -36,7 +35,7 @@ class LocalEndpoint:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs to use the local AWS and never a real one."""
+        """The variables with which a process uses the local AWS and never a real one."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -48,7 +47,7 @@ class LocalEndpoint:
 
     @property
     def is_up(self) -> bool:
-        """Whether it listens."""
+        """Whether something listens there."""
         with suppress(OSError, ValueError):
             parts = urlsplit(self.url)
             socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2).close()
@@ -67,7 +66,7 @@ class LocalAws:
 
     def __init__(self, port: int = 0, *, startup: Path | None = None) -> None:
         self.port = port or _free_port()
-        self.endpoint = LocalEndpoint(f"http://{_HOST}:{self.port}")
+        self.endpoint = LocalEndpoint(f"http://{HOST}:{self.port}")
         self.run = RunFolder()
         self.logs = self.folder / "logs"
         self.startup_folder = self.folder / "startup"
@@ -112,12 +111,12 @@ class LocalAws:
         self.run.remove()
 
     def _start(self) -> None:
-        end_what_is_left()
+        end_killed_runs()
         self._refuse_taken_port()
         self.logs.mkdir()
         self.startup_folder.mkdir()
         with self._output.open("wb") as output:
-            self._process = self.run.start(  # in a group, so that Ctrl-C reaches us first
+            self._process = self.run.start(  # in a group of its own, so that Ctrl-C reaches only us
                 [PYTHON, "-m", "ministack"],
                 cwd=self.folder,
                 env=self._environment(),
@@ -129,8 +128,8 @@ class LocalAws:
     def _environment(self) -> dict[str, str]:
         return {
             **clean_environment(),
-            "BIND_HOST": _HOST,
-            "MINISTACK_HOST": _HOST,
+            "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
             "LOG_LEVEL": "WARNING",
             "PYTHONPATH": str(_STARTUP),
@@ -144,10 +143,10 @@ class LocalAws:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((_HOST, self.port))
+                probe.bind((HOST, self.port))
             except OSError as error:
                 raise CrierError(
-                    f"port {self.port} of {_HOST} cannot be used ({error.strerror}): choose "
+                    f"port {self.port} of {HOST} cannot be used ({error.strerror}): choose "
                     "another with --port, or leave --port out to take a free one"
                 ) from error
 
@@ -175,31 +174,7 @@ class LocalAws:
         return "\n".join(self._output.read_text(errors="replace").splitlines()[-15:])
 
 
-def clean_environment() -> dict[str, str]:
-    """Return the environment without what could lead elsewhere, and with our programs first.
-
-    Elsewhere is a real AWS, by its variables or files, and a proxy, which does not know our host.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), _HOST)))
-    return {
-        **kept,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "NO_PROXY": direct,
-        "no_proxy": direct,
-        "PATH": f"{PROGRAMS}{os.pathsep}{kept.get('PATH', '')}",
-    }
-
-
-def stay_local() -> None:
-    """Let this process, too, use the local AWS only, whatever its environment says."""
-    environment = clean_environment()
-    os.environ.clear()
-    os.environ.update(environment)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Follows what the local functions print."""
+"""Follows the lines that the functions of a local run print."""
 
 import json
 import re
@@ -12,7 +12,7 @@ _PHYSICAL_NAME = re.compile(r"crier-[a-z]+-(\w+?)[0-9A-F]{8}-\w+")
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of a function, and what it says where it is JSON."""
+    """A line that a function printed, and its fields if it is JSON."""
 
     function: str
     text: str
@@ -24,7 +24,7 @@ class LogLine:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of a structured line; none of another one."""
+        """The fields of a line that is a JSON object; empty for any other line."""
         try:
             fields = json.loads(self.text)
         except ValueError:
@@ -33,14 +33,14 @@ class LogLine:
 
 
 class LogFollower:
-    """Reads the lines that have come to the files of a folder since it was last asked."""
+    """Reads the lines that were added to the files of a folder since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[Path, int] = {}
 
     def new_lines(self) -> Iterator[LogLine]:
-        """Yield complete lines only; the rest is read next time."""
+        """Yield the new lines that are complete; the others come with the next call."""
         for path in sorted(self._folder.glob("*.log")):
             with path.open("rb") as file:
                 file.seek(self._read.get(path, 0))

@@ -1,9 +1,9 @@
-"""The folder of a run. When a run is killed, the next one ends and deletes what is left of it.
+"""The folder of a run. When a run is killed, the next run ends its processes and deletes it.
 
-Locks tell what is alive, because the system takes them from a process that dies, however it dies.
-A run holds the lock of its folder. Each group of processes that it starts holds a lock, too, on a
-file named after the group's id: as long as it is held a process of the group is alive, and then
-the id cannot be another group's.
+Locks show what is alive, because the system takes a lock from a process that dies in any way. A
+run holds the lock of its folder. Each group of processes that it starts holds a lock, too, on a
+file that is named after the group's id. While that lock is held a process of the group is alive,
+so no other group can have that id.
 """
 
 import fcntl
@@ -26,13 +26,13 @@ _DEATH_SECONDS = 10.0
 
 
 class RunFolder:
-    """A new folder for one run, and the processes that are to end with it."""
+    """A new folder for one run, and the processes that must end with the run."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._lock, new = tempfile.mkstemp(dir=self.path)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        Path(new).rename(self.path / _RUN)  # so that none is there that is not locked yet
+        Path(new).rename(self.path / _RUN)  # a file of that name is always locked
 
     def start(self, command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
         """Start a command as the leader of a group of its own, with these options of Popen."""
@@ -42,7 +42,7 @@ class RunFolder:
             process = subprocess.Popen(command, start_new_session=True, pass_fds=(lock,), **options)
             Path(new).rename(self.path / f"{_GROUP}{process.pid}")
         finally:
-            os.close(lock)  # the process holds it now
+            os.close(lock)  # the process that was started holds it now
         return process
 
     def remove(self) -> None:
@@ -53,10 +53,10 @@ class RunFolder:
             self._lock = -1
 
 
-def end_what_is_left() -> None:
+def end_killed_runs() -> None:
     """End the processes and delete the folders of this user's runs that were killed."""
     for run in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_RUN}"):
-        with suppress(OSError):  # it is held, or another user's, or deleted in the meantime
+        with suppress(OSError):  # its run is alive, or another user's, or was deleted
             lock = _lock(run)
             try:
                 _end(run.parent)
@@ -65,7 +65,7 @@ def end_what_is_left() -> None:
 
 
 def _end(folder: Path) -> None:
-    """End a run that was killed. What cannot be ended is left to the next run."""
+    """End a run that was killed. The next run tries again what cannot be ended now."""
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         return
     if all(_is_ended(group) for group in folder.glob(f"{_GROUP}*")):
@@ -73,12 +73,12 @@ def _end(folder: Path) -> None:
 
 
 def _is_ended(group: Path) -> bool:
-    """Kill a group of processes, and return whether none of them is alive any more."""
+    """Kill a group of processes, and return whether all of them have ended."""
     give_up = time.monotonic() + _DEATH_SECONDS
     while _is_held(group):
         if time.monotonic() > give_up:
             return False
-        with suppress(ProcessLookupError, PermissionError):  # the last one has just ended
+        with suppress(ProcessLookupError, PermissionError):  # its last process has just ended
             os.killpg(int(group.name.removeprefix(_GROUP)), _KILL)
         time.sleep(0.01)
     return True

@@ -1,4 +1,4 @@
-"""Where a running local AWS is, kept in a file so that `crier send` finds it."""
+"""A file that says where the local AWS runs: by it `crier send` finds the local run."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from crier.errors import CrierError
 from crier.files import make_place_for
+from crier.installed import is_checkout
 from crier.local.local_aws import LocalEndpoint
 from crier.paths import BUILD
 
@@ -15,9 +16,9 @@ _FILE = BUILD / "local.json"
 
 @contextmanager
 def announced(endpoint: LocalEndpoint) -> Iterator[None]:
-    """Let other commands find a local run as long as the block lasts.
+    """Let other commands find a local run until the block ends.
 
-    Raises CrierError when there is one already.
+    Raises CrierError when another local run is there already.
     """
     refuse_second_run()
     _FILE.write_text(json.dumps({"url": endpoint.url, "pid": os.getpid()}) + "\n")
@@ -31,7 +32,7 @@ def announced(endpoint: LocalEndpoint) -> Iterator[None]:
 def refuse_second_run() -> None:
     """Raise CrierError when a local run is there: `crier send` would find only one of two.
 
-    Raises it, too, when the next one could not be announced.
+    Raises CrierError, too, when the file that announces a run cannot be written.
     """
     make_place_for(_FILE)
     if endpoint := _running():
@@ -45,21 +46,22 @@ def running_endpoint() -> LocalEndpoint:
     """Return the running local AWS. Raises CrierError when there is none."""
     endpoint = _running()
     if endpoint is None:
-        raise CrierError(
-            "no local run is there: start one with `python -m crier local`, or name a deployed "
-            "stack with --stack"
-        )
+        start = "start one with `crier local`, or " if is_checkout() else ""
+        raise CrierError(f"no local run is there: {start}name a deployed stack with --stack")
     return endpoint
 
 
 def _running() -> LocalEndpoint | None:
-    """Return what is announced, unless it has ended: its process id may be another's by now."""
+    """Return the run that is announced, or None if it has ended.
+
+    Another process may have its process id by now, so its port must answer as well.
+    """
     url, pid = _announced()
     return LocalEndpoint(url) if _is_alive(pid) and LocalEndpoint(url).is_up else None
 
 
 def _announced() -> tuple[str, int]:
-    """Return what the file says: a URL and a process id, or nothing that runs."""
+    """Return the URL and the process id in the file, or "" and 0 if it has none."""
     try:
         said = json.loads(_FILE.read_text())
         return str(said["url"]), int(said["pid"])

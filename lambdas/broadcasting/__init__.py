@@ -1,4 +1,16 @@
-"""What a broadcast is and how it is accounted: pure values and rules.
+"""What a broadcast is and how its account is kept: values and rules.
 
-Standard library only; no clock, no I/O, no threads. Time and randomness are passed in.
+The standard library only; no clock, no I/O, no threads. Time and chance are passed in. Read it in
+this order:
+
+| step                 | files                                                                    |
+|----------------------|--------------------------------------------------------------------------|
+| what a producer asks | message, with checks, envelopes, nesting, strict_json and errors         |
+| what a client gets   | frame; subprotocol when it connects                                      |
+| who is posted to     | audience (a connection, its shard), connection_row; backlog of a slice   |
+| the ledger           | ledger_rows, ledger, ledger_opening, ledger_failed, ledger_items (items) |
+| what a post comes to | outcome, receipt (the sums), reasons, retry                              |
+| whose trouble it is  | trouble, breaker with lost_window and probes                             |
+| how fast posts go    | the package pacing                                                       |
+| messages of SQS      | slice_message; dead_letter and its attributes                            |
 """

@@ -1,4 +1,4 @@
-"""Message attributes: the names of ours, and how much room a producer's find beside them.
+"""Message attributes: the names of ours, and how a producer's attributes fit in beside them.
 
 Ours have names that no producer uses by accident. They are trusted only where a producer cannot
 have set them: on dead letters that our function wrote, and in the slice queue.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 REASON = "crier.reason"
-"""On a dead letter that our function wrote: why it is one."""
+"""On a dead letter that our function wrote: why the message is one."""
 
 MESSAGE_ID = "crier.messageId"
 """On a dead letter that our function wrote: the id that the message had in its own queue."""
@@ -39,7 +39,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Messag
 class Attribute:
     """One message attribute: its type, as `String` or `Number.price`, and its value.
 
-    A Binary one has bytes, any other a text, both not empty.
+    The value is bytes for the type Binary, and a text for any other; it is never empty.
     """
 
     data_type: str
@@ -87,14 +87,14 @@ class LeftOut(NamedTuple):
 
 
 def text_of(attributes: Attributes, name: str) -> str:
-    """Return the value of an attribute of ours; empty when there is none, or of another type."""
+    """Return the text of an attribute; empty when there is no such attribute of type String."""
     found = attributes.get(name)
     is_text = found is not None and found.data_type == "String"
     return str(found.value) if found is not None and is_text else ""
 
 
 def read_sqs(found: Mapping[str, Any]) -> dict[str, Attribute]:
-    """Return the attributes that the API of SQS answers; those that cannot be read are none."""
+    """Return attributes as the API of SQS answers them; those that cannot be read are left out."""
     return readable(
         (name, one.get("DataType"), one.get("BinaryValue") or one.get("StringValue"))
         for name, one in found.items()
@@ -102,7 +102,7 @@ def read_sqs(found: Mapping[str, Any]) -> dict[str, Attribute]:
 
 
 def readable(found: Iterable[tuple[str, Any, Any]]) -> dict[str, Attribute]:
-    """Return attributes of triples of name, type and value; those that are none are left out."""
+    """Return attributes made of names, types and values; wrong ones are left out."""
     attributes = {}
     for name, data_type, value in found:
         try:
@@ -120,9 +120,10 @@ def size_bytes(attributes: Attributes) -> int:
 def fit(
     theirs: Attributes, *, places: int, room_bytes: int
 ) -> tuple[dict[str, Attribute], tuple[LeftOut, ...]]:
-    """Return which of a producer's attributes are kept, and which are not.
+    """Return the attributes of a producer that are kept, and those that are left out.
 
-    Names of ours are not; of the others the smallest are kept first, so that most are.
+    Those with a name of ours are left out. Of the others the smallest are kept first, so that as
+    many as possible are kept.
     """
     kept: dict[str, Attribute] = {}
     left_out = [LeftOut(name, "the name is Crier's") for name in sorted(OURS & set(theirs))]
@@ -140,7 +141,7 @@ def fit(
 
 
 def told(left_out: Iterable[LeftOut]) -> str:
-    """Return in words what was left out, empty when nothing was."""
+    """Return in words which attributes were left out; empty when none was."""
     shown = ", ".join(f"{one.name} ({one.why})" for one in left_out)
     return f"; attributes left out: {shown}" if shown else ""
 

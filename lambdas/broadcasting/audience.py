@@ -1,4 +1,4 @@
-"""Who a broadcast reaches: connections, and the shards that they are stored in."""
+"""The connections that a broadcast reaches, and the shards that they are stored in."""
 
 import zlib
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from broadcasting.checks import is_unicode
 
 SHARDS = 16
-"""How many partitions hold everyone's rows: read in parallel, none of them hot."""
+"""How many partitions hold the rows of all connections: read in parallel, none of them hot."""
 
 CONNECTION_LIFE_SECONDS = 2 * 3600
 """API Gateway cuts a WebSocket connection after two hours.
@@ -27,7 +27,7 @@ LATEST_MS = 253_402_300_799_999
 """The end of the year 9999 in epoch milliseconds: no time is later."""
 
 _MOST_ROUNDS = 100
-"""More than are ever counted, and few enough to double a wait that often."""
+"""More rounds than are ever counted, and few enough to double a wait as often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ class Connection:
     def is_young(self, now_ms: int) -> bool:
         """Tell whether a 410 may only mean that the socket is not open yet.
 
-        A time in the future, by more than a clock difference, tells nothing: it counts as old.
+        A connection of the future, by more than a clock difference, counts as old: its time tells
+        nothing.
         """
         age_seconds = (now_ms - self.connected_at) / 1000
         return -CLOCK_DIFFERENCE_SECONDS <= age_seconds < YOUNG_SECONDS
@@ -74,11 +75,11 @@ def require_count(name: str, value: object, *, most: int) -> None:
 def shard_of(connection_id: str) -> int:
     """Return the shard of a connection: 0 up to, not including, `SHARDS`.
 
-    Stable across processes and versions: a row's key must follow from the id alone.
+    It is the same in all processes and versions: a row's key must follow from the id alone.
     """
     return zlib.crc32(connection_id.encode()) % SHARDS
 
 
 def expires_at(connected_at_ms: int) -> int:
-    """Return when a connection's row is of no use any more, in epoch seconds (DynamoDB TTL)."""
+    """Return the time after which a connection's row is of no use, in epoch seconds."""
     return connected_at_ms // 1000 + CONNECTION_LIFE_SECONDS + EXPIRY_GRACE_SECONDS

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from broadcasting.audience import SHARDS, Connection, require_text
 
 _PLAIN_BYTES = 1024
-"""Up to here it is not worth compressing: DynamoDB charges for whole KB."""
+"""Up to this size compression saves nothing: DynamoDB charges for whole KB."""
 
 _FAST = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ShardCursor:
-    """A shard still to read, beginning after the connection id `after`, or at its start."""
+    """A shard that is still to read, from after the connection id `after`, or from its start."""
 
     shard: int
     after: str | None = None
@@ -29,34 +29,34 @@ class ShardCursor:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Shards that are not read to their end, and connections that have been met but not ended."""
+    """Shards that are not read to their end, and connections that were met and have not ended."""
 
     shards: tuple[ShardCursor, ...] = ()
     connections: tuple[Connection, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse work that would be done twice. Raises ValueError."""
+        """Refuse a shard that would be read twice. Raises ValueError."""
         if len({cursor.shard for cursor in self.shards}) < len(self.shards):
             raise ValueError("a shard is named twice")
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left."""
+        """Whether nothing is left to do."""
         return not self.shards and not self.connections
 
 
 ALL_SHARDS = Backlog(tuple(ShardCursor(shard) for shard in range(SHARDS)))
-"""All there is to do for a broadcast to everyone."""
+"""All that is to do for a broadcast to all connections."""
 
 
-def encode_backlog(work: Backlog) -> bytes:
-    """Return work as JSON, lists in place of names: it is written after every page.
+def encode_backlog(backlog: Backlog) -> bytes:
+    """Return a backlog as JSON with lists in place of names, compressed when it is long.
 
-    Compressed when it is long: what is written is paid for by the KB, and as many connections as
-    are ever under way must fit into a row.
+    It is written after every page and paid for by the KB, and all connections that may be under way
+    at once must fit into a row.
     """
-    shards = [(one.shard, one.after) for one in work.shards]
-    connections = [(one.id, one.connected_at, one.rounds) for one in work.connections]
+    shards = [(one.shard, one.after) for one in backlog.shards]
+    connections = [(one.id, one.connected_at, one.rounds) for one in backlog.connections]
     plain = json.dumps([shards, connections], separators=(",", ":")).encode()
     return plain if len(plain) <= _PLAIN_BYTES else zlib.compress(plain, _FAST)
 
@@ -71,4 +71,4 @@ def parse_backlog(encoded: bytes) -> Backlog:
             tuple(Connection(*one) for one in connections),
         )
     except (TypeError, RecursionError, zlib.error) as error:
-        raise ValueError(f"not the work of a slice: {error}") from error
+        raise ValueError(f"not the backlog of a slice: {error}") from error

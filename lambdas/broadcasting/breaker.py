@@ -1,46 +1,51 @@
-"""A circuit breaker: stops posting when what is heard is everyone's trouble, and probes first.
+"""A circuit breaker: stops posting when all connections are in trouble, and probes first.
 
     closed ── most of the last posts were lost ──> probing ── a probe in two is answered ──> closed
       │                                               │
       └── nothing but refusals ──> open <─────────────┘ not so for some seconds
 
-Closed, posts go as fast as they may. Probing, a few go at a time, further and further apart, so
-that a moment's trouble costs a moment, and an endpoint that is down is asked some dozens of times,
-not five times for each connection. Open, no post goes any more in this invocation.
+While it is closed, posts go as fast as they may. While it is probing, a few posts go at a time,
+with pauses that grow, so that a moment's trouble costs a moment, and an endpoint that is down gets
+some dozens of posts, not five for each connection. While it is open, no post goes any more in this
+invocation.
 
-It stays closed while only a few connections are left, whose own trouble it may be. Pure: the time,
-in monotonic seconds, is passed in. What is whose, and what a few are: `broadcasting.trouble`.
+It stays closed while only a few connections are left: the trouble may be their own. The time is
+passed in, in monotonic seconds. `trouble` says which trouble is a connection's own, and what a few
+are. This file has more than 200 lines because the three states are read together; what they count
+with is in `lost_window` and `probes`.
 """
 
-from collections import deque
 from enum import Enum, auto
 from typing import NamedTuple
 
+from broadcasting.lost_window import LostWindow
+from broadcasting.probes import Probes
 from broadcasting.trouble import Answers, Evidence, Trouble
 
 REFUSALS_IN_A_ROW = 36
-"""How many connections hear 403, and no post is answered meanwhile, until it is our permission."""
+"""After this many connections were refused (403) in a row, and no post was answered between them,
+it is our own permission that is missing."""
 
 WINDOW_POSTS = 36
-"""Of how many posts at least most are lost, until the endpoint is probed only: of the last ones
-that say something new, or of all."""
+"""When most of at least this many posts are lost, the endpoint is only probed. The last posts that
+say something new are looked at, and all posts."""
 
 PROBES_AT_ONCE = 4
 PROBES_AT_SECONDS = (0.0, 0.1, 0.3, 0.7, 1.5, 3.1)
-"""When probes go, from when probing began."""
+"""When each group of probes goes, after probing has begun."""
 
 PROBING_SECONDS = 6.0
-"""How long it is probed: longer than an answer is waited for."""
+"""How long the endpoint is probed: longer than a post waits for its answer."""
 
 NO_EVIDENCE = Evidence()
 
 
 class Observed(NamedTuple):
-    """What some posts came to. `answers` are all of them; the rest are parts of these.
+    """What some posts came to. `answers` are all of them; the other numbers are parts of these.
 
-    `refused_anew` and `lost_anew` count the connections that heard that for the first time in this
-    round: what the same few hear again and again says nothing new of the others. `unopened` counts
-    the HTTP connections that could not be opened (they count as lost, too),
+    `refused_anew` and `lost_anew` count the connections that were refused, or whose post was lost,
+    for the first time in this round: repeats to the same few say nothing new of the others.
+    `unopened` counts the HTTP connections that could not be opened (they count as lost, too),
     `probes_answered` and `probes_in_vain` the posts that were probes.
     """
 
@@ -51,7 +56,7 @@ class Observed(NamedTuple):
     probes_answered: int = 0
     probes_in_vain: int = 0
     reason: str = ""
-    """What the last one heard that was refused or lost."""
+    """Why the last post that was refused or lost was so."""
 
 
 class _State(Enum):
@@ -61,29 +66,26 @@ class _State(Enum):
 
 
 class Breaker:
-    """Hears what posts come to, and says how many more may go."""
+    """Observes what posts come to, and says how many more may go."""
 
     def __init__(
         self, evidence: Evidence = NO_EVIDENCE, *, probes_from: float | None = None
     ) -> None:
-        """Take what was reached before; `probes_from` is now for a slice that was in trouble."""
+        """Take what was reached before; `probes_from` is the time now after trouble."""
         self.answers = Answers()
-        """All that was heard in this round."""
+        """What all posts of this round came to."""
         self.stopped_by: Trouble | None = None
-        """Why it is open; None while it is not."""
+        """Why the breaker is open; None while it is not."""
         self.reason = ""
-        """What was heard last that was refused or lost."""
+        """Why the last post that was refused or lost was so."""
         self._evidence = evidence
         self._state = _State.CLOSED
         self._refused_in_a_row = 0
-        self._window: deque[tuple[int, int]] = deque()
-        self._window_posts = self._window_lost = 0
+        self._window = LostWindow(WINDOW_POSTS)
         self._unopened_in_a_row = 0
         self._before_closed = Answers()
         self._probing_since = 0.0
-        self._probes_left = 0
-        self._probe_times: deque[float] = deque()
-        self._answered = self._in_vain = 0
+        self._probes = Probes((), at_once=PROBES_AT_ONCE)
         self._before = Answers()
         if probes_from is not None:
             self._probe(probes_from)
@@ -95,11 +97,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether no post goes any more."""
+        """Whether no post may go any more."""
         return self._state is _State.OPEN
 
     def forbid(self, reason: str) -> None:
-        """Stop: there are no credentials to sign with."""
+        """Open it: there are no credentials to sign with."""
         self.reason = reason
         self._open(Trouble.FORBIDDEN)
 
@@ -110,21 +112,21 @@ class Breaker:
         if self._state is _State.OPEN:
             return 0
         self._look(now)
-        return min(wanted, self._probes_left) if self._state is _State.PROBING else 0
+        return min(wanted, self._probes.left) if self._state is _State.PROBING else 0
 
     def probe(self) -> bool:
         """Use up one permit; tell whether it is a probe that goes."""
         if self._state is _State.CLOSED:
             return False
-        self._probes_left = max(0, self._probes_left - 1)
+        self._probes.use_up()
         return True
 
     def observe_answered(self, posts: int) -> bool:
-        """Take posts that were all answered, if that is all there is to know: the usual case.
+        """Take posts that were all answered, and return True: the usual case.
 
-        Returns whether it is; else `observe` has to be told.
+        Returns False, and takes nothing, when `observe` has to take them.
         """
-        if self._state is not _State.CLOSED or self._window_lost:
+        if self._state is not _State.CLOSED or self._window.lost:
             return False
         answered, *others = self.answers
         self.answers = Answers(answered + posts, *others)
@@ -132,7 +134,10 @@ class Breaker:
         return True
 
     def observe(self, observed: Observed, *, left: float, now: float) -> None:
-        """Take what posts came to; `left` connections have not ended, infinite if unknown."""
+        """Take what posts came to. `left` counts the connections that have not ended yet.
+
+        It is infinite when their number is not known.
+        """
         answers = observed.answers
         self.answers = Answers(*map(sum, zip(self.answers, answers, strict=True)))
         self.reason = observed.reason or self.reason
@@ -142,7 +147,7 @@ class Breaker:
         if self._state is _State.PROBING:
             self._observe_probes(observed, now)
         else:
-            self._slide(observed)
+            self._add_to_window(observed)
         is_few = left <= self._most_own
         if self._refused_in_a_row >= REFUSALS_IN_A_ROW and not is_few:
             self._open(Trouble.FORBIDDEN)
@@ -150,14 +155,14 @@ class Breaker:
             self._probe(now)
 
     def abandon(self, posts: int) -> None:
-        """Take posts that were not answered when the time was up: lost, as far as that is known.
+        """Take posts that were not answered when the time was up: they count as lost.
 
-        They count when the round is judged. Posting is over: they stop nothing any more.
+        That is for the judgement of the round alone: posting is over, so the state stays.
         """
         self.answers = self.answers._replace(lost=self.answers.lost + posts)
 
     def end(self) -> None:
-        """Take note that the posting ends: the time may have been too short to tell before."""
+        """Take note that the posting ends: its time may have been too short for a conclusion."""
         if self._state is _State.PROBING:
             probed = _less(self.answers, self._before)
             if not (probed.answered or probed.throttled):
@@ -166,7 +171,7 @@ class Breaker:
             self._open(Trouble.OUTAGE)
 
     def _count_in_a_row(self, observed: Observed) -> None:
-        """Count what was heard without an answer in between."""
+        """Count refusals and failed openings that no answer has interrupted."""
         answers = observed.answers
         self._unopened_in_a_row += observed.unopened
         self._refused_in_a_row += observed.refused_anew
@@ -179,61 +184,48 @@ class Breaker:
         """Tell whether the endpoint seems not to answer."""
         if self._unopened_in_a_row >= WINDOW_POSTS:
             return True
-        are_last_lost = 2 * self._window_lost > self._window_posts >= WINDOW_POSTS
         since_closed = _less(self.answers, self._before_closed)
         are_all_lost = since_closed.lost >= WINDOW_POSTS and since_closed.is_mostly_lost
-        return (are_last_lost or are_all_lost) and not is_few
+        return (self._window.is_mostly_lost or are_all_lost) and not is_few
 
     @property
     def _most_own(self) -> int:
-        """How many may be refused on their own, by all that is known now."""
+        """How many connections may be in trouble of their own, by all that is known now."""
         reached = self._evidence.delivered + self.answers.answered
         return self._evidence._replace(delivered=reached).most_own
 
-    def _slide(self, observed: Observed) -> None:
-        """Let the window move on: it holds the last posts, in the batches that they came in."""
+    def _add_to_window(self, observed: Observed) -> None:
+        """Add the posts that say something new."""
         lost = observed.lost_anew + observed.unopened
         posts = sum(observed.answers) - observed.answers.lost + lost
-        self._window.append((posts, lost))
-        self._window_posts += posts
-        self._window_lost += lost
-        while self._window and self._window_posts - self._window[0][0] >= WINDOW_POSTS:
-            posts, lost = self._window.popleft()
-            self._window_posts -= posts
-            self._window_lost -= lost
+        self._window.add(posts, lost)
 
     def _probe(self, now: float) -> None:
         """Begin to probe."""
         self._state = _State.PROBING
         self._probing_since = now
-        self._probes_left = 0
-        self._probe_times = deque(now + seconds for seconds in PROBES_AT_SECONDS)
+        times = (now + seconds for seconds in PROBES_AT_SECONDS)
+        self._probes = Probes(times, at_once=PROBES_AT_ONCE)
         self._before = self.answers
         self._look(now)
 
     def _observe_probes(self, observed: Observed, now: float) -> None:
-        self._answered += observed.probes_answered
-        self._in_vain += observed.probes_in_vain
-        if self._answered and self._answered >= self._in_vain:
+        if self._probes.observe(observed.probes_answered, observed.probes_in_vain):
             self._state = _State.CLOSED
             self._window.clear()
-            self._window_posts = self._window_lost = 0
             self._refused_in_a_row = self._unopened_in_a_row = 0
             self._before_closed = self.answers
         else:
             self._look(now)
 
     def _look(self, now: float) -> None:
-        """See whether more probes may go, or whether probing is over."""
-        while self._probe_times and now >= self._probe_times[0]:
-            self._probe_times.popleft()
-            self._probes_left = PROBES_AT_ONCE
-            self._answered = self._in_vain = 0  # each group of probes is judged by itself
+        """Look whether more probes may go, and whether probing is over."""
+        self._probes.look(now)
         if now - self._probing_since >= PROBING_SECONDS:
             self._conclude(now)
 
     def _conclude(self, now: float) -> None:
-        """End probing by what was heard; begin anew if that is nothing: no probe could go."""
+        """End probing by what the probes came to; begin anew when no probe could go."""
         probed = _less(self.answers, self._before)
         if not (probed.refused or probed.lost):
             self._probe(now)
@@ -250,5 +242,5 @@ class Breaker:
 
 
 def _less(answers: Answers, before: Answers) -> Answers:
-    """Return what was heard after something else."""
+    """Return what posts came to after an earlier moment."""
     return Answers(*(now - then for now, then in zip(answers, before, strict=True)))

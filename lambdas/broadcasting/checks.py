@@ -1,4 +1,4 @@
-"""Checks of single values in a producer's message: each answers what is wrong, or nothing."""
+"""Checks of single values in a producer's message: each tells what is wrong, if anything is."""
 
 import re
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def integer(least: int, most: int) -> Check:
 
 
 def CHANNEL(value: object) -> str:  # noqa: N802
-    """Expect a channel's name; everyone's, `*`, is none that a producer gives."""
+    """Expect a channel's name; `*`, the channel of all connections, is not for producers."""
     right = isinstance(value, str) and _CHANNEL.fullmatch(value)
     return "" if right else "expected 1 to 64 of A-Z a-z 0-9 . _ : - (everyone: leave it out)"
 

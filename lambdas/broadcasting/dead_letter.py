@@ -1,4 +1,4 @@
-"""A dead letter: the message as it came, our note, and as many of its attributes as SQS takes."""
+"""A dead letter: a message as it came, our note, and its attributes as far as SQS takes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ from broadcasting.attributes import (
 
 _REASON_CHARACTERS = 1_000
 _NAMES: Final = ((REASON, MESSAGE_ID), ("reason", "messageId"))
-"""What our note is told by: today's names, and those of earlier releases."""
+"""The attributes that a note is told by: today's names, and those of earlier releases."""
 
 _LONGEST_WHY_BYTES = 64
-"""More than `fit` says of one attribute, its name aside."""
+"""More than `fit` says about one attribute, without its name."""
 
 
 class Note(NamedTuple):
     """What our function writes on a dead letter.
 
-    `message_id` is the id that the message had in its own queue. One that was given up breaks no
-    contract: it goes on once it is redriven.
+    `message_id` is the id that the message had in its own queue. A message that was given up breaks
+    no contract: its slice goes on once it is redriven.
     """
 
     reason: str
@@ -51,16 +51,16 @@ class Letter:
 
 
 def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
-    """Return a message as it is kept. What is left out of a producer's attributes is in the reason.
+    """Return a message as it is kept; its reason says which of a producer's attributes are not.
 
-    Body and note are never shortened for attributes: it is the attributes that are left out. When
-    the body leaves no room to say which, the reason does not.
+    Body and note are never shortened: it is attributes that are left out. When the body leaves no
+    room for their names, the reason does not have them.
     """
     ours = _written(note)
     places = MOST - len(ours)
     room_bytes = MOST_BYTES - len(body.encode(errors="surrogatepass")) - size_bytes(ours)
     kept, left_out = fit(theirs, places=places, room_bytes=room_bytes)
-    if left_out:  # which has to be said, and takes room, too
+    if left_out:  # the reason has to say so, which takes room, too
         room_bytes -= sum(len(name.encode()) + _LONGEST_WHY_BYTES for name in theirs)
         kept, left_out = fit(theirs, places=places, room_bytes=room_bytes)
         if room_bytes >= 0:
@@ -71,8 +71,8 @@ def letter_of(body: str, note: Note, theirs: Attributes) -> Letter:
 def read_letter(attributes: Attributes, *, is_moved: bool) -> tuple[Note | None, Attributes]:
     """Return our note on a dead letter, and its producer's attributes.
 
-    One that SQS has moved has none of ours, whatever its attributes are called: all of them are
-    the producer's.
+    A message that SQS has moved has no note: all of its attributes are the producer's, whatever
+    their names are.
     """
     for names in () if is_moved else _NAMES:
         reason, message_id = (text_of(attributes, name) for name in names)
@@ -84,7 +84,7 @@ def read_letter(attributes: Attributes, *, is_moved: bool) -> tuple[Note | None,
 
 
 def _written(note: Note, left_out: Sequence[LeftOut] = ()) -> dict[str, Attribute]:
-    """Return our note as attributes; SQS refuses control characters, and what is empty."""
+    """Return our note as attributes; SQS refuses control characters and empty values."""
     shown = "".join(one if one.isprintable() else "?" for one in note.reason)
     reason = (shown[:_REASON_CHARACTERS] or "no reason was given") + told(left_out)
     said = {REASON: reason, MESSAGE_ID: note.message_id}

@@ -1,4 +1,4 @@
-"""What SNS and EventBridge put around a message unless they are told not to."""
+"""The envelopes that SNS and EventBridge put around a message unless they are told not to."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,12 +6,13 @@ from typing import Any, Final
 from broadcasting.errors import RejectedError
 
 _SNS_KEYS: Final = frozenset({"Type", "MessageId", "TopicArn", "Message"})
-"""A notification and a request to confirm a subscription have these.
+"""The keys of a notification, and of the messages that a subscription begins and ends with.
 
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 """
 
 _CONFIRMATION: Final = "SubscriptionConfirmation"
+_GOODBYE: Final = "UnsubscribeConfirmation"
 
 _EVENT_KEYS: Final = frozenset(
     {
@@ -19,7 +20,7 @@ _EVENT_KEYS: Final = frozenset(
         *("time", "region", "resources", "detail"),
     }
 )
-"""Every event has these.
+"""The keys of every event.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html
 """
@@ -38,6 +39,11 @@ def refuse_envelope(request: Mapping[str, Any]) -> None:
         raise RejectedError(
             "a request of SNS to confirm a subscription: open its SubscribeURL, or subscribe as "
             "the owner of the queue, which needs no confirmation"
+        )
+    if request["Type"] == _GOODBYE:
+        raise RejectedError(
+            "a notice of SNS that a subscription has ended: nothing is to be sent; subscribe the "
+            "queue again if it was not meant to end"
         )
     raise RejectedError(
         "an SNS envelope: set RawMessageDelivery to true on the subscription, so that the body "

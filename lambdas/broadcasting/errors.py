@@ -7,7 +7,7 @@ BroadcastingError
 
 
 class BroadcastingError(Exception):
-    """Whatever the rules of broadcasting refuse."""
+    """Something that the rules of broadcasting refuse."""
 
 
 class RejectedError(BroadcastingError):

@@ -1,18 +1,51 @@
-"""The ledger's rows as DynamoDB items: numbers and texts as they are, the rest as JSON."""
+"""The ledger's rows as items of DynamoDB: numbers and texts as they are, the rest as JSON.
+
+The only place that knows keys and attributes; a row of an earlier release is read as well. The key
+of a row begins with what it belongs to, a broadcast or a channel, and its kind.
+"""
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from typing import Any, Final
 
 from broadcasting.backlog import encode_backlog, parse_backlog
-from broadcasting.ledger import SliceRow, Summary
+from broadcasting.items import (
+    EXPIRY,
+    PARTITION_KEY,
+    SORT_KEY,
+    Item,
+    Key,
+    attribute_of,
+    value_of,
+)
+from broadcasting.ledger_rows import (
+    ChannelCounter,
+    ChannelEntry,
+    FailedRow,
+    FrameRow,
+    Row,
+    SliceRow,
+    Summary,
+)
 from broadcasting.receipt import Receipt
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
 LIFE_SECONDS = 7 * 24 * 3600
-"""How long a broadcast's account is kept."""
+"""How long the rows of a broadcast are kept; the counter of a channel is kept for ever."""
+
+LIFE_DAYS = LIFE_SECONDS // (24 * 3600)
+
+SLICES, FAILED, ENTRIES, FRAMES = "slice#", "failed#", "seq#", "frame#"
+"""How the sort keys of several rows of one kind begin."""
+
+BACKLOG, STATUS, WRITER = "work", "status", "writer"
+"""Attributes that have another name than their field, or no field: a slice's backlog, a summary's
+state in words, and a mark of the write that a row is of."""
+
+SUMMARY_ATTRIBUTES: Final = (
+    *(one.name for one in fields(Summary) if one.name != "frame"),
+    STATUS,
+)
+"""The attributes of a summary of this release."""
 
 _LEFT_OUT_WHEN_EMPTY = (
     *("frame", "outage_since_ms", "outage_rounds"),
@@ -20,55 +53,9 @@ _LEFT_OUT_WHEN_EMPTY = (
 )
 """Attributes that rows of some release lack: a row without them is read as if they were empty."""
 
-Item = dict[str, "AttributeValueTypeDef"]
 
-
-@dataclass(frozen=True, slots=True)
-class ChannelCounter:
-    """The counter of a channel: the number of its last broadcast."""
-
-    channel: str
-    last: int = 0
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelEntry:
-    """Which broadcast has a number in a channel: for lists, and for those who missed it."""
-
-    channel: str
-    seq: int
-    broadcast_id: str
-    opened_ms: int
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FrameRow:
-    """The frame of the broadcast that has a number in a channel: written once, never changed."""
-
-    channel: str
-    seq: int
-    frame: str
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FailedRow:
-    """Some of the connections that failed in a slice, as pairs of id and reason."""
-
-    broadcast_id: str
-    slice_id: str
-    number: int
-    failed: tuple[tuple[str, str], ...]
-    version: int = 0
-
-
-Row = Summary | SliceRow | ChannelCounter | ChannelEntry | FrameRow | FailedRow
-
-
-def key_of(row: Row) -> tuple[str, str]:
-    """Return the partition and the sort key of a row."""
+def key_of(row: Row) -> Key:
+    """Return the key of a row."""
     match row:
         case Summary():
             return summary_key(row.id)
@@ -80,33 +67,47 @@ def key_of(row: Row) -> tuple[str, str]:
             return entry_key(row.channel, row.seq)
         case FrameRow():
             return frame_key(row.channel, row.seq)
-        case FailedRow():
-            return f"broadcast#{row.broadcast_id}", f"failed#{row.slice_id}#{row.number:06d}"
+    return failed_key(row.broadcast_id, row.slice_id, row.number)
 
 
-def summary_key(broadcast_id: str) -> tuple[str, str]:
+def partition_of_broadcast(broadcast_id: str) -> str:
+    """Return the partition key of all rows of a broadcast."""
+    return f"broadcast#{broadcast_id}"
+
+
+def partition_of_channel(channel: str) -> str:
+    """Return the partition key of all rows of a channel."""
+    return f"channel#{channel}"
+
+
+def summary_key(broadcast_id: str) -> Key:
     """Return the key of a broadcast's summary."""
-    return f"broadcast#{broadcast_id}", "summary"
+    return partition_of_broadcast(broadcast_id), "summary"
 
 
-def counter_key(channel: str) -> tuple[str, str]:
-    """Return the key of a channel's counter."""
-    return f"channel#{channel}", "sequence"
-
-
-def entry_key(channel: str, seq: int) -> tuple[str, str]:
-    """Return the key of what tells which broadcast has a number in a channel."""
-    return f"channel#{channel}", f"seq#{seq:012d}"
-
-
-def frame_key(channel: str, seq: int) -> tuple[str, str]:
-    """Return the key of the frame that has a number in a channel."""
-    return f"channel#{channel}", f"frame#{seq:012d}"
-
-
-def slice_key(broadcast_id: str, slice_id: str) -> tuple[str, str]:
+def slice_key(broadcast_id: str, slice_id: str) -> Key:
     """Return the key of a slice."""
-    return f"broadcast#{broadcast_id}", f"slice#{slice_id}"
+    return partition_of_broadcast(broadcast_id), f"{SLICES}{slice_id}"
+
+
+def counter_key(channel: str) -> Key:
+    """Return the key of a channel's counter."""
+    return partition_of_channel(channel), "sequence"
+
+
+def entry_key(channel: str, seq: int) -> Key:
+    """Return the key of the entry that has a number in a channel."""
+    return partition_of_channel(channel), f"{ENTRIES}{seq:012d}"
+
+
+def frame_key(channel: str, seq: int) -> Key:
+    """Return the key of the frame that has a number in a channel."""
+    return partition_of_channel(channel), f"{FRAMES}{seq:012d}"
+
+
+def failed_key(broadcast_id: str, slice_id: str, number: int) -> Key:
+    """Return the key of a row of failed connections; `number` counts those of the slice."""
+    return partition_of_broadcast(broadcast_id), f"{FAILED}{slice_id}#{number:06d}"
 
 
 def to_item(row: Row) -> Item:
@@ -115,10 +116,10 @@ def to_item(row: Row) -> Item:
     match row:
         case Summary():
             values["counts"] = json.dumps(asdict(row.counts))
-            values["status"] = "settled" if row.is_settled else "open"
+            values[STATUS] = "settled" if row.is_settled else "open"
         case SliceRow():
             values["counts"] = json.dumps(asdict(row.counts))
-            values["work"] = encode_backlog(row.work)
+            values[BACKLOG] = encode_backlog(values.pop("backlog"))
             values["unannounced"] = json.dumps(row.unannounced)
             values["is_closed"] = int(row.is_closed)
         case FailedRow():
@@ -126,7 +127,7 @@ def to_item(row: Row) -> Item:
         case _:
             pass
     return {
-        name: _attribute(value)
+        name: attribute_of(value)
         for name, value in values.items()
         if value or name not in _LEFT_OUT_WHEN_EMPTY
     }
@@ -135,18 +136,19 @@ def to_item(row: Row) -> Item:
 def summary_of(item: Item) -> Summary:
     """Read a summary. Raises KeyError, TypeError or ValueError for any other item."""
     values = _values(item)
-    del values["status"]
+    del values[STATUS]
     return Summary(**values | {"counts": _counts(values["counts"])})
 
 
 def slice_of(item: Item) -> SliceRow:
     """Read a slice. Raises KeyError, TypeError or ValueError for any other item."""
     values = _values(item)
+    backlog = parse_backlog(values.pop(BACKLOG))
     return SliceRow(
         **values
         | {
+            "backlog": backlog,
             "counts": _counts(values["counts"]),
-            "work": parse_backlog(values["work"]),
             "unannounced": tuple(json.loads(values["unannounced"])),
             "is_closed": bool(values["is_closed"]),
         }
@@ -163,24 +165,10 @@ def frame_row_of(item: Item) -> FrameRow:
     return FrameRow(**_values(item))
 
 
-def _attribute(value: "int | str | bytes") -> "AttributeValueTypeDef":
-    if isinstance(value, int):
-        return {"N": str(value)}
-    return {"B": value} if isinstance(value, bytes) else {"S": value}
-
-
-def _value(attribute: "AttributeValueTypeDef") -> Any:
-    if "N" in attribute:
-        return int(attribute["N"])
-    return attribute["B"] if "B" in attribute else attribute["S"]
-
-
 def _values(item: Item) -> dict[str, Any]:
-    return {
-        name: _value(value)
-        for name, value in item.items()
-        if name not in ("pk", "sk", "expiresAt", "writer")
-    }
+    """Return the attributes that are fields of a row, or stand for one."""
+    others = (PARTITION_KEY, SORT_KEY, EXPIRY, WRITER)
+    return {name: value_of(value) for name, value in item.items() if name not in others}
 
 
 def _counts(text: str) -> Receipt:

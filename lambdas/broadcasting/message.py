@@ -1,7 +1,7 @@
 """A broadcast as a producer asks for it: the body of one SQS message, parsed and checked.
 
 The whole contract is known here, so that a typo or a feature that is not there yet is refused
-and never turns into a broadcast to everyone.
+and never turns into a broadcast to all connections.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from broadcasting.checks import CHANNEL, Check, ids, integer, is_unicode, text
 from broadcasting.envelopes import refuse_envelope
@@ -23,7 +23,7 @@ from broadcasting.nesting import (
 from broadcasting.strict_json import cut, read_json
 
 EVERYONE = "*"
-"""The channel that everyone is on."""
+"""The channel that every connection is on."""
 
 _CHECKS: Final[Mapping[str, Check]] = {
     "message": lambda _: "",
@@ -44,9 +44,10 @@ _EXPECTED: Final = ', expected an object like {"message": "hello"}'
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A message for everyone. `message` is any JSON value; `id` is the idempotency key.
+    """A message for all connections: any JSON value. `id` is the idempotency key.
 
-    Nobody is posted to any more when it is older than `ttl_seconds`, None for never.
+    No connection is posted to any more when the message is older than `ttl_seconds`; None is for
+    a message that does not grow old.
     """
 
     id: str
@@ -55,9 +56,9 @@ class Broadcast:
 
     @property
     def digest(self) -> str:
-        """What tells two broadcasts apart: a hash of their content.
+        """A hash of the content, which tells two broadcasts of one id apart.
 
-        The id aside, and the time to live: what is left of it grows less when it is sent again.
+        The time to live is no part of it: a broadcast that is sent again has less of it.
         """
         content = json.dumps([self.message], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
@@ -83,8 +84,15 @@ def parse_broadcast(body: str, message_id: str) -> Broadcast:
     )
 
 
-def identity_of(body: str, message_id: str) -> tuple[str, str] | None:
-    """Return the id and the digest of a body, None when it has no message or is not JSON.
+class Identity(NamedTuple):
+    """What tells broadcasts apart: the id, and the digest of the content."""
+
+    id: str
+    digest: str
+
+
+def identity_of(body: str, message_id: str) -> Identity | None:
+    """Return the identity of a body, None when it has no message or is not JSON.
 
     It takes what `parse_broadcast` refuses for a limit: a broadcast that an earlier release has
     opened goes on, whatever today's limits say. Never raises.
@@ -98,7 +106,7 @@ def identity_of(body: str, message_id: str) -> tuple[str, str] | None:
             return None
         if not 1 <= len(id_.encode()) <= _MOST_ID_BYTES:
             return None
-        return id_, Broadcast(id_, request["message"]).digest
+        return Identity(id_, Broadcast(id_, request["message"]).digest)
     except (ValueError, RecursionError):
         return None
 

@@ -1,6 +1,6 @@
-"""How deep arrays and objects are nested in JSON: the outermost one is level 1, a string has none.
+"""How deep arrays and objects are nested in JSON: the outermost is level 1, a string has level 0.
 
-Clients parse what they are sent, many of them with a recursive parser.
+The limit is for clients: many of them parse what they receive with a recursive parser.
 """
 
 from itertools import accumulate
@@ -28,8 +28,8 @@ def require_few_levels(message: object) -> None:
 def is_nested_deeper(text: str, levels: int) -> bool:
     """Return whether JSON text is nested deeper than `levels`.
 
-    It is called for every message, so it leaves each byte to the interpreter's own loops: a look
-    at each parsed value costs up to half as much as parsing does.
+    It is called for every message, so that it leaves all bytes to the interpreter's own loops: to
+    look at each parsed value would cost up to half as much as parsing does.
     """
     if not _has_more_openers(text, levels):
         return False
@@ -58,7 +58,7 @@ def count_levels(value: object) -> int:
 
 
 def _has_more_openers(text: str, count: int) -> bool:
-    """Return whether more arrays, or more objects, begin in a text than `count` in all allows."""
+    """Return whether more than `count` arrays and objects begin in a text."""
     openers = 0
     for opener in "[{":
         position = text.find(opener)  # several times faster than to count them in a long text

@@ -7,15 +7,15 @@ from broadcasting.audience import Connection
 
 
 class Outcome(Enum):
-    """How one connection ends, or does not end yet, within one invocation."""
+    """How one connection ends within one invocation, or that it has not ended yet."""
 
     DELIVERED = "delivered"
     GONE = "gone"
     FAILED = "failed"
     EXPIRED = "expired"
-    """Not posted to any more: the broadcast is too old."""
+    """It is not posted to any more: the broadcast is too old."""
     PENDING = "left"
-    """Not settled: it was not reached in time, or may still be reached by a later try."""
+    """It has not ended: it was not reached in time, or a later try may still reach it."""
 
 
 class Verdict(Enum):
@@ -32,14 +32,14 @@ class Verdict(Enum):
     LOST = auto()
     """Try again: the service did not answer."""
     FORBIDDEN = auto()
-    """Try again: this connection is refused, or all are: our own credentials or permissions."""
+    """Try again: this connection is refused, or all are, for our own credentials or permissions."""
 
 
 class Settlement(NamedTuple):
     """The end of one connection in one invocation.
 
-    `tries` counts the posts that were sent, `throttles` the 429 answers among theirs; `reason`
-    is the last answer that was not a success, `verdict` what was made of it.
+    `tries` counts the posts that were sent, and `throttles` those that were answered with 429.
+    `reason` is the last answer that was not a success, and `verdict` says what to do after it.
     """
 
     connection: Connection
@@ -61,7 +61,7 @@ _BY_STATUS = {
 
 
 def verdict_of(status: int, *, young: bool) -> Verdict:
-    """Judge an HTTP status of `@connections`; `young` is whether the connection is.
+    """Judge an HTTP status of `@connections`; `young` says whether the connection is young.
 
     A young connection's 410 is tried again: `$connect` runs before the socket is open.
     """

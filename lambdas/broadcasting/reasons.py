@@ -1,4 +1,4 @@
-"""Why connections have not ended, in few words: what differs from one to the next is left out."""
+"""Why connections have not ended, in few words: without what is different for each of them."""
 
 import re
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 MOST_REASONS = 5
-"""How many reasons are told apart; the rest is counted together."""
+"""How many reasons are counted by themselves; all others are counted together."""
 
 OTHERS = "other reasons"
 _LONGEST = 120
@@ -22,7 +22,7 @@ def plain_reason(reason: str, connection_id: str) -> str:
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
-    """Count reasons, the most frequent first; beyond the first five they are one."""
+    """Count reasons, the most frequent first; all after the fifth count as one."""
     counts = Counter(reasons)
     shown = dict(counts.most_common(MOST_REASONS))
     others = counts.total() - sum(shown.values())

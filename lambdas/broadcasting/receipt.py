@@ -1,4 +1,4 @@
-"""The sums of an account: every connection in exactly one of its ends."""
+"""The sums of a broadcast or a slice: each connection is counted in exactly one of its ends."""
 
 from dataclasses import dataclass, fields
 
@@ -9,7 +9,7 @@ from broadcasting.outcome import Outcome, Settlement
 class Receipt:
     """Connections met, and how they ended; `throttled` counts 429 answers.
 
-    `expired` were not posted to any more because the broadcast was too old.
+    `expired` counts those that were not posted to because the broadcast was too old.
     """
 
     targeted: int = 0
@@ -36,13 +36,13 @@ class Receipt:
 
     @property
     def throttled_share(self) -> float:
-        """The part of the answers that were 429, about: others that were tried again are few."""
+        """About which part of the answers were 429; few others are followed by another try."""
         answers = self.delivered + self.gone + self.failed + self.throttled
         return self.throttled / answers if answers else 0.0
 
 
 class Tally:
-    """Counts what happens, on top of what has been counted before."""
+    """Adds what happens to what was counted before."""
 
     def __init__(self, before: Receipt) -> None:
         self._before = before
@@ -55,7 +55,7 @@ class Tally:
         self._targeted += 1
 
     def forget(self, connections: int) -> None:
-        """Take back that so many were met: another slice accounts for them."""
+        """Take connections back that were met: another slice accounts for them."""
         self._targeted -= connections
 
     def settle(self, settlement: Settlement) -> None:
@@ -65,7 +65,7 @@ class Tally:
 
     @property
     def counts(self) -> Receipt:
-        """The sums now."""
+        """The sums as they are now."""
         return self._before + Receipt(
             self._targeted,
             self._ends[Outcome.DELIVERED],

@@ -11,7 +11,7 @@ from broadcasting.audience import YOUNG_SECONDS, Connection
 
 
 class Backoff(NamedTuple):
-    """How often, and how long apart, one post is tried within one invocation."""
+    """How often one post is tried within one invocation, and how long it waits in between."""
 
     tries: int = 5
     base_seconds: float = 0.1
@@ -32,8 +32,8 @@ _MAX_DELAY_SECONDS = 900  # SQS: the longest delay of one message
 def next_round_seconds(stragglers: Sequence[Connection], now_ms: int) -> int:
     """Return how long to wait before stragglers are tried again, in whole seconds, 0 to 900.
 
-    Longer after each round, and so long that a connection which was young has come of age.
-    `stragglers` have each been tried for at least one round; there is at least one.
+    The wait grows with each round, and lasts at least until no connection is young any more. Each
+    of the `stragglers`, of which there is at least one, has been tried for a round or more.
     """
     rounds = max(connection.rounds for connection in stragglers)
     young = (one.connected_at for one in stragglers if one.is_young(now_ms))

@@ -1,4 +1,4 @@
-"""Reads JSON as strictly as its standard: Python takes NaN, and makes infinity of `1e400`."""
+"""Reads JSON as strictly as its standard; Python takes NaN, too, and makes infinity of `1e400`."""
 
 import json
 import re
@@ -17,8 +17,8 @@ def read_json(
 ) -> Any:
     """Read a JSON value. `object_pairs_hook` makes the objects, as that of `json.loads` does.
 
-    Raises JSONDecodeError, a ValueError, when it is not JSON, RejectedError when it is JSON that
-    cannot be carried: nested too deeply to be read, or a number too large.
+    Raises JSONDecodeError, a ValueError, when the text is not JSON, and RejectedError when it is
+    JSON that is nested too deeply to be read, or has a number that is too large.
     """
     try:
         return json.loads(
@@ -36,12 +36,12 @@ def read_json(
 
 
 def cut(text: str, limit: int = 80) -> str:
-    """Return the beginning of a long text, and how long it is; a short one as it is."""
+    """Return a short text as it is, and of a long one the beginning and the length."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
 def _refuse_constant(text: str, literal: str) -> NoReturn:
-    """Say where it is: all before it is JSON, so it is the first one outside a string."""
+    """Raise an error that says where the first constant outside a string is."""
     constants = (found for found in _STRING_OR_CONSTANT.finditer(text) if found[1])
     raise json.JSONDecodeError(f"{literal} is not a JSON number", text, next(constants).start())
 

@@ -1,9 +1,9 @@
-"""Which sub-protocol of those that a client offers is answered.
+"""Which of the sub-protocols that a client offers is answered.
 
-A client that offers some and hears of none closes the connection, as browsers do (RFC 6455,
-section 4.1; https://websockets.spec.whatwg.org). Browsers cannot set headers on a WebSocket, so
-that tokens travel among the sub-protocols: what carries one is never answered, as answers are
-logged along the way.
+A client that offers sub-protocols, and whose answer has none, closes the connection, as browsers
+do (RFC 6455, section 4.1; https://websockets.spec.whatwg.org). Browsers cannot set headers on a
+WebSocket, so that clients send tokens among the sub-protocols: one with a token is never answered,
+because answers are logged along the way.
 """
 
 import re
@@ -21,9 +21,9 @@ it is encrypted, of which the first may be empty (RFC 7518, section 4.5)."""
 
 
 def choose(offered: Iterable[str]) -> str | None:
-    """Return OURS if it is offered, else the first that carries no secret, None when none is left.
+    """Return OURS if it is offered, else the first one without a secret, None when there is none.
 
-    What is no token of HTTP is passed over, as an answer with it would be refused.
+    A name that HTTP does not allow is passed over: an answer with it would be refused.
     """
     usable = [one for one in offered if _TOKEN.fullmatch(one) and not _carries_secret(one)]
     return OURS if OURS in usable else next(iter(usable), None)

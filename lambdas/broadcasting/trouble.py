@@ -1,14 +1,14 @@
-"""One connection's own trouble, or everyone's? One rule for refusals, lost answers and throttling.
+"""Whether trouble is one connection's own or that of all: refusals, lost answers, throttling.
 
-Each post is answered in one of four ways. `answered` is an answer that is this connection's for
-certain: 200, 410, 400, 413. `refused` is 403. `throttled` is 429. `lost` is no answer of the
-service: a reset, a time-out, an address that refuses, a name or a certificate that is wrong, 408
-or 5xx. The last three may be the trouble of one connection, or of all of them. The share decides.
+Each post ends in one of four ways. `answered` is an answer that is this connection's for certain:
+200, 410, 400, 413. `refused` is 403. `throttled` is 429. `lost` is no answer of the service: a
+reset, a time-out, an address that refuses, a name or a certificate that is wrong, 408 or 5xx. The
+last three may be the trouble of one connection, or of all of them. The share decides.
 
-A round is what one invocation does for one slice. The connections that are left at its end are
+A round is what one invocation does for one slice. The connections that are pending at its end are
 judged together (`judge`):
 
-| left at the end                                  | a few of them           | more            |
+| pending at the end                               | a few of them           | more            |
 |--------------------------------------------------|-------------------------|-----------------|
 | refused                                          | their own               | our permission  |
 | lost, and fewer than half of the posts answered  | their own               | an outage       |
@@ -17,16 +17,18 @@ judged together (`judge`):
 |                                                  | fewer than delivered)   |                 |
 | throttled, and some were answered                | their own               | their own       |
 
-What is a connection's own costs it a round; after the last round it has failed, with the reason.
-What is everyone's costs nobody anything: the slice rests, longer each time (`rest_seconds`), and
-goes on where it was.
+Trouble of its own costs a connection a round; after the last round it has failed, with the reason.
+Trouble of all costs no connection anything: the slice goes on where it was after a delay, which
+grows each time (`outage_delay_seconds`).
 
-A few (`Evidence.most_own`): at most 16, or one in fifty of the connections that this broadcast has
-delivered or found gone, whichever is more. None at all while nothing was ever reached: neither by
-this broadcast, nor, within the last minute, by this worker in another one.
+A few (`Evidence.most_own`) are at most 16 connections, or one in fifty of those that this broadcast
+has delivered to or found gone, whichever is more. While no connection was reached, neither by this
+broadcast nor, within the last minute, by this worker in another one, no trouble is a connection's
+own.
 
-While posts are being made `broadcasting.breaker` asks the same question, to stop in time; what it
-has stopped is everyone's. An HTTP connection that cannot be opened is never one connection's own.
+While posts are being made `broadcasting.breaker` asks the same question, to stop in time; trouble
+that has stopped it is that of all. An HTTP connection that cannot be opened is never the trouble
+of one connection.
 """
 
 from collections import deque
@@ -34,20 +36,20 @@ from enum import Enum
 from typing import NamedTuple
 
 MOST_OWN = 16
-"""Up to this many connections a refusal or a lost answer may be their own, if any was reached."""
+"""Up to this many connections may be in trouble of their own, if any connection was reached."""
 
 OWN_ONE_IN = 50
-"""Or one in this many of those that were reached, if that is more."""
+"""Or one in this number of the connections that were reached, if that is more."""
 
 ELSEWHERE_MS = 60_000
-"""How long what a worker has heard in other broadcasts is evidence."""
+"""How long the connections that a worker reached in other broadcasts are evidence."""
 
-FIRST_REST_SECONDS = 5
-LONGEST_REST_SECONDS = 300
+FIRST_DELAY_SECONDS = 5
+LONGEST_DELAY_SECONDS = 300
 
 
 class Trouble(Enum):
-    """What everyone hears: a round that is in it counts for no connection."""
+    """Trouble of all connections: a round that is in it counts for none of them."""
 
     FORBIDDEN = "forbidden"
     """`@connections` refuses our credentials or permissions."""
@@ -77,7 +79,7 @@ class Answers(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """How many connections were tried and have not ended, by what they heard last."""
+    """How many connections were tried and have not ended, by the last answer to each."""
 
     refused: int = 0
     throttled: int = 0
@@ -85,9 +87,9 @@ class Pending(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What tells that posts can succeed: connections reached by the broadcast, and elsewhere.
+    """What shows that posts can succeed: connections reached by the broadcast, and elsewhere.
 
-    `delivered` and `gone` are the broadcast's, in all rounds and as far as they are known;
+    `delivered` and `gone` are the broadcast's, of all rounds, as far as they are known;
     `elsewhere` are the connections that this worker reached in other broadcasts of the last
     minute.
     """
@@ -98,7 +100,7 @@ class Evidence(NamedTuple):
 
     @property
     def most_own(self) -> int:
-        """How many connections may be refused, or have lost answers, on their own."""
+        """How many connections may be in trouble of their own."""
         reached = self.delivered + self.gone
         if not reached and not self.elsewhere:
             return 0
@@ -106,7 +108,7 @@ class Evidence(NamedTuple):
 
 
 def judge(
-    answers: Answers, left: Pending, evidence: Evidence, *, stopped_by: Trouble | None = None
+    answers: Answers, pending: Pending, evidence: Evidence, *, stopped_by: Trouble | None = None
 ) -> Trouble | None:
     """Return why a round counts for no connection, None when it counts.
 
@@ -115,20 +117,20 @@ def judge(
     few = evidence.most_own
     if stopped_by:
         return stopped_by
-    if left.refused > few:
+    if pending.refused > few:
         return Trouble.FORBIDDEN
-    if answers.is_mostly_lost and left.lost > few:
+    if answers.is_mostly_lost and pending.lost > few:
         return Trouble.OUTAGE
     most_full = max(MOST_OWN, evidence.delivered - 1)
-    if not answers.answered and left.throttled > most_full:
+    if not answers.answered and pending.throttled > most_full:
         return Trouble.THROTTLED
     return None
 
 
-def rest_seconds(rounds: int) -> int:
-    """Return how long a slice rests after this many rounds in a row that counted for nobody."""
+def outage_delay_seconds(rounds: int) -> int:
+    """Return the delay of a slice after a number of rounds in a row that counted for none."""
     doublings = min(rounds - 1, 10)
-    return min(LONGEST_REST_SECONDS, FIRST_REST_SECONDS << doublings)
+    return min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS << doublings)
 
 
 _WHAT = {
@@ -146,7 +148,7 @@ _WHAT_TO_DO = {
 
 
 def explain(trouble: Trouble, reason: str) -> str:
-    """Return trouble in words, with what was heard last and what to do."""
+    """Return trouble in words, with the last reason and what to do."""
     observed = f": {reason}" if reason else ""
     return f"{_WHAT[trouble]}{observed}; {_WHAT_TO_DO[trouble]}"
 
@@ -163,7 +165,7 @@ class RecentAnswers:
             self._reached.append((now_ms, broadcast_id, reached))
 
     def elsewhere(self, broadcast_id: str, now_ms: int) -> int:
-        """Return how many connections were reached of late in other broadcasts."""
+        """Return how many connections were reached in other broadcasts within the last minute."""
         while self._reached and not 0 <= now_ms - self._reached[0][0] <= ELSEWHERE_MS:
             self._reached.popleft()
         return sum(reached for _, id_, reached in self._reached if id_ != broadcast_id)

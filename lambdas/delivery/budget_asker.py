@@ -11,11 +11,17 @@ from broadcasting.pacing.pacer import Pacer
 from delivery.lasting_time import LastingTime
 
 FLUSH_SECONDS = 0.5
-"""How long the end of a broadcast waits for its last posts to be charged."""
+"""The end of a broadcast waits no longer than this for its last posts to be charged."""
 
 
 class BudgetAsker:
-    """Keeps a pacer supplied. `condition` guards both; `warn` hears why the budget failed."""
+    """Keeps a pacer supplied with granted posts.
+
+    `condition` guards the pacer, too. `warn` is called with the error when the budget fails.
+    """
+
+    counts_started = True
+    """Whether `started` must be called for posts that have all been started."""
 
     def __init__(
         self,
@@ -33,11 +39,11 @@ class BudgetAsker:
         self._time = time
         self._condition = condition
         self._warn = warn
-        self._demand: Callable[[], int] = _nobody
-        self._wake: Callable[[], None] = _nothing
+        self._demand: Callable[[], int] = _no_demand
+        self._wake: Callable[[], None] = _no_wake
         self._unmet = 0
         self._starting = 0
-        """How many posts are admitted, and may still be counted by `demand`."""
+        """How many posts are admitted, and may still be part of what `demand` returns."""
         self._asks_at = math.inf
         self._is_ending = False
         self._thread: Thread | None = None
@@ -50,13 +56,13 @@ class BudgetAsker:
             self._starting = 0
             if self._thread is None or not self._thread.is_alive():
                 thread = Thread(target=self._serve, name="budget", daemon=True)
-                thread.start()  # first: one that cannot start is tried again
+                thread.start()  # if this fails, the next broadcast tries again
                 self._thread = thread
 
     def end(self) -> None:
-        """End the broadcast: charge what it has posted, for the function may be frozen next."""
+        """End the broadcast. What it has posted is charged before the function may be frozen."""
         with self._condition:
-            self._demand, self._wake, self._is_ending = _nobody, _nothing, True
+            self._demand, self._wake, self._is_ending = _no_demand, _no_wake, True
             self._unmet = 0
             self._condition.notify_all()
             self._condition.wait_for(self._is_settled, FLUSH_SECONDS)
@@ -70,7 +76,7 @@ class BudgetAsker:
             thread.join()
 
     def waiting(self, wanted: int) -> int:
-        """Return how many posts wait, if so many may go now."""
+        """Return how many posts wait, the `wanted` ones included."""
         return max(wanted, self._demand() - self._starting)
 
     def look(self, admitted: int, *, unmet: int) -> None:
@@ -85,7 +91,7 @@ class BudgetAsker:
         self._starting -= admitted
 
     def _needed(self) -> int:
-        """Return how many posts to ask for: what was not admitted may not wait any more."""
+        """Return how many posts to ask for; posts that were not admitted may have been given up."""
         demand = self._demand()
         return max(min(self._unmet, demand), demand - self._starting)
 
@@ -108,14 +114,14 @@ class BudgetAsker:
                     self._ask()
 
     def _ask(self) -> None:
-        """Ask once; the condition is let go meanwhile."""
+        """Ask once; the condition is free while the budget is asked."""
         asked_ms, frozen_seconds = self._time.clock.epoch_ms(), self._time.frozen_seconds
         ask = self._allowance.ask(self._needed(), self._pacer.cost)
         self._condition.release()
         grant: Grant | None = None
         try:
             grant = self._budget.reserve(ask)
-        except Exception as error:  # noqa: BLE001 - posting must go on, whatever it is
+        except Exception as error:  # noqa: BLE001 - posting must go on after any error
             with suppress(Exception):
                 self._warn(error)
         finally:
@@ -123,9 +129,9 @@ class BudgetAsker:
         self._take(grant, asked_ms, self._time.frozen_seconds - frozen_seconds)
 
     def _take(self, grant: Grant | None, asked_ms: int, frozen_seconds: float) -> None:
-        """Take what came; what was reserved before a freeze is as old as the freeze is long.
+        """Take the answer; posts that were reserved before a freeze are as old as the freeze.
 
-        A clock that was set back meanwhile does not put off the first post.
+        An epoch clock that was set back since the ask does not delay the first post.
         """
         now = self._time.seconds()
         if grant is None:
@@ -142,9 +148,9 @@ class BudgetAsker:
         self._condition.notify_all()
 
 
-def _nobody() -> int:
+def _no_demand() -> int:
     return 0
 
 
-def _nothing() -> None:
+def _no_wake() -> None:
     pass

@@ -3,16 +3,16 @@
 from broadcasting.clock import Clock
 
 _LEAST_SECONDS = 0.05
-"""By less than this the two clocks differ without a freeze: they are not read at one moment."""
+"""A smaller difference is no freeze: the two clocks are not read at the same moment."""
 
 
 class LastingTime:
-    """Monotonic seconds, with those that `look` has found to have passed in freezes.
+    """Monotonic seconds, and the seconds of all freezes that `look` has found.
 
     Lambda freezes a function between two invocations. The monotonic clock may stand still then;
-    the epoch clock goes on, but people and programs set it. So the freeze is what the epoch clock
-    has gone further than the monotonic one. An epoch clock that is set back changes nothing; one
-    that is set ahead looks like a freeze, which costs a reservation, or lends a burst, at most.
+    the epoch clock goes on, but people and programs set it. So a freeze is as long as the epoch
+    clock has gone further than the monotonic one. An epoch clock that is set back changes nothing.
+    One that is set ahead looks like a freeze: at worst that costs a reservation, or lends a burst.
 
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
     """
@@ -20,17 +20,17 @@ class LastingTime:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.frozen_seconds = 0.0
-        """How long all freezes lasted that are known. It never falls."""
+        """The length of all freezes that have been found. It never falls."""
         self._monotonic = clock.monotonic
         self._seen_seconds = clock.monotonic()
         self._seen_ms = clock.epoch_ms()
 
     def seconds(self) -> float:
-        """Return the time, in seconds since any moment."""
+        """Return the time, in seconds since a moment that is not specified."""
         return self._monotonic() + self.frozen_seconds
 
     def look(self) -> None:
-        """Count the freeze since the last look, if there was one."""
+        """Add the freeze since the last look, if there was one."""
         seconds, epoch_ms = self._monotonic(), self.clock.epoch_ms()
         frozen = (epoch_ms - self._seen_ms) / 1000 - (seconds - self._seen_seconds)
         self._seen_seconds, self._seen_ms = seconds, epoch_ms

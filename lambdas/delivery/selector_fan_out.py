@@ -8,7 +8,7 @@ from threading import Lock
 from broadcasting.clock import Clock, Jitter
 from broadcasting.outcome import Settlement
 from broadcasting.pacing.budget import Budget
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from delivery.fan_out import Audience, Watch
 from delivery.feeder import Feeder
@@ -26,7 +26,7 @@ from delivery.signing import Credentials, FrameSigner, Signer
 
 THREADS = 2
 IN_FLIGHT = 512
-"""The best shape that was measured: see docs/delivery.md."""
+"""The best shape that was measured: see docs/contributor/delivery.md."""
 
 TAKEN_AHEAD = 1_024
 """This many connections are taken ahead of need: memory stays flat whatever the audience's size."""

@@ -6,9 +6,11 @@ from threading import Condition
 from broadcasting.clock import Clock
 from broadcasting.pacing.allowance import Allowance
 from broadcasting.pacing.budget import Budget
-from broadcasting.pacing.pacer import Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import Pacer
 from delivery.budget_asker import BudgetAsker
 from delivery.lasting_time import LastingTime
+from delivery.no_asker import NO_ASKER, NoAsker
 
 
 class SharedPacer:
@@ -23,7 +25,7 @@ class SharedPacer:
         time: LastingTime,
         *,
         condition: Condition | None = None,
-        asker: BudgetAsker | None = None,
+        asker: BudgetAsker | NoAsker = NO_ASKER,
     ) -> None:
         self._pacer = pacer
         self._time = time
@@ -34,29 +36,24 @@ class SharedPacer:
     def begin(self, demand: Callable[[], int], wake: Callable[[], None]) -> None:
         """Serve a broadcast: `demand` says how many posts wait, `wake` is called for each grant.
 
-        All that was before a freeze is as old as it is by then: the bucket is full again, and what
-        was granted is lost.
+        After a freeze of the function the time goes on from where it is by then: the bucket is full
+        again, and what was granted before the freeze is lost.
         """
         with self._lock:
             self._time.look()
-        if self._asker:
-            self._asker.begin(demand, wake)
+        self._asker.begin(demand, wake)
 
     def end(self) -> None:
         """End the broadcast, and charge what it has posted."""
-        if self._asker:
-            self._asker.end()
+        self._asker.end()
 
     def close(self) -> None:
         """Ask for no more."""
-        if self._asker:
-            self._asker.close()
+        self._asker.close()
 
     def admit(self, wanted: int) -> int:
         """Return how many of the wanted posts may go now; `started` must follow, if any may."""
         with self._lock:
-            if not self._asker:
-                return self._pacer.admit(wanted, self._seconds())
             demand = self._asker.waiting(wanted)
             admitted = self._pacer.admit(wanted, self._seconds(), demand)
             self._asker.look(admitted, unmet=wanted - admitted)
@@ -68,13 +65,12 @@ class SharedPacer:
         return self._pacer.is_limiting
 
     def started(self, admitted: int, posts: int) -> None:
-        """Say how many of those that were admitted have been started: the rest is given back."""
-        if not self._asker and posts == admitted:
-            return  # nobody counts them
+        """Say how many of the admitted posts have been started: the others are given back."""
+        if posts == admitted and not self._asker.counts_started:
+            return  # there is nothing to count: this spares the lock, at 0.5 us
         with self._lock:
             self._pacer.give_back(admitted - posts)
-            if self._asker:
-                self._asker.started(admitted)
+            self._asker.started(admitted)
 
     def observe(self, answers: int, throttled: int) -> None:
         """Take answers into account: see `Pacer.observe`."""
@@ -95,7 +91,7 @@ def make_pacer(
     *,
     workers: int = 1,
 ) -> SharedPacer:
-    """Return a worker's pacer; without a budget the pace is all its own.
+    """Return a worker's pacer; without a budget the worker has the whole pace to itself.
 
     When the budget cannot be reached, `workers` share a small part of the pace evenly.
     """

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broadcasting.attributes import REDRIVEN, Attributes, text_of
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.dead_letter import Letter, Note, letter_of
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
-from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.ledger import LeaseLostError, Refusal
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, Lease
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from handlers.broadcast_log import log_report
@@ -19,7 +21,6 @@ from log import logger
 from metrics import publish_lease, publish_rejected
 from slices.report import InvocationReport
 from slices.worker import SWEEP_SECONDS
-from storage.ledger import Lease, NewBroadcast, Refusal
 from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ RESERVED_SECONDS = SWEEP_SECONDS + 8.0
 
 LEASE_GRACE_MS = 5_000
 """How long a lease outlives its invocation: more than the clocks of two workers differ."""
+
+
+class TimeLimits(NamedTuple):
+    """How long an invocation may work, by the monotonic clock, and how long its leases last."""
+
+    deadline: float
+    lease_until_ms: int
 
 
 def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any]:
@@ -43,25 +51,27 @@ def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any
 
 def serve(records: Sequence[Record], wired: BroadcastWiring, remaining_ms: int) -> dict[str, Any]:
     """Deliver what messages ask for, in the time that is left; return the answer to SQS."""
-    deadline = wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS
-    until_ms = wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS
-    failed = [record for record in records if not _settle(record, wired, deadline, until_ms)]
+    limits = TimeLimits(
+        deadline=wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS,
+        lease_until_ms=wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS,
+    )
+    failed = [record for record in records if not _settle(record, wired, limits)]
     return {"batchItemFailures": [{"itemIdentifier": record.message_id} for record in failed]}
 
 
-def _settle(record: Record, wired: BroadcastWiring, deadline: float, until_ms: int) -> bool:
+def _settle(record: Record, wired: BroadcastWiring, limits: TimeLimits) -> bool:
     """Return whether SQS may forget the message. One bad record never holds up another."""
     try:
         try:
-            held = _lease(record, wired, deadline, until_ms)
+            held = _lease(record, wired, limits)
         except RejectedError as error:
             _reject(record, error, wired)
             return True
         if isinstance(held, Refusal):
-            return _skip(record, held)
+            return _skip(record, held, wired)
         with suppress(Exception):  # whatever it is, it must not stand before the work
             _report_lease(held)
-        report = wired.worker.deliver(held, deadline)
+        report = wired.worker.deliver(held, limits.deadline)
         is_done = _conclude(record, report, wired)
     except Exception:  # noqa: BLE001 - whatever it is, the message must not be lost
         logger.exception("message goes back to the queue", message_id=record.message_id)
@@ -88,10 +98,9 @@ def _conclude(record: Record, report: InvocationReport, wired: BroadcastWiring) 
     return not isinstance(report.stopped_by, LeaseLostError)
 
 
-def _lease(
-    record: Record, wired: BroadcastWiring, deadline: float, until_ms: int
-) -> Lease | Refusal:
+def _lease(record: Record, wired: BroadcastWiring, limits: TimeLimits) -> Lease | Refusal:
     """Open the broadcast of a message, or go on with the slice that it names."""
+    deadline, until_ms = limits
     if _is_of_slices(record, wired):
         broadcast_id, slice_id = parse_slice_message(record.body)
         anew = bool(text_of(record.attributes, REDRIVEN))  # no producer may send to this queue
@@ -117,15 +126,30 @@ def _lease(
         frame_of=partial(encode_frame, broadcast, now_ms),
         opened_ms=now_ms,
         expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline)
 
 
-def _skip(record: Record, refusal: Refusal) -> bool:
+def _skip(record: Record, refusal: Refusal, wired: BroadcastWiring) -> bool:
     """Skip a slice that is closed; the message of one that is under way elsewhere comes again."""
-    logger.info("skipped", message_id=record.message_id, slice_is=refusal.name.lower())
+    broadcast_id, slice_id = _slice_of(record, wired)
+    logger.info(
+        "skipped",
+        message_id=record.message_id,
+        broadcast_id=broadcast_id,
+        slice_id=slice_id,
+        slice_is=refusal.name.lower(),
+    )
     return refusal is Refusal.CLOSED
+
+
+def _slice_of(record: Record, wired: BroadcastWiring) -> tuple[str | None, str]:
+    """Return the broadcast and the slice of a message that was found right."""
+    if _is_of_slices(record, wired):
+        return parse_slice_message(record.body)
+    known = identity_of(record.body, record.message_id)
+    return known[0] if known else None, ROOT
 
 
 def _reject(record: Record, error: RejectedError, wired: BroadcastWiring) -> None:

@@ -6,7 +6,8 @@ The account is logged at every level; what stopped the work is an error.
 from dataclasses import asdict
 from typing import Any
 
-from broadcasting.ledger import LeaseLostError, Summary
+from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_rows import Summary
 from log import log_receipt, logger
 from metrics import publish_report
 from slices.report import InvocationReport

@@ -6,7 +6,7 @@ from itertools import chain
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger import SliceRow
+from broadcasting.ledger_rows import FailedConnection, SliceRow
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.receipt import Receipt, Tally
 from broadcasting.trouble import Pending
@@ -18,15 +18,15 @@ from storage.errors import ReadError
 class SliceProgress:
     """The audience of a slice: the connections that it names, and those that it reads, in turn.
 
-    It owns the reader, and keeps the slice's account: at any time `work` and `counts` tell what a
-    crash would leave undone. A connection that has been taken and has not ended is still to do.
+    It owns the reader, and keeps the account of the slice: `backlog` and `counts` always tell what
+    a crash would leave undone. A connection that has been taken and has not ended is still to do.
     """
 
     def __init__(self, slice_row: SliceRow, reader: AudienceReader) -> None:
         self._reader = reader
         self.unsaved = 0
         """How many connections have ended since the account was last written down."""
-        self._named = deque(slice_row.work.connections)
+        self._named = deque(slice_row.backlog.connections)
         self._is_named_next = True
         self._tally = Tally(slice_row.counts)
         self._under_way: dict[int, Connection] = {}
@@ -34,7 +34,7 @@ class SliceProgress:
         self._tried: list[Settlement] = []
         """The connections that were tried in vain in this round, which is not judged yet."""
         self._stragglers: list[Settlement] = []
-        self._failed: list[tuple[str, str]] = []
+        self._failed: list[FailedConnection] = []
 
     def __iter__(self) -> "SliceProgress":
         """Return the progress itself."""
@@ -69,7 +69,7 @@ class SliceProgress:
         if settlement.outcome is Outcome.PENDING:
             (self._tried if settlement.tries else self._untried).append(settlement)
         elif settlement.outcome is Outcome.FAILED:
-            self._failed.append((settlement.connection.id, settlement.reason))
+            self._failed.append(FailedConnection(settlement.connection.id, settlement.reason))
 
     @property
     def in_vain(self) -> Pending:
@@ -97,14 +97,14 @@ class SliceProgress:
             ended = end_round(one) if counts else one
             if ended.outcome is Outcome.FAILED:
                 self._tally.settle(ended._replace(throttles=0))
-                self._failed.append((ended.connection.id, ended.reason))
+                self._failed.append(FailedConnection(ended.connection.id, ended.reason))
                 self.unsaved += 1
             else:
                 self._stragglers.append(ended)
         self._tried.clear()
 
     @property
-    def work(self) -> Backlog:
+    def backlog(self) -> Backlog:
         """What is still to do; connections that were tried in vain come last."""
         return Backlog(self._reader.unread, tuple(self._pending()))
 
@@ -124,7 +124,7 @@ class SliceProgress:
         return bool(self._reader.unread or self._named or self._under_way or self._untried)
 
     @property
-    def failed(self) -> tuple[tuple[str, str], ...]:
+    def failed(self) -> tuple[FailedConnection, ...]:
         """The connections that have failed since the account was last written down, and why."""
         return tuple(self._failed)
 
@@ -137,14 +137,14 @@ class SliceProgress:
         """Return what is still to do but for parts that are to be given away."""
         shards = {cursor.shard for part in parts for cursor in part.shards}
         given = {id(one) for part in parts for one in part.connections}
-        work = self.work
+        backlog = self.backlog
         return Backlog(
-            tuple(cursor for cursor in work.shards if cursor.shard not in shards),
-            tuple(one for one in work.connections if id(one) not in given),
+            tuple(cursor for cursor in backlog.shards if cursor.shard not in shards),
+            tuple(one for one in backlog.connections if id(one) not in given),
         )
 
     def give_away(self, part: Backlog) -> None:
-        """Forget a part of the work: whole shards, or stragglers that another slice names."""
+        """Forget a part of the backlog: whole shards, or stragglers that another slice names."""
         self._reader.give_away(part.shards)
         given = {id(connection) for connection in part.connections}
         self._stragglers = [one for one in self._stragglers if id(one.connection) not in given]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from broadcasting.ledger import LeaseLostError, Summary
+from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_rows import Summary
 from broadcasting.receipt import Receipt
 from broadcasting.trouble import Trouble
 from storage.errors import ReadError

@@ -1,7 +1,7 @@
 """Makes a slice of stragglers: connections that were tried in vain, in a round that has ended."""
 
 from broadcasting.backlog import Backlog
-from broadcasting.trouble import Trouble, rest_seconds
+from broadcasting.trouble import Trouble, outage_delay_seconds
 from slices.bookkeeping import Bookkeeper
 from slices.progress import SliceProgress
 from slices.rounds import Round
@@ -18,5 +18,7 @@ def give_stragglers_away(
     if stragglers.is_empty:
         return
     outage = of_round.outage_after(trouble)
-    seconds = rest_seconds(outage.rounds) if trouble else of_round.long_rest_seconds(stragglers)
-    books.give_away(stragglers, outage=outage, rest_seconds=seconds)
+    seconds = (
+        outage_delay_seconds(outage.rounds) if trouble else of_round.long_delay_seconds(stragglers)
+    )
+    books.give_away(stragglers, outage=outage, delay_seconds=seconds)

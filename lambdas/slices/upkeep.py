@@ -2,7 +2,7 @@
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock
-from broadcasting.ledger import Outage
+from broadcasting.ledger_rows import NO_OUTAGE
 from delivery.fan_out import FanOut, Watch
 from slices.bookkeeping import Bookkeeper
 from slices.checkpoints import CheckpointTimer
@@ -55,7 +55,7 @@ class Upkeep:
         if books.has_failed and progress.unsaved:
             books.checkpoint()  # a write to the slice's own row alone is the likeliest
         elif self._is_spread_due():
-            books.give_away(*(Backlog((one,)) for one in progress.not_begun), outage=Outage())
+            books.give_away(*(Backlog((one,)) for one in progress.not_begun), outage=NO_OUTAGE)
         elif self._are_stragglers_due():
             give_stragglers_away(books, progress, self._round, self._round.end())
         elif self._timer.is_due:

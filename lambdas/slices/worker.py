@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_rows import Lease
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import RecentAnswers
 from delivery.fan_out import LONGEST_ANSWER_SECONDS, FanOut, Watch
@@ -18,7 +19,7 @@ from slices.upkeep import Upkeep
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
 from storage.errors import StorageError
-from storage.ledger import Lease, Ledger
+from storage.ledger import Ledger
 from storage.queues import SliceQueue
 from storage.sweeper import StaleSweeper
 
@@ -60,7 +61,7 @@ class _SliceDelivery:
         self._frame = held.frame
         clock, jitter, row = worker.clock, worker.jitter, held.slice_row
         progress = SliceProgress(
-            row, AudienceReader(worker.table, row.work.shards, clock=clock, deadline=deadline)
+            row, AudienceReader(worker.table, row.backlog.shards, clock=clock, deadline=deadline)
         )
         messages = SliceMessages(
             held.summary.id, ledger=worker.ledger, slice_queue=worker.slice_queue, clock=clock
@@ -121,7 +122,7 @@ class _SliceDelivery:
             self._books.announce()
         now = self._worker.clock.monotonic()
         dies_at = now + self._books.seconds_to_live
-        if dies_at > now and not self._progress.work.is_empty:
+        if dies_at > now and not self._progress.backlog.is_empty:
             self._watch.stop_at = dies_at
             self._post(min(self._deadline, dies_at + LONGEST_ANSWER_SECONDS))
         if self._books.seconds_to_live <= 0:
@@ -146,8 +147,8 @@ class _SliceDelivery:
             slice_id=slice_row.id,
             counts=self._books.saved_counts,
             is_closed=slice_row.is_closed,
-            pending=len(slice_row.work.connections),
-            unread_shards=len(slice_row.work.shards),
+            pending=len(slice_row.backlog.connections),
+            unread_shards=len(slice_row.backlog.shards),
             reasons=self._ending.reasons,
             handed_over=self._books.handed_over,
             stale_rows_left=self._sweeper.left,

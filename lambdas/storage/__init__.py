@@ -1,1 +1,12 @@
-"""All the DynamoDB and SQS there is."""
+"""All I/O with DynamoDB and SQS: rows and messages of `broadcasting` are read and written here.
+
+| step                       | files                                                              |
+|----------------------------|--------------------------------------------------------------------|
+| errors                     | errors: read again, wait or give up                                |
+| the connections table      | connections; audience_reader with shard_sizes; sweeper             |
+| the broadcasts table       | ledger_table with ledger_refusals; row_reader                      |
+| the ledger in that table   | ledger, ledger_loop (the one loop), ledger_owner, ledger_change    |
+| the budget in that table   | budget                                                             |
+| queues                     | queues                                                             |
+| what a boto3 client is told | plain_query, idle_connections                                     |
+"""

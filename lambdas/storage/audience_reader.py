@@ -1,4 +1,4 @@
-"""Reads an audience while it is being posted to: a few shards at a time, some pages ahead."""
+"""Reads an audience while it is posted to: a few shards at a time, and some pages ahead."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from storage.errors import ReadError
 from storage.shard_sizes import ShardSizes
 
 READS_AT_ONCE = 4
-"""How many shards are read at once: enough for the rate of one worker, and the shards that are
-not begun yet can be given to others as a whole."""
+"""How many shards are read at once: enough for the rate of one worker. The shards that are not
+begun can be given to other workers as a whole."""
 
 MOST_AHEAD = 2 * PAGE_ROWS
-"""From how many connections on nothing more is read until some have been taken."""
+"""With this many connections ahead nothing more is read until some have been taken."""
 
 
 @dataclass(slots=True)
@@ -32,8 +32,8 @@ class _Part:
 class AudienceReader:
     """Iterates over the connections of some shards, and knows at any time what is still unread.
 
-    Iteration ends early, without raising, at the deadline; a shard with a page that cannot be
-    read is left there (`error` says why, the first time), and the others go on. Memory stays
+    Iteration ends early, without raising, at the deadline. A shard with a page that cannot be read
+    ends there (`error` says why for the first of them), and the other shards go on. Memory stays
     flat: at most some pages are ahead.
     """
 
@@ -84,13 +84,13 @@ class AudienceReader:
         return self._ahead + self._sizes.unread(begun + len(self._not_begun))
 
     def give_away(self, shards: Sequence[ShardCursor]) -> None:
-        """Forget shards that are not begun: somebody else reads them."""
+        """Forget shards that are not begun: another worker reads them."""
         for cursor in shards:
             self._not_begun.remove(cursor)
             del self._cursors[cursor.shard]
 
     def close(self) -> None:
-        """Start no more reads; those under way end by themselves."""
+        """Start no more reads; reads that are under way end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def __iter__(self) -> Iterator[Connection]:
@@ -149,7 +149,7 @@ class AudienceReader:
         self._sizes.note(cursor.shard, len(page.connections), is_end=page.next is None)
 
     def _read_on(self) -> None:
-        """Start reads: shards that are begun before those that are not."""
+        """Start reads; shards that are begun come before shards that are not."""
         while len(self._reads) < READS_AT_ONCE and self._ahead < MOST_AHEAD:
             if self._to_read:
                 cursor = self._to_read.popleft()

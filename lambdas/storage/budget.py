@@ -11,26 +11,27 @@ from botocore.exceptions import (
 )
 
 from broadcasting.clock import Clock
-from broadcasting.pacing.budget import Ask, BudgetError, Grant, Reservation, TatEstimate, TatUpdate
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.budget import Ask, BudgetError, Grant
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.reservation import Reservation, TatEstimate, TatUpdate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 KEY = {"pk": {"S": "budget"}, "sk": {"S": "posts"}}
 _CUT = (ConnectionClosedError, EndpointConnectionError, SSLError)
-"""What a request meets on a connection that is dead, or is not opened; a time-out is none."""
+"""What botocore raises when a connection is dead, or cannot be opened; a time-out is neither."""
 
 _CONFLICT = "ConditionalCheckFailedException"
-_RESTED = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
+_NEEDS_RESET = "attribute_not_exists(tat) OR tat < :low OR tat > :high"
 _QUEUED = "tat BETWEEN :low AND :high"
 
 
 class PostBudget:
-    """Reserves posts with one conditional write, or a few when others reserve at the same time.
+    """Reserves posts with one conditional write, or a few when other workers reserve as well.
 
-    The client makes one attempt and has short time-outs, as posts wait for it. It is this budget's
-    own: a request that is cut off closes its connections.
+    The client makes one attempt and has short time-outs, as posts wait for it. Nothing else uses
+    it: a request that is cut off closes its connections.
     """
 
     def __init__(self, client: "DynamoDBClient", name: str, *, pace: Pace, clock: Clock) -> None:
@@ -60,8 +61,8 @@ class PostBudget:
     def _write(self, write: TatUpdate) -> float:
         """Return the number as it is after the write, which is tried twice if it is cut off.
 
-        At once, on a new connection: botocore itself would wait up to a second before that. If only
-        the answer was lost posts are reserved twice, and the first of them go to nobody.
+        The second attempt follows at once, on a new connection: botocore itself would wait up to a
+        second. If only the answer was lost, posts are reserved twice, and the first are unused.
         """
         try:
             return self._update(write)
@@ -73,8 +74,8 @@ class PostBudget:
         answer = self._client.update_item(
             TableName=self._name,
             Key=KEY,
-            UpdateExpression=f"SET tat = {':value' if write.is_rested else 'tat + :value'}",
-            ConditionExpression=_RESTED if write.is_rested else _QUEUED,
+            UpdateExpression=f"SET tat = {':value' if write.is_reset else 'tat + :value'}",
+            ConditionExpression=_NEEDS_RESET if write.is_reset else _QUEUED,
             ExpressionAttributeValues={
                 ":value": _number(write.value_ms),
                 ":low": _number(write.low_ms),

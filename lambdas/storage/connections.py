@@ -1,21 +1,27 @@
 """The connections table: one row for each connection, in the shard that follows from its id."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadcasting.audience import Connection, expires_at, shard_of
+from broadcasting.audience import Connection
 from broadcasting.backlog import ShardCursor
+from broadcasting.connection_row import (
+    connection_item,
+    connection_key,
+    connection_of,
+    partition_of,
+)
+from broadcasting.items import SORT_KEY, Item, key_attributes
 from storage.errors import ReadError, WriteError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, WriteRequestTypeDef
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
 PAGE_ROWS = 1_000
-"""How many rows one Query reads: bounds the memory that a page takes; some 100 KB."""
+"""How many rows one Query reads: it bounds the memory of a page to some 100 KB."""
 
 BATCH_ROWS = 25
 """How many rows one BatchWriteItem takes.
@@ -40,13 +46,8 @@ class ConnectionsTable:
 
     def add(self, connection: Connection) -> None:
         """Write a connection's row; writing it again changes nothing. Raises WriteError."""
-        item: dict[str, AttributeValueTypeDef] = {
-            **_key(connection.id),
-            "connectedAt": {"N": str(connection.connected_at)},
-            "expiresAt": {"N": str(expires_at(connection.connected_at))},
-        }
         try:
-            self._client.put_item(TableName=self._name, Item=item)
+            self._client.put_item(TableName=self._name, Item=connection_item(connection))
         except (ClientError, BotoCoreError) as error:
             raise WriteError(f"no row for connection {connection.id}: {error}") from error
 
@@ -70,15 +71,17 @@ class ConnectionsTable:
         except (ClientError, BotoCoreError) as error:
             raise WriteError(f"{len(requests)} stale rows not deleted: {error}") from error
         unprocessed = answer.get("UnprocessedItems", {}).get(self._name, [])
-        return [request["DeleteRequest"]["Key"]["sk"]["S"] for request in unprocessed]
+        return [request["DeleteRequest"]["Key"][SORT_KEY]["S"] for request in unprocessed]
 
     def page(self, cursor: ShardCursor, now_ms: int) -> Page:
         """Read up to 1,000 rows of a shard, leaving out those that have expired.
 
-        Strongly consistent: a connection whose `$connect` was answered is not missed. Raises
-        ReadError.
+        The read is strongly consistent: a connection whose `$connect` was answered is not missed.
+        Raises ReadError.
         """
-        start = {"ExclusiveStartKey": _row(cursor.shard, cursor.after)} if cursor.after else {}
+        partition, start = partition_of(cursor.shard), {}
+        if cursor.after:
+            start = {"ExclusiveStartKey": key_attributes((partition, cursor.after))}
         try:
             answer = self._client.query(
                 TableName=self._name,
@@ -86,7 +89,7 @@ class ConnectionsTable:
                 FilterExpression="expiresAt > :now",
                 ProjectionExpression="sk, connectedAt",
                 ExpressionAttributeValues={
-                    ":shard": {"S": _partition(cursor.shard)},
+                    ":shard": {"S": partition},
                     ":now": {"N": str(now_ms // 1000)},
                 },
                 ConsistentRead=True,
@@ -95,33 +98,13 @@ class ConnectionsTable:
             )
         except (ClientError, BotoCoreError) as error:
             raise ReadError(f"shard {cursor.shard} after {cursor.after}: {error}") from error
-        connections = tuple(filter(None, map(_connection, answer["Items"])))
+        items = cast("list[Item]", answer["Items"])
         last_key = answer.get("LastEvaluatedKey")
         return Page(
-            connections, ShardCursor(cursor.shard, last_key["sk"]["S"]) if last_key else None
+            tuple(filter(None, map(connection_of, items))),
+            ShardCursor(cursor.shard, last_key[SORT_KEY]["S"]) if last_key else None,
         )
 
 
-def _connection(item: "dict[str, AttributeValueTypeDef]") -> Connection | None:
-    """Read a row, however malformed: one without a usable id is nobody's.
-
-    One without a usable time is of an old connection, and can still be posted to.
-    """
-    try:
-        return Connection(item["sk"]["S"], int(item["connectedAt"]["N"]))
-    except (KeyError, ValueError):
-        with suppress(KeyError, ValueError):
-            return Connection(item["sk"]["S"], 0)
-        return None
-
-
-def _partition(shard: int) -> str:
-    return f"all#{shard}"
-
-
-def _key(connection_id: str) -> "dict[str, AttributeValueTypeDef]":
-    return _row(shard_of(connection_id), connection_id)
-
-
-def _row(shard: int, connection_id: str) -> "dict[str, AttributeValueTypeDef]":
-    return {"pk": {"S": _partition(shard)}, "sk": {"S": connection_id}}
+def _key(connection_id: str) -> Item:
+    return key_attributes(connection_key(connection_id))

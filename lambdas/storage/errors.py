@@ -3,7 +3,7 @@
 StorageError
 ├── ReadError           rows could not be read
 ├── WriteError          a row could not be written
-│   └── BusyError       not just now: DynamoDB throttled, was busy with the row, or did not answer
+│   └── BusyError       not just now: DynamoDB throttled, was busy with the row, or gave no answer
 └── ConflictError       a row has changed since it was read
 """
 
@@ -25,4 +25,4 @@ class BusyError(WriteError):
 
 
 class ConflictError(StorageError):
-    """A row has changed since it was read: what was made from it does not hold any more."""
+    """A row has changed since it was read: what was made from it is not valid any more."""

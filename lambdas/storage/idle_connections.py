@@ -1,7 +1,7 @@
 """Closes the connections of a boto3 client that have been idle for long, before they are used.
 
-The server closes what is idle, and a function that is frozen meanwhile does not hear of it: its
-next request meets a reset, after which botocore waits up to a second, or no answer at all.
+The server closes idle connections, and a function that is frozen meanwhile does not notice: its
+next request gets a reset, after which botocore waits up to a second, or gets no answer at all.
 
 https://docs.aws.amazon.com/lambda/latest/dg/best-practices.html
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 IDLE_SECONDS = 50.0
-"""For this long a connection may be idle; the pool of the posts has the same limit."""
+"""How long a connection may be idle; the pool of the posts has the same limit."""
 
 
 def close_when_idle(client: "BaseClient", clock: Clock) -> None:
     """Have a client open new connections when it has sent nothing for IDLE_SECONDS.
 
-    By the epoch clock, as the monotonic one may stand still in a freeze. Any number of threads
-    may use the client.
+    The epoch clock tells, as the monotonic clock may stand still in a freeze. Any number of
+    threads may use the client.
     """
     client.meta.events.register("before-send", _Idleness(client.close, clock).end)
 
@@ -31,8 +31,8 @@ def close_when_idle(client: "BaseClient", clock: Clock) -> None:
 class _Idleness:
     """Knows when a client sent its last request; `end` is a hook of botocore's.
 
-    The hook runs before each attempt. What is closed has been idle for so long that no request
-    can be under way on it, and the lock keeps those back that begin just now.
+    The hook runs before each attempt. A connection that is closed has been idle for longer than any
+    request lasts, and the lock keeps requests back that begin at this moment.
     """
 
     def __init__(self, close: Callable[[], None], clock: Clock) -> None:
@@ -42,7 +42,7 @@ class _Idleness:
         self._lock = Lock()
 
     def end(self, **_: object) -> None:
-        """Close the connections if they are old, or if the clock was set back: who knows then."""
+        """Close the connections if they are old, or if the clock was set back: they may be old."""
         with self._lock:
             used_ms, self._used_ms = self._used_ms, self._epoch_ms()
             if not 0 <= self._used_ms - used_ms <= IDLE_SECONDS * 1000:

@@ -1,27 +1,29 @@
-"""The ledger: opens broadcasts, leases their slices, and keeps their account."""
+"""The ledger: opens broadcasts, leases their slices, and keeps their accounts.
+
+Each method is a transition of `broadcasting.ledger` or `broadcasting.ledger_opening`, which the one
+loop (`ledger_loop`) makes of the rows as they are, and writes. `ledger_owner` has those that end in
+a lease, `ledger_change` those of a slice that is held.
+"""
 
 import uuid
-from collections.abc import Callable
-from functools import partial
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock, Jitter
-from broadcasting.ledger import Outage, checkpoint, close, release, split
+from broadcasting.ledger import Refusal, checkpoint, close, free_from, release, split
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import NO_OUTAGE, FailedConnection, Lease, Outage, SliceRow, Summary
 from broadcasting.receipt import Receipt
-from storage.ledger_change import Change, Made
-from storage.ledger_lease import MAX_HOPS, Lease, Leasing, Refusal
-from storage.ledger_loop import WriteLoop
-from storage.ledger_opening import NewBroadcast, Opener, Owner
-from storage.ledger_rows import Failed
+from storage.ledger_change import Changed, HeldChange, Transition
+from storage.ledger_loop import Basis, Made, WriteLoop
+from storage.ledger_owner import Owner
 from storage.ledger_table import LedgerTable
-
-__all__ = ["MAX_HOPS", "Failed", "Lease", "Ledger", "NewBroadcast", "Refusal"]
-
-CLOCK_SLACK_SECONDS = 3.0
-"""By how much the clocks of two workers may differ before a slice's own message comes too soon."""
+from storage.row_reader import RowReader
 
 _AT_ONCE = float("-inf")
 """The deadline of a write that is not tried again while the table is busy."""
+
+Failed = tuple[FailedConnection, ...]
+"""Connections that have failed since the account was last written down."""
 
 
 class Ledger:
@@ -32,21 +34,22 @@ class Ledger:
     """
 
     def __init__(self, table: LedgerTable, *, clock: Clock, jitter: Jitter) -> None:
-        self._table = table
         self._clock = clock
-        self._leasing = Leasing(table, clock)
-        self._loop = WriteLoop(clock, jitter)
+        self._reader = RowReader(table)
+        self._loop = WriteLoop(table, clock, jitter)
 
-    def open(self, opening: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
+    def open(self, new: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
         """Open a broadcast and lease its first slice; one that is open goes on.
 
         A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs
         to another broadcast.
         """
-        owner = Owner(uuid.uuid4().hex, until_ms)
-        opener = Opener(self._table, self._leasing, opening, owner)
-        what = f"broadcast {opening.id} not opened"
-        return self._loop.run(opener.attempt, what=what, deadline=deadline)
+        owner = self._new_owner(until_ms)
+
+        def change(met: Basis) -> Made[Lease | Refusal]:
+            return owner.open(new, met)
+
+        return self._loop.run(change, what=f"broadcast {new.id} not opened", deadline=deadline)
 
     def lease(
         self,
@@ -62,79 +65,71 @@ class Ledger:
         Raises RejectedError when the ledger does not know it, GaveUpError when it was taken up too
         often.
         """
-        owner = uuid.uuid4().hex
+        owner = self._new_owner(until_ms)
 
-        def attempt() -> Lease | Refusal:
-            summary, slice_row = self._leasing.read(broadcast_id, slice_id)
-            return self._leasing.take(summary, slice_row, owner=owner, until_ms=until_ms, anew=anew)
+        def change(_: Basis) -> Made[Lease | Refusal]:
+            return owner.take(*self._reader.both(broadcast_id, slice_id), anew=anew)
 
         what = f"slice {slice_id} of {broadcast_id} not leased"
-        return self._loop.run(attempt, what=what, deadline=deadline)
+        return self._loop.run(change, what=what, deadline=deadline)
 
     def resume(
-        self,
-        broadcast_id: str,
-        digest: str,
-        *,
-        until_ms: int,
-        deadline: float = _AT_ONCE,
+        self, broadcast_id: str, digest: str, *, until_ms: int, deadline: float = _AT_ONCE
     ) -> Lease | Refusal | None:
         """Lease the first slice of a broadcast that was opened before, whatever is refused today.
 
         Returns None when the ledger knows no broadcast of that id and content.
         """
-        owner = uuid.uuid4().hex
+        owner = self._new_owner(until_ms)
 
-        def attempt() -> Lease | Refusal | None:
-            summary = self._leasing.find(broadcast_id)
+        def change(_: Basis) -> Made[Lease | Refusal | None]:
+            summary = self._reader.find_summary(broadcast_id)
             if summary is None or summary.digest != digest:
-                return None
-            return self._leasing.take_root(summary, owner=owner, until_ms=until_ms)
+                return Made(None)
+            return owner.take_root(summary)
 
         what = f"broadcast {broadcast_id} not leased"
-        return self._loop.run(attempt, what=what, deadline=deadline)
+        return self._loop.run(change, what=what, deadline=deadline)
 
     def backlog_of(self, broadcast_id: str, slice_id: str) -> Backlog:
         """Return what is still to do for a slice. Raises RejectedError for one that is unknown."""
-        return self._leasing.find_slice(broadcast_id, slice_id).work
+        return self._reader.slice_row(broadcast_id, slice_id).backlog
 
-    def checkpoint(self, held: Lease, work: Backlog, counts: Receipt, failed: Failed) -> Lease:
+    def checkpoint(self, held: Lease, backlog: Backlog, counts: Receipt, failed: Failed) -> Lease:
         """Write down how far we have come, if that can be done at once.
 
         Raises LeaseLostError, and BusyError when DynamoDB is busy: the next write tells as much.
         """
 
-        def make(held: Lease) -> Made:
-            return Made(checkpoint(held.slice_row, work, counts))
+        def make(_: Summary, slice_row: SliceRow) -> Changed:
+            return Changed(checkpoint(slice_row, backlog, counts))
 
         return self._change(held, failed, make, "written", deadline=_AT_ONCE)
 
     def release(
         self,
         held: Lease,
-        work: Backlog,
+        backlog: Backlog,
         counts: Receipt,
         failed: Failed,
         *,
         deadline: float,
-        rest_seconds: float = 0.0,
-        outage: Outage = Outage(),  # noqa: B008 - immutable
+        delay_seconds: float = 0.0,
+        outage: Outage = NO_OUTAGE,
         given_up: str = "",
     ) -> Lease:
-        """Write down how far we have come, for the worker that goes on, after a rest if need be.
+        """Write down how far we have come, for the worker that goes on after the delay.
 
-        A message that comes again meanwhile does not cut the rest short. Without an `outage` the
+        A message that comes again meanwhile does not cut the delay short. Without an `outage` the
         round counted; `given_up` says why the slice's message becomes a dead letter.
         """
-        let_go = partial(
-            release,
-            rests_until_ms=self._rests_until_ms(rest_seconds),
-            outage=outage,
-            given_up=given_up,
-        )
+        free_from_ms = free_from(self._clock.epoch_ms(), delay_seconds)
 
-        def make(held: Lease) -> Made:
-            return Made(let_go(checkpoint(held.slice_row, work, counts)))
+        def make(_: Summary, slice_row: SliceRow) -> Changed:
+            done = checkpoint(slice_row, backlog, counts)
+            return Changed(
+                release(done, free_from_ms=free_from_ms, outage=outage, given_up=given_up)
+            )
 
         return self._change(held, failed, make, "released", deadline=deadline)
 
@@ -147,53 +142,45 @@ class Ledger:
         parts: tuple[Backlog, ...],
         *,
         deadline: float,
-        rest_seconds: float = 0.0,
-        outage: Outage = Outage(),  # noqa: B008 - immutable
+        delay_seconds: float = 0.0,
+        outage: Outage = NO_OUTAGE,
     ) -> Lease:
-        """Write down how far we have come, and make slices of parts, which rest if need be."""
-        rests_until_ms = self._rests_until_ms(rest_seconds)
+        """Write down how far we have come, and make slices of parts, free after the delay."""
+        free_from_ms = free_from(self._clock.epoch_ms(), delay_seconds)
 
-        def make(held: Lease) -> Made:
-            summary, slice_row, children = split(
-                held.summary,
-                held.slice_row,
+        def make(summary: Summary, slice_row: SliceRow) -> Changed:
+            grown, shrunk, children = split(
+                summary,
+                slice_row,
                 kept,
                 counts,
                 parts,
-                rests_until_ms=rests_until_ms,
+                free_from_ms=free_from_ms,
                 outage=outage,
             )
-            return Made(slice_row, summary, children)
+            return Changed(shrunk, grown, children)
 
         return self._change(held, failed, make, "split", deadline=deadline)
 
     def close(self, held: Lease, counts: Receipt, failed: Failed, *, deadline: float) -> Lease:
-        """End a slice whose work is done; the last one settles the broadcast.
+        """End a slice that has nothing left to do; the last one settles the broadcast.
 
         Raises LedgerError when the sums do not add up.
         """
 
-        def make(held: Lease) -> Made:
-            done = checkpoint(held.slice_row, Backlog(), counts)
-            summary, slice_row = close(held.summary, done, now_ms=self._clock.epoch_ms())
-            return Made(slice_row, summary)
+        def make(summary: Summary, slice_row: SliceRow) -> Changed:
+            done = checkpoint(slice_row, Backlog(), counts)
+            summed, closed = close(summary, done, now_ms=self._clock.epoch_ms())
+            return Changed(closed, summed)
 
         return self._change(held, failed, make, "closed", deadline=deadline)
 
-    def _change(
-        self,
-        held: Lease,
-        failed: Failed,
-        make: Callable[[Lease], Made],
-        verb: str,
-        *,
-        deadline: float,
-    ) -> Lease:
-        change = Change(self._table, self._leasing, held, failed, make)
-        what = f"slice {held.slice_row.id} of {held.summary.id} not {verb}"
-        return self._loop.run(change.attempt, what=what, deadline=deadline)
+    def _new_owner(self, until_ms: int) -> Owner:
+        return Owner(uuid.uuid4().hex, until_ms, self._reader, self._clock)
 
-    def _rests_until_ms(self, rest_seconds: float) -> int:
-        """Return the end of a rest; a little early, as its message may come by another clock."""
-        milliseconds = int((rest_seconds - CLOCK_SLACK_SECONDS) * 1000)
-        return self._clock.epoch_ms() + milliseconds if milliseconds > 0 else 0
+    def _change(
+        self, held: Lease, failed: Failed, make: Transition, verb: str, *, deadline: float
+    ) -> Lease:
+        change = HeldChange(self._reader, held, failed, make)
+        what = f"slice {held.slice_row.id} of {held.summary.id} not {verb}"
+        return self._loop.run(change.make, what=what, deadline=deadline)

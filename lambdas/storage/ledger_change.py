@@ -1,68 +1,74 @@
-"""One change of a leased slice, made anew from what others have changed meanwhile."""
+"""A change of a slice that we hold, made anew from what others have changed meanwhile."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from broadcasting.ledger import LeaseLostError, SliceRow, Summary
-from storage.errors import ConflictError
-from storage.ledger_lease import Lease, Leasing
-from storage.ledger_rows import Failed, next_version, over_leftover, with_failed
-from storage.ledger_table import LedgerTable
+from broadcasting.ledger import LeaseLostError
+from broadcasting.ledger_failed import with_failed
+from broadcasting.ledger_rows import (
+    FailedConnection,
+    FailedRow,
+    Lease,
+    SliceRow,
+    Summary,
+    next_version,
+)
+from storage.ledger_loop import Basis, Made
+from storage.row_reader import RowReader
 
 
-class Made(NamedTuple):
-    """What a transition makes of a lease: the rows to write. `summary` None when it stays."""
+class Changed(NamedTuple):
+    """What a transition makes of a lease: the rows to write. `summary` is None when it stays."""
 
     slice_row: SliceRow
     summary: Summary | None = None
     children: tuple[SliceRow, ...] = ()
 
 
-class Change:
-    """A change that is attempted until it is written: `make` makes it of a lease."""
+Transition = Callable[[Summary, SliceRow], Changed]
+
+
+class HeldChange:
+    """A transition of a slice that is leased, and the connections that have failed in it.
+
+    It is made of the lease at first, and after a conflict of the rows as they are then.
+    """
 
     def __init__(
         self,
-        table: LedgerTable,
-        leasing: Leasing,
+        reader: RowReader,
         held: Lease,
-        failed: Failed,
-        make: Callable[[Lease], Made],
+        failed: tuple[FailedConnection, ...],
+        transition: Transition,
     ) -> None:
-        self._table = table
-        self._leasing = leasing
+        self._reader = reader
         self._held = held
         self._failed = failed
-        self._make = make
-        self._is_stale = False
-        self._is_blocked = False
-        """Whether an attempt met a conflict though neither summary nor slice had changed."""
+        self._transition = transition
         self._attempted: list[SliceRow] = []
+        """The slice as each attempt would have it: an attempt may be written, its answer lost."""
 
-    def attempt(self) -> Lease:
-        """Write the change once; after a conflict it is made from what is read anew.
-
-        Raises LeaseLostError when the slice is another's, ConflictError and WriteError.
-        """
-        written = self._read_again() if self._is_stale else None
-        if written is not None:
-            return written
-        made = self._make(self._held)
-        slice_row, rows = with_failed(made.slice_row, self._failed)
+    def make(self, met: Basis) -> Made[Lease]:
+        """Make the change. Raises LeaseLostError when the slice is another worker's."""
+        if met == self._basis:
+            written = self._read_again()
+            if written is not None:
+                return Made(written)
+        changed = self._transition(self._held.summary, self._held.slice_row)
+        slice_row, failed_rows = with_failed(changed.slice_row, self._failed)
         self._attempted.append(next_version(slice_row))
-        summaries = () if made.summary is None else (made.summary,)
-        children = made.children
-        if self._is_blocked:
-            children = tuple(over_leftover(self._table, child) for child in children)
-            rows = tuple(over_leftover(self._table, row) for row in rows)
-        try:
-            self._table.write(*summaries, slice_row, *children, *rows)
-        except ConflictError:
-            self._is_stale = True
-            raise
-        summary = self._held.summary if made.summary is None else next_version(made.summary)
-        return Lease(summary, next_version(slice_row), self._held.frame)
+        beside: tuple[SliceRow | FailedRow, ...] = (*changed.children, *failed_rows)
+        if met == self._basis:  # neither summary nor slice has changed: leftovers are in the way
+            beside = tuple(map(self._reader.over_leftover, beside))
+        summaries = () if changed.summary is None else (changed.summary,)
+        summary, *_ = (*map(next_version, summaries), self._held.summary)
+        held = Lease(summary, next_version(slice_row), self._held.frame)
+        return Made(held, (*summaries, slice_row, *beside), self._basis)
+
+    @property
+    def _basis(self) -> Basis:
+        return self._held.summary, self._held.slice_row
 
     def _read_again(self) -> Lease | None:
         """Take what has changed; return the lease when an attempt has been written all the same.
@@ -71,7 +77,7 @@ class Change:
         another worker's first write is a lease of its own.
         """
         held = self._held.slice_row
-        summary, found = self._leasing.read(self._held.summary.id, held.id)
+        summary, found = self._reader.both(held.broadcast_id, held.id)
         is_closed_by_us = found.is_closed and found.version == held.version + 1
         if found in self._attempted or is_closed_by_us:
             return Lease(summary, found, self._held.frame)
@@ -80,16 +86,14 @@ class Change:
                 raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
             held = replace(found, unannounced=held.unannounced)
-        self._is_blocked = (summary, held) == (self._held.summary, self._held.slice_row)
         self._held = Lease(summary, held, self._held.frame)
-        self._is_stale = False
         return None
 
 
 def _is_own_checkpoint(held: SliceRow, found: SliceRow) -> bool:
     """Whether an earlier checkpoint of ours was written, though its answer said otherwise.
 
-    A split is none: the work of its parts is not ours any more.
+    A split is none: the backlog of its parts is not ours any more.
     """
     is_ours = held.owner != "" and found.owner == held.owner
     return is_ours and set(found.unannounced) <= set(held.unannounced)

@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from broadcasting.clock import Clock
-from broadcasting.ledger_items import LIFE_SECONDS, ChannelCounter, Item, Row, key_of, to_item
+from broadcasting.items import EXPIRY, Item, Key, attribute_of, key_attributes
+from broadcasting.ledger_items import LIFE_SECONDS, WRITER, key_of, to_item
+from broadcasting.ledger_rows import ChannelCounter, Row, next_version
 from storage.errors import ReadError
 from storage.ledger_refusals import refusal_of
 
@@ -28,15 +29,15 @@ class LedgerTable:
         self._name = name
         self._epoch_ms = clock.epoch_ms
 
-    def get(self, key: tuple[str, str]) -> Item | None:
+    def get(self, key: Key) -> Item | None:
         """Return an item as it is now, None if there is none. Raises ReadError."""
         try:
             answer = self._client.get_item(
-                TableName=self._name, Key=_attributes(key), ConsistentRead=True
+                TableName=self._name, Key=key_attributes(key), ConsistentRead=True
             )
         except (ClientError, BotoCoreError) as error:
             raise ReadError(f"row {key} not read: {error}") from error
-        item = answer.get("Item")
+        item = cast("Item | None", answer.get("Item"))
         return None if item is None or self._is_expired(item) else item
 
     def write(self, *rows: Row) -> None:
@@ -59,30 +60,28 @@ class LedgerTable:
 
     def _is_expired(self, item: Item) -> bool:
         """Tell whether an item has expired: as for DynamoDB, without a number it never does."""
-        expires_at = item.get("expiresAt", {}).get("N")
+        expires_at = item.get(EXPIRY, {}).get("N")
         return expires_at is not None and float(expires_at) <= self._now_seconds()
 
     def _put(self, row: Row, writer: str) -> Any:
         """Return the conditional put of a row's next version."""
         now_seconds = self._now_seconds()
-        condition = ("attribute_not_exists(pk) OR expiresAt <= :now", {":now": now_seconds})
+        condition, values = "attribute_not_exists(pk) OR expiresAt <= :now", {":now": now_seconds}
         if row.version:
-            condition = ("version = :before", {":before": row.version})
+            condition, values = "version = :before", {":before": row.version}
         item = {
-            **to_item(replace(row, version=row.version + 1)),
-            **_attributes(key_of(row)),
-            "writer": {"S": writer},
+            **to_item(next_version(row)),
+            **key_attributes(key_of(row)),
+            WRITER: attribute_of(writer),
         }
-        if not isinstance(
-            row, ChannelCounter
-        ):  # a channel's numbers go on, however long it was silent
-            item["expiresAt"] = {"N": str(now_seconds + LIFE_SECONDS)}
+        if not isinstance(row, ChannelCounter):  # its numbers go on after any silence
+            item[EXPIRY] = attribute_of(now_seconds + LIFE_SECONDS)
         return {
             "TableName": self._name,
             "Item": item,
-            "ConditionExpression": condition[0],
+            "ConditionExpression": condition,
             "ExpressionAttributeValues": {
-                name: {"N": str(value)} for name, value in condition[1].items()
+                name: attribute_of(value) for name, value in values.items()
             },
         }
 
@@ -100,13 +99,9 @@ class LedgerTable:
         """
         try:
             found = (self.get(key_of(row)) for row in rows[:2])
-            return any(item is not None and item["writer"]["S"] == writer for item in found)
+            return any(item is not None and item[WRITER]["S"] == writer for item in found)
         except ReadError:
             return False
-
-
-def _attributes(key: tuple[str, str]) -> Item:
-    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
 
 
 def _names(rows: Sequence[Row]) -> str:

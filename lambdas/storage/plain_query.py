@@ -1,7 +1,7 @@
 """Spares botocore the parsing of Query answers: it walks every attribute of every row.
 
-JSON's own reading is some twenty times as fast, and for strings and numbers gives the very shape
-that botocore makes. Everything else stays botocore's: signing, sending, retries, errors.
+Python's JSON reader is some twenty times as fast, and for strings and numbers it gives the same
+shape as botocore. Everything else stays botocore's: signing, sending, retries, errors.
 """
 
 import json

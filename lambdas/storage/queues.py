@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SliceQueue:
-    """The internal queue: each message says which slice of the ledger is to be gone on with."""
+    """The internal queue: each message names a slice of the ledger that is to be taken up."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client = client

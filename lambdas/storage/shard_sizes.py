@@ -23,9 +23,9 @@ class ShardSizes:
             self._rows_of_begun += rows
 
     def unread(self, shards: int) -> int:
-        """Return about how many rows so many shards, begun ones included, still have.
+        """Return about how many rows a number of shards, begun ones included, still have.
 
-        None, until the first one has ended.
+        It is 0 until the first shard has ended.
         """
         if not self._shards_ended:
             return 0

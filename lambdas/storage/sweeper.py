@@ -11,14 +11,14 @@ from storage.errors import WriteError
 
 _WRITERS = 4
 _MOST_BATCHES = 400
-"""How many batches wait at most; more are left to the next broadcast: memory stays flat."""
+"""How many batches wait at most: memory stays flat. The next broadcast meets the other rows."""
 
 
 class StaleSweeper:
     """Collects the ids of connections that are gone and deletes their rows, 25 at a time.
 
-    A row that cannot be deleted is no harm: the next broadcast finds it gone again. So none of
-    this ever raises, and all of it ends with `close`.
+    A row that cannot be deleted does no harm: the next broadcast finds its connection gone again.
+    So no method raises, and `close` ends all deletes.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class StaleSweeper:
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sweep")
 
     def add(self, connection_id: str) -> None:
-        """Have the row of a connection deleted, now or with the next ones.
+        """Have the row of a connection deleted, at once or together with the next ones.
 
-        DynamoDB refuses a batch that has the same key twice.
+        An id that is in the batch already is passed over: DynamoDB refuses the same key twice.
         """
         if connection_id in self._batch:
             return
@@ -64,7 +64,7 @@ class StaleSweeper:
         return self.left
 
     def close(self) -> None:
-        """End: no delete is begun or tried again any more. Never raises."""
+        """Begin no delete any more, and try none again. Never raises."""
         self._is_over.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -86,7 +86,7 @@ class StaleSweeper:
             self._left += rows if future.exception() else future.result()
 
     def _delete(self, rows: list[str]) -> int:
-        """Delete rows, trying again with what is unprocessed; return how many are left."""
+        """Delete rows, trying again with unprocessed ones; return how many are still there."""
         for tries in range(self._backoff.tries):
             if self._is_over.is_set():
                 break

@@ -9,15 +9,17 @@ from constructs import Construct
 MAX_RECEIVES = 20
 """How often a message is received before SQS moves it to the dead-letter queue, without a reason.
 
-So often because it says little: a worker that died after it made progress, a slice that is under
-way elsewhere and a write that failed all count. Slices are leased, so a message that comes again
-repeats little; one that is hopeless is rejected at its first receipt, with the reason.
+The number is high because a receive says little: a worker that died after it made progress, a
+slice that another worker has leased and a write that failed all count. Slices are leased, so a
+message that comes again repeats little. A hopeless message is rejected at its first receive, with
+the reason.
 """
 
 VISIBILITY_GRACE_SECONDS = 20
-"""How long after the function's timeout a message comes again: a worker that died is replaced
-then. AWS advises six times the timeout, for functions that are throttled because more is polled
-than may run; the event source's maximum concurrency keeps that from happening.
+"""How many seconds after the function's timeout a message comes again and replaces a dead worker.
+
+AWS advises six times the timeout, for functions that are throttled because SQS is polled faster
+than they may run. The event source's maximum concurrency prevents that.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
@@ -38,7 +40,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/setti
 
 
 class QueueWithDeadLetters(Construct):
-    """An encrypted queue that only talks TLS, and its dead-letter queue; both keep for 14 days.
+    """An encrypted queue that takes only TLS, and its dead-letter queue; both keep for 14 days.
 
     No other queue may have either for its dead-letter queue.
     """

@@ -17,7 +17,7 @@ from stacks.settings import DeploySettings
 
 
 class WebSocket(Construct):
-    """Routes for connecting, disconnecting and unknown frames, on one stage.
+    """Routes for connecting, disconnecting and clients' frames, on one stage.
 
     `url` is where clients connect, `callback_url` where the broadcast function posts.
     """
@@ -46,18 +46,7 @@ class WebSocket(Construct):
                 return_response=not settings.local_callback_base,
             ),
         )
-        stage = apigateway.WebSocketStage(
-            self,
-            "Stage",
-            access_log_settings=self._access_logs(settings) if settings.access_logs else None,
-            auto_deploy=True,
-            stage_name=settings.stage,
-            web_socket_api=api,
-        )
-        _throttle(stage, settings)
-        # Else the automatic deployment may come before a route, or before the route response:
-        # clients' frames would meet silence. https://github.com/serverless/serverless/issues/7857
-        stage.node.add_dependency(api)
+        stage = self._make_stage(api, settings)
         self._connections_arn = Stack.of(self).format_arn(
             service="execute-api",
             resource=api.api_id,
@@ -67,6 +56,26 @@ class WebSocket(Construct):
         if settings.local_callback_base:
             self.callback_url = f"{settings.local_callback_base}/{api.api_id}/{settings.stage}"
             self.url = self.callback_url.replace("http://", "ws://", 1)
+
+    def _make_stage(
+        self, api: apigateway.WebSocketApi, settings: DeploySettings
+    ) -> apigateway.WebSocketStage:
+        """Make the stage after the API's routes and the route response.
+
+        The automatic deployment could come before them, and clients' frames would meet silence.
+        https://github.com/serverless/serverless/issues/7857
+        """
+        stage = apigateway.WebSocketStage(
+            self,
+            "Stage",
+            access_log_settings=self._access_logs(settings) if settings.access_logs else None,
+            auto_deploy=True,
+            stage_name=settings.stage,
+            web_socket_api=api,
+        )
+        _throttle(stage, settings)
+        stage.node.add_dependency(api)
+        return stage
 
     def grant_post(self, grantee: iam.IGrantable) -> None:
         """Let a function post to connections of this stage, and no more."""
@@ -107,7 +116,7 @@ def _throttle(stage: apigateway.WebSocketStage, settings: DeploySettings) -> Non
     """Bound what clients ask for, route by route.
 
     A throttle of the stage might hold for `@connections`, too, and one of `$disconnect` would
-    leave rows behind. A route's settings have both numbers, because 0 refuses everyone.
+    leave rows behind. A route's settings have both numbers, because 0 refuses all clients.
     """
     made = cast("apigateway.CfnStage", stage.node.default_child)
     throttle = {

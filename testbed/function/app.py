@@ -12,24 +12,30 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from broadcasting.audience import Connection, expires_at, shard_of
-from crier.deployed.account import Account, FailedConnection
-from crier.deployed.accounts import Accounts
+from broadcasting.audience import shard_of
+from broadcasting.connection_row import connection_key
+from broadcasting.items import key_attributes
+from broadcasting.ledger_rows import FailedConnection
+from crier.deployed.account import Account
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import DeadLetterQueue
-from crier.deployed.deployment import local_session
 from crier.deployed.letter import Origin
 from crier.deployed.redrive import Redriven, redrive
+from crier.local.deploy import local_session
 from crier.local.local_aws import LocalAws
+from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from testbed.function.clocks import Time
 from testbed.function.environments import ConnectFunctions, Crash, Function
 from testbed.function.event_source import EventSource, Letter, Queue, make_queue
 from testbed.function.ledger_rows import LedgerRows
 from testbed.function.observed import Log, Wire
+from testbed.tables import function_environment, make_tables, write_connections
 from testbed.wire_faults import WireFault
 
 __all__ = ["RESERVED_MS", "App", "ConnectFunctions", "Crash", "Function", "Queue", "make_app"]
 
 RESERVED_MS = 11_000
+_VISIBILITY_SECONDS = 120
 
 
 @dataclass
@@ -61,21 +67,17 @@ class App:
 
     def environment(self, callback_url: str) -> dict[str, str]:
         """Return the function's environment."""
-        return {
-            "BROADCASTS_TABLE": self.ledger,
-            "CALLBACK_URL": callback_url,
-            "CONNECTIONS_TABLE": self.connections,
-            "DEAD_LETTER_QUEUE_URL": self.broadcasts.dead_url,
-            "MAXIMUM_CONCURRENCY": "5",
-            "OUTAGE_SECONDS": str(self.outage_seconds),
-            "POSTS_IN_FLIGHT": "64",
-            "POSTS_PER_SECOND": str(self.posts_per_second),
-            "POST_BURST": str(self.post_burst or max(1, self.posts_per_second // 10)),
-            "POWERTOOLS_SERVICE_NAME": "crier",
-            "SLICE_DEAD_LETTER_QUEUE_URL": self.slices.dead_url,
-            "SLICE_QUEUE_ARN": self.slices.arn,
-            "SLICE_QUEUE_URL": self.slices.url,
-        }
+        return function_environment(
+            callback_url=callback_url,
+            connections_table=self.connections,
+            ledger_table=self.ledger,
+            slices=self.slices,
+            dead_letters_url=self.broadcasts.dead_url,
+            posts_in_flight=64,
+            posts_per_second=self.posts_per_second,
+            post_burst=self.post_burst or max(1, self.posts_per_second // 10),
+            outage_seconds=self.outage_seconds,
+        )
 
     @property
     def rows_of_ledger(self) -> LedgerRows:
@@ -83,9 +85,9 @@ class App:
         return LedgerRows(self.client("dynamodb"), self.ledger)
 
     @property
-    def accounts(self) -> Accounts:
+    def accounts(self) -> AccountReader:
         """What an operator reads of the ledger, at the app's time."""
-        return Accounts(self.client("dynamodb"), self.ledger, epoch_seconds=self.time.now)
+        return AccountReader(self.client("dynamodb"), self.ledger, epoch_seconds=self.time.now)
 
     def connect(self, count: int, *, shard: int | None = None) -> set[str]:
         """Write rows of connections that are ten minutes old; return their ids."""
@@ -100,16 +102,12 @@ class App:
 
     def connect_as(self, ids: Iterable[str]) -> None:
         """Write rows of connections with these ids."""
-        at = self.time.now_ms() - 600_000
-        puts = [{"PutRequest": {"Item": _row(Connection(name, at))}} for name in ids]
-        for start in range(0, len(puts), 25):
-            batch = {self.connections: puts[start : start + 25]}
-            self.client("dynamodb").batch_write_item(RequestItems=batch)
+        write_connections(self.client("dynamodb"), self.connections, ids, self.time.now_ms())
 
     def disconnect(self, ids: Iterable[str]) -> None:
         """Delete the rows of connections."""
         for name in ids:
-            key = {"pk": {"S": f"all#{shard_of(name)}"}, "sk": {"S": name}}
+            key = key_attributes(connection_key(name))
             self.client("dynamodb").delete_item(TableName=self.connections, Key=key)
 
     def rows(self) -> set[str]:
@@ -231,15 +229,16 @@ def make_app(aws: LocalAws) -> App:
         service: session.client(service, endpoint_url=aws.endpoint.url)
         for service in ("dynamodb", "sqs")
     }
-    for table in ("connections", "ledger"):
-        clients["dynamodb"].create_table(
-            TableName=f"{name}-{table}",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in _KEYS],
-            KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in _KEYS.items()],
-            BillingMode="PAY_PER_REQUEST",
+    make_tables(clients["dynamodb"], f"{name}-connections", f"{name}-ledger")
+    slices, broadcasts = (
+        make_queue(
+            clients["sqs"],
+            f"{name}-{queue}",
+            max_receives=MAX_RECEIVES,
+            visibility_seconds=_VISIBILITY_SECONDS,
         )
-    broadcasts = make_queue(clients["sqs"], f"{name}-broadcasts")
-    slices = make_queue(clients["sqs"], f"{name}-slices")
+        for queue in ("slices", "broadcasts")
+    )
     time = Time()
     return App(
         clients.__getitem__,
@@ -250,15 +249,3 @@ def make_app(aws: LocalAws) -> App:
         EventSource(clients["sqs"], (slices, broadcasts), time),
         time,
     )
-
-
-_KEYS = {"pk": "HASH", "sk": "RANGE"}
-
-
-def _row(connection: Connection) -> dict[str, Any]:
-    return {
-        "pk": {"S": f"all#{shard_of(connection.id)}"},
-        "sk": {"S": connection.id},
-        "connectedAt": {"N": str(connection.connected_at)},
-        "expiresAt": {"N": str(expires_at(connection.connected_at))},
-    }

@@ -3,8 +3,9 @@
 import gc
 import os
 import time
+from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import boto3
 
@@ -14,12 +15,28 @@ from handlers.disconnect import forget
 from handlers.events import records_of
 from settings import BroadcastSettings, ConnectionSettings
 from storage.connections import ConnectionsTable
-from testbed.function.clocks import app_clock
-from testbed.wire_faults import WireFaults
+from testbed.function.clocks import Time, app_clock
+from testbed.function.event_source import EventSource
+from testbed.function.observed import Wire
+from testbed.wire_faults import WireFault, WireFaults
 from wiring import BroadcastWiring, build_broadcast, build_connections_table
 
-if TYPE_CHECKING:
-    from testbed.function.app import App
+
+class Host(Protocol):
+    """What environments share: the app of a test, as they see it."""
+
+    time: Time
+    source: EventSource
+    wire: Wire
+    faults: list[WireFault]
+    resources: ExitStack
+    remaining_ms: int
+    invocations: int
+    crashes: int
+
+    def may_happen(self, fault: WireFault) -> bool:
+        """Count a fault, in any environment."""
+        ...
 
 
 class Crash(BaseException):
@@ -34,7 +51,7 @@ def crash() -> None:
 class Function:
     """One environment of the broadcast function."""
 
-    def __init__(self, app: "App", *, skew_seconds: float = 0.0, seed: int = 1) -> None:
+    def __init__(self, app: Host, *, skew_seconds: float = 0.0, seed: int = 1) -> None:
         self.app = app
         self.skew_seconds = skew_seconds
         self.faults = _faults(app, seed)
@@ -65,7 +82,7 @@ class Function:
 class ConnectFunctions:
     """An environment of the connect and one of the disconnect function."""
 
-    def __init__(self, app: "App") -> None:
+    def __init__(self, app: Host) -> None:
         self._app = app
 
     @cached_property
@@ -89,7 +106,7 @@ def _event(event_type: str, name: str) -> dict[str, Any]:
     return {"requestContext": context}
 
 
-def _session(faults: WireFaults, app: "App") -> boto3.Session:
+def _session(faults: WireFaults, app: Host) -> boto3.Session:
     """Return a session of one environment, whose clients suffer the app's faults."""
 
     class Session(boto3.Session):
@@ -114,5 +131,5 @@ def _session(faults: WireFaults, app: "App") -> boto3.Session:
     return Session()
 
 
-def _faults(app: "App", seed: int) -> WireFaults:
+def _faults(app: Host, seed: int) -> WireFaults:
     return WireFaults(lambda: app.faults, seed=seed, crash=crash, may_happen=app.may_happen)

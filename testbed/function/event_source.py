@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broadcasting.attributes import REASON
-from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from testbed.function.clocks import Time
 
 AGAIN_SECONDS = 90
@@ -144,11 +143,11 @@ class EventSource:
         }
 
 
-def make_queue(sqs: Any, name: str) -> Queue:
-    """Make a queue that gives a message up after as many receives as the deployed ones."""
+def make_queue(sqs: Any, name: str, *, max_receives: int, visibility_seconds: int) -> Queue:
+    """Make a queue, and the dead-letter queue that takes a message after some receives."""
     dead_url = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
-    policy = {"maxReceiveCount": str(MAX_RECEIVES), "deadLetterTargetArn": _arn(sqs, dead_url)}
-    attributes = {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "120"}
+    policy = {"maxReceiveCount": str(max_receives), "deadLetterTargetArn": _arn(sqs, dead_url)}
+    attributes = {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": str(visibility_seconds)}
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     return Queue(url, _arn(sqs, url), dead_url)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import ssl
 
 How = Literal["refused", "reset", "silent", "broken", "forbidden", "throttled", "untrusted"]
-"""Nobody listens; or a post is reset, not answered, answered 503, 403, 429; or the certificate is
+"""Nothing listens; or a post is reset, not answered, answered 503, 403, 429; or the certificate is
 another authority's."""
 
 _WATCH_SECONDS = 0.005

@@ -15,7 +15,7 @@ Place = tuple[str, int]
 
 @dataclass
 class Names:
-    """What `socket.getaddrinfo` says of some names, and who is connected to.
+    """What `socket.getaddrinfo` says of some names, and which places are connected to.
 
     A name that has no places cannot be resolved.
     """

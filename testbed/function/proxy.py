@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from selectors import EVENT_READ, DefaultSelector
 from threading import Lock, Thread
-from types import TracebackType
 from typing import Self
 
 _ABORT = struct.pack("ii", 1, 0)
@@ -55,12 +54,7 @@ class Proxy:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_stopping = True
         self._waker.send(b"!")
         self._thread.join(_JOIN_SECONDS)

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection, shard_of
+from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
-from broadcasting.ledger_items import (
-    LIFE_SECONDS,
-    ChannelCounter,
-    Item,
-    Row,
-    key_of,
-    summary_key,
-    summary_of,
-    to_item,
-)
+from broadcasting.connection_row import CONNECTED_AT, connection_key
+from broadcasting.items import Item
+from broadcasting.ledger_items import LIFE_SECONDS, key_of, summary_key, summary_of, to_item
+from broadcasting.ledger_rows import ChannelCounter, Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers
 from delivery.fan_out import Watch
@@ -33,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
-    from broadcasting.ledger import Summary
+    from broadcasting.ledger_rows import Summary
     from storage.ledger_table import LedgerTable
 
 NOW_MS = 1_700_000_000_000
@@ -123,7 +117,7 @@ class FakeDynamo:
         self._fail()
         self.requests.append(request)
         item = request["Item"]
-        self.rows[item["sk"]["S"]] = int(item["connectedAt"]["N"])
+        self.rows[item["sk"]["S"]] = int(item[CONNECTED_AT]["N"])
 
     def delete_item(self, **request: Any) -> None:
         """Delete a row."""
@@ -162,9 +156,9 @@ class FakeDynamo:
 
     def _partition(self, pk: str) -> list[dict[str, Any]]:
         rows = [
-            {"sk": {"S": name}, "connectedAt": {"N": str(connected_at)}}
+            {"sk": {"S": name}, CONNECTED_AT: {"N": str(connected_at)}}
             for name, connected_at in self.rows.items()
-            if f"all#{shard_of(name)}" == pk
+            if connection_key(name)[0] == pk
         ]
         return sorted(rows + self.odd_rows.get(pk, []), key=lambda item: str(item["sk"]["S"]))
 

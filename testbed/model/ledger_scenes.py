@@ -7,8 +7,10 @@ from typing import Any
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import Lease
 from broadcasting.receipt import Receipt
-from storage.ledger import Lease, Ledger, NewBroadcast
+from storage.ledger import Ledger
 from testbed.model.contention import ContendedDynamo, VirtualTime
 from testbed.model.fakes import FAR, NOW_MS, FakeTime, half
 from testbed.model.ledger_dynamo import LedgerDynamo, Request

@@ -3,6 +3,8 @@
 Prints one line of JSON once it listens: `url`, `ca` (a path, or null) and `pid`. Then it obeys
 lines of JSON on standard input, each answered with one line, and ends when the input does:
 `{"do": "behave", "behaviour": {…}}` and `{"do": "report"}`.
+
+Programs call it, not people: so `argparse` is enough, which starts faster than Typer.
 """
 
 import argparse

@@ -10,8 +10,6 @@ from hashlib import blake2b
 from math import isfinite
 from typing import Any, Self
 
-from testbed.stand_in.behaviour_script import BehaviourScript
-
 _SHARES = (
     *("gone_share", "full_buffer_share", "forbidden_share"),
     *("server_error_share", "reset_share"),
@@ -39,7 +37,7 @@ class Behaviour:
     reset_share: float = 0.0
     """Share of the posts reset before any answer, their message not delivered."""
     close_after_answers: int = 0
-    """HTTP connections close after so many answers, unannounced."""
+    """After this many answers an HTTP connection closes, unannounced; 0 for never."""
     quota_posts_per_second: int = 0
     quota_burst: int = 0
     """The account's token bucket: 429 when it is empty."""
@@ -78,10 +76,6 @@ class Behaviour:
     def is_forbidden(self, connection_id: str) -> bool:
         """Whether posts to this connection are answered 403."""
         return self._place(connection_id) >= 1 - self.forbidden_share
-
-    def script(self) -> BehaviourScript:
-        """Return a new script that behaves like this, its bucket full."""
-        return BehaviourScript(self)
 
     def to_json(self) -> str:
         """Return one line of JSON."""

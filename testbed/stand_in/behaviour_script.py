@@ -4,24 +4,24 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from random import Random
-from typing import TYPE_CHECKING
 
+from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.errors import error_answer
 from testbed.stand_in.reaction import Answer, Post, Reaction, Reset
 from testbed.stand_in.token_bucket import TokenBucket
 
-if TYPE_CHECKING:
-    from testbed.stand_in.behaviour import Behaviour
-
 _LATENCIES = 4096
-"""So many latencies are drawn once, and then used in turn: drawing costs more than posting."""
+"""This many latencies are drawn once, then used in turn: drawing costs more than posting."""
 
 
 class BehaviourScript:
-    """Chooses reactions; the reactions are made beforehand, because this is the hot path."""
+    """Chooses reactions as a behaviour says; its bucket is full at first.
+
+    The reactions are made beforehand, because choosing is the hot path.
+    """
 
     def __init__(
-        self, behaviour: "Behaviour", *, monotonic: Callable[[], float] = time.monotonic
+        self, behaviour: Behaviour, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._behaviour = behaviour
         self._monotonic = monotonic
@@ -65,7 +65,7 @@ class BehaviourScript:
         return TokenBucket(rate, burst, self._monotonic()) if rate else None
 
 
-def _latencies(behaviour: "Behaviour", random: Random) -> list[float]:
+def _latencies(behaviour: Behaviour, random: Random) -> list[float]:
     median, sigma = behaviour.latency_median_seconds, behaviour.latency_sigma
     return [median * random.lognormvariate(0.0, sigma) for _ in range(_LATENCIES)]
 

@@ -121,7 +121,7 @@ class HttpConnection:
         """Count and send an answer; then read on, or close as soon as all is sent."""
         post_handler = self._server_context.post_handler
         if status != _NO_STATUS:
-            post_handler.tally.answers[status] += 1  # first: who sees the answer finds it counted
+            post_handler.tally.answers[status] += 1  # before the client can see the answer
             self._answers += 1
         self._send(data)
         self._is_ending = close or 0 < post_handler.close_after_answers <= self._answers

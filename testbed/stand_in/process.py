@@ -6,7 +6,6 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from testbed.stand_in.behaviour import Behaviour
@@ -66,12 +65,7 @@ class StandInProcess:
         self.ca_path = Path(facts["ca"]) if facts["ca"] else None
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:

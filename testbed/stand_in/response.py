@@ -53,7 +53,7 @@ def _write_halves(answer: Answer, second: int) -> tuple[bytes, bytes]:
 
 
 def _chunk(body: bytes) -> bytes:
-    """Return a body in two chunks, for whoever believes that one is all there is."""
+    """Return a body in two chunks: a client must not take the first one for all of it."""
     half = len(body) // 2
     parts = [part for part in (body[:half], body[half:]) if part]
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"

@@ -8,10 +8,10 @@ import time
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
-from types import TracebackType
 from typing import Self
 
 from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour_script import BehaviourScript
 from testbed.stand_in.certificate import ServerCertificate
 from testbed.stand_in.http_connection import HttpConnection
 from testbed.stand_in.post_handler import PostHandler
@@ -63,7 +63,7 @@ class StandIn:
     def of(cls, behaviour: Behaviour, *, tls: ServerCertificate | None) -> Self:
         """Return a stand-in that behaves."""
         return cls(
-            behaviour.script(),
+            BehaviourScript(behaviour),
             tls=tls,
             close_after_answers=behaviour.close_after_answers,
             verifier=_verifier_of(behaviour),
@@ -72,7 +72,7 @@ class StandIn:
     def behave(self, behaviour: Behaviour) -> None:
         """Behave differently from the next post on; the counts begin anew."""
         self._server_context.post_handler = PostHandler(
-            behaviour.script(),
+            BehaviourScript(behaviour),
             close_after_answers=behaviour.close_after_answers,
             verifier=_verifier_of(behaviour),
             cpu_seconds=self._server_context.post_handler.tally.cpu_seconds,
@@ -108,12 +108,7 @@ class StandIn:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         self._thread.join(_JOIN_SECONDS)
         if self._failure is not None:
@@ -126,7 +121,7 @@ class StandIn:
             self._failure = error
 
     def _accept(self, _events: int) -> None:
-        with suppress(OSError):  # nobody waits any more, or descriptors have run out
+        with suppress(OSError):  # no client waits any more, or descriptors have run out
             while True:
                 connected, _ = self._listener.accept()
                 self._server_context.post_handler.tally.http_connections_opened += 1

@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 
-from bench.strategies.registry import ROOT
+from bench.paths import ROOT
 
 
 def test_broadcast_to_3000_takes_30_requests_at_most() -> None:
     """To DynamoDB and SQS together, and nobody is missed: real tables, real queues."""
     run = subprocess.run(
-        [sys.executable, "-m", "bench.scale", "--size", "3000"],
+        [sys.executable, "-m", "bench", "scale", "--size", "3000"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

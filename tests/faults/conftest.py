@@ -12,7 +12,8 @@ from botocore.retries.standard import ExponentialBackoff
 
 from broadcasting import breaker
 from broadcasting.retry import Backoff
-from crier.deployed.deployment import Deployment, deploy_locally
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from delivery import selector_fan_out
 from testbed.function.app import App, make_app
@@ -20,6 +21,7 @@ from testbed.function.hostile import Hostile, Outage
 from testbed.function.names import Names
 from testbed.function.proxy import Proxy
 from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.behaviour_script import BehaviourScript
 from testbed.stand_in.reaction import Script
 from testbed.stand_in.server import StandIn
 from testbed.wire_faults import STARTUP, FaultFile
@@ -136,7 +138,7 @@ def stand_in(post_to: Callable[[str], None]) -> Iterator[Behave]:
     with ExitStack() as stack:
 
         def behave(behaviour: Behaviour | Script) -> StandIn:
-            script = behaviour.script() if isinstance(behaviour, Behaviour) else behaviour
+            script = BehaviourScript(behaviour) if isinstance(behaviour, Behaviour) else behaviour
             one = stack.enter_context(StandIn(script, tls=None))
             post_to(one.url)
             return one

@@ -6,7 +6,7 @@ import pytest
 
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.slice_message import encode_slice_message
-from crier.deployed.redrive import Deed
+from crier.deployed.redrive_decision import Action
 from testbed.function.app import App, Function
 from testbed.stand_in.behaviour import Behaviour
 from testbed.wire_faults import WireFault
@@ -126,6 +126,6 @@ def test_slice_that_was_taken_up_too_often_is_redriven(app: App, stand_in: Behav
     (redriven,) = app.redrive(rejected=True)
     app.run()
 
-    assert redriven.deed is Deed.PUT_BACK
+    assert redriven.action is Action.PUT_BACK
     expect_kept(app, broadcast_id, here.report(), everyone)
     expect_exact(app.account(broadcast_id))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from broadcasting.slice_message import encode_slice_message
-from crier.deployed.redrive import Deed
+from crier.deployed.redrive_decision import Action
 from testbed.function.app import App
 from testbed.function.hostile import Hostile, How, Outage
 from testbed.stand_in.errors import error_answer
@@ -61,7 +61,7 @@ def test_slice_that_was_given_up_is_resumed_exactly(app: App, hostile: Suffer) -
     app.run()
 
     assert 0 < heard < 300
-    assert [one.deed for one in redriven] == [Deed.PUT_BACK]
+    assert [one.action for one in redriven] == [Action.PUT_BACK]
     expect_kept(app, broadcast_id, here.report(), everyone)
     assert not app.letters(app.slices)
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from crier.demo.clients import Client, close_clients, connect_clients
-from crier.demo.run import enqueue
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
+from crier.deployed.producer import enqueue
 from crier.local.local_aws import LocalAws
 from testbed.wire_faults import FaultFile, WireFault
 from tests.faults.conftest import TIMEOUT_SECONDS
@@ -41,13 +41,13 @@ KILLS = {
 def soon_again(deployment: Deployment) -> None:
     """Have messages come again soon after a death."""
     sqs = deployment.client("sqs")
-    for url in (deployment.queue_url, deployment.slice_queue_url):
+    for url in (deployment.broadcast_queue_url, deployment.slice_queue_url):
         attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
         sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
 
 async def _settled(deployment: Deployment, broadcast_id: str) -> Account:
-    accounts = Accounts.of(deployment)
+    accounts = AccountReader.of(deployment)
 
     def find() -> Account | None:
         found = accounts.find(broadcast_id)

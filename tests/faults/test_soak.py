@@ -5,7 +5,7 @@ import secrets
 import pytest
 
 from bench.soak import TIMEOUT_SECONDS
-from crier.deployed.deployment import deploy_locally
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from testbed.soak import Soak
 from testbed.wire_faults import STARTUP, FaultFile

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from crier import terminal
-from crier.deployed.deployment import Deployment, deploy_locally
+from crier.commands.invitation import show_invitation
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from crier.paths import ROOT
 from tests.support.function_logs import Logs
@@ -44,16 +45,16 @@ def nothing_left(deployment: Deployment) -> Iterator[None]:
     for url in (deployment.dead_letter_queue_url, deployment.slice_dead_letter_queue_url):
         deployment.client("sqs").purge_queue(QueueUrl=url)
     client = deployment.client("dynamodb")
-    for page in client.get_paginator("scan").paginate(TableName=deployment.table_name):
+    for page in client.get_paginator("scan").paginate(TableName=deployment.connections_table_name):
         for item in page["Items"]:
             key = {name: item[name] for name in ("pk", "sk")}
-            client.delete_item(TableName=deployment.table_name, Key=key)
+            client.delete_item(TableName=deployment.connections_table_name, Key=key)
 
 
 @pytest.fixture
 def printed(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> Mapping[str, str]:
     """What the local run prints at its start: lines by their titles."""
-    terminal.show_invitation(deployment)
+    show_invitation(deployment, users_path=os.defpath)
     lines = capsys.readouterr().out.splitlines()
     return dict(zip(lines[::2], lines[1::2], strict=False))
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from crier.deployed.deployment import Deployment
 from storage.budget import KEY, PostBudget
 from testbed.model.fakes import FakeTime
@@ -23,7 +23,7 @@ class Budgets:
     def __init__(self, deployment: Deployment) -> None:
         self.now_ms = NOW_MS
         self.client = deployment.client("dynamodb")
-        self.table = deployment.broadcasts_table_name
+        self.table = deployment.ledger_table_name
         self.requests = 0
         self.client.meta.events.register("before-call.dynamodb.UpdateItem", self._count)
         self.forget()

@@ -15,6 +15,7 @@ from broadcasting.attributes import read_sqs
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.clock import Clock
 from broadcasting.dead_letter import Note, letter_of
+from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from crier import cli, options
@@ -22,8 +23,10 @@ from crier.demo.clients import close_clients, connect_clients
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.deployment import Deployment
 from crier.deployed.letter import Origin
-from crier.deployed.redrive import Deed, redrive
-from storage.ledger import Ledger, NewBroadcast
+from crier.deployed.redrive import redrive
+from crier.deployed.redrive_decision import Action
+from crier.local.local_aws import LocalEndpoint
+from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters
 from tests.support.waiting import until
@@ -38,7 +41,9 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(options, "running_endpoint", lambda: deployment.endpoint)
+    monkeypatch.setattr(
+        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
+    )
 
     def one(*arguments: str) -> Result:
         done = CliRunner().invoke(cli.app, arguments)
@@ -128,7 +133,7 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
 
     client = deployment.client("dynamodb")
     table = LedgerTable(
-        client, deployment.broadcasts_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
+        client, deployment.ledger_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
     )
     opening = NewBroadcast(
         id=broadcast_id,
@@ -137,7 +142,7 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
         frame_of=lambda seq: json.dumps({"id": broadcast_id, "seq": seq}),
         opened_ms=now_ms(),
         expires_ms=0,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     ledger = Ledger(table, clock=Clock(time.monotonic, now_ms, time.sleep), jitter=random.random)
     ledger.open(opening, until_ms=now_ms() + 1, deadline=time.monotonic() + 30.0)
@@ -145,7 +150,7 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
 
 async def test_dead_letters_are_listed_and_stay(deployment: Deployment, read: Read) -> None:
     """What was rejected is there with its reason, however often it is looked at."""
-    message_id = send(deployment, deployment.queue_url, '{"mesage": 1}')
+    message_id = send(deployment, deployment.broadcast_queue_url, '{"mesage": 1}')
     send(deployment, deployment.slice_queue_url, '{"broadcast": "nobody", "slice": "0"}')
 
     await until(lambda: len(read("dead-letters")) == 2)
@@ -160,7 +165,7 @@ async def test_dead_letters_are_listed_and_stay(deployment: Deployment, read: Re
     assert first[0]["first_message_id"] == message_id
     assert first[0]["reason"].startswith('unknown key "mesage"')
     assert "the ledger knows no slice 0 of broadcast nobody" in first[1]["reason"]
-    assert [one["deed"] for one in redriven + insisted] == ["kept"] * 4
+    assert [one["action"] for one in redriven + insisted] == ["kept"] * 4
 
 
 async def test_broadcast_that_sqs_moved_is_redriven_under_its_id(
@@ -179,7 +184,7 @@ async def test_broadcast_that_sqs_moved_is_redriven_under_its_id(
     await close_clients(clients)
 
     assert listed[0]["reason"].startswith("SQS moved it here after too many receives")
-    assert (redriven["deed"], redriven["broadcast_id"]) == ("put back", broadcast_id)
+    assert (redriven["action"], redriven["broadcast_id"]) == ("put back", broadcast_id)
     assert (account["state"], account["counts"]["delivered"]) == ("settled", 3)
     assert [[json.loads(text)["id"] for _, text in one.frames] for one in clients] == [
         [broadcast_id]
@@ -206,9 +211,9 @@ async def test_slice_is_redriven_and_settles_its_broadcast(
     await close_clients(clients)
 
     assert (listed["broadcast_id"], listed["slice_id"]) == (name, "0")
-    assert redriven["deed"] == "put back"
+    assert redriven["action"] == "put back"
     assert (account["state"], account["counts"]["delivered"]) == ("settled", 2)
-    assert (late["deed"], late["why"]) == ("deleted", "its broadcast is settled")
+    assert (late["action"], late["why"]) == ("deleted", "its broadcast is settled")
     assert [len(one.frames) for one in clients] == [1, 1]
     assert left == []
 
@@ -245,7 +250,7 @@ async def test_broadcast_that_sqs_moved_is_not_heard_again_under_another_id(
     moved = await asyncio.to_thread(
         give_up, deployment, deployment.dead_letter_queue_url, '{"message": "once"}', forged
     )
-    send(deployment, deployment.queue_url, json.dumps({"message": "once", "id": moved}))
+    send(deployment, deployment.broadcast_queue_url, json.dumps({"message": "once", "id": moved}))
     await asyncio.to_thread(read, "status", moved, "--watch")
 
     (listed,) = await asyncio.to_thread(read, "dead-letters")
@@ -257,7 +262,7 @@ async def test_broadcast_that_sqs_moved_is_not_heard_again_under_another_id(
     assert (listed["rejected"], listed["given_up"]) == (False, False)
     assert listed["reason"].startswith("SQS moved it here")
     assert set(listed["attributes"]) == set(forged)
-    assert (redriven["deed"], redriven["broadcast_id"]) == ("deleted", moved)
+    assert (redriven["action"], redriven["broadcast_id"]) == ("deleted", moved)
     assert [len(one.frames) for one in clients] == [1]
     assert left == []
 
@@ -267,7 +272,7 @@ async def test_rejected_message_keeps_its_producers_attributes(
 ) -> None:
     """Of each type, byte for byte, beside our reason and its first id; so does its body."""
     body = ' {"mesage":  "✓"}\n'
-    message_id = send(deployment, deployment.queue_url, body, THEIRS)
+    message_id = send(deployment, deployment.broadcast_queue_url, body, THEIRS)
 
     await until(lambda: read("dead-letters"))
     (kept,) = read_queue(deployment, deployment.dead_letter_queue_url)
@@ -295,7 +300,7 @@ async def test_rejected_message_says_which_attributes_it_has_no_place_for(
     deployment: Deployment, read: Read, attributes: Attributes, left_out: list[str]
 ) -> None:
     """Ten is the most that SQS takes, and ours come first; names of ours are ours."""
-    message_id = send(deployment, deployment.queue_url, "[]", attributes)
+    message_id = send(deployment, deployment.broadcast_queue_url, "[]", attributes)
 
     await until(lambda: read("dead-letters"))
     (kept,) = read_queue(deployment, deployment.dead_letter_queue_url)
@@ -326,7 +331,7 @@ async def test_redrive_puts_a_producers_attributes_back(deployment: Deployment) 
     (done,) = redrive(queue, lambda _: None, only=None, rejected=True, now_ms=0)
 
     (back,) = read_queue(deployment, source)
-    assert done.deed is Deed.PUT_BACK
+    assert done.action is Action.PUT_BACK
     assert (json.loads(back["Body"]), back["MessageAttributes"]) == (
         {"message": 1, "id": "m0"},
         THEIRS,

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crier.demo.clients import close_clients, connect_clients
-from crier.deployed.deployment import Deployment, deploy_locally
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from tests.support.function_logs import Logs
 from tests.support.waiting import until
@@ -63,12 +64,12 @@ async def test_keep_alive_of_the_rule_is_broadcast_when_it_is_sent_as_it_is(
 ) -> None:
     """What the deployed rule has for its target is a message of the contract."""
     events, sqs = deployment.client("events"), deployment.client("sqs")
-    arn = _attributes(deployment, deployment.queue_url)["QueueArn"]
+    arn = _attributes(deployment, deployment.broadcast_queue_url)["QueueArn"]
     (rule,) = events.list_rule_names_by_target(TargetArn=arn)["RuleNames"]
     (target,) = events.list_targets_by_rule(Rule=rule)["Targets"]
     clients = await connect_clients(deployment.web_socket_url, 1)
 
-    sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=target["Input"])
+    sqs.send_message(QueueUrl=deployment.broadcast_queue_url, MessageBody=target["Input"])
     await until(lambda: clients[0].frames)
     await close_clients(clients)
 
@@ -78,7 +79,7 @@ async def test_keep_alive_of_the_rule_is_broadcast_when_it_is_sent_as_it_is(
 
 def test_queue_lets_the_rule_send_and_no_other(deployment: Deployment) -> None:
     """The deployed policy names the deployed rule."""
-    found = _attributes(deployment, deployment.queue_url)
+    found = _attributes(deployment, deployment.broadcast_queue_url)
     (rule,) = deployment.client("events").list_rules()["Rules"]
 
     statements = json.loads(found["Policy"])["Statement"]
@@ -115,7 +116,7 @@ def test_pace_of_an_unset_setting_is_a_number(deployment: Deployment) -> None:
 @pytest.mark.parametrize(
     ("queue", "dead"),
     [
-        ("queue_url", "dead_letter_queue_url"),
+        ("broadcast_queue_url", "dead_letter_queue_url"),
         ("slice_queue_url", "slice_dead_letter_queue_url"),
     ],
 )

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from crier.demo.clients import Client, close_clients, connect_clients
-from crier.demo.run import add_ghosts, connection_ids, enqueue
+from crier.demo.run import add_ghosts, connection_ids
 from crier.deployed.deployment import Deployment
+from crier.deployed.producer import enqueue
 from crier.paths import ROOT
 from tests.support.function_logs import Logs
 from tests.support.waiting import until
@@ -118,7 +119,7 @@ async def test_poison_message_reaches_the_dead_letter_queue_with_its_reason(
     sqs = deployment.client("sqs")
     body = '{"mesage": "a typo"}'
 
-    sqs.send_message(QueueUrl=deployment.queue_url, MessageBody=body)
+    sqs.send_message(QueueUrl=deployment.broadcast_queue_url, MessageBody=body)
     messages = await until(
         lambda: sqs.receive_message(
             QueueUrl=deployment.dead_letter_queue_url, MessageAttributeNames=["All"]
@@ -209,14 +210,15 @@ async def test_aws_cli_shows_what_was_rejected(
     assert seen[0].startswith("user is not supported yet")
 
 
-async def test_python_of_the_readme_enqueues(
+async def test_python_of_the_documents_enqueues(
     deployment: Deployment, logs: Logs, bare_environment: Mapping[str, str]
 ) -> None:
-    """The README's Python for the local run works as it is, with its URLs filled in."""
-    assert deployment.endpoint is not None
-    block = (ROOT / "README.md").read_text().split("```python\n")[1].split("```")[0]
-    code = block.replace("http://127.0.0.1:PORT", deployment.endpoint.url)
-    code = code.replace("QUEUE_URL", repr(deployment.queue_url))
+    """The Python for the local run works as it is, with its URLs filled in."""
+    assert deployment.endpoint_url is not None
+    page = (ROOT / "docs" / "user" / "getting-started.md").read_text()
+    block = page.split("```python\n")[1].split("```")[0]
+    code = block.replace("http://127.0.0.1:PORT", deployment.endpoint_url)
+    code = code.replace("…", deployment.broadcast_queue_url)
     before = len(logs.find(message="settled"))
 
     python = await asyncio.create_subprocess_exec(

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from crier.deployed.deployment import Deployment, deploy_locally
-from crier.local.local_aws import LocalAws, clean_environment
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
+from crier.local.environment import clean_environment
+from crier.local.local_aws import LocalAws
 from crier.local.process_group import end_group
 from crier.paths import PROGRAMS, ROOT
 from tests.page_blocks import Block, aws_calls, blocks_of
 
-PAGE = ROOT / "docs" / "first-hour.md"
+PAGE = ROOT / "docs" / "operator" / "first-hour.md"
 RUN = [block for block in blocks_of(PAGE) if block.reason is None]
 SECONDS = 420
 
@@ -52,7 +54,7 @@ def deployment(local_aws: LocalAws) -> Deployment:
 
 
 @pytest.fixture
-def no_rows() -> None:
+def nothing_left() -> None:
     """Leave the tables alone: the page has deleted them."""
 
 
@@ -136,7 +138,7 @@ def test_page_leaves_nothing(outputs: Mapping[int, str], folder: Path) -> None:
 
 def test_calls_of_the_aws_cli_are_those_that_it_has() -> None:
     """In all documents, also of commands that the local AWS cannot run."""
-    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    pages = (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
     calls = [call for page in pages for call in aws_calls(page.read_text())]
 
     judged = subprocess.run(

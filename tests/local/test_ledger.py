@@ -17,7 +17,7 @@ from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.clock import Clock
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES
-from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_items import (
     frame_key,
     frame_row_of,
@@ -26,16 +26,18 @@ from broadcasting.ledger_items import (
     summary_key,
     summary_of,
 )
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, FailedConnection, Lease
 from broadcasting.receipt import Receipt
 from crier.deployed.deployment import Deployment
 from storage.errors import WriteError
-from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FAILED = (("c ✓", "413 too large"),)
+FAILED = (FailedConnection("c ✓", "413 too large"),)
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 PART = Backlog((ShardCursor(1, "x"),))
 
@@ -91,7 +93,7 @@ def _held(found: Lease | Refusal) -> Lease:
 @pytest.fixture
 def book(deployment: Deployment) -> _Book:
     """An empty ledger, in effect."""
-    return _Book(deployment.client("dynamodb"), deployment.broadcasts_table_name)
+    return _Book(deployment.client("dynamodb"), deployment.ledger_table_name)
 
 
 def test_broadcast_is_opened_once(book: _Book) -> None:
@@ -137,7 +139,7 @@ def test_broadcast_whose_rows_have_expired_is_opened_anew(book: _Book) -> None:
 
     assert (held.summary.seq, again.summary.seq, again.frame) == (1, 2, "frame 2")
     assert split == book.kept()
-    assert _held(book.lease("1")).slice_row.work == PART
+    assert _held(book.lease("1")).slice_row.backlog == PART
 
 
 def test_numbers_have_no_gaps_when_many_are_opened_at_once(book: _Book) -> None:
@@ -178,7 +180,7 @@ def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
 
     again = _held(book.lease())
 
-    assert (again.slice_row.work, again.slice_row.counts) == (STRAGGLERS, Receipt(3, failed=1))
+    assert (again.slice_row.backlog, again.slice_row.counts) == (STRAGGLERS, Receipt(3, failed=1))
     failed = book.table.get((f"broadcast#{book.id('b')}", "failed#0#000000"))
     assert failed is not None
     assert json.loads(failed["failed"]["S"]) == [list(pair) for pair in FAILED]
@@ -294,7 +296,7 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
 
     assert held == book.kept()
     assert (held.summary.open_slices, held.slice_row.unannounced) == (3, ("1", "2"))
-    assert _held(book.lease("1")).slice_row.work == PART
+    assert _held(book.lease("1")).slice_row.backlog == PART
     assert _held(book.lease("2")).slice_row.counts == Receipt(targeted=2)
 
 

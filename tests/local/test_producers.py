@@ -21,7 +21,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 
-RECIPES = (ROOT / "docs" / "producers.md").read_text()
+RECIPES = (ROOT / "docs" / "user" / "producers.md").read_text()
 Follow = Callable[[str], subprocess.CompletedProcess[str]]
 
 
@@ -33,20 +33,19 @@ def recipes(heading: str) -> list[str]:
 
 @pytest.fixture
 def follow(deployment: Deployment, bare_environment: Mapping[str, str]) -> Follow:
-    """Runs a recipe as it is; `aws` is the AWS CLI, led to the local AWS."""
-    assert deployment.endpoint is not None
-    program = f'{ROOT}/.venv-aws-cli/bin/aws --endpoint-url {deployment.endpoint.url} "$@"'
-    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY}
-    environment = {**bare_environment, **keys, "AWS_DEFAULT_REGION": REGION}
+    """Runs a recipe as it is, after the lines that lead it to the local AWS."""
+    assert deployment.endpoint_url is not None
+    first, *_ = re.findall(r"```sh\n(.*?)```", RECIPES, re.DOTALL)
+    locally = first.replace("http://127.0.0.1:PORT", deployment.endpoint_url)
 
     def run(recipe: str) -> subprocess.CompletedProcess[str]:
         recipe = recipe.replace("crier-prod", deployment.stack)
         return subprocess.run(
-            ["/bin/sh", "-euc", f"aws() {{ {program}; }}\n{recipe}"],
+            ["/bin/sh", "-euc", locally + recipe],
             capture_output=True,
             check=False,
             cwd=ROOT,
-            env=environment,
+            env=bare_environment,
             text=True,
             timeout=100,
         )
@@ -141,7 +140,7 @@ async def test_topic_without_raw_delivery_is_told_to_set_it(
     """The envelope is a dead letter, whole, with a reason that names the cure."""
     sns = deployment.client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", LocalEndpoint=queue_arn)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
 
     sns.publish(TopicArn=topic, Message='{"message": "hear"}', Subject="s")
     body, reason = await dead_letter(deployment)
@@ -170,7 +169,7 @@ async def test_message_that_is_nested_too_deeply_is_a_dead_letter(deployment: De
     """At whatever depth, in the function's own interpreter."""
     body = '{"message": ' + "[" * 100_000 + "]" * 100_000 + "}"
 
-    deployment.client("sqs").send_message(QueueUrl=deployment.queue_url, MessageBody=body)
+    deployment.client("sqs").send_message(QueueUrl=deployment.broadcast_queue_url, MessageBody=body)
     found, reason = await dead_letter(deployment)
 
     assert found == body
@@ -182,7 +181,7 @@ async def test_policy_lets_only_the_named_topic_send(
 ) -> None:
     """Where the local AWS enforces policies, another topic's message does not arrive."""
     found = deployment.client("sqs").get_queue_attributes(
-        QueueUrl=deployment.queue_url, AttributeNames=["Policy"]
+        QueueUrl=deployment.broadcast_queue_url, AttributeNames=["Policy"]
     )
     policy = json.loads(found["Attributes"]["Policy"])
     allowing = [one for one in policy["Statement"] if one["Effect"] == "Allow"]  # no TLS there
@@ -210,7 +209,7 @@ def _publish_to_both(strict: LocalAws, queue_arn: str, policy: dict[str, Any]) -
         for name in ("other", "news"):
             topic = sns.create_topic(Name=name)["TopicArn"]
             raw = {"RawMessageDelivery": "true"}
-            sns.subscribe(TopicArn=topic, Protocol="sqs", LocalEndpoint=queue_arn, Attributes=raw)
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, Attributes=raw)
             sns.publish(TopicArn=topic, Message=name)
         answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2)
     return [one["Body"] for one in answer.get("Messages", [])]

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from crier.deployed import deployment as deploying
-from crier.deployed.deployment import deploy_locally, local_session
+from crier.local.deploy import deploy_locally, local_session, run_cdk
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from crier.paths import ROOT
 
 pytestmark = pytest.mark.timeout(180)
-GUIDE = (ROOT / "docs" / "operations.md").read_text().split("## After `make destroy")[1]
-OLD = ("OLD_CONNECTIONS_TABLE", "OLD_BROADCASTS_TABLE")
+GUIDE = (ROOT / "docs" / "operator" / "deploy.md").read_text().split("## After `make destroy")[1]
+OLD = ("OLD_CONNECTIONS_TABLE", "OLD_LEDGER_TABLE")
 KEYS = {"pk": "HASH", "sk": "RANGE"}
 
 
@@ -34,7 +33,7 @@ def aws() -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def no_rows() -> None:
+def nothing_left() -> None:
     """The app that other tests of this folder share is not needed."""
 
 
@@ -50,22 +49,19 @@ def test_tables_are_brought_back_by_an_import_before_the_deploy(aws: LocalAws) -
     (line,) = re.findall(r"cdk (import .*)\n", GUIDE)
     words = line.replace("prod", "dev").replace(mapping.name, str(mapping))
 
-    deploying._cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
-    deploying._cdk(aws, *words.split(), "-c", f"localCallbackBase={base}")
+    run_cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    run_cdk(aws, *words.split(), "-c", f"localCallbackBase={base}")
     deployed = deploy_locally(aws, lambda _: None)
 
-    assert (deployed.table_name, deployed.broadcasts_table_name) == OLD
+    assert (deployed.connections_table_name, deployed.ledger_table_name) == OLD
     assert _dynamodb(aws).list_tables()["TableNames"] == sorted(OLD)
 
 
 def test_tables_are_deleted_once_their_protection_is_taken_off(
     aws: LocalAws, shell: Callable[[str], Any]
 ) -> None:
-    """The guide's two commands, which the README has too, work as they are."""
+    """The guide's two commands work as they are."""
     commands = re.findall(r"^aws dynamodb .*TABLE_NAME.*$", GUIDE, re.MULTILINE)
-    readme = re.findall(
-        r"^ *(aws dynamodb .*TABLE_NAME.*)$", (ROOT / "README.md").read_text(), re.MULTILINE
-    )
     keys = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
     program = f"{keys} .venv-aws-cli/bin/aws --region {REGION} --endpoint-url {aws.endpoint.url}"
 
@@ -75,6 +71,5 @@ def test_tables_are_deleted_once_their_protection_is_taken_off(
         line = command.replace("aws", program, 1).replace("TABLE_NAME", OLD[0])
         assert json.dumps(shell(line))
 
-    assert commands == readme
     assert len(commands) == 2
     assert _dynamodb(aws).list_tables()["TableNames"] == [OLD[1]]

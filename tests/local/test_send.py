@@ -12,6 +12,7 @@ from broadcasting.frame import MAX_FRAME_BYTES
 from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.deployed.deployment import Deployment
+from crier.local.local_aws import LocalEndpoint
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -21,7 +22,9 @@ Send = Callable[..., Result]
 @pytest.fixture
 def send(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Send:
     """Sends a broadcast to the local AWS of the tests, and waits until it is settled."""
-    monkeypatch.setattr(options, "running_endpoint", lambda: deployment.endpoint)
+    monkeypatch.setattr(
+        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
+    )
 
     def run(*arguments: str, typed: str = "") -> Result:
         return CliRunner().invoke(cli.app, ["send", "--wait", *arguments], input=typed)

@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.clock import Clock
-from broadcasting.ledger_items import FailedRow
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import FailedConnection, FailedRow, Lease
 from broadcasting.message import Broadcast
 from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
@@ -22,9 +23,10 @@ from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.demo.run import add_ghosts
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
-from storage.ledger import Lease, Ledger, NewBroadcast
+from crier.local.local_aws import LocalEndpoint
+from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 
 pytestmark = pytest.mark.timeout(120)
@@ -40,7 +42,9 @@ def now_ms() -> int:
 @pytest.fixture
 def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(options, "running_endpoint", lambda: deployment.endpoint)
+    monkeypatch.setattr(
+        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
+    )
     return lambda *arguments: CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, arguments)
 
 
@@ -49,7 +53,7 @@ def table(deployment: Deployment) -> LedgerTable:
     """The broadcasts table, as the functions write it."""
     client = deployment.client("dynamodb")
     return LedgerTable(
-        client, deployment.broadcasts_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
+        client, deployment.ledger_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
     )
 
 
@@ -68,7 +72,7 @@ def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) ->
         frame_of=lambda seq: f"frame {seq}",
         opened_ms=now_ms(),
         expires_ms=expires_ms,
-        work=ALL_SHARDS,
+        backlog=ALL_SHARDS,
     )
     held = ledger.open(opening, until_ms=now_ms() + 1, deadline=in_a_while())
     assert isinstance(held, Lease)
@@ -116,7 +120,7 @@ def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run
         held,
         kept,
         Receipt(targeted=9, delivered=6, failed=1),
-        (("c9", "400"),),
+        (FailedConnection("c9", "400"),),
         (given,),
         deadline=in_a_while(),
     )
@@ -141,7 +145,7 @@ def test_status_lists_all_who_failed_when_they_are_many(
     name = a_name()
     open_broadcast(ledger, name)
     for number in range(4):
-        failed = tuple((f"c{number}-{one}", "x" * 1_000) for one in range(300))
+        failed = tuple(FailedConnection(f"c{number}-{one}", "x" * 1_000) for one in range(300))
         table.write(FailedRow(name, "0", number, failed))
 
     shown = run("status", name, "--failed").stdout
@@ -157,7 +161,7 @@ def test_broadcasts_are_all_listed_when_they_are_many(
     for number in range(105):
         open_broadcast(ledger, f"{name}-{number}")
 
-    found = Accounts.of(deployment).recent(105)
+    found = AccountReader.of(deployment).recent(105)
 
     ids = [one.id for one in found.shown if isinstance(one, Account)]
     assert ids == [f"{name}-{number}" for number in reversed(range(105))]
@@ -194,7 +198,7 @@ def spoil(deployment: Deployment, pk: str, sk: str, **attributes: Any) -> None:
     names = {f"#{number}": name for number, name in enumerate(attributes)}
     values = {f":{number}": value for number, value in enumerate(attributes.values())}
     deployment.client("dynamodb").update_item(
-        TableName=deployment.broadcasts_table_name,
+        TableName=deployment.ledger_table_name,
         Key={"pk": {"S": pk}, "sk": {"S": sk}},
         UpdateExpression="SET " + ", ".join(f"#{one} = :{one}" for one in range(len(names))),
         ExpressionAttributeNames=names,

@@ -9,6 +9,7 @@ from broadcasting.attributes import Attribute, read_sqs
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
+from broadcasting.connection_row import connection_item
 from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.slice_message import parse_slice_message
 from crier.deployed.deployment import Deployment
@@ -25,7 +26,7 @@ CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
 @pytest.fixture
 def table(deployment: Deployment) -> ConnectionsTable:
     """The deployed connections table."""
-    return ConnectionsTable(deployment.client("dynamodb"), deployment.table_name)
+    return ConnectionsTable(deployment.client("dynamodb"), deployment.connections_table_name)
 
 
 def _read_all(table: ConnectionsTable) -> list[Connection]:
@@ -64,19 +65,10 @@ def test_reader_reads_every_page_of_a_shard(
     client = deployment.client("dynamodb")
     for start in range(0, len(ids), 25):
         puts = [
-            {
-                "PutRequest": {
-                    "Item": {
-                        "pk": {"S": "all#3"},
-                        "sk": {"S": name},
-                        "connectedAt": {"N": str(NOW_MS)},
-                        "expiresAt": {"N": str(NOW_MS // 1000 + 600)},
-                    }
-                }
-            }
+            {"PutRequest": {"Item": connection_item(Connection(name, NOW_MS))}}
             for name in ids[start : start + 25]
         ]
-        client.batch_write_item(RequestItems={deployment.table_name: puts})
+        client.batch_write_item(RequestItems={deployment.connections_table_name: puts})
 
     first = table.page(ShardCursor(3), NOW_MS)
     everyone = _read_all(table)
@@ -93,7 +85,7 @@ def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
     expires = {"N": str(NOW_MS // 1000 + 600)}
     for name, connected_at in (("m1", "-1"), ("m2", "1.5"), ("m3", "1E+125")):
         deployment.client("dynamodb").put_item(
-            TableName=deployment.table_name,
+            TableName=deployment.connections_table_name,
             Item={
                 "pk": {"S": f"all#{(shard_of(name) + 1) % SHARDS}"},
                 "sk": {"S": name},

@@ -8,8 +8,15 @@ from botocore.exceptions import ClientError
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog
-from broadcasting.ledger import SliceRow, Summary
-from broadcasting.ledger_items import ChannelEntry, FailedRow, Row, key_of, to_item
+from broadcasting.ledger_items import key_of, to_item
+from broadcasting.ledger_rows import (
+    ChannelEntry,
+    FailedConnection,
+    FailedRow,
+    Row,
+    SliceRow,
+    Summary,
+)
 from broadcasting.message import Broadcast
 from broadcasting.receipt import Receipt
 
@@ -21,7 +28,7 @@ _NUMBERS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisibl
 
 
 def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
-    """Return the summary of a broadcast whose message is `observe`, open unless said otherwise."""
+    """Return the summary of a broadcast whose message is `hear`, open unless said otherwise."""
     summary = Summary(
         id=broadcast_id,
         digest=Broadcast(broadcast_id, "hear").digest,
@@ -36,8 +43,8 @@ def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
 def a_slice(slice_id: str, counts: Receipt, **changes: Any) -> SliceRow:
     """Return a slice of the broadcast `news`, which has to post to what has not ended."""
     pending = range(counts.targeted - counts.ended)
-    work = Backlog(connections=tuple(Connection(f"p{number}", OPENED_MS) for number in pending))
-    return replace(SliceRow("news", slice_id, work, counts=counts), **changes)
+    backlog = Backlog(connections=tuple(Connection(f"p{number}", OPENED_MS) for number in pending))
+    return replace(SliceRow("news", slice_id, backlog, counts=counts), **changes)
 
 
 def refusal(operation: str) -> ClientError:
@@ -71,7 +78,7 @@ class FakeTable:
 
     def fail(self, *failed: tuple[str, str], number: int = 0) -> None:
         """Write connections of `news` that have failed."""
-        self.put(FailedRow("news", "0", number, failed))
+        self.put(FailedRow("news", "0", number, tuple(FailedConnection(*one) for one in failed)))
 
     def get_item(self, *, Key: Any, **options: Any) -> dict[str, Any]:  # noqa: N803
         """Answer as DynamoDB does."""
@@ -231,11 +238,11 @@ class FakeStack:
 
     table: FakeTable = field(default_factory=FakeTable)
     queues: FakeQueues = field(default_factory=FakeQueues)
-    queue_url: str = "broadcasts"
+    broadcast_queue_url: str = "broadcasts"
     dead_letter_queue_url: str = "dead broadcasts"
     slice_queue_url: str = "slices"
     slice_dead_letter_queue_url: str = "dead slices"
-    broadcasts_table_name: str = TABLE
+    ledger_table_name: str = TABLE
 
     def client(self, service: str) -> Any:
         """Return the client of a service."""

@@ -16,7 +16,7 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.budget import Budget
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from delivery.fan_out import FanOut, Watch
 from delivery.http.connector import tls_context

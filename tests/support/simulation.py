@@ -22,7 +22,8 @@ from broadcasting.attributes import KIND, REASON, REDRIVEN
 from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
-from broadcasting.ledger_items import Item, Row
+from broadcasting.items import Item
+from broadcasting.ledger_rows import Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers, RecentAnswers
 from delivery.fan_out import Watch

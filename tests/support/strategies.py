@@ -1,18 +1,24 @@
-"""What Hypothesis makes: works, sums, and the ledger's rows."""
+"""What Hypothesis makes: backlogs, sums, and the ledger's rows."""
 
 from hypothesis import strategies as st
 
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.backlog import Backlog, ShardCursor
-from broadcasting.ledger import SliceRow, Summary
-from broadcasting.ledger_items import ChannelCounter, ChannelEntry, FailedRow, FrameRow
+from broadcasting.ledger_rows import (
+    ChannelCounter,
+    ChannelEntry,
+    FailedRow,
+    FrameRow,
+    SliceRow,
+    Summary,
+)
 from broadcasting.receipt import Receipt
 
 TEXT = st.text(min_size=1)
 NUMBERS = st.integers(0, LATEST_MS)
 CONNECTIONS = st.builds(Connection, TEXT, NUMBERS, st.integers(0, 3))
 CURSORS = st.builds(ShardCursor, st.integers(0, SHARDS - 1), st.none() | TEXT)
-WORKS = st.builds(
+BACKLOGS = st.builds(
     Backlog,
     st.lists(CURSORS, max_size=SHARDS, unique_by=lambda cursor: cursor.shard).map(tuple),
     st.lists(CONNECTIONS, max_size=5).map(tuple),
@@ -23,7 +29,7 @@ SLICES = st.builds(
     SliceRow,
     TEXT,
     TEXT,
-    WORKS,
+    BACKLOGS,
     COUNTS,
     st.text(),
     NUMBERS,
@@ -33,8 +39,8 @@ SLICES = st.builds(
     *[NUMBERS] * 5,
     st.text(),
 )
-SEQUENCES = st.builds(ChannelCounter, TEXT, NUMBERS, NUMBERS)
-RECENTS = st.builds(ChannelEntry, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
+COUNTERS = st.builds(ChannelCounter, TEXT, NUMBERS, NUMBERS)
+ENTRIES = st.builds(ChannelEntry, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
 FRAME_ROWS = st.builds(FrameRow, TEXT, NUMBERS, TEXT, NUMBERS)
 FAILED_ROWS = st.builds(
     FailedRow,

@@ -5,7 +5,6 @@ import ssl
 from collections.abc import Callable, Mapping
 from http.client import HTTPResponse, parse_headers
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote, urlsplit
 
@@ -92,17 +91,12 @@ class Client:
     def rest(self) -> bytes:
         """Read until the end."""
         pieces = []
-        while slice_row := self.socket.recv(65536):
-            pieces.append(slice_row)
+        while piece := self.socket.recv(65536):
+            pieces.append(piece)
         return b"".join(pieces)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.socket.close()

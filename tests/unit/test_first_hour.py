@@ -8,7 +8,7 @@ import pytest
 
 from tests.page_blocks import Block, aws_calls, blocks_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "first-hour.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operator" / "first-hour.md"
 BLOCKS = blocks_of(PAGE)
 STEPS = 15
 

@@ -17,7 +17,7 @@ from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
 from delivery import post_loop

@@ -1,9 +1,10 @@
-"""Keeps what the functions print, as the local AWS throws away the output of WebSocket routes.
+"""Keeps what the functions print: the local AWS throws away the output of WebSocket routes.
 
-Where a test has named a file to start with, it calls that: `LocalAws` says how.
+When a test has named a startup file, this module calls its `start`: `LocalAws` says how.
 
-Python imports a module of this name at start. The local run puts this folder on the path of
-the local AWS, whose Lambda workers inherit it; in any other process this does nothing.
+Python imports a module of this name when it starts. The local run puts this folder on the path of
+the local AWS, and its Lambda workers inherit the path. In any other process the module does
+nothing.
 """
 
 import importlib.util

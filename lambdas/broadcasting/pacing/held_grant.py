@@ -4,15 +4,15 @@ import math
 from dataclasses import dataclass
 
 FRESH_SECONDS = 0.5
-"""How long a post that might have gone may still go; then it is lost, as others go by now."""
+"""A post that may go is lost after this time: by then another worker posts in its place."""
 
 NOTHING = 1e-6
-"""What two figures may differ by and still be the same: posts, and seconds."""
+"""Two figures that differ by less than this are the same: numbers of posts, and seconds."""
 
 
 @dataclass(slots=True)
 class HeldGrant:
-    """A grant in the worker's own time, in seconds, and how much of it is used up."""
+    """A grant in the worker's own time, in monotonic seconds; `used` of its posts are used up."""
 
     posts: float
     opens_at: float
@@ -21,19 +21,19 @@ class HeldGrant:
     used: float
 
     def opened(self, now: float) -> float:
-        """Return how many posts might have gone by now."""
+        """Return how many posts have opened: those that may go, or might have gone before."""
         steps = (now - self.opens_at + NOTHING) // self.seconds_per_post + 1.0
         return max(0.0, min(self.posts, steps))
 
     def drop_stale(self, now: float) -> None:
-        """Count as used what might have gone FRESH_SECONDS ago."""
+        """Count as used what opened FRESH_SECONDS ago or earlier."""
         since = now - FRESH_SECONDS
         if since >= self.received_at:
             self.used = max(self.used, self.opened(since))
 
     @property
-    def left(self) -> float:
-        """How many posts are not used up, whether they may go by now or not."""
+    def unused(self) -> float:
+        """How many posts are not used up, whether they have opened or not."""
         return self.posts - self.used
 
     def usable(self, now: float) -> float:
@@ -46,12 +46,12 @@ class HeldGrant:
         return self.opens_at + (self.used + NOTHING) // 1.0 * self.seconds_per_post
 
     def opened_at(self, posts: float, now: float) -> float:
-        """Return when `posts` might have gone, or all; infinite when all might have by now."""
+        """Return when `posts` of them will have opened, or all; infinite when all have by now."""
         if self.opened(now) >= self.posts:
             return math.inf
         return self.opens_at + (min(posts, self.posts) - 1.0) * self.seconds_per_post
 
     @property
     def last_at(self) -> float:
-        """When the last post may go."""
+        """When the last post opens."""
         return self.opens_at + (self.posts - 1.0) * self.seconds_per_post

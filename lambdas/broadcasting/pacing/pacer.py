@@ -1,30 +1,28 @@
-"""How fast to post: a token bucket, as the account's quota is one, that heeds 429 answers.
+"""How fast one worker posts: a token bucket, as the account's quota is one, that heeds 429.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 """
 
-import math
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.allowance import Allowance
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.unlimited import UNLIMITED, Unlimited
 
 WINDOW_SECONDS = 0.1
-"""How long answers are gathered before they are judged: longer than a post is under way."""
+"""Answers are gathered for this time before they are judged: it is longer than a post takes."""
 
 FEWEST_ANSWERS = 20
-"""How many answers a judgement takes, so that a few slow clients never are a share."""
+"""A judgement takes this number of answers, so that a few slow clients are never a share."""
 
 TOLERATED_SHARE = 0.05
 """Up to this share of 429 the quota is not what throttles: clients with full buffers are."""
 
 BATCH_SECONDS = 0.005
-"""Posts are admitted so many seconds' worth at once: waking up for each costs more than it."""
+"""Posts are admitted in batches worth this time: waking up for each would cost more than it."""
 
 LIMITING_SHARE = 0.2
-"""From this share of the time on that posts wait for the pace, it is what limits a worker."""
+"""The pace limits a worker when posts wait for it in this share of the time, or in more."""
 
 _REMEMBERED_SECONDS = 0.5
 
@@ -33,32 +31,21 @@ _SLOWEST_SHARE = 0.05
 _LASTING_WINDOWS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """What one worker may post: a rate, and how many posts at once after a rest."""
-
-    posts_per_second: float
-    burst: float
-
-    def __post_init__(self) -> None:
-        """Refuse a pace that never lets a post go. Raises ValueError."""
-        if not self.posts_per_second > 0 or not self.burst >= 1:
-            raise ValueError(f"{self} posts nothing, expected posts_per_second > 0, burst >= 1")
-
-
 class Pacer:
     """Admits posts. Pure: the time, in monotonic seconds, is passed in.
 
-    Slows down when a share of connections hears its first 429, because then the quota is used
-    up, by us or by others; what a connection hears after that says nothing new, as its own
-    buffer may be full. A share that slowing down does not lower is not the quota's either.
-    Recovers step by step while the share stays small.
+    The pacer slows down when a share of connections answers its first 429, because then the quota
+    is used up, by us or by others. What a connection answers after that says nothing new, as its
+    own buffer may be full. A share that slowing down does not lower is not the quota's either. The
+    rate recovers step by step while the share stays small.
 
-    With an allowance, only what it has been granted goes; who has slowed down to a part of the
-    rate uses that part of what is granted, and lets the rest be lost.
+    With an allowance, only what it has been granted goes. A worker that has slowed down to a part
+    of the rate uses that part of its granted posts, and the others are lost.
     """
 
-    def __init__(self, pace: Pace, now: float, allowance: "Allowance | None" = None) -> None:
+    def __init__(
+        self, pace: Pace, now: float, allowance: Allowance | Unlimited = UNLIMITED
+    ) -> None:
         self.posts_per_second = pace.posts_per_second
         self.allowance = allowance
         self._full = pace
@@ -80,12 +67,13 @@ class Pacer:
 
     @property
     def is_limiting(self) -> bool:
-        """Whether all that the pace allows is used up here, as of late.
+        """Whether this worker has lately used up all that the pace allows.
 
-        Either posts have been waiting for it, or they have gone as fast, from the burst. Not while
-        the budget cannot be reached: then every worker has a small rate of its own.
+        Either posts have been waiting for it, or they have gone as fast, from the burst. The pace
+        does not limit while the budget cannot be reached: then every worker has a small rate of its
+        own.
         """
-        if self.allowance and self.allowance.is_alone:
+        if self.allowance.is_alone:
             return False
         is_as_fast = self._admitted_per_second >= self._full.posts_per_second
         return is_as_fast or self._waiting_share > LIMITING_SHARE
@@ -93,7 +81,7 @@ class Pacer:
     def admit(self, wanted: int, now: float, demand: int = 0) -> int:
         """Return how many of the wanted posts may go now: a batch at least, or all, or none.
 
-        `demand` is how many wait in all, if these are not all.
+        `demand` is the number of all posts that wait, if more wait than are wanted.
         """
         weight = min(1.0, max(0.0, now - self._admitted_at) / _REMEMBERED_SECONDS)
         self._waiting_share += weight * (self._is_short - self._waiting_share)
@@ -106,34 +94,31 @@ class Pacer:
     def _admit(self, wanted: int, now: float, demand: int) -> int:
         self._fill(now)
         admitted = min(wanted, int(self._tokens))
-        if admitted < min(wanted, int(self._batch)):
+        batch = self._batch
+        if admitted < min(wanted, int(batch)):
             return 0
-        if self.allowance:
-            demand = max(wanted, demand)
-            admitted = self.allowance.take(admitted, demand, now, self.cost, batch=self._batch)
+        demand = max(wanted, demand)
+        admitted = self.allowance.take(admitted, demand, now, self.cost, batch=batch)
         self._tokens -= admitted
         return admitted
 
     def give_back(self, posts: int) -> None:
-        """Take back what was admitted and not posted."""
+        """Take back posts that were admitted and not posted."""
         self._tokens += posts
-        if self.allowance:
-            self.allowance.give_back(posts, self.cost)
+        self.allowance.give_back(posts, self.cost)
 
     def wait_seconds(self) -> float:
         """Return how long to wait for the next posts that may go, as of the last `admit`.
 
-        Infinite while only a grant that has not come yet can let them go.
+        The time is infinite while posts wait for a grant that has not come yet.
         """
-        own_seconds = max(0.0, self._batch - self._tokens) / self.posts_per_second
-        if self.allowance:
-            granted = self.allowance.wait_seconds(self._filled_at, batch=self._batch)
-            return max(own_seconds, granted)
-        return own_seconds
+        batch = self._batch
+        own_seconds = max(0.0, batch - self._tokens) / self.posts_per_second
+        return max(own_seconds, self.allowance.wait_seconds(self._filled_at, batch=batch))
 
     def ask_at(self, demand: int, now: float) -> float:
-        """Return when to ask for more, infinite for not at all as things are."""
-        return self.allowance.ask_at(demand, now, self.cost) if self.allowance else math.inf
+        """Return when to ask the budget for more, infinite while there is no reason to."""
+        return self.allowance.ask_at(demand, now, self.cost)
 
     @property
     def _batch(self) -> float:

@@ -1,4 +1,4 @@
-"""The command: help, exit codes, and errors that are messages."""
+"""The program: its verbs and their help, exit codes, and errors that are messages."""
 
 import json
 import sys
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bench.compare import __main__ as command
+from bench.__main__ import app
+from bench.compare import verb
 from bench.compare.runner import Sample
 from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
@@ -19,8 +20,8 @@ from tests.support.figures import a_measurement, a_report
 def latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this test's result is written."""
     path = tmp_path / "latest.json"
-    monkeypatch.setattr(command, "LATEST", path)
-    monkeypatch.setattr(command, "PARTIAL", path)
+    monkeypatch.setattr(verb, "LATEST", path)
+    monkeypatch.setattr(verb, "PARTIAL", path)
     return path
 
 
@@ -31,15 +32,25 @@ def measure_with(monkeypatch: pytest.MonkeyPatch, *complaints: str) -> None:
         sample = Sample(a_measurement(), a_report(), complaints)
         return {run: [sample] * rounds for run in runs}, {"import": 1.0, "whole path": 90.0}
 
-    monkeypatch.setattr(command, "_measure", measured)
-    monkeypatch.setattr(command, "require", lambda _: None)
+    monkeypatch.setattr(verb, "_measure", measured)
+    monkeypatch.setattr(verb, "require", lambda _: None)
+
+
+VERBS = ("compare", "scale", "simulate", "soak", "plots", "promises")
+
+
+def test_program_names_its_verbs() -> None:
+    """All six, each with a line about it."""
+    result = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, ["--help"])
+
+    assert [verb for verb in VERBS if verb not in result.stdout] == []
 
 
 def test_bench_explains_itself() -> None:
     """Every option has help."""
     runner = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
 
-    result = runner.invoke(command.app, ["--help"])
+    result = runner.invoke(app, ["compare", "--help"])
 
     assert result.exit_code == 0
     assert [word for word in ("--quick", "--only", "--repeats") if word not in result.stdout] == []
@@ -52,7 +63,7 @@ def test_bench_succeeds_when_targets_are_missed(
     """A slow machine is no failure: the tables say which targets are missed."""
     measure_with(monkeypatch)
 
-    result = CliRunner().invoke(command.app, options)
+    result = CliRunner().invoke(app, ["compare", *options])
 
     assert result.exit_code == 0
     assert "missed" in result.stdout
@@ -60,19 +71,20 @@ def test_bench_succeeds_when_targets_are_missed(
     assert json.loads(latest.read_text()).keys() == {"machine", "runs", "targets"}
 
 
-def test_bench_fails_when_an_account_is_wrong(
+def test_bench_fails_when_a_receipt_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], latest: Path
 ) -> None:
     """Fast but wrong is not a figure: the run and what differs are named."""
     measure_with(monkeypatch, "duplicates: found 1, expected 0")
-    monkeypatch.setattr(sys, "argv", ["bench", "--only", "crier-paced", "--repeats", "1"])
+    options = ("--only", "crier-paced", "--repeats", "1")
+    monkeypatch.setattr(sys, "argv", ["bench", "compare", *options])
 
     with pytest.raises(SystemExit) as ended:
-        command.main()
+        app()
 
     assert ended.value.code == 1
     words = " ".join(capfd.readouterr().err.split())
-    assert "Wrong account: crier-paced: 30,000, 512 in flight: duplicates: found 1" in words
+    assert "Wrong receipt: crier-paced: 30,000, 512 in flight: duplicates: found 1" in words
     assert latest.exists()
 
 
@@ -84,11 +96,11 @@ def test_bench_says_what_to_type_when_something_is_missing(
     def missing(_: object) -> None:
         raise BenchError("node-v3 needs bench/peers; run `make bench-setup`")
 
-    monkeypatch.setattr(command, "require", missing)
-    monkeypatch.setattr(sys, "argv", ["bench"])
+    monkeypatch.setattr(verb, "require", missing)
+    monkeypatch.setattr(sys, "argv", ["bench", "compare"])
 
     with pytest.raises(SystemExit) as ended:
-        command.main()
+        app()
 
     assert ended.value.code == 1
     assert "Error: node-v3 needs bench/peers; run `make bench-setup`" in capfd.readouterr().err

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bench.compare.child import Child, clean_environment
+from bench.compare.child import Child, neutral_environment
 from bench.compare.cores import Cores, pinned
 from bench.errors import BenchError
 from tests.support.figures import a_measurement
@@ -84,7 +84,7 @@ def test_environment_loses_what_would_change_an_sdk() -> None:
         "PATH": "/bin",
     }
 
-    assert clean_environment(environ) == {"PATH": "/bin"}
+    assert neutral_environment(environ) == {"PATH": "/bin"}
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system pins nothing")

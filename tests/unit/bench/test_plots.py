@@ -7,7 +7,7 @@ import pytest
 from bench.compare.result import Result
 from bench.compare.runs import CRIER_SIZES, SWEEP
 from bench.errors import BenchError
-from bench.plots.__main__ import PLOTS, make_plots
+from bench.plots.verb import PLOTS, make_plots
 from tests.support.figures import a_run
 
 RESULT = Result(

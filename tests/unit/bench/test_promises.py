@@ -4,17 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from bench.promises import terminal
-from bench.promises.__main__ import main
+from bench import result_file, terminal
+from bench.__main__ import app
 from bench.promises.repeats import ratio
-from bench.promises.result import Figure, write
 from bench.promises.unit_meter import UnitMeter
+from bench.target import Target
 
-FIGURES = [
-    Figure(what="heard twice", target="0", source="counted", measured="0", met=True),
-    Figure(what="done", target="≤ 1 s", source="timed", measured="2 s", met=False),
-    Figure(what="opened", target="all", source="modelled"),
+TARGETS = [
+    Target(name="heard twice", target="0", source="counted", figure="0", met=True),
+    Target(name="done", target="≤ 1 s", source="timed", figure="2 s", met=False),
+    Target(name="opened", target="all", source="modelled"),
 ]
 
 
@@ -22,19 +23,19 @@ def _put(sort_key: str, size: int) -> dict[str, object]:
     return {"Item": {"pk": {"S": "p"}, "sk": {"S": sort_key}, "text": {"S": "x" * size}}}
 
 
-def test_figures_are_written_one_a_line(tmp_path: Path) -> None:
+def test_targets_are_written_one_a_line(tmp_path: Path) -> None:
     """A change of one target is a change of one line."""
     path = tmp_path / "results" / "promises.json"
 
-    write(FIGURES, path)
+    result_file.write(path, {"targets": [one.facts() for one in TARGETS]})
 
     assert [one["met"] for one in json.loads(path.read_text())["targets"]] == [True, False, None]
-    assert len(path.read_text().splitlines()) == len(FIGURES) + 4
+    assert len(path.read_text().splitlines()) == len(TARGETS) + 4
 
 
-def test_figures_are_shown_with_how_many_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+def test_targets_are_shown_with_how_many_are_met(capsys: pytest.CaptureFixture[str]) -> None:
     """What was not measured is neither met nor missed."""
-    terminal.show(FIGURES)
+    terminal.show_targets(TARGETS)
 
     assert "1 met, 1 missed, 1 not measured." in capsys.readouterr().out
 
@@ -70,12 +71,12 @@ def test_unit_meter_leaves_the_budget_out() -> None:
     assert meter.units == 0
 
 
-def test_program_refuses_what_it_cannot_measure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_program_refuses_what_it_cannot_measure() -> None:
     """The message names what it can."""
-    with pytest.raises(SystemExit):
-        main(["nothing"])
+    result = CliRunner().invoke(app, ["promises", "nothing"])
 
-    assert "unknown nothing; expected some of closings" in capsys.readouterr().err
+    assert result.exit_code == 1
+    assert "unknown nothing; expected some of closings" in result.stderr
 
 
 def _key(sort_key: str) -> dict[str, object]:

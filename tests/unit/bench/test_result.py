@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from bench.compare.account import complaints
-from bench.compare.result import Result, Run, Target
+from bench.compare.complaints import complaints
+from bench.compare.result import Result, Run
 from bench.compare.runner import Sample
 from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
+from bench.target import Limit
 from testbed.stand_in.behaviour import Behaviour
 from tests.support.figures import a_job, a_measurement, a_report, a_run
 
@@ -27,9 +28,9 @@ def test_accounts_agree_when_everyone_got_it_once() -> None:
     ("measured", "reported", "complaint"),
     [
         ({"delivered": 2}, {}, "outcomes in all: found 2, expected 3"),
-        ({"delivered": 2, "failed": 1}, {}, "delivered, by the stand-in's account: found 2"),
+        ({"delivered": 2, "failed": 1}, {}, "delivered, as the stand-in counted: found 2"),
         ({"connections": 2}, {}, "connections: found 2, expected 3"),
-        ({}, {"delivered": 2}, "delivered, by the stand-in's account: found 3, expected 2"),
+        ({}, {"delivered": 2}, "delivered, as the stand-in counted: found 3, expected 2"),
         ({}, {"connections_reached": 2}, "different connections reached: found 2, expected 3"),
         ({}, {"delivered": 4, "duplicates": 1}, "duplicates: found 1, expected 0"),
         ({}, {"malformed": 1}, "malformed requests: found 1, expected 0"),
@@ -99,8 +100,9 @@ def test_run_is_the_median_of_its_repeats() -> None:
 
 def test_result_is_the_same_after_its_json(tmp_path: Path) -> None:
     """What is written is what the plots read, with exactly the keys that were promised."""
-    target = Target("sustained rate", "≥ 18,000 posts/s", 20_000.0, met=True)
-    result = Result({"cores": 2}, (a_run(),), (target, Target("import", "≤ 1.2 x", None, None)))
+    met = Limit("≥", 18_000, "posts/s").judge("sustained rate", 20_000.0)
+    not_measured = Limit("≤", 1.2, "x").judge("import", None)
+    result = Result({"cores": 2}, (a_run(),), (met, not_measured))
     path = tmp_path / "results" / "latest.json"
 
     result.write(path)

@@ -8,6 +8,7 @@ import pytest
 from bench.compare.runner import in_rounds
 from bench.compare.runs import CRIER_SIZES, FULL_REPEATS, PlannedRun, full, only, quick
 from bench.errors import BenchError
+from bench.paths import ROOT
 from bench.strategies import registry
 
 Plan = Callable[[], tuple[PlannedRun, ...]]
@@ -104,7 +105,7 @@ def test_require_says_what_to_type_when_packages_are_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before anything is run, and with the command that mends it."""
-    missing = registry.Strategy("some", ("some",), (registry.ROOT / "bench" / "not-there",))
+    missing = registry.Strategy("some", ("some",), (ROOT / "bench" / "not-there",))
     monkeypatch.setitem(registry.STRATEGIES, "some", missing)
 
     with pytest.raises(BenchError, match=r"some needs bench/not-there.*`make bench-setup`"):

@@ -11,13 +11,15 @@ from botocore.compat import HTTPHeaders
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.compare.result import Target
 from bench.errors import BenchError
 from bench.scale import result
 from bench.scale.generated_rows import GeneratedRows, id_at, place_of, usual_ids
 from bench.scale.prices import Cost, Use, cost_of
 from bench.scale.request_meter import RequestMeter
-from bench.scale.result import Added, Broadcast, judge, read_broadcasts, show, to_json
+from bench.scale.result import Added, Broadcast, read_broadcasts, to_json
+from bench.scale.table import show
+from bench.scale.targets import judge
+from bench.target import Limit
 from testbed.tables import SHARDS
 from testbed.units import ROW_BYTES
 
@@ -160,7 +162,7 @@ def test_result_is_shown_written_and_read(
     show(broadcasts)
     result.RESULT.write_text(to_json(broadcasts, None, []))
     assert read_broadcasts() == broadcasts
-    facts = json.loads(to_json(broadcasts, None, [Target("t", "≤ 1", 0.5, met=True)]))
+    facts = json.loads(to_json(broadcasts, None, [Limit("≤", 1).judge("t", 0.5)]))
 
     assert "3,000" in capsys.readouterr().out
     assert facts["broadcasts"][0]["use"]["gb_seconds"] == 10.0

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bench.compare.result import Run, Target
+from bench.compare.result import Run
 from bench.compare.targets import judge
+from bench.target import Target
 from tests.support.figures import a_run
 
 RUNS = (

@@ -10,48 +10,48 @@ from hypothesis import given
 
 from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor, encode_backlog, parse_backlog
-from tests.support.strategies import WORKS
+from tests.support.strategies import BACKLOGS
 
 A = Connection("a", 1)
 
 
-@given(WORKS)
-def test_work_survives_being_written_down(work: Backlog) -> None:
+@given(BACKLOGS)
+def test_backlog_survives_being_written_down(backlog: Backlog) -> None:
     """What is encoded is parsed again."""
-    assert parse_backlog(encode_backlog(work)) == work
+    assert parse_backlog(encode_backlog(backlog)) == backlog
 
 
-def test_work_is_plain_as_long_as_it_is_short() -> None:
-    """So that it can be read where it is kept."""
-    work = Backlog((ShardCursor(3, "b"),), (A,))
+def test_backlog_is_plain_as_long_as_it_is_short() -> None:
+    """A person can read it where it is kept."""
+    backlog = Backlog((ShardCursor(3, "b"),), (A,))
 
-    assert encode_backlog(work) == b'[[[3,"b"]],[["a",1,0]]]'
+    assert encode_backlog(backlog) == b'[[[3,"b"]],[["a",1,0]]]'
 
 
-def test_work_begins_with_every_shard_at_its_start() -> None:
-    """A broadcast to everyone reads all shards."""
+def test_backlog_begins_with_every_shard_at_its_start() -> None:
+    """A broadcast to all connections reads all shards."""
     assert [cursor.shard for cursor in ALL_SHARDS.shards] == list(range(SHARDS))
     assert {cursor.after for cursor in ALL_SHARDS.shards} == {None}
     assert ALL_SHARDS.connections == ()
 
 
 @pytest.mark.parametrize(
-    ("work", "is_empty"),
+    ("backlog", "is_empty"),
     [(Backlog(), True), (Backlog((ShardCursor(0),)), False), (Backlog(connections=(A,)), False)],
 )
-def test_work_is_done_when_nothing_is_left(work: Backlog, *, is_empty: bool) -> None:
-    """Neither a shard nor a connection."""
-    assert work.is_empty is is_empty
+def test_backlog_is_done_when_nothing_is_left(backlog: Backlog, *, is_empty: bool) -> None:
+    """Neither a shard nor a connection is left."""
+    assert backlog.is_empty is is_empty
 
 
-def test_work_names_a_connection_twice_when_it_was_met_twice() -> None:
+def test_backlog_names_a_connection_twice_when_it_was_met_twice() -> None:
     """Two rows may have the same id: both are accounted for."""
-    work = Backlog(connections=(A, A))
+    backlog = Backlog(connections=(A, A))
 
-    assert parse_backlog(encode_backlog(work)) == work
+    assert parse_backlog(encode_backlog(backlog)) == backlog
 
 
-def test_work_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
+def test_backlog_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
     """A worker of four threads holds some 12,800 connections, and 2,000 stragglers."""
     chance = Random(1)  # noqa: S311 - ids that cannot be compressed, the same ones each time
     connections = tuple(
@@ -62,11 +62,11 @@ def test_work_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
         )
         for _ in range(14_800)
     )
-    work = Backlog(ALL_SHARDS.shards, connections)
+    backlog = Backlog(ALL_SHARDS.shards, connections)
 
-    encoded = encode_backlog(work)
+    encoded = encode_backlog(backlog)
 
-    assert parse_backlog(encoded) == work
+    assert parse_backlog(encoded) == backlog
     assert len(encoded) < 300 * 1024
 
 
@@ -81,9 +81,9 @@ def test_work_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
         ([[0, ""]], [], "after is ''"),
         ([[0, "\ud800"]], [], "after holds a lone surrogate"),
         ([[0, None], [0, "a"]], [], "a shard is named twice"),
-        ([[0, None, 1]], [], "not the work of a slice"),
-        ([0], [], "not the work of a slice"),
-        ([], [["a"]], "not the work of a slice"),
+        ([[0, None, 1]], [], "not the backlog of a slice"),
+        ([0], [], "not the backlog of a slice"),
+        ([], [["a"]], "not the backlog of a slice"),
         ([], [[1, 0, 0]], "connection id is 1"),
         ([], [["\ud800", 0, 0]], "connection id holds a lone surrogate"),
         ([], [["a", "x", 0]], "connected_at is 'x'"),
@@ -92,10 +92,10 @@ def test_work_fits_into_a_row_when_as_many_as_possible_are_under_way() -> None:
         ([], [["a", 0, 101]], "rounds is 101"),
     ],
 )
-def test_work_is_refused_when_it_cannot_be_done(
+def test_backlog_is_refused_when_it_cannot_be_done(
     shards: list[Any], connections: list[Any], reason: str
 ) -> None:
-    """Wrong work cannot exist, and says why."""
+    """A wrong backlog cannot exist; the error says why."""
     with pytest.raises(ValueError, match=reason):
         parse_backlog(json.dumps([shards, connections]).encode())
 
@@ -104,7 +104,7 @@ def test_work_is_refused_when_it_cannot_be_done(
     "encoded",
     [b"", b"x", b"null", b"1", b"{}", b"[]", b"[[]]", b"[1, 2]", b"[" * 100_000, b"x\x9c", b"\xff"],
 )
-def test_work_is_refused_when_it_is_something_else(encoded: bytes) -> None:
-    """Whatever stands in the row, it is one kind of error."""
+def test_backlog_is_refused_when_it_is_something_else(encoded: bytes) -> None:
+    """Anything else in the row raises one kind of error."""
     with pytest.raises(ValueError, match=r".+"):
         parse_backlog(encoded)

@@ -1,4 +1,4 @@
-"""The breaker: stops within some dozens of posts for what everyone hears, never for a few."""
+"""The breaker stops within some dozens of posts for trouble of all, and never for a few."""
 
 import math
 
@@ -33,7 +33,7 @@ def _hear(
 
 
 def _probe(breaker: Breaker, result: Observed, *, now: float) -> int:
-    """Let all probes go that may, and hear that of each; return how many went."""
+    """Let all probes go that may, and observe the same of each; return how many went."""
     went = breaker.permits(100, now)
     for _ in range(went):
         assert breaker.probe()
@@ -45,7 +45,7 @@ def _probe(breaker: Breaker, result: Observed, *, now: float) -> int:
 
 
 def test_breaker_lets_posts_go_as_fast_as_they_may() -> None:
-    """Closed, it permits whatever is wanted, and nothing is a probe."""
+    """While it is closed, all posts are permitted, and none of them is a probe."""
     breaker = Breaker()
 
     _hear(breaker, OK, THROTTLED, times=1_000)
@@ -55,7 +55,7 @@ def test_breaker_lets_posts_go_as_fast_as_they_may() -> None:
 
 
 def test_breaker_opens_for_refusals_in_a_row() -> None:
-    """Nothing but 403 since some posts: our permission, however much was delivered before."""
+    """After nothing but 403 it is our permission, even if much was delivered before."""
     breaker = Breaker(REACHED)
 
     _hear(breaker, OK, times=500)
@@ -68,7 +68,7 @@ def test_breaker_opens_for_refusals_in_a_row() -> None:
 
 
 def test_breaker_counts_refused_connections_not_refusals() -> None:
-    """The same few, tried again and again at the end of a round, are the same few."""
+    """A few connections that are tried again and again are still a few."""
     breaker = Breaker(REACHED)
 
     _hear(breaker, REFUSED, times=30)
@@ -120,7 +120,7 @@ def test_breaker_opens_though_only_a_few_are_left_when_nothing_can_be_opened() -
 
 
 def test_breaker_probes_when_most_posts_are_lost() -> None:
-    """A few go at a time, further and further apart; some dozens in all."""
+    """A few go at a time, with pauses that grow; some dozens go in all."""
     breaker = Breaker()
     _hear(breaker, OK, times=500)
 
@@ -188,7 +188,7 @@ def test_breaker_probes_though_the_same_connections_are_lost_when_nothing_is_ans
 
 
 def test_breaker_of_a_slice_that_was_in_trouble_probes_first() -> None:
-    """An endpoint that is still down hears some dozens of posts in a whole invocation."""
+    """An endpoint that is still down gets some dozens of posts in a whole invocation."""
     breaker = Breaker(REACHED, probes_from=5.0)
 
     went = sum(_probe(breaker, LOST, now=5.0 + at / 10) for at in range(70))
@@ -207,7 +207,7 @@ def test_breaker_that_probes_goes_on_when_it_is_answered() -> None:
 
 
 def test_breaker_whose_probes_are_refused_is_forbidden() -> None:
-    """The kind of trouble is what the probes heard."""
+    """The kind of trouble is what most probes came to."""
     breaker = Breaker(probes_from=0.0)
 
     for at in PROBES_AT_SECONDS:
@@ -218,14 +218,14 @@ def test_breaker_whose_probes_are_refused_is_forbidden() -> None:
 
 
 def test_breaker_takes_all_missed_probes_as_one() -> None:
-    """Time that jumps lets no more go at once."""
+    """No more probes go at once when the time jumps."""
     breaker = Breaker(probes_from=0.0)
 
     assert breaker.permits(100, 3.5) == PROBES_AT_ONCE
 
 
 def test_breaker_that_has_heard_nothing_of_its_probes_probes_anew() -> None:
-    """None could go in time: the caller had to pause, say, or its audience was slow."""
+    """No probe could go in time: the caller had to pause, for example, or its audience was slow."""
     breaker = Breaker(probes_from=0.0)
 
     permitted = breaker.permits(100, PROBING_SECONDS + 1.0)
@@ -235,7 +235,7 @@ def test_breaker_that_has_heard_nothing_of_its_probes_probes_anew() -> None:
 
 
 def test_breaker_opens_without_credentials_and_stays_open() -> None:
-    """No post can be signed; whatever is heard after that changes nothing."""
+    """No post can be signed; later answers change nothing."""
     breaker = Breaker(REACHED)
 
     breaker.forbid("no credentials")
@@ -247,7 +247,7 @@ def test_breaker_opens_without_credentials_and_stays_open() -> None:
 
 
 def test_breaker_takes_posts_that_were_answered_in_a_few_steps() -> None:
-    """The usual case is cheap; where there is more to know, it has to be told everything."""
+    """The usual case is cheap; in any other the breaker has to be told everything."""
     breaker = Breaker()
     _hear(breaker, REFUSED, times=30)
 
@@ -280,7 +280,7 @@ def test_breaker_opens_in_the_end_when_no_probe_was_answered() -> None:
 def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
     before: list[Observed], trouble: Trouble | None
 ) -> None:
-    """However few attempts there were; not when a post came as far as the endpoint."""
+    """It opens after few attempts, too, but not when a post has reached the endpoint."""
     breaker = Breaker(REACHED)
     _hear(breaker, *before)
     _hear(breaker, UNOPENED, times=3, left=1)
@@ -291,7 +291,7 @@ def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
 
 
 def test_breaker_counts_as_lost_what_was_not_answered_in_time() -> None:
-    """For judging the round: many that are under way when posting ends stop nothing."""
+    """They count when the round is judged; they open nothing after posting has ended."""
     breaker = Breaker(REACHED)
     _hear(breaker, OK)
 
@@ -318,7 +318,7 @@ def test_breaker_that_heard_nothing_stays_closed_in_the_end() -> None:
 def test_breaker_lets_some_dozens_of_vain_posts_go_at_most(
     history: list[Observed], seconds: float
 ) -> None:
-    """From the last answer on, whatever is heard: a window, the refusals, and the probes."""
+    """After the last answer a window of posts, the refusals and the probes may go, and no more."""
     breaker, went = Breaker(REACHED), 0
 
     for number, observed in enumerate([*history, *[LOST] * 200]):
@@ -342,7 +342,7 @@ def test_breaker_lets_some_dozens_of_vain_posts_go_at_most(
 def test_breaker_never_stops_for_a_few_wherever_they_stand(
     refused: set[int], lost: set[int]
 ) -> None:
-    """Also when they are the first ones, and nothing was ever reached before."""
+    """Also when they are the first ones, and no connection was reached before."""
     breaker = Breaker()
 
     for number in range(2_000):

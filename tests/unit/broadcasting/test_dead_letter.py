@@ -50,7 +50,7 @@ def test_letter_is_what_sqs_takes_and_says_what_it_lacks(
     body_bytes: int,
     theirs: dict[str, Attribute],
 ) -> None:
-    """Whatever a producer has sent: every attribute is kept as it was, or named; ours are read."""
+    """Each attribute of a producer is kept as it was, or named; ours are read again."""
     note = Note(reason, "m1", is_given_up)
 
     letter = letter_of("b" * body_bytes, note, theirs)
@@ -70,7 +70,7 @@ def test_letter_is_what_sqs_takes_and_says_what_it_lacks(
 
 
 def test_letter_keeps_all_attributes_when_they_just_fit() -> None:
-    """Eight of any size up to the last byte."""
+    """Eight attributes of any size fill a message up to its last byte."""
     few = {f"a{number}": TEXT for number in range(7)}
     taken = size_of(letter_of("body", NOTE, few)) + len("big") + len("Binary")
     fitting = few | {"big": Attribute("Binary", b"x" * (MOST_BYTES - taken))}
@@ -123,7 +123,7 @@ def test_letter_is_what_sqs_takes_when_the_body_leaves_little_room(room_bytes: i
     [("\x00" + "r" * 2_000, "?" + "r" * 999), ("", "no reason was given")],
 )
 def test_letter_has_a_reason_that_sqs_takes(reason: str, shown: str) -> None:
-    """SQS refuses control characters and what is empty, and takes only so much."""
+    """SQS refuses control characters and empty values, and takes 1 MiB."""
     letter = letter_of("b", Note(reason, "m"), {})
 
     assert text_of(letter.attributes, "crier.reason") == shown
@@ -136,7 +136,7 @@ NUMBER = Attribute("Number", "1")
 
 @pytest.mark.parametrize("ours", [BY_NEW, BY_EARLIER])
 def test_note_is_read_when_both_attributes_are_there(ours: Attributes) -> None:
-    """By today's names or by the earlier ones; the rest is the producer's."""
+    """Today's names and the earlier ones are read; all others are the producer's."""
     found = read_letter({**ours, "tenant": TEXT}, is_moved=False)
 
     assert found == (Note("r", "m0"), {"tenant": TEXT})
@@ -163,7 +163,7 @@ def test_note_is_none_on_a_letter_that_sqs_moved(ours: Attributes) -> None:
     ],
 )
 def test_note_is_none_when_the_attributes_are_not_ours(attributes: Attributes) -> None:
-    """One of the two, one of each kind of names, or of another type: nothing is trusted."""
+    """A note needs both attributes, of one kind of names, and of the type String."""
     assert read_letter(attributes, is_moved=False) == (None, attributes)
 
 
@@ -204,7 +204,7 @@ def test_attribute_is_refused_when_sqs_would_not_take_it(data_type: str, value: 
 
 
 def test_attributes_are_read_as_sqs_answers_them() -> None:
-    """What cannot be read is none, and hides no other."""
+    """One that cannot be read is left out, and hides no other."""
     answered = {
         "a": {"DataType": "String.json", "StringValue": "{}"},
         "b": {"DataType": "Binary", "BinaryValue": b"\xff"},
@@ -220,7 +220,7 @@ def test_attributes_are_read_as_sqs_answers_them() -> None:
 
 
 def test_attributes_that_are_small_are_kept_first() -> None:
-    """So that most of them are."""
+    """So as many as possible are kept."""
     theirs = {"big": Attribute("String", "x" * 50), "b": TEXT, "a": TEXT}
 
     found, left_out = fit(theirs, places=2, room_bytes=1_000)

@@ -43,6 +43,10 @@ EVENT: dict[str, Any] = {
             NOTIFICATION | {"Type": "SubscriptionConfirmation", "Token": "t", "SubscribeURL": "u"},
             "a request of SNS to confirm a subscription: open its SubscribeURL",
         ),
+        (
+            NOTIFICATION | {"Type": "UnsubscribeConfirmation", "Token": "t", "SubscribeURL": "u"},
+            "a notice of SNS that a subscription has ended: nothing is to be sent",
+        ),
         (EVENT, r"an EventBridge event: give the rule's target the InputPath \$.detail"),
         (EVENT | {"detail": "hear"}, "input transformer"),
         (EVENT | {"replay-name": "again"}, "an EventBridge event"),

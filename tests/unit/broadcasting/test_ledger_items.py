@@ -6,14 +6,8 @@ import pytest
 from hypothesis import given
 
 from broadcasting.backlog import Backlog
-from broadcasting.ledger import SliceRow, Summary
+from broadcasting.items import Item
 from broadcasting.ledger_items import (
-    ChannelCounter,
-    ChannelEntry,
-    FailedRow,
-    FrameRow,
-    Item,
-    Row,
     counter_key,
     counter_of,
     frame_key,
@@ -25,11 +19,20 @@ from broadcasting.ledger_items import (
     summary_of,
     to_item,
 )
+from broadcasting.ledger_rows import (
+    ChannelCounter,
+    ChannelEntry,
+    FailedRow,
+    FrameRow,
+    Row,
+    SliceRow,
+    Summary,
+)
 from tests.support.strategies import (
+    COUNTERS,
+    ENTRIES,
     FAILED_ROWS,
     FRAME_ROWS,
-    RECENTS,
-    SEQUENCES,
     SLICES,
     SUMMARIES,
 )
@@ -46,11 +49,11 @@ def test_summary_survives_the_table(summary: Summary) -> None:
 
 @given(SLICES)
 def test_slice_survives_the_table(slice_row: SliceRow) -> None:
-    """With its work, sums and announcements."""
+    """With its backlog, sums and announcements."""
     assert slice_of(to_item(slice_row) | EXTRA) == slice_row
 
 
-@given(SEQUENCES)
+@given(COUNTERS)
 def test_counter_survives_the_table(counter: ChannelCounter) -> None:
     """A channel's last number."""
     assert counter_of(to_item(counter) | EXTRA) == counter
@@ -63,7 +66,7 @@ def test_frame_survives_the_table(row: FrameRow) -> None:
 
 
 def test_rows_of_an_earlier_release_are_read() -> None:
-    """A summary that holds the frame itself, and a slice that knows of no outage."""
+    """A summary may hold the frame itself, and a slice may lack the attributes of outages."""
     frame: Item = {"frame": {"S": "frame"}}
     item = to_item(SUMMARY) | frame
     slice_row = to_item(SliceRow("b", "1", Backlog()))
@@ -85,7 +88,7 @@ def test_failed_connections_are_kept_as_pairs(row: FailedRow) -> None:
     assert json.loads(to_item(row)["failed"]["S"]) == [list(pair) for pair in row.failed]
 
 
-@given(RECENTS)
+@given(ENTRIES)
 def test_recent_broadcast_is_kept_with_its_number(row: ChannelEntry) -> None:
     """Enough to find the broadcast."""
     item = to_item(row)
@@ -119,7 +122,7 @@ def test_keys_can_be_made_of_ids() -> None:
 
 @pytest.mark.parametrize(("settled_ms", "status"), [(0, "open"), (5, "settled")])
 def test_summary_says_its_status_in_words(settled_ms: int, status: str) -> None:
-    """For who looks at the table."""
+    """For a person who looks at the table."""
     summary = Summary("b", "d", "*", 1, 1, settled_ms=settled_ms)
 
     assert to_item(summary)["status"] == {"S": status}

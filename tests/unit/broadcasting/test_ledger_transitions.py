@@ -1,6 +1,7 @@
 """What may become of a broadcast and its slices, and what may not."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,29 +9,37 @@ from hypothesis import strategies as st
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.errors import GaveUpError
 from broadcasting.ledger import (
-    ROOT,
+    CLOCK_SLACK_SECONDS,
+    MAX_HOPS,
     LeaseLostError,
     LedgerError,
-    Outage,
-    SliceRow,
-    Summary,
+    Refusal,
     announced,
     checkpoint,
     close,
+    free_from,
     lease,
     release,
     split,
 )
+from broadcasting.ledger_rows import ROOT, Outage, SliceRow, Summary
 from broadcasting.receipt import Receipt
 
 NOW_MS = 1_000
 SUMMARY = Summary("b", "digest", "*", 1, opened_ms=500)
 FREE = SliceRow("b", ROOT, ALL_SHARDS)
 LEASED = replace(FREE, owner="me", leased_until_ms=2_000, hops=1)
-DONE = replace(LEASED, work=Backlog(), counts=Receipt(3, delivered=1, gone=1, failed=1))
+DONE = replace(LEASED, backlog=Backlog(), counts=Receipt(3, delivered=1, gone=1, failed=1))
 CLOSED = replace(DONE, owner="", leased_until_ms=0, is_closed=True)
 STRAGGLERS = tuple(Connection(name, 0, 1) for name in "ab")
+
+
+def _leased(slice_row: SliceRow, owner: str, **options: Any) -> SliceRow:
+    leased = lease(slice_row, owner, **options)
+    assert isinstance(leased, SliceRow)
+    return leased
 
 
 def test_free_slice_is_leased() -> None:
@@ -40,26 +49,59 @@ def test_free_slice_is_leased() -> None:
 
 def test_slice_is_leased_when_the_lease_has_run_out() -> None:
     """To the millisecond: its owner has lost it then."""
-    taken = lease(LEASED, "you", now_ms=2_000, until_ms=3_000)
+    taken = _leased(LEASED, "you", now_ms=2_000, until_ms=3_000)
 
     assert (taken.owner, taken.leased_until_ms, taken.hops) == ("you", 3_000, 2)
 
 
-@pytest.mark.parametrize("slice_row", [LEASED, replace(LEASED, leased_until_ms=NOW_MS + 1), CLOSED])
-def test_slice_is_not_leased_when_it_is_closed_or_anothers(slice_row: SliceRow) -> None:
-    """One owner at a time, and nobody after the end."""
+@pytest.mark.parametrize(
+    ("slice_row", "refusal"),
+    [
+        (LEASED, Refusal.LEASED),
+        (replace(LEASED, leased_until_ms=NOW_MS + 1), Refusal.LEASED),
+        (replace(FREE, leased_until_ms=NOW_MS + 1), Refusal.LEASED),
+        (CLOSED, Refusal.CLOSED),
+        (replace(CLOSED, hops=MAX_HOPS), Refusal.CLOSED),
+    ],
+)
+def test_slice_is_not_leased_when_it_is_closed_or_another_workers(
+    slice_row: SliceRow, refusal: Refusal
+) -> None:
+    """One owner at a time, none before a delay is over, and none after the end."""
     assert not slice_row.is_free(NOW_MS)
-    with pytest.raises(LedgerError, match="slice 0 of b is closed, leased or resting"):
-        lease(slice_row, "you", now_ms=NOW_MS, until_ms=2_000)
+    assert lease(slice_row, "you", now_ms=NOW_MS, until_ms=2_000) is refusal
 
 
-def test_checkpoint_keeps_work_counts_and_lease() -> None:
-    """Who is pending is targeted and has not ended."""
-    work = Backlog((ShardCursor(3, "x"),), STRAGGLERS)
+@pytest.mark.parametrize("now_ms", [NOW_MS, 2_000])
+def test_slice_stays_its_owners_when_it_is_leased_again(now_ms: int) -> None:
+    """The answer of the first write was lost: nothing is written again, no hop is counted."""
+    assert lease(LEASED, "me", now_ms=now_ms, until_ms=3_000) == LEASED
 
-    slice_row = checkpoint(LEASED, work, Receipt(5, delivered=1, gone=1, failed=1))
 
-    assert (slice_row.work, slice_row.counts.delivered) == (work, 1)
+@pytest.mark.parametrize("slice_row", [FREE, LEASED])
+def test_slice_is_given_up_when_it_was_taken_up_too_often(slice_row: SliceRow) -> None:
+    """Also while another worker owns it; a lease that begins anew is granted."""
+    endless = replace(slice_row, hops=MAX_HOPS)
+
+    with pytest.raises(
+        GaveUpError, match=r"taken up 1000 times without coming to an end; .*redrive"
+    ):
+        lease(endless, "you", now_ms=NOW_MS, until_ms=2_000)
+    again = lease(endless, "you", now_ms=2_000, until_ms=3_000, anew=True)
+    last = lease(replace(FREE, hops=MAX_HOPS - 1), "you", now_ms=NOW_MS, until_ms=2_000)
+
+    assert isinstance(again, SliceRow)
+    assert isinstance(last, SliceRow)
+    assert (again.hops, last.hops) == (1, MAX_HOPS)
+
+
+def test_checkpoint_keeps_backlog_counts_and_lease() -> None:
+    """A connection that is pending is targeted and has not ended."""
+    backlog = Backlog((ShardCursor(3, "x"),), STRAGGLERS)
+
+    slice_row = checkpoint(LEASED, backlog, Receipt(5, delivered=1, gone=1, failed=1))
+
+    assert (slice_row.backlog, slice_row.counts.delivered) == (backlog, 1)
     assert (slice_row.owner, slice_row.leased_until_ms) == ("me", 2_000)
 
 
@@ -80,7 +122,7 @@ def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
     grown, shrunk, children = split(summary, slice_row, kept, Receipt(5, delivered=3), parts)
 
     assert (grown.slices, grown.open_slices) == (6, 4)
-    assert (shrunk.work, shrunk.counts) == (kept, Receipt(3, delivered=3))
+    assert (shrunk.backlog, shrunk.counts) == (kept, Receipt(3, delivered=3))
     assert shrunk.unannounced == ("3", "4", "5")
     assert children == (
         SliceRow("b", "4", parts[0], delivered_before=3),
@@ -90,13 +132,13 @@ def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
 
 
 def test_split_is_refused_when_the_sums_do_not_add_up() -> None:
-    """Who is given away is pending as well."""
+    """A connection that is given away is pending as well."""
     with pytest.raises(LedgerError, match="2 pending"):
         split(SUMMARY, LEASED, Backlog(), Receipt(3), (Backlog(connections=STRAGGLERS),))
 
 
 def test_slice_whose_sums_do_not_add_up_is_not_leased() -> None:
-    """Before anybody is posted to."""
+    """It is refused before any connection is posted to."""
     with pytest.raises(LedgerError, match="the sums do not add up"):
         lease(replace(FREE, counts=Receipt(5)), "you", now_ms=NOW_MS, until_ms=3_000)
 
@@ -110,11 +152,11 @@ def test_close_refuses_a_broadcast_that_has_no_open_slice(wrong: Summary) -> Non
 
 @pytest.mark.parametrize(("ended", "hops"), [(0, 7), (1, 1)])
 def test_hops_are_counted_from_the_last_progress(ended: int, hops: int) -> None:
-    """However long a broadcast takes, only a slice that comes to no end is given up."""
-    work = Backlog(connections=STRAGGLERS[: 2 - ended])
+    """A broadcast may take long: only a slice in which no connection ends is given up."""
+    backlog = Backlog(connections=STRAGGLERS[: 2 - ended])
     counts = Receipt(targeted=2, delivered=ended)
 
-    assert checkpoint(replace(LEASED, hops=7), work, counts).hops == hops
+    assert checkpoint(replace(LEASED, hops=7), backlog, counts).hops == hops
 
 
 def test_announced_slices_are_not_announced_again() -> None:
@@ -123,7 +165,7 @@ def test_announced_slices_are_not_announced_again() -> None:
 
 
 def test_released_slice_is_free() -> None:
-    """At once, whatever its lease was; how often it was taken up stays."""
+    """It is free at once, whatever its lease was; its hops stay."""
     slice_row = release(LEASED)
 
     assert slice_row == replace(FREE, hops=1)
@@ -131,12 +173,12 @@ def test_released_slice_is_free() -> None:
 
 
 OUTAGE = Outage(since_ms=400, rounds=3)
-RESTING = replace(FREE, outage_since_ms=400, outage_rounds=3, hops=7, given_up="403")
+IN_OUTAGE = replace(FREE, outage_since_ms=400, outage_rounds=3, hops=7, given_up="403")
 
 
 def test_release_keeps_the_outage_and_why_it_was_given_up() -> None:
     """For the worker that goes on, and for the operator; a reason may be long."""
-    slice_row = release(LEASED, rests_until_ms=9, outage=OUTAGE, given_up="x" * 300)
+    slice_row = release(LEASED, free_from_ms=9, outage=OUTAGE, given_up="x" * 300)
 
     assert (slice_row.outage, slice_row.leased_until_ms, slice_row.owner) == (OUTAGE, 9, "")
     assert slice_row.given_up == "x" * 200
@@ -150,7 +192,7 @@ def test_release_ends_the_outage_when_the_round_counted() -> None:
 
 
 def test_close_ends_the_outage() -> None:
-    """Nothing rests any more."""
+    """A closed slice waits for nothing."""
     _, slice_row = close(
         SUMMARY, replace(DONE, outage_since_ms=400, outage_rounds=3), now_ms=NOW_MS
     )
@@ -160,14 +202,14 @@ def test_close_ends_the_outage() -> None:
 
 def test_lease_goes_on_with_an_outage_and_forgets_that_it_was_given_up() -> None:
     """The outage lasts until a round counts."""
-    slice_row = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000)
+    slice_row = _leased(IN_OUTAGE, "me", now_ms=NOW_MS, until_ms=2_000)
 
     assert (slice_row.outage, slice_row.given_up, slice_row.hops) == (OUTAGE, "", 8)
 
 
 def test_lease_begins_hops_and_outage_anew_when_it_is_asked_to() -> None:
     """After a redrive: the cause has been repaired."""
-    slice_row = lease(RESTING, "me", now_ms=NOW_MS, until_ms=2_000, anew=True)
+    slice_row = _leased(IN_OUTAGE, "me", now_ms=NOW_MS, until_ms=2_000, anew=True)
 
     assert (slice_row.outage, slice_row.given_up, slice_row.hops) == (Outage(), "", 1)
 
@@ -189,7 +231,7 @@ def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
         Backlog(),
         Receipt(7, delivered=2, gone=3),
         (Backlog(connections=STRAGGLERS),),
-        rests_until_ms=5,
+        free_from_ms=5,
         outage=OUTAGE,
     )
 
@@ -223,7 +265,7 @@ def test_close_of_the_last_slice_settles() -> None:
         LEASED,
         CLOSED,
         replace(DONE, unannounced=("1",)),
-        replace(DONE, work=Backlog(connections=STRAGGLERS)),
+        replace(DONE, backlog=Backlog(connections=STRAGGLERS)),
     ],
 )
 def test_close_is_refused_when_the_slice_has_not_come_to_its_end(slice_row: SliceRow) -> None:
@@ -233,19 +275,19 @@ def test_close_is_refused_when_the_slice_has_not_come_to_its_end(slice_row: Slic
 
 
 def test_close_is_refused_when_the_sums_do_not_add_up() -> None:
-    """Somebody would be missing."""
+    """A connection would be missing."""
     with pytest.raises(LedgerError, match="the sums do not add up"):
         close(SUMMARY, replace(DONE, counts=Receipt(4, delivered=3)), now_ms=NOW_MS)
 
 
 def test_lost_lease_is_an_error_of_the_ledger() -> None:
-    """Who catches the ledger's errors catches that as well."""
+    """Code that catches the ledger's errors catches this one as well."""
     assert issubclass(LeaseLostError, LedgerError)
 
 
 @given(st.lists(st.integers(0, 3), max_size=5), st.integers(0, 9))
 def test_split_and_close_keep_the_sums(given_away: list[int], delivered: int) -> None:
-    """However a slice is split, all slices together account for everyone, once."""
+    """All slices together account for each connection once, however a slice is split."""
     parts = tuple(
         Backlog(connections=tuple(Connection(f"{part}-{n}", 0, 1) for n in range(size)))
         for part, size in enumerate(given_away)
@@ -256,8 +298,19 @@ def test_split_and_close_keep_the_sums(given_away: list[int], delivered: int) ->
         SUMMARY, LEASED, Backlog(), Receipt(met, delivered=delivered), parts
     )
     for one in (announced(slice_row), *children):
-        ended = replace(one.counts, gone=len(one.work.connections))
+        ended = replace(one.counts, gone=len(one.backlog.connections))
         summary, _ = close(summary, checkpoint(one, Backlog(), ended), now_ms=NOW_MS)
 
     assert summary.is_settled
     assert summary.counts == Receipt(met, delivered=delivered, gone=sum(given_away))
+
+
+@pytest.mark.parametrize(
+    ("delay_seconds", "free_from_ms"),
+    [(0, 0), (CLOCK_SLACK_SECONDS, 0), (10, NOW_MS + 7_000), (3.5, NOW_MS + 500)],
+)
+def test_slice_is_free_a_little_before_its_message_comes(
+    delay_seconds: float, free_from_ms: int
+) -> None:
+    """Two clocks differ; a delay that is shorter than that is none."""
+    assert free_from(NOW_MS, delay_seconds) == free_from_ms

@@ -59,7 +59,7 @@ def test_message_keeps_its_time_to_live(seconds: int) -> None:
 
 
 def test_digest_tells_contents_apart_and_nothing_else() -> None:
-    """Id, time to live and the order of keys change nothing: a redriven one is the same."""
+    """Id, time to live and the order of keys change nothing: a redriven broadcast is the same."""
     one = Broadcast("a", {"x": 1, "y": 2}, 5)
 
     assert one.digest == Broadcast("b", {"y": 2, "x": 1}, 5).digest
@@ -126,7 +126,7 @@ def test_message_is_rejected_when_a_value_is_wrong(key: str, value: object) -> N
 
 
 def test_message_is_rejected_with_the_remedy_when_its_channel_is_everyones() -> None:
-    """Who names the channel of a frame to everyone is told to name none."""
+    """A producer that names the channel of all connections is told to name none."""
     with pytest.raises(RejectedError, match=r"everyone: leave it out\), found .\*.$"):
         parse_broadcast('{"message": 1, "channel": "*"}', "sqs-1")
 
@@ -142,7 +142,7 @@ def test_message_is_rejected_with_the_remedy_when_its_channel_is_everyones() -> 
     ],
 )
 def test_message_is_rejected_when_a_key_is_not_supported_yet(key: str, value: object) -> None:
-    """A right value of a later version never turns into a broadcast to everyone."""
+    """A right value of a later version never turns into a broadcast to all connections."""
     body = json.dumps({"message": 1, key: value})
 
     with pytest.raises(RejectedError, match=f"^{key} is not supported yet"):
@@ -150,7 +150,7 @@ def test_message_is_rejected_when_a_key_is_not_supported_yet(key: str, value: ob
 
 
 def test_message_is_rejected_when_it_names_two_audiences() -> None:
-    """At most one audience, whichever two are named."""
+    """A message names at most one audience."""
     body = json.dumps({"message": 1, "user": "u", "channel": "c"})
 
     with pytest.raises(RejectedError, match="two audiences: channel and user") as caught:

@@ -25,7 +25,7 @@ KINDS = {"arrays": ("[", "]"), "objects": ('{"a":', "}"), "both": ('[{"[\\"{": [
 
 
 def nested(levels: int, kind: str = "arrays") -> str:
-    """Return JSON that is nested so deep; with `both` a level is three."""
+    """Return JSON with a number of levels; with `both` each of them is three."""
     begin, end = KINDS[kind]
     return begin * levels + "1" + end * levels
 
@@ -46,7 +46,7 @@ def test_levels_of_text_are_those_of_its_value(
     levels: int,
     ascii_only: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever its strings hold: brackets, quotes, backslashes, lone surrogates."""
+    """Its strings may hold brackets, quotes, backslashes and lone surrogates."""
     text = json.dumps(value, ensure_ascii=ascii_only)
 
     assert count_text_levels(text) == count_levels(value)
@@ -57,7 +57,7 @@ def test_levels_of_text_are_those_of_its_value(
 def test_levels_of_text_are_those_of_its_value_when_it_has_many_brackets(
     value: object, levels: int
 ) -> None:
-    """Beside each other they are no levels."""
+    """Arrays beside each other are on one level."""
     many = [[value] * 20, [[], {}] * 20]
 
     assert is_nested_deeper(json.dumps(many), levels) == (count_levels(many) > levels)
@@ -103,7 +103,7 @@ def test_message_is_rejected_when_another_key_is_nested_deeply(key: str) -> None
 
 
 def test_message_is_taken_when_a_string_of_it_has_many_brackets() -> None:
-    """What is deep in a string of JSON is one string for the client's parser."""
+    """JSON in a string is one string for the client's parser, whatever is in it."""
     message = nested(500)
 
     assert parse_broadcast(json.dumps({"message": [message] * 80}), "m").message[79] == message

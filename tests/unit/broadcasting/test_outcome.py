@@ -27,13 +27,13 @@ def test_verdict_follows_from_the_status(status: int, verdict: Verdict, *, young
 
 
 def test_verdict_of_410_depends_on_age() -> None:
-    """A young connection may only not be open yet."""
+    """A young connection may not be open yet."""
     assert verdict_of(410, young=False) is Verdict.GONE
     assert verdict_of(410, young=True) is Verdict.YOUNG
 
 
 def test_connection_is_young_for_a_minute() -> None:
-    """Exactly sixty seconds are grown up."""
+    """A connection is old from exactly sixty seconds on."""
     connection = Connection("a", 1_000)
 
     assert connection.is_young(60_999)

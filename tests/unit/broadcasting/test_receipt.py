@@ -23,19 +23,19 @@ def test_counts_add_up_and_can_be_taken_apart(left: Receipt, right: Receipt) -> 
 
 
 def test_counts_know_how_many_have_ended() -> None:
-    """Every end counts, and throttles are none."""
+    """Every end counts; a throttled post is no end."""
     assert Receipt(100, 1, 2, 4, 8, throttled=50).ended == 15
 
 
 def test_counts_know_which_part_of_the_answers_was_throttled() -> None:
-    """About; without an answer there is none."""
+    """The share is a guess; without an answer it is 0."""
     assert Receipt(100, 4, 3, 2, 8, throttled=3).throttled_share == 0.25
     assert Receipt(100).throttled_share == 0.0
 
 
 @given(COUNTS, st.lists(st.sampled_from(Outcome)))
 def test_tally_counts_each_settlement_once(before: Receipt, outcomes: list[Outcome]) -> None:
-    """On top of what was counted before; who is left has not ended."""
+    """It adds to what was counted before; a connection that is pending has not ended."""
     tally = Tally(before)
 
     for outcome in outcomes:
@@ -55,7 +55,7 @@ def test_tally_counts_each_settlement_once(before: Receipt, outcomes: list[Outco
 
 
 def test_tally_forgets_whom_another_slice_accounts_for() -> None:
-    """Who is given away is not targeted here any more."""
+    """A connection that is given away is not targeted here any more."""
     tally = Tally(Receipt(targeted=5))
 
     tally.meet()

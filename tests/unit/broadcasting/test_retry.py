@@ -9,7 +9,7 @@ from testbed.model.fakes import NOW_MS, OLD_MS
 
 @pytest.mark.parametrize(("tries", "longest"), [(1, 0.2), (2, 0.4), (3, 0.8), (5, 2.0), (50, 2.0)])
 def test_backoff_doubles_up_to_its_cap(tries: int, longest: float) -> None:
-    """Full jitter: anything from nothing to the doubled base."""
+    """Full jitter: anything from 0 to the doubled base."""
     backoff = Backoff()
 
     assert backoff.seconds(tries, 0.0) == 0.0
@@ -41,7 +41,7 @@ def test_next_round_waits_no_longer_for_a_connection_from_the_future(
 
 
 def test_next_round_waits_for_the_young_beside_a_connection_from_the_future() -> None:
-    """A time that tells nothing does not hide one that does."""
+    """A wrong time does not hide a right one."""
     stragglers = [Connection("new", NOW_MS - 20_000, 1), Connection("ahead", NOW_MS + 10**12, 1)]
 
     assert next_round_seconds(stragglers, NOW_MS) == 40

@@ -86,7 +86,7 @@ def test_header_is_read_when_repeated_and_joined(values: list[str], names: list[
 def test_connect_answers_the_sub_protocol(
     headers: Mapping[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However API Gateway gives the header."""
+    """API Gateway gives the header in several shapes."""
     answer = _answer(monkeypatch, headers)
 
     assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "crier.v1"}}

@@ -1,11 +1,11 @@
-"""The rule: what a few connections hear is their own, what all hear is everyone's."""
+"""The rule: trouble of a few connections is their own, trouble of many is that of all."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.trouble import (
-    LONGEST_REST_SECONDS,
+    LONGEST_DELAY_SECONDS,
     Answers,
     Evidence,
     Pending,
@@ -13,7 +13,7 @@ from broadcasting.trouble import (
     Trouble,
     explain,
     judge,
-    rest_seconds,
+    outage_delay_seconds,
 )
 
 NONE = Evidence()
@@ -35,12 +35,12 @@ COUNTS = st.integers(0, 5_000)
     ],
 )
 def test_a_few_are_sixteen_or_one_in_fifty_of_those_reached(evidence: Evidence, most: int) -> None:
-    """None at all while nothing was ever reached; other broadcasts only tell that it can be."""
+    """There are none while no connection was reached; other broadcasts show that it is possible."""
     assert evidence.most_own == most
 
 
 @pytest.mark.parametrize(
-    ("answers", "left", "evidence", "trouble"),
+    ("answers", "pending", "evidence", "trouble"),
     [
         (Answers(2_997, refused=15), Pending(refused=3), MANY, None),
         (Answers(refused=300), Pending(refused=60), MANY, None),
@@ -61,46 +61,48 @@ def test_a_few_are_sixteen_or_one_in_fifty_of_those_reached(evidence: Evidence, 
     ],
 )
 def test_judge_tells_whose_trouble_it_is(
-    answers: Answers, left: Pending, evidence: Evidence, trouble: Trouble | None
+    answers: Answers, pending: Pending, evidence: Evidence, trouble: Trouble | None
 ) -> None:
     """The table in the module's docstring, at its limits."""
-    assert judge(answers, left, evidence) is trouble
+    assert judge(answers, pending, evidence) is trouble
 
 
 @given(
     answers=st.builds(Answers, COUNTS, COUNTS, COUNTS, COUNTS),
-    left=st.builds(Pending, *[st.integers(0, 16)] * 3),
+    pending=st.builds(Pending, *[st.integers(0, 16)] * 3),
     evidence=st.builds(Evidence, st.integers(1, 5_000), COUNTS, COUNTS),
 )
 def test_judge_never_lets_a_few_hold_up_the_others(
-    answers: Answers, left: Pending, evidence: Evidence
+    answers: Answers, pending: Pending, evidence: Evidence
 ) -> None:
-    """Up to 16 of each kind cost themselves rounds, whatever else was heard."""
-    assert judge(answers, left, evidence) is None
+    """Up to 16 of each kind lose rounds, whatever the other answers were."""
+    assert judge(answers, pending, evidence) is None
 
 
 @given(
     answers=st.builds(Answers, st.just(0), COUNTS, COUNTS, COUNTS),
-    left=st.builds(Pending, COUNTS, COUNTS, COUNTS),
+    pending=st.builds(Pending, COUNTS, COUNTS, COUNTS),
 )
-def test_judge_fails_no_connection_for_what_everyone_hears(answers: Answers, left: Pending) -> None:
-    """Where nothing was ever reached, neither a refusal nor a lost answer costs a round."""
-    is_everyones = left.refused or (left.lost and answers.is_mostly_lost) or left.throttled > 16
+def test_judge_fails_no_connection_for_trouble_of_all(answers: Answers, pending: Pending) -> None:
+    """Where no connection was reached, neither a refusal nor a lost answer costs a round."""
+    is_of_all = (
+        pending.refused or (pending.lost and answers.is_mostly_lost) or pending.throttled > 16
+    )
 
-    assert (judge(answers, left, NONE) is not None) == bool(is_everyones)
+    assert (judge(answers, pending, NONE) is not None) == bool(is_of_all)
 
 
 def test_judge_believes_the_breaker() -> None:
-    """What posting was stopped for is everyone's."""
+    """Trouble that has stopped the posting is that of all."""
     assert judge(Answers(5_000), Pending(), MANY, stopped_by=Trouble.OUTAGE) is Trouble.OUTAGE
 
 
-def test_rests_grow_up_to_five_minutes() -> None:
-    """An endpoint that is down for long is asked seldom; it is found back within five minutes."""
-    rests = [rest_seconds(rounds) for rounds in range(1, 9)]
+def test_delays_grow_up_to_five_minutes() -> None:
+    """An endpoint that is down for long is tried seldom; its return is noticed in time."""
+    delays = [outage_delay_seconds(rounds) for rounds in range(1, 9)]
 
-    assert rests == [5, 10, 20, 40, 80, 160, 300, 300]
-    assert rest_seconds(10**9) == LONGEST_REST_SECONDS
+    assert delays == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert outage_delay_seconds(10**9) == LONGEST_DELAY_SECONDS
 
 
 def test_recent_answers_are_those_of_other_broadcasts_within_a_minute() -> None:
@@ -117,7 +119,7 @@ def test_recent_answers_are_those_of_other_broadcasts_within_a_minute() -> None:
 
 
 def test_recent_answers_forget_when_the_clock_is_set_back() -> None:
-    """What was heard in the future tells nothing."""
+    """Answers of the future tell nothing."""
     recent = RecentAnswers()
     recent.note("a", 7, 90_000)
 
@@ -125,7 +127,7 @@ def test_recent_answers_forget_when_the_clock_is_set_back() -> None:
 
 
 @pytest.mark.parametrize("trouble", Trouble)
-def test_explain_says_what_was_heard_and_what_to_do(trouble: Trouble) -> None:
+def test_explain_says_the_reason_and_what_to_do(trouble: Trouble) -> None:
     """A dead letter's reason is all that its reader has."""
     text = explain(trouble, "403 not you")
 

@@ -1,5 +1,6 @@
 """The command line: help, and errors that are messages."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,17 +8,32 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import crier
 from crier import cli, terminal
-from crier.commands import send as broadcast_commands
+from crier.commands import send as send_command
 from crier.errors import CrierError
 from crier.local import session
 from crier.paths import ROOT
+
+COMMANDS = ("local", "demo", "send", "status", "broadcasts", "dead-letters", "redrive")
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ((), ("local", "demo", "send", "status", "broadcasts", "dead-letters", "redrive")),
+        (
+            (),
+            (
+                "--version",
+                "local",
+                "demo",
+                "send",
+                "status",
+                "broadcasts",
+                "dead-letters",
+                "redrive",
+            ),
+        ),
         (("local",), ("--port", "Ctrl-C")),
         (
             ("send",),
@@ -52,6 +68,30 @@ def test_cli_explains_itself_when_asked_for_help(
     assert [word for word in words if word not in result.stdout] == []
 
 
+@pytest.mark.parametrize("command", [(), *[(one,) for one in COMMANDS]])
+def test_help_names_the_program_and_no_path(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is shown is typed as it is, in whichever way the command line was started."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/crier/__main__.py", *command, "--help"])
+
+    with pytest.raises(SystemExit):
+        cli.main()
+
+    shown = capfd.readouterr().out
+    assert " ".join(["Usage: crier", *command]) in shown
+    assert "/somewhere" not in shown
+    assert str(ROOT) not in shown
+
+
+def test_cli_tells_its_version() -> None:
+    """The version is that of the sources."""
+    result = CliRunner().invoke(cli.app, ["--version"])
+
+    assert (result.exit_code, result.stdout) == (0, f"crier {crier.__version__}\n")
+
+
 def test_cli_has_help_for_every_command() -> None:
     """No command is without a description."""
     commands = cli.app.registered_commands
@@ -75,7 +115,7 @@ def test_send_says_what_to_type_when_no_local_run_is_there(
     shown = capfd.readouterr()
     assert ended.value.code == 1
     assert shown.err.startswith("Error: no local run is there")
-    assert "python -m crier local" in shown.err
+    assert "`crier local`" in shown.err
     assert "Traceback" not in shown.err
     assert shown.out == ""
 
@@ -106,7 +146,7 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--id", "", "x"], 'id: expected a string of 1 to 64 characters, found ""'),
+        (["--id", "", "x"], '--id: expected a string of 1 to 64 characters, found ""'),
         (["--id", "a" * 65, "x"], "id: expected a string of 1 to 64 characters"),
         (["--id", "\udcff", "x"], "id: expected a string of 1 to 64 characters"),
         (["a" * 131_000], "the frame would be 131115 bytes"),
@@ -116,6 +156,9 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (["--profile", "P", "x"], "--profile and --region need --stack"),
         (["--region", "R", "x"], "--profile and --region need --stack"),
         (["-5"], "[OPTIONS] [--]"),
+        (["-5"], "No such option: -5; a message that begins with a dash comes after --"),
+        (["- item"], "; a message that begins with a dash comes after --"),
+        (["--text me"], "; a message that begins with a dash comes after --"),
         ([], "found no message, expected MESSAGE, - for standard input, or --file PATH"),
         (["--file", "cdk.json", "x"], "found both MESSAGE and --file, expected one of them"),
         (["--file", "cdk.json", "-"], "found both MESSAGE and --file"),
@@ -125,10 +168,10 @@ def test_cli_refuses_a_port_when_there_is_no_such(command: str, port: str) -> No
         (["--file", "/dev/null"], "the message is empty"),
         ([""], "the message is empty"),
         (["-"], "the message is empty"),
-        (['{"title": "News",}'], "begins like JSON and is none"),
+        (['{"title": "News",}'], "begins like JSON but is not"),
         (["[NaN]"], "NaN is not a JSON number in line 1, column 2"),
         (["[" * 65 + "]" * 65], "nested too deeply: 65 levels, expected at most 64"),
-        (["--ttl-seconds", "0", "x"], "ttlSeconds: expected a whole number from 1 to 86400"),
+        (["--ttl-seconds", "0", "x"], ": --ttl-seconds: expected a whole number from 1 to 86400"),
         (["--wait", "--timeout", "0", "x"], "--timeout"),
         (["--timeout", "5", "x"], "--timeout needs --wait"),
     ],
@@ -150,8 +193,8 @@ def test_send_refuses_what_would_be_rejected(
 @pytest.mark.parametrize("id_", ["job:fire:1", "日" * 60])
 def test_send_prints_the_id_as_it_is(monkeypatch: pytest.MonkeyPatch, id_: str) -> None:
     """A script can read the id: it is no emoji, and on one line however narrow the terminal."""
-    monkeypatch.setattr(broadcast_commands, "find_deployment", lambda *_: None)
-    monkeypatch.setattr(broadcast_commands, "enqueue", lambda _deployment, _body: "message-id")
+    monkeypatch.setattr(send_command, "find_deployment", lambda *_: None)
+    monkeypatch.setattr(send_command, "enqueue", lambda _deployment, _body: "message-id")
     runner = CliRunner(env={"COLUMNS": "20"})
 
     result = runner.invoke(cli.app, ["send", "--id", id_, "x"])
@@ -175,18 +218,21 @@ def test_demo_refuses_figures_that_cannot_be_written(
 
 
 def test_send_knows_the_rules_when_it_runs_by_itself() -> None:
-    """`python -m crier` finds the rules of broadcasting, with no path set for it."""
+    """`python -m crier` finds the rules of broadcasting where they are installed."""
+    environment = {name: one for name, one in os.environ.items() if name != "PYTHONPATH"}
+
     done = subprocess.run(
         [sys.executable, "-m", "crier", "send", "--id=", "x"],
         capture_output=True,
         check=False,
         cwd=ROOT,
+        env=environment,
         text=True,
         timeout=60,
     )
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "id: expected a string" in done.stderr
+    assert "--id: expected a string" in done.stderr
 
 
 def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixture[str]) -> None:
@@ -200,7 +246,6 @@ def test_ctrl_c_is_heard_once_everything_is_imported() -> None:
     """What has been shown or hidden by then is put right before the command line ends."""
     program = (
         "import runpy, signal, sys\n"
-        "sys.path.append('lambdas')\n"
         "import crier.cli as cli\n"
         "cli.main = lambda: print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)\n"
         "runpy.run_module('crier', run_name='__main__')"

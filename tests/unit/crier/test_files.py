@@ -25,4 +25,6 @@ def test_place_is_refused_when_it_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(CrierError) as caught:
         make_place_for(path)
 
-    assert str(caught.value).startswith(f"{path} cannot be written (File exists): let its folder")
+    assert str(caught.value).startswith(
+        f"{path} cannot be written (File exists): name a file in a folder"
+    )

@@ -12,13 +12,17 @@ from crier import installed
 from crier.installed import (
     explained,
     missing_library,
+    refuse_missing_checkout,
     refuse_missing_libraries,
     refuse_missing_node,
 )
 from crier.paths import ROOT
 
 
-@pytest.mark.parametrize("file", ["app.py", "crier/__main__.py", "crier/installed.py"])
+@pytest.mark.parametrize(
+    "file",
+    ["app.py", "crier/__init__.py", "crier/__main__.py", "crier/entry.py", "crier/installed.py"],
+)
 def test_old_python_can_read_what_tells_it(file: str) -> None:
     """Until it is known how old it is, there is nothing in its way that Python 3.6 cannot parse."""
     tree = ast.parse((ROOT / file).read_text(), feature_version=(3, 6))
@@ -76,6 +80,45 @@ def test_library_is_installed_by_uv_when_pip_is_missing(
     said = missing_library("typer", "requirements.txt")
 
     assert said.endswith(f"or type `uv pip install --python '{python}' -r {ROOT}/requirements.txt`")
+
+
+def test_checkout_that_is_not_installed_is_told_how_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The functions' rules, which crier needs, are found once it is installed."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "broadcasting", raising=False)
+
+    with pytest.raises(SystemExit) as ended, explained():
+        importlib.import_module("broadcasting")
+
+    assert str(ended.value.code).startswith(f"Error: crier is not installed in {sys.executable}: ")
+    assert str(ended.value.code).endswith(f" -e {ROOT}`")
+
+
+@pytest.mark.parametrize("command", ["local", "demo"])
+def test_missing_checkout_is_named_with_what_is_to_be_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """An installation alone has no app to deploy: it says so in one sentence."""
+    monkeypatch.setattr(installed, "_ROOT", tmp_path)
+
+    with pytest.raises(SystemExit) as ended:
+        refuse_missing_checkout(command)
+
+    assert ended.value.code == (
+        f"Error: `crier {command}` deploys the app, which this installation of crier does not "
+        f"have: clone Crier's repository and type `make {command}` there"
+    )
+
+
+def test_missing_library_is_installed_by_its_name_without_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no file of requirements then."""
+    monkeypatch.setattr(installed, "_ROOT", tmp_path)
+
+    assert missing_library("typer", "requirements.txt").endswith("pip install typer`")
 
 
 @pytest.mark.parametrize(("named", "looked_for"), [({}, "node"), ({"JSII_NODE": "n"}, "n")])

@@ -12,13 +12,14 @@ import pytest
 from broadcasting.clock import Clock
 from broadcasting.pacing.allowance import Allowance
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
-from broadcasting.pacing.pacer import Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import Pacer
 from delivery.budget_asker import BudgetAsker
 from delivery.lasting_time import LastingTime
 from delivery.shared_pacer import SharedPacer
 
 SOON = 5.0
-"""How long a thread is waited for: it is there much sooner, or never."""
+"""A test waits at most this long for a thread, which is there much sooner, or never."""
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
@@ -40,7 +41,7 @@ class HandBudget:
         return answer
 
     def grant(self, posts: int) -> None:
-        """Answer the ask that waits, or the next one: all may go at once."""
+        """Answer the ask that waits, or the next one: all its posts may go at once."""
         self.answers.put(Grant(posts, CLOCK.epoch_ms() - 10_000.0, 0.125))
 
 
@@ -66,7 +67,7 @@ class Bench:
         self.pacer = SharedPacer(pacer, time, condition=condition, asker=self.asker)
 
     def begin(self, waiting: int) -> None:
-        """Begin a broadcast with so many connections waiting."""
+        """Begin a broadcast for which a number of connections wait."""
         self.waiting = waiting
         self.asker.begin(lambda: self.waiting, self.woken.release)
 
@@ -75,7 +76,7 @@ class Bench:
         return self.budget.asks.get(timeout=SOON)
 
     def admit(self, wanted: int) -> int:
-        """Take so many of those that wait, if they may go."""
+        """Take the wanted posts of those that wait, as far as they may go."""
         admitted = self.pacer.admit(wanted)
         self.waiting -= admitted
         self.pacer.started(admitted, admitted)
@@ -87,12 +88,12 @@ def bench() -> Iterator[Bench]:
     """Return an asker whose thread ends with the test."""
     bench = Bench()
     yield bench
-    bench.budget.grant(1)  # whatever it still asks for
+    bench.budget.grant(1)  # in case that it still asks
     bench.asker.close()
 
 
 def test_asker_asks_for_a_big_broadcast_before_anything_is_posted(bench: Bench) -> None:
-    """As soon as it has begun, for all that waits."""
+    """It asks at once, for all posts that wait."""
     bench.begin(3_000)
 
     assert bench.next_ask() == Ask(uncharged=0, most=3_000, is_small=False)
@@ -103,7 +104,7 @@ def test_asker_asks_for_a_big_broadcast_before_anything_is_posted(bench: Bench) 
 
 
 def test_asker_charges_a_small_broadcast_in_one_request(bench: Bench) -> None:
-    """Its posts have gone by then."""
+    """Its posts have gone before the request."""
     bench.begin(0)
     bench.waiting = 12
     admitted = bench.admit(12)
@@ -126,12 +127,12 @@ def test_asker_charges_at_the_end_without_lingering(bench: Bench) -> None:
     assert bench.next_ask() == Ask(uncharged=3, most=0, is_small=True)
     bench.begin(0)
     bench.waiting = 100
-    assert bench.admit(100) == 62  # nothing is owed: there is another head start
+    assert bench.admit(100) == 62  # all is charged: there is another head start
     bench.budget.grant(100)
 
 
-def test_asker_asks_again_when_little_is_left(bench: Bench) -> None:
-    """For as many as wait now."""
+def test_asker_asks_again_when_few_granted_posts_remain(bench: Bench) -> None:
+    """It asks for the posts that wait now."""
     bench.begin(2_000)
     bench.next_ask()
     bench.budget.grant(1_000)
@@ -142,7 +143,7 @@ def test_asker_asks_again_when_little_is_left(bench: Bench) -> None:
 
 
 def test_asker_warns_and_goes_on_when_the_budget_fails(bench: Bench) -> None:
-    """Whatever the reason is: posts go on at a small rate."""
+    """Posts go on at a small rate, for any reason of the failure."""
     error = BudgetError("row not updated")
     bench.budget.answers.put(error)
     bench.begin(3_000)
@@ -152,8 +153,8 @@ def test_asker_warns_and_goes_on_when_the_budget_fails(bench: Bench) -> None:
     assert bench.pacer.wait_seconds() < 1.0
 
 
-def test_asker_is_idle_when_nobody_waits(bench: Bench) -> None:
-    """Nothing is asked for, and the end waits for nothing."""
+def test_asker_is_idle_when_no_post_waits(bench: Bench) -> None:
+    """Nothing is asked for, and the end does not wait."""
     bench.begin(0)
     bench.asker.end()
 
@@ -163,7 +164,7 @@ def test_asker_is_idle_when_nobody_waits(bench: Bench) -> None:
 def test_asker_begins_anew_when_its_thread_has_ended(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever ended it, the next broadcast is not left without posts."""
+    """The next broadcast is granted posts, for any reason why the thread has ended."""
     with monkeypatch.context() as broken:
         broken.setattr(Thread, "start", _cannot_start)
         with pytest.raises(RuntimeError, match="can't start new thread"):
@@ -180,7 +181,7 @@ def _cannot_start(_: Thread) -> None:
 
 
 def test_asker_goes_on_when_warning_fails(bench: Bench) -> None:
-    """The log is not worth the message."""
+    """A failing log does not cost the message."""
     bench.asker._warn = _fail
     bench.begin(waiting=1_000)
     bench.next_ask()
@@ -195,12 +196,12 @@ def _fail(_: Exception) -> None:
 
 
 def test_asker_closes_without_having_begun() -> None:
-    """There is no thread then."""
+    """There is no thread to wait for."""
     Bench().asker.close()
 
 
-def test_asker_asks_for_nothing_when_what_it_could_not_admit_does_not_wait_any_more() -> None:
-    """Posting has stopped, though the last answers are waited for."""
+def test_asker_asks_for_nothing_when_posts_that_were_not_admitted_are_given_up() -> None:
+    """Posting has stopped; only the last answers are awaited."""
     bench = Bench()
     bench.begin(3_000)
     bench.next_ask()
@@ -213,5 +214,5 @@ def test_asker_asks_for_nothing_when_what_it_could_not_admit_does_not_wait_any_m
         due_at = bench.asker._due_at()
 
     assert (admitted, due_at) == (10, math.inf)
-    bench.budget.grant(1)  # whatever it still asks for
+    bench.budget.grant(1)  # in case that it still asks
     bench.asker.close()

@@ -9,7 +9,7 @@ DAY_SECONDS = 86_400.0
 
 
 def _after(*steps: tuple[str, float]) -> float:
-    """Return how much time has lasted after steps; there is a look after each."""
+    """Return how much time lasting time has counted; it looks after each step."""
     fake = FakeTime(seconds=5.0)
     time = LastingTime(fake.clock)
     before = time.seconds()
@@ -32,12 +32,12 @@ def _after(*steps: tuple[str, float]) -> float:
     ],
 )
 def test_time_lasts_through_freezes(steps: list[tuple[str, float]], seconds: float) -> None:
-    """An epoch clock that is set back counts for nothing, and so do small differences."""
+    """An epoch clock that is set back counts for nothing, as do small differences."""
     assert _after(*steps) == pytest.approx(seconds)
 
 
 def test_time_never_goes_back() -> None:
-    """Whatever the epoch clock does."""
+    """The epoch clock may go back and forth."""
     fake = FakeTime()
     time, seen = LastingTime(fake.clock), 0.0
 
@@ -50,7 +50,7 @@ def test_time_never_goes_back() -> None:
 
 
 def test_time_knows_of_a_freeze_once_it_has_looked() -> None:
-    """In the middle of a broadcast there is none."""
+    """It need not look in the middle of a broadcast, where no freeze happens."""
     fake = FakeTime()
     time = LastingTime(fake.clock)
     fake.freeze(60.0)

@@ -6,17 +6,17 @@ from threading import Semaphore
 import pytest
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
 from testbed.model.fakes import FakeTime
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 SOON = 5.0
-"""How long a thread is waited for: it is there much sooner, or never."""
+"""A test waits at most this long for a thread, which is there much sooner, or never."""
 
 
 class _Budget:
-    """Grants what is wanted, all at once; fails when it is broken."""
+    """Grants all posts that are wanted, at once; fails when it is broken."""
 
     def __init__(self, time: FakeTime) -> None:
         self._time = time
@@ -36,7 +36,7 @@ class _Budget:
 
 
 class _Worker:
-    """A worker's pacer, in a time of the test's own."""
+    """A worker's pacer; the test sets the time."""
 
     def __init__(self, workers: int = 1) -> None:
         self.time = FakeTime()
@@ -48,11 +48,11 @@ class _Worker:
         )
 
     def begin(self, waiting: int) -> None:
-        """Begin a broadcast to so many."""
+        """Begin a broadcast for which a number of connections wait."""
         self.pacer.begin(lambda: waiting, self.woken.release)
 
     def admit(self, wanted: int) -> int:
-        """Post as many of them as may go."""
+        """Post what may go of the wanted posts."""
         admitted = self.pacer.admit(wanted)
         self.pacer.started(admitted, admitted)
         return admitted
@@ -74,21 +74,21 @@ def _post_some_of_a_grant(worker: _Worker) -> None:
     worker.pacer.end()
 
 
-@pytest.mark.parametrize(("frozen_seconds", "left"), [(0.0, 2_000), (0.4, 2_000), (0.5, 0)])
+@pytest.mark.parametrize(("frozen_seconds", "remaining"), [(0.0, 2_000), (0.4, 2_000), (0.5, 0)])
 def test_pacer_drops_what_was_granted_before_a_freeze(
-    worker: _Worker, frozen_seconds: float, left: int
+    worker: _Worker, frozen_seconds: float, remaining: int
 ) -> None:
-    """Others have gone in its place; a short freeze leaves it fresh."""
+    """Other workers have posted in its place; after a short freeze it is still fresh."""
     _post_some_of_a_grant(worker)
     worker.time.freeze(frozen_seconds)
     worker.begin(0)
 
-    assert worker.pacer.admit(2_000) == left
+    assert worker.pacer.admit(2_000) == remaining
 
 
 @pytest.mark.parametrize("broadcasts", [1, 3])
 def test_pacer_has_a_full_bucket_after_a_freeze(broadcasts: int) -> None:
-    """An hour is longer than it takes to fill, by whichever clock."""
+    """The bucket fills within an hour, though only the epoch clock tells of it."""
     time = FakeTime()
     pacer = make_pacer(PACE, time.clock, None, _fail)
     admitted = []
@@ -115,7 +115,7 @@ def test_pacer_has_an_empty_bucket_when_it_was_not_frozen() -> None:
 
 
 def test_pacer_that_was_held_up_has_its_head_start_again_after_a_freeze(worker: _Worker) -> None:
-    """The queue before it is over by then."""
+    """The queue that held it up is over by then."""
     worker.budget.opens_in_ms = 200.0
     worker.begin(3_000)
     assert worker.woken.acquire(timeout=SOON)
@@ -130,7 +130,7 @@ def test_pacer_that_was_held_up_has_its_head_start_again_after_a_freeze(worker: 
 
 
 def test_pacer_drops_what_was_being_reserved_in_a_freeze(worker: _Worker) -> None:
-    """The answer comes when the next broadcast has begun: it is asked for anew."""
+    """The answer comes when the next broadcast has begun, so the asker asks anew."""
 
     def freeze() -> None:
         worker.budget.meanwhile = lambda: None
@@ -147,7 +147,7 @@ def test_pacer_drops_what_was_being_reserved_in_a_freeze(worker: _Worker) -> Non
 
 
 def test_pacer_posts_when_the_clock_is_set_back_while_it_reserves(worker: _Worker) -> None:
-    """It does not wait until the clock is there again."""
+    """It does not wait until the clock shows the earlier time again."""
     worker.budget.meanwhile = lambda: worker.time.freeze(-3_600.0)
     worker.begin(3_000)
     assert worker.woken.acquire(timeout=SOON)
@@ -156,7 +156,7 @@ def test_pacer_posts_when_the_clock_is_set_back_while_it_reserves(worker: _Worke
 
 
 def test_pacer_posts_its_share_when_the_budget_fails() -> None:
-    """One of 50 workers has a fiftieth of 5 % of the rate."""
+    """One of 50 workers posts a fiftieth of 5 % of the rate."""
     worker = _Worker(workers=50)
     worker.budget.is_broken = True
     worker.begin(3_000)
@@ -169,6 +169,23 @@ def test_pacer_posts_its_share_when_the_budget_fails() -> None:
 
     assert sum(admitted) == 8
     assert len(worker.warnings) >= 1
+
+
+def test_pacer_without_a_budget_limits_and_slows_down() -> None:
+    """It has only its own pace, which posts wait for, and the share of 429."""
+    time = FakeTime()
+    pacer = make_pacer(PACE, time.clock, None, _fail)
+    admitted = []
+    for _ in range(10):
+        time.run(0.1)
+        admitted.append(pacer.admit(4_000))
+    pacer.observe(200, 100)
+    time.run(0.1)
+    admitted.append(pacer.admit(4_000))
+
+    assert pacer.is_limiting
+    assert admitted[-2:] == [800, 400]
+    assert 0.0 < pacer.wait_seconds() <= 0.005
 
 
 def _fail(error: Exception) -> None:

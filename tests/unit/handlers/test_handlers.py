@@ -10,6 +10,8 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.ledger import Refusal
+from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.receipt import Receipt
@@ -20,7 +22,7 @@ from handlers.events import records_of
 from log import logger
 from settings import BroadcastSettings, SettingsError
 from slices.worker import Worker
-from storage.ledger import Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
 from testbed.model.fakes import (
     FAR,
@@ -432,6 +434,34 @@ def test_broadcast_whose_message_goes_back_publishes_what_was_saved(
     assert '"Targeted":[1.0]' in capsys.readouterr().out
     held = floor.ledger.lease("m1", "0", until_ms=NOW_MS)
     assert held is Refusal.LEASED
+
+
+@pytest.mark.parametrize(
+    ("message_id", "body", "arn", "broadcast_id", "slice_id"),
+    [
+        ("m1", '{"message": 1}', BROADCASTS, "m1", "0"),
+        ("m2", '{"id": "m1", "message": 1}', BROADCASTS, "m1", "0"),
+        ("s1", encode_slice_message("m1", "0"), SLICES, "m1", "0"),
+    ],
+)
+def test_broadcast_says_which_slice_it_skips(  # noqa: PLR0917
+    floor: _Floor,
+    log: io.StringIO,
+    message_id: str,
+    body: str,
+    arn: str,
+    broadcast_id: str,
+    slice_id: str,
+) -> None:
+    """Of a duplicate the message id alone tells an operator nothing."""
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+
+    assert floor.handle(_sqs_record(message_id, body, arn)) == []
+
+    (line,) = [one for one in map(json.loads, log.getvalue().splitlines()) if "slice_is" in one]
+    assert (line["message"], line["slice_is"]) == ("skipped", "closed")
+    assert (line["message_id"], line["broadcast_id"]) == (message_id, broadcast_id)
+    assert line["slice_id"] == slice_id
 
 
 def test_broadcast_reports_what_stopped_it_and_releases_the_rest(

@@ -51,6 +51,21 @@ def test_name_is_traced_to_the_users_own_file(home: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("here", "project")
+def test_name_is_to_be_renamed_when_a_setting_has_a_name_like_it(home: Path) -> None:
+    """What was meant is not taken out."""
+    path = home / ".cdk.json"
+    path.write_text('{"context": {"producer": []}}')
+
+    with pytest.raises(SettingsError) as caught:
+        DeploySettings.from_context({"producer": []})
+
+    assert str(caught.value).startswith(
+        "there is no setting 'producer'; did you mean producers? "
+        f"It comes from {path}: rename it there."
+    )
+
+
 @pytest.mark.usefixtures("home", "project")
 @pytest.mark.parametrize(
     ("name", "content"),
@@ -111,3 +126,41 @@ def test_wrong_value_is_traced_to_the_file_that_has_it(home: Path) -> None:
 
     assert str(of_file.value) == f"stage is 'test', expected dev or prod (in {path})"
     assert str(of_command_line.value) == "stage is 'beta', expected dev or prod (-c stage=…)"
+
+
+@pytest.mark.usefixtures("home", "project")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("producers", ["news", "weather"]),
+        ("producers", "news,weather"),
+        ("producers", ["news"]),
+        ("producers", "news"),
+        ("producers", {"news": 1}),
+        ("postsInFlight", "0"),
+        ("postsInFlight", 0),
+    ],
+)
+def test_wrong_value_is_traced_to_its_file_whatever_type_it_has(
+    here: Path, name: str, value: object
+) -> None:
+    """A list becomes a tuple and a text a number before some of their faults are seen."""
+    path = here / "cdk.json"
+    path.write_text(json.dumps({"context": {name: value}}))
+
+    with pytest.raises(SettingsError) as caught:
+        DeploySettings.from_context({name: value})
+
+    assert str(caught.value).startswith(f"{name} ")
+    assert str(caught.value).endswith(f" (in {path})")
+
+
+@pytest.mark.usefixtures("home", "project")
+def test_wrong_producer_is_traced_to_the_command_line_when_no_file_has_it(here: Path) -> None:
+    """The list of the file is another one."""
+    (here / "cdk.json").write_text('{"context": {"producers": ["weather"]}}')
+
+    with pytest.raises(SettingsError) as caught:
+        DeploySettings.from_context({"producers": "news"})
+
+    assert str(caught.value).endswith(" (-c producers=…)")

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from aws_cdk.assertions import Template
 
-RECIPES = (Path(__file__).parents[3] / "docs" / "producers.md").read_text()
+RECIPES = (Path(__file__).parents[3] / "docs" / "user" / "producers.md").read_text()
 QUEUE_ARN = "arn:aws:sqs:eu-central-1:123456789012:broadcasts"
 
 

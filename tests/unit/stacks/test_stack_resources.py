@@ -338,13 +338,13 @@ def test_outputs_say_where_things_are(prod: Template) -> None:
 
     assert outputs == {
         "WebSocketUrl": {"Fn::Join": ["", ["wss://", *host]]},
-        "QueueUrl": {"Ref": "BroadcastsQueueA9C09604"},
+        "BroadcastQueueUrl": {"Ref": "BroadcastsQueueA9C09604"},
         "BroadcastQueueArn": {"Fn::GetAtt": ["BroadcastsQueueA9C09604", "Arn"]},
         "DeadLetterQueueUrl": {"Ref": "BroadcastsDeadLettersBCC44E30"},
         "SliceQueueUrl": {"Ref": "SlicesQueue3E684816"},
         "SliceDeadLetterQueueUrl": {"Ref": "SlicesDeadLettersAAF284B4"},
-        "BroadcastsTableName": {"Ref": "LedgerTable9343E4AA"},
-        "TableName": {"Ref": "ConnectionsTable916FDB22"},
+        "LedgerTableName": {"Ref": "LedgerTable9343E4AA"},
+        "ConnectionsTableName": {"Ref": "ConnectionsTable916FDB22"},
         "CallbackUrl": {"Fn::Join": ["", ["https://", *host]]},
     }
 

@@ -43,7 +43,7 @@ def test_reader_reads_every_row_of_every_page_once() -> None:
 
 
 def test_reader_expects_everyone_once_a_shard_has_been_read() -> None:
-    """About: shards are of about the same size. In the end nobody is to come."""
+    """The number is a guess: shards are of about the same size. In the end it is 0."""
     reader = _reader(FakeDynamo(_rows(1_600)), ALL)
     assert reader.to_come == 0
 
@@ -55,7 +55,7 @@ def test_reader_expects_everyone_once_a_shard_has_been_read() -> None:
     assert (len(rest), reader.to_come) == (1_599, 0)
 
 
-def test_reader_has_nobody_when_there_are_no_shards() -> None:
+def test_reader_has_no_connection_when_there_are_no_shards() -> None:
     """A slice may name connections only."""
     assert list(_reader(FakeDynamo(_rows(5)), ())) == []
 
@@ -71,7 +71,7 @@ def test_reader_goes_on_after_a_cursor() -> None:
 
 @given(st.integers(0, 120), st.integers(1, 9))
 def test_reader_knows_at_every_moment_where_to_go_on(taken: int, page_rows: int) -> None:
-    """Whoever stops after any connection, and reads on from there, meets the others, once."""
+    """A reader that goes on where another has stopped meets each of the others once."""
     dynamo = FakeDynamo(_rows(120), page_rows=page_rows)
     reader = _reader(dynamo, ALL)
 
@@ -83,7 +83,7 @@ def test_reader_knows_at_every_moment_where_to_go_on(taken: int, page_rows: int)
 
 
 def test_reader_begins_a_few_shards_and_leaves_the_others_to_be_given_away() -> None:
-    """What is not begun is still whole; once it is given away it is somebody else's."""
+    """A shard that is not begun is still whole; after it is given away another worker reads it."""
     dynamo = FakeDynamo(_rows(300), page_rows=3)
     reader = _reader(dynamo, ALL)
     not_begun = reader.not_begun
@@ -96,7 +96,7 @@ def test_reader_begins_a_few_shards_and_leaves_the_others_to_be_given_away() -> 
 
 
 def test_reader_can_give_away_in_the_middle() -> None:
-    """Those met before and those of the shards that were begun are all there are."""
+    """It ends with the connections of the shards that were begun."""
     dynamo = FakeDynamo(_rows(300), page_rows=3)
     reader = _reader(dynamo, ALL)
 
@@ -148,7 +148,7 @@ def test_reader_leaves_only_the_shard_that_cannot_be_read() -> None:
 
 
 def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
-    """Whatever goes wrong, what is read is kept, and the cursor is where to go on."""
+    """Rows that were read are kept whatever goes wrong, and the cursor says where to go on."""
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
 
     class Broken(FakeDynamo):
@@ -180,7 +180,7 @@ def test_reader_reads_nothing_when_the_deadline_is_over() -> None:
 
 
 def test_reader_does_not_count_what_is_read_ahead_as_taken() -> None:
-    """The rest of a page is read again by whoever goes on."""
+    """The worker that goes on reads the remainder of the page again."""
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
     reader = _reader(FakeDynamo(_rows(300), page_rows=4), (ShardCursor(3),))
 
@@ -197,7 +197,7 @@ def test_reader_does_not_count_what_is_read_ahead_as_taken() -> None:
 def test_reader_takes_a_row_for_old_when_its_time_is_unusable(
     connected_at: dict[str, Any] | None,
 ) -> None:
-    """It can still be posted to, and nobody else on its page is affected."""
+    """It can still be posted to, and no other connection on its page is affected."""
     odd = {"sk": {"S": "odd"}} | ({"connectedAt": connected_at} if connected_at else {})
     dynamo = FakeDynamo(_rows(300), odd_rows={f"all#{shard_of('odd')}": [odd]})
     reader = _reader(dynamo, ALL)
@@ -211,7 +211,7 @@ def test_reader_takes_a_row_for_old_when_its_time_is_unusable(
 
 @pytest.mark.parametrize("page_rows", [1, 1_000])
 def test_reader_skips_a_row_without_an_id(page_rows: int) -> None:
-    """It is nobody's; the rest of its page, and the next pages, are read."""
+    """It belongs to no connection; the remainder of its page, and the next pages, are read."""
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
     odd = {"sk": {"S": "c\ud800"}}
     dynamo = FakeDynamo(_rows(300), odd_rows={"all#3": [odd]}, page_rows=page_rows)

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 
 import wiring
 from broadcasting.pacing.budget import Ask, BudgetError
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.pace import Pace
 from delivery.shared_pacer import SharedPacer, make_pacer
 from storage.budget import PostBudget
 from storage.idle_connections import close_when_idle
@@ -87,7 +87,7 @@ def test_budget_tries_again_at_once_when_it_is_cut_off(error: Exception) -> None
 def test_budget_gives_up_when_it_is_cut_off_twice_or_has_no_answer(
     errors: list[Exception], calls: list[str]
 ) -> None:
-    """Posts wait for it: they go on without."""
+    """Posts wait for it: they go on without the budget."""
     client = _Client(*errors)
 
     with pytest.raises(BudgetError, match="posting goes on at a small rate"):

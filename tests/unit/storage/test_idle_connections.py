@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _read(client: "DynamoDBClient", times: int, *, at_once: int = 4) -> int:
-    """Read an item so often; return how many retries that took."""
+    """Read an item a number of times; return how many retries that took."""
 
     def read(_: int) -> int:
         answer = client.get_item(TableName="t", Key={"pk": {"S": "a"}, "sk": {"S": "b"}})
@@ -43,7 +43,7 @@ def test_client_takes_no_retry_after_a_freeze() -> None:
 def test_client_opens_a_new_connection_when_the_old_one_is_old(
     idle_seconds: float, opened: int
 ) -> None:
-    """By the epoch clock; when that is set back nobody knows how old it is."""
+    """The epoch clock tells; when that is set back, the age is not known."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
         close_when_idle(client, dynamo.time.clock)
@@ -55,7 +55,7 @@ def test_client_opens_a_new_connection_when_the_old_one_is_old(
 
 
 def test_client_that_is_used_now_and_then_keeps_its_connection() -> None:
-    """What counts is the last use."""
+    """The last use counts."""
     dynamo = ForgetfulDynamo()
     with dynamo.client(wiring._STORAGE_CONFIG) as client:
         close_when_idle(client, dynamo.time.clock)

@@ -10,7 +10,7 @@ import pytest
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.errors import GaveUpError, RejectedError
-from broadcasting.ledger import ROOT, LeaseLostError, LedgerError, Outage, SliceRow
+from broadcasting.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, LeaseLostError, LedgerError, Refusal
 from broadcasting.ledger_items import (
     counter_key,
     frame_key,
@@ -20,14 +20,16 @@ from broadcasting.ledger_items import (
     summary_key,
     to_item,
 )
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, FailedConnection, Lease, Outage, SliceRow
 from broadcasting.receipt import Receipt
 from storage.errors import BusyError, StorageError, WriteError
-from storage.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, Lease, Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault, half
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Receipt(3, delivered=2, failed=1)
-FAILED = (("c", "413 too large"),)
+FAILED = (FailedConnection("c", "413 too large"),)
 PART = Backlog((ShardCursor(1),))
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 
@@ -76,7 +78,7 @@ def floor() -> _Floor:
     return _Floor()
 
 
-def test_open_writes_summary_leased_slice_counter_and_recent_at_once(floor: _Floor) -> None:
+def test_open_writes_summary_leased_slice_counter_entry_and_frame_at_once(floor: _Floor) -> None:
     """One transaction; what is held is what is in the table."""
     held = floor.opened()
 
@@ -99,7 +101,7 @@ def test_open_counts_up_without_gaps(floor: _Floor) -> None:
 
 
 def test_open_takes_the_next_number_when_another_was_faster(floor: _Floor) -> None:
-    """Neither is lost, and no number is left out."""
+    """Both broadcasts have a number, and no number is left out."""
     floor.table.meanwhile = [lambda: floor.opened("other")]
 
     held = floor.opened()
@@ -182,7 +184,7 @@ def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
     again = floor.opened()
 
     assert again.summary == held.summary
-    assert (again.slice_row.work, again.slice_row.counts) == (work, Receipt(2, delivered=2))
+    assert (again.slice_row.backlog, again.slice_row.counts) == (work, Receipt(2, delivered=2))
     assert (again.slice_row.hops, again.slice_row.owner != held.slice_row.owner) == (2, True)
 
 
@@ -245,7 +247,7 @@ def test_open_waits_when_the_ledger_cannot_be_read(floor: _Floor) -> None:
 
 
 def test_open_raises_at_once_when_the_write_is_refused(floor: _Floor) -> None:
-    """A permission that lacks does not come by waiting."""
+    """A missing permission does not come by waiting."""
     floor.table.faults = [Fault.REFUSED]
 
     with pytest.raises(WriteError):
@@ -286,7 +288,7 @@ def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -
 
 
 def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
-    """Taken up 1,000 times: a person must look at it."""
+    """A slice that was taken up 1,000 times is for a person to look at."""
     held = floor.opened()
     floor.put(replace(held.slice_row, owner="", leased_until_ms=0, hops=MAX_HOPS))
 
@@ -295,7 +297,7 @@ def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
 
 
 def test_lease_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) -> None:
-    """After a redrive, the cause being repaired, the slice goes on; its outage is over."""
+    """After a redrive the cause is repaired: the slice goes on, and its outage is over."""
     held = floor.opened()
     endless = replace(held.slice_row, owner="", leased_until_ms=0, hops=MAX_HOPS)
     floor.put(replace(endless, outage_since_ms=1, outage_rounds=9, given_up="403"))
@@ -413,7 +415,7 @@ def test_lease_raises_when_its_write_is_busy(floor: _Floor) -> None:
 def test_lease_is_rejected_when_the_row_cannot_be_read(
     floor: _Floor, wrong: dict[str, Any]
 ) -> None:
-    """Rubbish in the ledger is a dead letter with a reason, and nobody is posted to."""
+    """Rubbish in the ledger makes a dead letter with a reason, and no connection is posted to."""
     held = floor.opened()
     floor.table.items[key_of(held.slice_row)] |= wrong
 
@@ -422,7 +424,7 @@ def test_lease_is_rejected_when_the_row_cannot_be_read(
 
 
 def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor) -> None:
-    """Before anybody is posted to again and again."""
+    """It is rejected before any connection is posted to again and again."""
     held = floor.opened()
     wrong = replace(held.slice_row, owner="", leased_until_ms=0, counts=Receipt(5))
     floor.table.items[key_of(wrong)] = to_item(wrong)
@@ -431,9 +433,9 @@ def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor)
         floor.lease()
 
 
-def test_release_keeps_a_slice_until_it_has_rested(floor: _Floor) -> None:
-    """A little less long than its message does: clocks differ."""
-    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR, rest_seconds=10)
+def test_release_keeps_a_slice_until_its_delay_is_over(floor: _Floor) -> None:
+    """It is free a little before its message comes: clocks differ."""
+    floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR, delay_seconds=10)
 
     assert floor.lease() is Refusal.LEASED
     floor.time.run(10 - CLOCK_SLACK_SECONDS)
@@ -455,7 +457,10 @@ def test_release_lets_another_go_on_at_once(floor: _Floor) -> None:
     floor.ledger.release(held, STRAGGLERS, Receipt(5, delivered=3), (), deadline=FAR)
 
     again = floor.leased()
-    assert (again.slice_row.work, again.slice_row.counts) == (STRAGGLERS, Receipt(5, delivered=3))
+    assert (again.slice_row.backlog, again.slice_row.counts) == (
+        STRAGGLERS,
+        Receipt(5, delivered=3),
+    )
 
 
 _Write = Callable[[Ledger, Lease], Lease]
@@ -479,7 +484,7 @@ EACH_WAITING_WRITE = pytest.mark.parametrize("write", _WAITING_WRITES.values(), 
 
 @EACH_WRITE
 def test_write_is_refused_when_the_lease_was_lost(floor: _Floor, write: _Write) -> None:
-    """Somebody else has taken the slice up: nothing of ours is written."""
+    """Another worker has taken the slice up: nothing of ours is written."""
     held = floor.opened()
     floor.time.epoch_ms = UNTIL_MS
     floor.leased()
@@ -496,7 +501,7 @@ def test_write_is_refused_when_the_lease_was_lost(floor: _Floor, write: _Write) 
 def test_write_waits_while_dynamodb_is_busy(
     floor: _Floor, write: _Write, fault: Fault, times: int
 ) -> None:
-    """A canceled transaction is no lost lease, and an answer that was lost no second write."""
+    """After a canceled transaction the lease is ours; a lost answer causes no second write."""
     held = floor.opened()
     floor.table.faults = [fault] * times
 
@@ -541,7 +546,7 @@ def test_checkpoint_never_waits(floor: _Floor) -> None:
 
 @EACH_WRITE
 def test_write_raises_at_once_when_it_is_refused(floor: _Floor, write: _Write) -> None:
-    """A permission that lacks does not come by waiting."""
+    """A missing permission does not come by waiting."""
     held = floor.opened()
     floor.table.faults = [Fault.REFUSED]
 
@@ -554,7 +559,7 @@ def test_write_raises_at_once_when_it_is_refused(floor: _Floor, write: _Write) -
 def test_write_goes_on_from_a_checkpoint_whose_answer_was_lost(
     floor: _Floor, write: _Write
 ) -> None:
-    """It was written though the ledger said otherwise: its failed are not written again."""
+    """It was written although its answer was lost: its failed connections are not written again."""
     held = floor.opened()
     work = Backlog((ShardCursor(3, "x"),))
     floor.table.faults = [Fault.LOST, None, Fault.LOST]  # the second one is a conflict at first
@@ -582,7 +587,7 @@ def test_write_is_refused_when_a_split_whose_answer_was_lost_lies_before_it(floo
 
 @EACH_WRITE
 def test_write_is_refused_when_we_have_let_go_of_the_slice(floor: _Floor, write: _Write) -> None:
-    """Another has had it meanwhile, and has let go of it, too."""
+    """Another worker has had the slice meanwhile, and has released it, too."""
     held = floor.ledger.release(floor.opened(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     floor.ledger.release(floor.leased(), ALL_SHARDS, Receipt(), (), deadline=FAR)
     before = dict(floor.table.items)
@@ -608,7 +613,7 @@ def test_release_finds_a_slice_closed_when_the_answer_of_the_closing_was_lost(
 
 
 def test_split_numbers_its_parts_once_when_its_answer_was_lost(floor: _Floor) -> None:
-    """Another has split meanwhile: what was written counts, not what would be written now."""
+    """Another worker has split meanwhile: the numbers that were written count."""
     held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
     other = floor.leased("1")
     floor.table.faults = [Fault.LOST]
@@ -646,15 +651,15 @@ def test_release_keeps_an_outage_and_why_a_slice_was_given_up(floor: _Floor) -> 
     floor.ledger.release(
         held, ALL_SHARDS, Receipt(), (), deadline=FAR, outage=outage, given_up="403 Forbidden"
     )
-    rested = floor.slice_row()
+    released = floor.slice_row()
     floor.ledger.release(floor.leased(), ALL_SHARDS, Receipt(), (), deadline=FAR)
 
-    assert (rested.outage, rested.given_up) == (outage, "403 Forbidden")
+    assert (released.outage, released.given_up) == (outage, "403 Forbidden")
     assert (floor.slice_row().outage, floor.slice_row().given_up) == (Outage(), "")
 
 
-def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
-    """With what the broadcast had reached."""
+def test_split_delays_its_parts_in_an_outage(floor: _Floor) -> None:
+    """They take along what the broadcast had reached."""
     outage = Outage(NOW_MS, 1)
 
     floor.ledger.split(
@@ -664,7 +669,7 @@ def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
         (),
         (STRAGGLERS,),
         deadline=FAR,
-        rest_seconds=5,
+        delay_seconds=5,
         outage=outage,
     )
 
@@ -674,7 +679,7 @@ def test_split_has_its_parts_rest_in_an_outage(floor: _Floor) -> None:
 
 
 @EACH_WRITE
-def test_write_keeps_who_has_failed(floor: _Floor, write: _Write) -> None:
+def test_write_keeps_connections_that_have_failed(floor: _Floor, write: _Write) -> None:
     """In a row of its own, with the reason, written with the account or not at all."""
     held = write(floor.ledger, floor.opened())
 
@@ -687,7 +692,7 @@ def test_failed_rows_are_numbered(floor: _Floor) -> None:
     """No row of an earlier checkpoint is written over."""
     held = floor.ledger.checkpoint(floor.opened(), Backlog(), Receipt(1, failed=1), FAILED)
 
-    floor.ledger.close(held, Receipt(2, failed=2), (("d", "413"),), deadline=FAR)
+    floor.ledger.close(held, Receipt(2, failed=2), (FailedConnection("d", "413"),), deadline=FAR)
 
     assert {sk for _, sk in floor.table.items if "failed" in sk} == {
         "failed#0#000000",
@@ -696,8 +701,9 @@ def test_failed_rows_are_numbered(floor: _Floor) -> None:
 
 
 def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
-    """However many have failed since the last checkpoint, with reasons of any length."""
-    failed = tuple((f"connection-{number:05}=", "413 ✓" + "x" * 300) for number in range(5_000))
+    """Any number may have failed since the last checkpoint, with reasons of any length."""
+    reason = "413 ✓" + "x" * 300
+    failed = tuple(FailedConnection(f"connection-{n:05}=", reason) for n in range(5_000))
 
     floor.ledger.close(floor.opened(), Receipt(5_000, failed=5_000), failed, deadline=FAR)
 
@@ -717,7 +723,7 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
 
     assert held == Lease(floor.table.summary("b"), floor.slice_row(), "frame 1")
     assert (held.summary.open_slices, held.slice_row.unannounced) == (3, ("1", "2"))
-    assert (floor.leased("1").slice_row.work, floor.leased("2").slice_row.work) == parts
+    assert (floor.leased("1").slice_row.backlog, floor.leased("2").slice_row.backlog) == parts
 
 
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
@@ -737,8 +743,8 @@ def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     )
 
     assert held.summary.slices == 4
-    assert floor.slice_row("3").work.shards == (ShardCursor(3),)
-    assert floor.slice_row("2").work.shards == (ShardCursor(2),)
+    assert floor.slice_row("3").backlog.shards == (ShardCursor(3),)
+    assert floor.slice_row("2").backlog.shards == (ShardCursor(2),)
 
 
 def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:

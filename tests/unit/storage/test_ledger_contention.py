@@ -1,4 +1,4 @@
-"""Many at once on one ledger, in virtual time: none is given up, and none waits for long."""
+"""Many workers on one ledger, in virtual time: no write is given up, and none waits for long."""
 
 from dataclasses import replace
 
@@ -6,9 +6,8 @@ import pytest
 
 from broadcasting.backlog import Backlog
 from broadcasting.frame import MAX_FRAME_BYTES
-from broadcasting.ledger import ROOT
+from broadcasting.ledger_rows import ROOT, Lease
 from storage.errors import BusyError
-from storage.ledger import Lease
 from testbed.model.ledger_scenes import (
     closing,
     contended,
@@ -73,7 +72,7 @@ def test_closing_waits_until_throttling_is_over(seconds: float) -> None:
         dynamo.forget_units()
         return held
 
-    done = replace(held.slice_row, work=Backlog())
+    done = replace(held.slice_row, backlog=Backlog())
     works = [closing(dynamo, held._replace(slice_row=done), 0.0), recover]
     closed, _ = leases_of(dynamo.time.run(works))
 

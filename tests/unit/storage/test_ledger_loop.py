@@ -1,35 +1,57 @@
 """The loop of the ledger's writes: read anew at once, or wait until the time is up."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from broadcasting.clock import Clock
+from broadcasting.ledger_rows import ChannelCounter, Row
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
-from storage.ledger_loop import MOST_CONFLICTS, WriteLoop
+from storage.ledger_loop import MOST_CONFLICTS, Basis, Made, WriteLoop
+
+if TYPE_CHECKING:
+    from storage.ledger_table import LedgerTable
+
+
+ROW = ChannelCounter("*")
 
 
 @dataclass
 class _Attempts:
-    """Attempts that raise `errors` one after another, and then succeed; and their time."""
+    """Attempts to write a row that raise `errors` one after another; then one succeeds.
 
-    errors: Sequence[StorageError]
+    Reading raises the errors of reading, and writing the others. `met` is what each attempt was
+    told of the last conflict; the basis of each attempt has its number as the version.
+    """
+
+    errors: Sequence[StorageError] = ()
     jitter: float = 0.999
     seconds: float = 0.0
     pauses: list[float] = field(default_factory=list)
+    met: list[Basis] = field(default_factory=list)
+    written: list[Row] = field(default_factory=list)
+    rows: tuple[Row, ...] = (ROW,)
 
     def run(self, deadline: float = 100.0) -> str:
         clock = Clock(lambda: self.seconds, lambda: 0, self._sleep)
-        return WriteLoop(clock, lambda: self.jitter).run(
-            self._attempt, what="b not opened", deadline=deadline
-        )
+        loop = WriteLoop(cast("LedgerTable", self), clock, lambda: self.jitter)
+        return loop.run(self._make, what="b not opened", deadline=deadline)
 
-    def _attempt(self) -> str:
-        if self.errors:
+    def write(self, *rows: Row) -> None:
+        self._fail(is_reading=False)
+        self.written += rows
+
+    def _make(self, met: Basis) -> Made[str]:
+        self._fail(is_reading=True)
+        self.met.append(met)
+        return Made("done", self.rows, (replace(ROW, version=len(self.met)),))
+
+    def _fail(self, *, is_reading: bool) -> None:
+        if self.errors and isinstance(self.errors[0], ReadError) is is_reading:
             error, *self.errors = self.errors
             raise error
-        return "done"
 
     def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -66,7 +88,7 @@ def test_loop_waits_longer_each_time_while_the_table_is_busy(error: StorageError
 
 
 def test_loop_waits_by_chance() -> None:
-    """Full jitter: those that met once do not meet again, and none spins."""
+    """Full jitter: workers that met once do not meet again, and none spins."""
     attempts = _Attempts([BusyError("busy")] * 3, jitter=0.0)
 
     assert attempts.run() == "done"
@@ -103,3 +125,29 @@ def test_loop_passes_any_other_error_on(make: Callable[[str], StorageError]) -> 
     with pytest.raises(StorageError, match=r"^refused$"):
         attempts.run()
     assert attempts.pauses == []
+
+
+def test_loop_tells_each_attempt_what_the_last_conflict_was_made_from() -> None:
+    """So that an attempt can see whether that has changed; a busy table says nothing about it."""
+    errors = [BusyError("busy"), ConflictError("1"), BusyError("busy"), ConflictError("2")]
+    attempts = _Attempts(errors)
+
+    assert attempts.run() == "done"
+    first, second, fourth = (), (replace(ROW, version=2),), (replace(ROW, version=4),)
+    assert attempts.met == [first, first, second, second, fourth]
+
+
+def test_loop_writes_the_rows_once() -> None:
+    """The result is that of the attempt that was written."""
+    attempts = _Attempts([ConflictError("changed"), BusyError("busy")])
+
+    assert attempts.run() == "done"
+    assert attempts.written == [ROW]
+
+
+def test_loop_writes_nothing_when_there_is_nothing_to_write() -> None:
+    """What was read is result enough: a slice is closed, or is ours already."""
+    attempts = _Attempts([BusyError("never met")], rows=())
+
+    assert attempts.run() == "done"
+    assert attempts.written == []

@@ -13,22 +13,15 @@ from botocore.exceptions import (
 )
 
 from broadcasting.backlog import ALL_SHARDS
-from broadcasting.ledger import ROOT, SliceRow, Summary
-from broadcasting.ledger_items import (
-    LIFE_SECONDS,
-    ChannelCounter,
-    Row,
-    slice_of,
-    summary_key,
-    to_item,
-)
+from broadcasting.ledger_items import LIFE_SECONDS, slice_of, summary_key, to_item
+from broadcasting.ledger_rows import ROOT, ChannelCounter, Row, SliceRow, Summary
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_table import LedgerTable
 from testbed.model.fakes import NOW_MS
 from testbed.model.ledger_dynamo import LedgerDynamo, canceled, refusal
 
 SUMMARY = Summary("b", "d", "*", 1, opened_ms=1)
-PIECE = SliceRow("b", ROOT, ALL_SHARDS)
+SLICE = SliceRow("b", ROOT, ALL_SHARDS)
 UNREACHABLE = EndpointConnectionError(endpoint_url="injected")
 
 
@@ -46,12 +39,12 @@ def table(client: LedgerDynamo) -> LedgerTable:
 
 def test_table_writes_next_versions_that_expire(client: LedgerDynamo, table: LedgerTable) -> None:
     """Several rows at once, or one, under their keys."""
-    table.write(SUMMARY, PIECE)
-    table.write(replace(PIECE, version=1, owner="me"))
+    table.write(SUMMARY, SLICE)
+    table.write(replace(SLICE, version=1, owner="me"))
 
     item = table.get(("broadcast#b", "slice#0"))
     assert item is not None
-    assert slice_of(item) == replace(PIECE, version=2, owner="me")
+    assert slice_of(item) == replace(SLICE, version=2, owner="me")
     assert len(client.items) == 2
     for item in client.items.values():
         assert item["expiresAt"] == {"N": str(NOW_MS // 1000 + LIFE_SECONDS)}
@@ -72,13 +65,13 @@ def test_table_has_nothing_where_nothing_was_written(table: LedgerTable) -> None
     assert table.get(("broadcast#b", "slice#0")) is None
 
 
-@pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
+@pytest.mark.parametrize("rows", [(SLICE,), (SLICE, SUMMARY)])
 @pytest.mark.parametrize("version", [0, 2])
 def test_table_refuses_what_was_made_from_something_else(
     table: LedgerTable, rows: tuple[Row, ...], version: int
 ) -> None:
     """One row that has changed keeps all from being written."""
-    table.write(PIECE)
+    table.write(SLICE)
     first, *others = rows
 
     with pytest.raises(ConflictError, match=r"broadcast#b/slice#0.* changed meanwhile"):
@@ -86,7 +79,7 @@ def test_table_refuses_what_was_made_from_something_else(
     assert table.get(summary_key("b")) is None
 
 
-@pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
+@pytest.mark.parametrize("rows", [(SLICE,), (SLICE, SUMMARY)])
 @pytest.mark.parametrize(
     "error",
     [
@@ -101,7 +94,7 @@ def test_table_refuses_what_was_made_from_something_else(
 def test_table_counts_a_write_as_done_when_its_answer_was_lost(
     client: LedgerDynamo, table: LedgerTable, rows: tuple[Row, ...], error: Exception
 ) -> None:
-    """The client tries again and finds its own write in the way, or never hears of it."""
+    """The client tries again and finds its own write in the way, or gets no answer at all."""
     client.after = [error]
 
     table.write(*rows)
@@ -121,7 +114,7 @@ def test_table_counts_a_write_as_done_when_another_has_gone_on_with_one_of_its_r
     client.after = [canceled("ConditionalCheckFailed", "None")]
     client.meanwhile = go_on
 
-    table.write(SUMMARY, PIECE)
+    table.write(SUMMARY, SLICE)
 
     assert client.items[summary_key("b")]["writer"] == {"S": "another"}
 
@@ -132,7 +125,7 @@ def test_table_believes_the_first_row_that_bears_its_mark(
     """All are written or none; the next one is not read."""
     client.after = [UNREACHABLE]
 
-    table.write(SUMMARY, PIECE)
+    table.write(SUMMARY, SLICE)
 
     assert [name for name, _ in client.requests] == ["TransactWriteItems", "GetItem"]
 
@@ -145,7 +138,7 @@ def test_table_is_busy_when_it_cannot_look_for_a_write_whose_answer_was_lost(
     client.meanwhile = lambda: client.before.append(UNREACHABLE)
 
     with pytest.raises(BusyError):
-        table.write(PIECE)
+        table.write(SLICE)
     assert len(client.items) == 1
 
 
@@ -188,7 +181,7 @@ def test_table_tells_what_has_changed_from_what_is_busy_and_what_is_refused(
     client.before = [error]
 
     with pytest.raises(StorageError) as caught:
-        table.write(SUMMARY, PIECE)
+        table.write(SUMMARY, SLICE)
 
     assert type(caught.value) is kind
     assert caught.value.__cause__ is error
@@ -204,7 +197,7 @@ def test_table_says_why_a_transaction_was_canceled(
     with pytest.raises(
         BusyError, match=rf"broadcast#b/summary, broadcast#b/slice#0 not written: .*\({reason}\)"
     ):
-        table.write(SUMMARY, PIECE)
+        table.write(SUMMARY, SLICE)
 
 
 @pytest.mark.parametrize("error", [refusal("Whatever", status=500), UNREACHABLE])
@@ -234,19 +227,19 @@ def test_table_has_no_row_that_has_expired(
     expires_at: dict[str, Any],
     is_there: bool,  # noqa: FBT001
 ) -> None:
-    """DynamoDB deletes it days later: until then it is read. What is no number never expires."""
-    table.write(PIECE)
+    """DynamoDB deletes it days later. An expiry that is no number never comes."""
+    table.write(SLICE)
     client.items["broadcast#b", "slice#0"]["expiresAt"] = expires_at
 
     assert (table.get(("broadcast#b", "slice#0")) is not None) is is_there
 
 
-@pytest.mark.parametrize("rows", [(PIECE,), (PIECE, SUMMARY)])
+@pytest.mark.parametrize("rows", [(SLICE,), (SLICE, SUMMARY)])
 def test_table_writes_over_rows_that_have_expired(
     client: LedgerDynamo, table: LedgerTable, rows: tuple[Row, ...]
 ) -> None:
     """A first write needs a place without a row: nothing of the old one is left."""
-    table.write(*(replace(PIECE, owner="old"), SUMMARY)[: len(rows)])
+    table.write(*(replace(SLICE, owner="old"), SUMMARY)[: len(rows)])
     for old in client.items.values():
         old["expiresAt"] = {"N": str(NOW_MS // 1000)}
 
@@ -254,7 +247,7 @@ def test_table_writes_over_rows_that_have_expired(
 
     item = table.get(("broadcast#b", "slice#0"))
     assert item is not None
-    assert slice_of(item) == replace(PIECE, version=1)
+    assert slice_of(item) == replace(SLICE, version=1)
 
 
 def test_table_never_writes_over_the_counter_of_a_channel(

@@ -5,7 +5,7 @@ from testbed.units import write_units
 
 
 def test_split_broadcast_costs_a_fifth_of_what_it_did_when_its_frame_is_large() -> None:
-    """Counted by the rule of `bench.scale`: the frame was written 18 times, now it is once."""
+    """Counted by the rule of `bench scale`: the frame was written 18 times, now it is once."""
     requests = requests_of_a_split_broadcast()
 
     now = sum(write_units(*one) for one in requests)

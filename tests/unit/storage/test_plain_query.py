@@ -151,7 +151,7 @@ def test_plain_query_is_tried_again_as_boto3_does(
 def test_plain_query_leaves_broken_json_to_botocore(
     clients: Clients, wire: Wire, body: bytes
 ) -> None:
-    """Whatever it makes of that, it is the same with and without us, and has no rows."""
+    """The result is the same with and without us, and has no rows."""
     wire.answers = [(200, body)] * 4
 
     plain, usual = _outcome(clients["plain"]), _outcome(clients["usual"])
@@ -171,7 +171,7 @@ def _outcome(client: "DynamoDBClient") -> object:
 
 
 def test_plain_query_touches_no_other_operation(clients: Clients, wire: Wire) -> None:
-    """Only queries have so many rows."""
+    """Only queries have that many rows."""
     item = {"pk": {"S": "all#1"}, "sk": {"S": "a="}}
     wire.answers = [(200, _body({"Item": item}))]
 

@@ -6,14 +6,16 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
-from broadcasting.ledger import ROOT, LeaseLostError
+from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_items import LIFE_SECONDS
+from broadcasting.ledger_opening import NewBroadcast
+from broadcasting.ledger_rows import ROOT, FailedConnection, Lease
 from broadcasting.receipt import Receipt
-from storage.ledger import Lease, Ledger, NewBroadcast, Refusal
+from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeTime, half
 from testbed.model.ledger_dynamo import LedgerDynamo
 
-FAILED = (("c", "413"),)
+FAILED = (FailedConnection("c", "413"),)
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 PART = Backlog((ShardCursor(1),))
 
@@ -119,7 +121,7 @@ def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
 def test_broadcast_is_a_new_one_when_rows_of_the_last_outlive_its_summary(
     week: _Week, fresh: tuple[str, ...]
 ) -> None:
-    """Slices that rested in an outage were written hours after the summary."""
+    """Slices that waited for the end of an outage were written hours after the summary."""
     week.keep(*fresh)
     for (pk, _), item in week.dynamo.items.items():
         if pk == "broadcast#weekly":
@@ -152,7 +154,7 @@ def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week
 def test_broadcast_of_last_week_is_not_known_whatever_is_left_of_it(
     week: _Week, left: tuple[str, ...]
 ) -> None:
-    """Nothing is resumed that is over."""
+    """A broadcast that has expired is not resumed."""
     week.keep(*left)
 
     assert week.ledger.resume("weekly", "d", until_ms=week.time.epoch_ms + 1) is None

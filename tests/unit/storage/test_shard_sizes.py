@@ -4,7 +4,7 @@ from storage.shard_sizes import ShardSizes
 
 
 def test_sizes_expect_nothing_before_a_shard_has_ended() -> None:
-    """Whatever has been read of one."""
+    """It is 0, even if rows of a shard have been read."""
     sizes = ShardSizes()
     sizes.note(0, 1_000, is_end=False)
 
@@ -12,7 +12,7 @@ def test_sizes_expect_nothing_before_a_shard_has_ended() -> None:
 
 
 def test_sizes_expect_as_much_of_every_shard() -> None:
-    """Of those that are begun, less what has been read."""
+    """For shards that are begun, the rows that were read are taken off."""
     sizes = ShardSizes()
     sizes.note(0, 1_000, is_end=False)
     sizes.note(1, 1_000, is_end=False)
@@ -22,7 +22,7 @@ def test_sizes_expect_as_much_of_every_shard() -> None:
 
 
 def test_sizes_expect_nothing_when_more_has_been_read_than_was_expected() -> None:
-    """A guess may be wrong; it is never below nothing."""
+    """A guess may be wrong; it is never below 0."""
     sizes = ShardSizes()
     sizes.note(0, 1, is_end=True)
     sizes.note(1, 5, is_end=False)

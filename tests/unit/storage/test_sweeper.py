@@ -73,7 +73,7 @@ def test_sweeper_leaves_rows_to_the_next_broadcast_when_too_many_wait(
 
 
 class _Slow:
-    """A table whose deletes wait for a word."""
+    """A table whose deletes wait until they are let go."""
 
     def __init__(self, table: ConnectionsTable, go: Event) -> None:
         self._table = table
@@ -85,7 +85,7 @@ class _Slow:
 
 
 def test_sweeper_tries_unprocessed_rows_again() -> None:
-    """Only those, after a wait that grows."""
+    """Only the unprocessed ones are tried again, after a wait that grows."""
     dynamo = FakeDynamo(dict.fromkeys("abc", 1), unprocessed=[2, 1])
 
     kept, slept = _sweep(dynamo, "abc")
@@ -114,7 +114,7 @@ def test_sweeper_says_how_many_rows_are_left_when_it_gives_up() -> None:
 
 
 def test_sweeper_counts_the_rows_of_a_delete_that_is_late() -> None:
-    """Nobody waits longer than told."""
+    """The caller waits no longer than it said."""
     release = Event()
 
     class Stuck(FakeDynamo):

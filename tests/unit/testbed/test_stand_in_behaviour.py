@@ -18,7 +18,7 @@ def _kind(reaction: Reaction) -> str:
 
 
 def _kinds(behaviour: Behaviour) -> list[str]:
-    script = behaviour.script()
+    script = BehaviourScript(behaviour)
     return [_kind(script(Post(one, 1, b""))) for one in IDS]
 
 
@@ -122,7 +122,7 @@ def test_script_refuses_the_connections_that_are_forbidden() -> None:
     """A client knows beforehand which connections are always answered 403."""
     behaviour = Behaviour(forbidden_share=0.1, seed=3)
 
-    script = behaviour.script()
+    script = BehaviourScript(behaviour)
 
     reactions = {one: script(Post(one, 1, b"")) for one in IDS}
     refused = {
@@ -135,7 +135,7 @@ def test_script_refuses_the_connections_that_are_forbidden() -> None:
 @pytest.mark.parametrize("share", ["gone_share", "full_buffer_share", "server_error_share"])
 def test_script_delays_every_answer(share: str) -> None:
     """Errors take as long as successes do."""
-    script = Behaviour.from_facts({share: 1.0, "latency_sigma": 0.0}).script()
+    script = BehaviourScript(Behaviour.from_facts({share: 1.0, "latency_sigma": 0.0}))
 
     delays = {script(Post(one, 1, b"")).delay_seconds for one in IDS}
 
@@ -144,7 +144,7 @@ def test_script_delays_every_answer(share: str) -> None:
 
 def test_script_s_latencies_have_a_median_and_a_tail() -> None:
     """They are log-normal."""
-    script = Behaviour(latency_median_seconds=0.1, latency_sigma=0.25).script()
+    script = BehaviourScript(Behaviour(latency_median_seconds=0.1, latency_sigma=0.25))
 
     delays = sorted(script(Post("a", 1, b"")).delay_seconds for _ in range(4000))
 

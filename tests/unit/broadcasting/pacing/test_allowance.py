@@ -1,25 +1,21 @@
-"""What one worker may post of the shared budget, in a time of the tests' own."""
+"""What one worker may post of the shared budget; the tests set the time."""
 
 import math
 
 import pytest
 
-from broadcasting.pacing.allowance import (
-    LEAD_SECONDS,
-    LINGER_SECONDS,
-    LOCAL_SECONDS,
-    LOCAL_SHARE,
-    Allowance,
-)
+from broadcasting.pacing.allowance import LEAD_SECONDS, Allowance
 from broadcasting.pacing.budget import Ask
+from broadcasting.pacing.head_start import LINGER_SECONDS
 from broadcasting.pacing.held_grant import FRESH_SECONDS
-from broadcasting.pacing.pacer import Pace
+from broadcasting.pacing.local_share import LOCAL_SECONDS, LOCAL_SHARE
+from broadcasting.pacing.pace import Pace
 
 PACE = Pace(posts_per_second=8_000.0, burst=4_000.0)
 HEAD_START = 62
 MANY = 1_000_000
 STEP = 1 / 1024
-"""Between two granted posts: exact in floating point."""
+"""The seconds between two granted posts: exact in floating point."""
 
 
 def _begun(now: float = 0.0) -> Allowance:
@@ -41,7 +37,7 @@ def _take(allowance: Allowance, wanted: int, now: float = 0.0, cost: float = 1.0
 
 
 def test_small_broadcast_begins_at_once() -> None:
-    """The first posts of a worker that has rested do not wait for the row."""
+    """The first posts of a worker that was idle do not wait for the row."""
     allowance = _begun()
 
     assert _take(allowance, 300) == HEAD_START
@@ -50,12 +46,12 @@ def test_small_broadcast_begins_at_once() -> None:
 
 
 def test_big_broadcast_waits_for_its_first_grant() -> None:
-    """Many workers that begin at once would exceed the burst together."""
+    """Many workers that begin at once would together exceed the burst."""
     assert _take(_begun(), 401) == 0
 
 
-def test_broadcast_that_grows_big_has_its_head_start_no_more() -> None:
-    """It was small only as far as it was known."""
+def test_broadcast_that_grows_big_loses_its_head_start() -> None:
+    """It looked small only while the worker had read a part of its connections."""
     allowance = _begun()
     _take(allowance, 50)
 
@@ -64,7 +60,7 @@ def test_broadcast_that_grows_big_has_its_head_start_no_more() -> None:
 
 @pytest.mark.parametrize(("burst", "head_start"), [(50.0, 1), (640.0, 10), (1e6, 100)])
 def test_head_start_is_a_small_part_of_the_burst(burst: float, head_start: int) -> None:
-    """64 workers that begin at once have no more than the burst."""
+    """64 workers that begin at once post no more than the burst."""
     allowance = Allowance(Pace(1_000.0, burst))
     allowance.begin(0.0)
 
@@ -72,7 +68,7 @@ def test_head_start_is_a_small_part_of_the_burst(burst: float, head_start: int) 
 
 
 def test_grant_pays_for_the_head_start_first() -> None:
-    """What has gone already is not granted again, even if it went after asking."""
+    """Posts that have gone already are not granted again, even if they went after asking."""
     allowance = _begun()
     _take(allowance, 40)
     asked = allowance.ask(260, 1.0)
@@ -86,7 +82,7 @@ def test_grant_pays_for_the_head_start_first() -> None:
 
 
 def test_grant_opens_post_by_post() -> None:
-    """The first at its time, each next one a step later."""
+    """The first post opens at its time, each further one a step later."""
     allowance = _granted(3, opens_at=1.0)
 
     taken = [_take(allowance, 9, 1.0 + step * STEP) for step in (-1, 0, 0.5, 1, 5, 6)]
@@ -95,7 +91,7 @@ def test_grant_opens_post_by_post() -> None:
 
 
 def test_posts_that_are_fresh_serve_the_next_broadcast() -> None:
-    """What one broadcast left over the next one has, without asking."""
+    """The next broadcast has what the one before did not use, without asking."""
     allowance = _granted(1_000, opens_at=-1.0)
     _take(allowance, 700)
     allowance.begin(FRESH_SECONDS / 2)
@@ -106,14 +102,14 @@ def test_posts_that_are_fresh_serve_the_next_broadcast() -> None:
 
 
 def test_posts_that_are_not_fresh_are_lost() -> None:
-    """Others go in their place by now."""
+    """Other workers post in their place by now."""
     allowance = _granted(1_000, opens_at=-1.0)
 
     assert _take(allowance, MANY, FRESH_SECONDS) == 0
 
 
 def test_posts_become_stale_one_by_one_too() -> None:
-    """A post is fresh for a while from the moment that it might have gone."""
+    """A post is fresh for a while after it has opened."""
     allowance = _granted(1_000)
 
     assert _take(allowance, MANY, FRESH_SECONDS + 99.5 * STEP) == FRESH_SECONDS / STEP
@@ -130,7 +126,7 @@ def test_posts_that_were_not_sent_are_given_back() -> None:
 
 
 def test_posts_of_the_head_start_that_were_given_back_are_not_charged() -> None:
-    """Two threads may have taken them for the same connections."""
+    """Two threads may have taken posts for the same connections."""
     allowance = _begun()
     _take(allowance, 20)
 
@@ -141,7 +137,7 @@ def test_posts_of_the_head_start_that_were_given_back_are_not_charged() -> None:
 
 
 def test_posts_of_the_head_start_that_were_given_back_while_asking_are_paid_for() -> None:
-    """The reservation under way charges them: so they may go."""
+    """The reservation under way charges these posts, so they may go."""
     allowance = _begun()
     _take(allowance, 20)
     allowance.ask(0, 1.0)
@@ -153,7 +149,7 @@ def test_posts_of_the_head_start_that_were_given_back_while_asking_are_paid_for(
 
 
 def test_posts_go_with_the_oldest_grant_first() -> None:
-    """It is the first to be lost."""
+    """Its posts are the first to be lost."""
     allowance = _granted(10, opens_at=-1.0)
     allowance.ask(MANY, 1.0)
     allowance.receive(10, opens_at=-1.0, seconds_per_post=STEP, now=FRESH_SECONDS / 2)
@@ -164,7 +160,7 @@ def test_posts_go_with_the_oldest_grant_first() -> None:
 
 
 def test_posts_that_were_given_back_do_not_outlive_their_broadcast() -> None:
-    """Nobody knows how fresh they are."""
+    """It is not known how fresh they are."""
     allowance = _granted(10, opens_at=-1.0)
     _take(allowance, 10)
     allowance.give_back(4, 1.0)
@@ -182,7 +178,7 @@ def test_worker_that_has_slowed_down_uses_a_part_of_what_it_is_granted() -> None
 
 
 def test_first_request_lingers_until_the_broadcast_is_known() -> None:
-    """One request pays for the whole of it."""
+    """One request pays for the whole broadcast."""
     allowance = _begun(1.0)
     before = allowance.ask_at(3, 1.0, 1.0)
     _take(allowance, 3, 1.0)
@@ -192,15 +188,15 @@ def test_first_request_lingers_until_the_broadcast_is_known() -> None:
 
 
 def test_first_request_is_sent_at_once_when_half_the_head_start_is_used() -> None:
-    """The rest of it lasts until the answer."""
+    """The other half lasts until the answer."""
     allowance = _begun()
     _take(allowance, HEAD_START // 2)
 
     assert allowance.ask_at(250, 0.0, 1.0) == 0.0
 
 
-def test_worker_with_little_granted_posts_and_owes_what_is_missing() -> None:
-    """However dear a post is, it does not wait until that much is granted at once."""
+def test_worker_with_few_granted_posts_takes_one_and_owes_the_remainder() -> None:
+    """A post of any cost goes with one granted post: it does not wait for the whole cost."""
     allowance = _granted(1, opens_at=-1.0)
     first = _take(allowance, 9, cost=3.0)
     allowance.ask(8, 3.0)
@@ -212,7 +208,7 @@ def test_worker_with_little_granted_posts_and_owes_what_is_missing() -> None:
 
 
 def test_worker_asks_for_what_it_owes() -> None:
-    """Else the next post would never go."""
+    """Otherwise the next post would never go."""
     allowance = _granted(1, opens_at=-1.0)
     _take(allowance, 1, cost=3.0)
 
@@ -222,12 +218,12 @@ def test_worker_asks_for_what_it_owes() -> None:
 
 
 def test_big_broadcast_asks_at_once() -> None:
-    """It posts nothing before."""
+    """It posts nothing before the first grant."""
     assert _begun().ask_at(401, 0.0, 1.0) == 0.0
 
 
 def test_more_is_asked_for_ahead_of_need() -> None:
-    """A little before the last granted post goes."""
+    """The worker asks a little before its last granted post may go."""
     allowance = _granted(1_025)
     soon = 1.0 - LEAD_SECONDS
     _take(allowance, MANY, soon)
@@ -237,12 +233,12 @@ def test_more_is_asked_for_ahead_of_need() -> None:
 
 
 def test_no_more_is_asked_for_while_many_posts_are_there() -> None:
-    """More than one processor posts meanwhile."""
+    """They last longer than a request takes."""
     assert _granted(1_000, opens_at=-1.0).ask_at(MANY, 0.0, 1.0) == math.inf
 
 
-def test_no_more_is_asked_for_than_is_wanted() -> None:
-    """What is held is enough, or nearly."""
+def test_no_more_is_asked_for_than_the_demand() -> None:
+    """Nothing is asked for while what is held is enough, or nearly."""
     allowance = _granted(100, opens_at=-1.0)
 
     assert allowance.ask_at(100, 0.0, 1.0) == math.inf
@@ -253,7 +249,7 @@ def test_no_more_is_asked_for_than_is_wanted() -> None:
 
 
 def test_one_request_is_under_way_at_a_time() -> None:
-    """The next one waits for its answer."""
+    """The next request waits for the answer."""
     allowance = _begun()
     allowance.ask(MANY, 1.0)
 
@@ -262,7 +258,7 @@ def test_one_request_is_under_way_at_a_time() -> None:
 
 
 def test_wait_is_until_the_next_granted_post() -> None:
-    """No longer, and unknown without a grant."""
+    """The wait is exact; it is infinite without a grant."""
     allowance = _granted(2, opens_at=1.0)
 
     assert allowance.wait_seconds(0.75) == pytest.approx(0.25, abs=1e-5)
@@ -272,7 +268,7 @@ def test_wait_is_until_the_next_granted_post() -> None:
 
 
 def test_posts_that_open_one_by_one_go_in_batches() -> None:
-    """Waking up for each costs more than posting it; the last ones wait for nobody."""
+    """Waking up for each post costs more than posting it; the last posts need no full batch."""
     allowance = _granted(10, opens_at=1.0)
 
     taken = [allowance.take(9, 9, 1.0 + place * STEP, 1.0, batch=4.0) for place in range(10)]
@@ -281,14 +277,14 @@ def test_posts_that_open_one_by_one_go_in_batches() -> None:
 
 
 def test_wait_is_for_a_batch_or_the_last_post() -> None:
-    """Whichever is sooner."""
+    """The sooner of the two ends it."""
     waits = [_granted(posts, opens_at=1.0).wait_seconds(1.0, batch=4.0) for posts in (10, 2, 1)]
 
     assert waits == pytest.approx([3 * STEP, STEP, 0.0])
 
 
 def test_worker_that_was_held_up_has_no_head_start_for_a_while() -> None:
-    """The budget is used up: who keeps sending small broadcasts must wait too."""
+    """The budget is used up: a worker with many small broadcasts must wait for it, too."""
     allowance = _granted(10, opens_at=0.2)
     _take(allowance, 10, 0.3)
     allowance.begin(0.3)
@@ -299,7 +295,7 @@ def test_worker_that_was_held_up_has_no_head_start_for_a_while() -> None:
 
 
 def test_worker_whose_debt_is_not_charged_has_no_other_head_start() -> None:
-    """It owes one at most."""
+    """A worker never owes more than one head start."""
     allowance = _begun()
     _take(allowance, 50)
     allowance.begin(0.001)
@@ -308,7 +304,7 @@ def test_worker_whose_debt_is_not_charged_has_no_other_head_start() -> None:
 
 
 def test_refused_worker_goes_on_at_a_small_rate() -> None:
-    """A row that cannot be reached stops nobody."""
+    """A row that cannot be reached stops no worker."""
     allowance = _begun()
     rate = LOCAL_SHARE * PACE.posts_per_second
 
@@ -323,8 +319,8 @@ def test_refused_worker_goes_on_at_a_small_rate() -> None:
     assert posted == pytest.approx(rate * 5 * LOCAL_SECONDS, rel=0.05)
 
 
-def test_refused_worker_owes_nothing_any_more() -> None:
-    """Its debt counts against its own rate."""
+def test_refused_worker_owes_nothing() -> None:
+    """Its uncharged posts count against its own rate instead."""
     allowance = _begun()
     _take(allowance, HEAD_START)
     allowance.ask(200, 1.0)
@@ -344,9 +340,9 @@ def test_refused_worker_owes_nothing_any_more() -> None:
 def test_refused_workers_share_a_small_part_of_the_rate(
     posts_per_second: float, workers: int, demand: int
 ) -> None:
-    """Each takes its share, a post per second at least, however often it is refused.
+    """Each takes its share, one post per second at least; being refused often adds no posts.
 
-    Whether it goes on with one big broadcast, or begins a small one every quarter of a second.
+    The same is true for one big broadcast and for a small one every quarter of a second.
     """
     pace = Pace(posts_per_second, burst=4_000.0)
     allowance = Allowance(pace, workers=workers)
@@ -373,7 +369,7 @@ def _refuse(allowance: Allowance, now: float) -> None:
 
 
 def test_worker_that_was_refused_has_no_head_start_until_it_is_granted_posts() -> None:
-    """Else many small broadcasts would go at any rate while the row cannot be reached."""
+    """Otherwise small broadcasts would exceed any rate while the row cannot be reached."""
     allowance = _begun()
     _refuse(allowance, 0.0)
     allowance.begin(10.0)
@@ -385,8 +381,8 @@ def test_worker_that_was_refused_has_no_head_start_until_it_is_granted_posts() -
     assert (alone, _take(allowance, 20, 11.0)) == (0, 20)
 
 
-def test_grant_for_debts_alone_leaves_nothing() -> None:
-    """They have gone."""
+def test_grant_for_uncharged_posts_alone_lets_no_more_go() -> None:
+    """All its posts have gone before."""
     allowance = _begun()
     _take(allowance, 5)
     asked = allowance.ask(0, 1.0)

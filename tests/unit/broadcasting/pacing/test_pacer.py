@@ -1,4 +1,4 @@
-"""How fast posts are admitted, in a time of the tests' own."""
+"""How fast posts are admitted; the tests set the time."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcasting.pacing.allowance import Allowance
-from broadcasting.pacing.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pace, Pacer
+from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import FEWEST_ANSWERS, TOLERATED_SHARE, WINDOW_SECONDS, Pacer
 
 ENOUGH = settings(max_examples=200, deadline=None)
 PACE = Pace(posts_per_second=1000.0, burst=50.0)
@@ -18,24 +19,14 @@ WINDOW = 0.125
 """A little longer than the pacer's own, and exact in floating point."""
 
 
-def _hear(pacer: Pacer, *shares: float, start: float = 0.0) -> list[float]:
-    """Let a pacer hear a share of 429 in each window; return its rate after each."""
+def _observe(pacer: Pacer, *shares: float, start: float = 0.0) -> list[float]:
+    """Give a pacer a share of 429 in each window; return its rate after each."""
     rates = []
     for n, share in enumerate(shares, start=1):
         throttled = round(share * ENOUGH_ANSWERS)
         pacer.observe(ENOUGH_ANSWERS, throttled, start + n * WINDOW)
         rates.append(pacer.posts_per_second)
     return rates
-
-
-@pytest.mark.parametrize(
-    ("posts_per_second", "burst"),
-    [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.9), (float("nan"), 1.0), (1.0, float("nan"))],
-)
-def test_pace_refuses_what_never_lets_a_post_go(posts_per_second: float, burst: float) -> None:
-    """No rate, or a bucket that never holds a whole post."""
-    with pytest.raises(ValueError, match="posts nothing, expected posts_per_second > 0"):
-        Pace(posts_per_second, burst)
 
 
 def test_pacer_admits_the_burst_at_once_and_then_the_rate() -> None:
@@ -48,7 +39,7 @@ def test_pacer_admits_the_burst_at_once_and_then_the_rate() -> None:
 
 
 def test_pacer_limits_while_posts_wait_for_it() -> None:
-    """Not at once, and no more when for a while all that was wanted could go."""
+    """It does not limit at once, nor after a time in which all wanted posts could go."""
     pacer = Pacer(PACE, now=0.0)
     limits = []
 
@@ -59,8 +50,8 @@ def test_pacer_limits_while_posts_wait_for_it() -> None:
     assert limits == [False, False, *[True] * 15, *[False] * 3]
 
 
-def test_pacer_limits_who_posts_as_fast_as_the_pace_from_the_burst() -> None:
-    """The burst is soon over: then others could only wait, too."""
+def test_pacer_limits_a_worker_that_posts_as_fast_as_the_pace_from_the_burst() -> None:
+    """The burst is soon over: then other workers could only wait, too."""
     fast, slow = (Pacer(Pace(1_000.0, 10_000.0), now=0.0) for _ in range(2))
 
     for step in range(100):
@@ -70,8 +61,8 @@ def test_pacer_limits_who_posts_as_fast_as_the_pace_from_the_burst() -> None:
     assert (fast.is_limiting, slow.is_limiting) == (True, False)
 
 
-def test_pacer_limits_nobody_while_the_budget_cannot_be_reached() -> None:
-    """Then each worker has a small rate of its own: more of them are faster."""
+def test_pacer_does_not_limit_while_the_budget_cannot_be_reached() -> None:
+    """Each worker has a small rate of its own then, so more workers are faster."""
     allowance = Allowance(PACE)
     pacer = Pacer(PACE, 0.0, allowance)
     allowance.begin(0.0)
@@ -89,8 +80,8 @@ def test_pacer_limits_nobody_while_the_budget_cannot_be_reached() -> None:
     assert pacer.is_limiting
 
 
-def test_pacer_that_never_holds_up_a_post_limits_nobody() -> None:
-    """However many go."""
+def test_pacer_that_never_holds_up_a_post_does_not_limit() -> None:
+    """The number of posts that go does not matter."""
     pacer = Pacer(PACE, now=0.0)
 
     assert [pacer.admit(50, step * 0.1) for step in range(20)] == [50] * 20
@@ -106,7 +97,7 @@ def test_pacer_admits_less_than_a_batch_when_no_more_is_wanted() -> None:
 
 
 def test_pacer_fills_its_bucket_no_further_than_the_burst() -> None:
-    """A rest earns a burst, not more."""
+    """An idle time earns a burst, and no more."""
     pacer = Pacer(PACE, now=0.0)
     pacer.admit(MANY, 0.0)
 
@@ -114,7 +105,7 @@ def test_pacer_fills_its_bucket_no_further_than_the_burst() -> None:
 
 
 def test_pacer_admits_no_more_than_wanted() -> None:
-    """What is not wanted stays in the bucket."""
+    """Posts that are not wanted stay in the bucket."""
     pacer = Pacer(PACE, now=0.0)
 
     admitted = [pacer.admit(wanted, 0.0) for wanted in (0, 7, MANY)]
@@ -123,7 +114,7 @@ def test_pacer_admits_no_more_than_wanted() -> None:
 
 
 def test_pacer_takes_back_what_was_not_posted() -> None:
-    """Another thread may have taken the posts."""
+    """Another thread may have taken the connections."""
     pacer = Pacer(PACE, now=0.0)
     pacer.admit(50, 0.0)
 
@@ -133,7 +124,7 @@ def test_pacer_takes_back_what_was_not_posted() -> None:
 
 
 def test_pacer_keeps_no_more_than_the_burst_of_what_it_takes_back() -> None:
-    """However it is used, no more than a burst goes at once."""
+    """No more than a burst goes at once, whatever was given back."""
     pacer = Pacer(PACE, now=0.0)
 
     pacer.admit(50, 0.0)
@@ -143,7 +134,7 @@ def test_pacer_keeps_no_more_than_the_burst_of_what_it_takes_back() -> None:
 
 
 def test_pacer_says_how_long_to_wait_for_the_next_post() -> None:
-    """Exactly: then it is admitted, just before it is not."""
+    """The wait is exact: a post is admitted after it, and not just before."""
     pacer = Pacer(Pace(4.0, 1.0), now=0.0)
     at_first = pacer.wait_seconds()
     pacer.admit(1, 0.0)
@@ -175,12 +166,12 @@ def test_pacer_is_not_confused_by_a_time_that_goes_back() -> None:
 def test_pacer_never_admits_more_than_rate_and_burst(
     posts_per_second: float, burst: float, steps: list[tuple[float, int, int, bool]]
 ) -> None:
-    """Whatever is asked and heard, in any window from the start; the rate keeps its limits."""
+    """It holds for any requests and any answers, from the start on; the rate has its limits."""
     pacer, now, admitted = Pacer(Pace(posts_per_second, burst), now=0.0), 0.0, 0
-    for seconds, wanted, throttled, is_heard in steps:
+    for seconds, wanted, throttled, is_answered in steps:
         now += seconds
         admitted += pacer.admit(wanted, now)
-        if is_heard:
+        if is_answered:
             pacer.observe(50, throttled, now)
 
         assert admitted <= burst + now * posts_per_second + 1e-6 * (1 + admitted)
@@ -191,7 +182,7 @@ def test_pacer_slows_down_to_what_got_through() -> None:
     """A share of 429 means that the quota is used up."""
     pacer = Pacer(PACE, now=0.0)
 
-    (rate,) = _hear(pacer, 0.25)
+    (rate,) = _observe(pacer, 0.25)
 
     assert rate == 750.0
 
@@ -199,7 +190,7 @@ def test_pacer_slows_down_to_what_got_through() -> None:
 def test_pacer_spares_its_burst_when_it_slows_down() -> None:
     """The account's bucket is empty then: ours is as well."""
     pacer = Pacer(PACE, now=0.0)
-    _hear(pacer, 0.5)
+    _observe(pacer, 0.5)
 
     assert pacer.admit(MANY, WINDOW) == 0
     assert pacer.admit(1, WINDOW) == 1
@@ -209,7 +200,7 @@ def test_pacer_earns_what_the_rate_before_was_worth_until_it_slows_down() -> Non
     """A judgement holds from its own moment on."""
     pacer = Pacer(PACE, now=0.0)
     pacer.admit(50, 0.0)
-    _hear(pacer, 0.5)
+    _observe(pacer, 0.5)
     pacer.admit(1, WINDOW)
 
     assert pacer.admit(MANY, WINDOW + 0.03125) == 15
@@ -218,11 +209,11 @@ def test_pacer_earns_what_the_rate_before_was_worth_until_it_slows_down() -> Non
 @pytest.mark.parametrize("share", [0.0, 0.01, TOLERATED_SHARE])
 def test_pacer_does_not_slow_down_on_a_small_share(share: float) -> None:
     """Some clients' own buffers are always full."""
-    assert _hear(Pacer(PACE, now=0.0), share) == [1000.0]
+    assert _observe(Pacer(PACE, now=0.0), share) == [1000.0]
 
 
 def test_pacer_does_not_slow_down_on_few_answers() -> None:
-    """A few slow clients among few posts are no share, even if they are all."""
+    """A few slow clients are no share, even if every one of few posts goes to them."""
     pacer = Pacer(PACE, now=0.0)
 
     pacer.observe(FEWEST_ANSWERS - 1, FEWEST_ANSWERS - 1, 10 * WINDOW_SECONDS)
@@ -231,7 +222,7 @@ def test_pacer_does_not_slow_down_on_few_answers() -> None:
 
 
 def test_pacer_does_not_judge_before_a_window_is_over() -> None:
-    """One moment's answers say little; they are judged with those that follow."""
+    """The answers of one moment say little; they are judged with the next ones."""
     pacer = Pacer(PACE, now=0.0)
     pacer.observe(100, 100, 0.5 * WINDOW_SECONDS)
     before = pacer.posts_per_second
@@ -244,7 +235,7 @@ def test_pacer_does_not_judge_before_a_window_is_over() -> None:
 def test_pacer_judges_each_answer_once() -> None:
     """After a judgement the count begins anew."""
     pacer = Pacer(PACE, now=0.0)
-    _hear(pacer, 0.5)
+    _observe(pacer, 0.5)
 
     pacer.observe(FEWEST_ANSWERS - 1, 0, 2 * WINDOW)
 
@@ -252,48 +243,48 @@ def test_pacer_judges_each_answer_once() -> None:
 
 
 def test_pacer_recovers_step_by_step() -> None:
-    """A fiftieth of the full rate with each good window, up to the full rate."""
+    """Each good window adds a fiftieth of the full rate, up to the full rate."""
     pacer = Pacer(PACE, now=0.0)
-    _hear(pacer, 0.07)
+    _observe(pacer, 0.07)
 
-    rates = _hear(pacer, *[0.0] * 5, start=WINDOW)
+    rates = _observe(pacer, *[0.0] * 5, start=WINDOW)
 
     assert rates == pytest.approx([950.0, 970.0, 990.0, 1000.0, 1000.0])
 
 
 @pytest.mark.parametrize("share", [0.06, 0.10, 0.15])
 def test_pacer_recovers_when_slowing_down_does_not_lower_the_share(share: float) -> None:
-    """Then it is clients' own buffers that are full: the others need not wait for them."""
+    """It is the buffers of clients that are full: other clients need not wait for those."""
     pacer = Pacer(PACE, now=0.0)
 
-    rates = _hear(pacer, *[share] * 40)
+    rates = _observe(pacer, *[share] * 40)
 
     assert min(rates) >= 400.0
     assert rates[-1] == 1000.0
 
 
 def test_pacer_slows_down_again_when_a_lasting_share_grows() -> None:
-    """What comes on top of clients with full buffers is the quota."""
+    """Throttled posts beyond those to clients with full buffers come from the quota."""
     pacer = Pacer(PACE, now=0.0)
-    _hear(pacer, *[0.10] * 40)
+    _observe(pacer, *[0.10] * 40)
 
-    (rate,) = _hear(pacer, 0.30, start=40 * WINDOW)
+    (rate,) = _observe(pacer, 0.30, start=40 * WINDOW)
 
     assert rate == 700.0
 
 
 def test_pacer_never_stops() -> None:
-    """However often it is refused, one post in twenty still finds out."""
+    """After any number of 429 one post in twenty still goes, to learn when the quota is free."""
     pacer = Pacer(PACE, now=0.0)
 
-    rates = _hear(pacer, *[1.0] * 5)
+    rates = _observe(pacer, *[1.0] * 5)
 
     assert rates == [50.0] * 5
 
 
 @dataclass
 class Account:
-    """An account's quota, as a token bucket that another tenant uses too."""
+    """The quota of an AWS account, as a token bucket that another tenant uses, too."""
 
     posts_per_second: float
     burst: float
@@ -325,7 +316,7 @@ class Receipt:
 
 
 def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: float) -> Receipt:
-    """Post as fast as the pacer admits: answers take 20 ms, who hears 429 tries again later."""
+    """Post what the pacer admits. Answers take 20 ms; throttled posts are tried again later."""
     step, answer_steps, retry_steps = 0.001, 20, 400
     answers: deque[list[bool]] = deque([[]] * answer_steps)
     retries: deque[int] = deque([0] * retry_steps)
@@ -353,7 +344,7 @@ def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: flo
 def test_pacer_shares_a_quota_with_another_tenant(
     other_share: float, throttled_share: float
 ) -> None:
-    """What the other leaves is used well, and few posts hear 429."""
+    """The remainder of the quota is used well, and few posts are answered 429."""
     quota = 10_000.0
     account = Account(quota, 5_000.0, other_per_second=other_share * quota)
     pacer = Pacer(Pace(quota, 5_000.0), now=0.0)
@@ -382,7 +373,7 @@ def test_pacer_uses_the_quota_again_when_the_other_tenant_has_gone() -> None:
 
 
 def _with_grant(posts: int) -> Pacer:
-    """Return the pacer of a worker that has so many granted posts."""
+    """Return the pacer of a worker that holds a number of granted posts."""
     allowance = Allowance(PACE)
     allowance.begin(0.0)
     allowance.ask(MANY, 1.0)
@@ -417,15 +408,15 @@ def test_pacer_gives_back_granted_posts_too() -> None:
 
 
 def test_pacer_that_has_slowed_down_uses_a_part_of_what_is_granted() -> None:
-    """The rest is lost: all workers hear the same share of 429, and use the same part."""
+    """The other part is lost. All workers see one share of 429, so they all use the same part."""
     pacer = _with_grant(30)
-    _hear(pacer, 0.5)
+    _observe(pacer, 0.5)
 
     assert pacer.cost == 2.0
     assert pacer.admit(MANY, 3 * WINDOW) == 15
 
 
 def test_pacer_asks_when_its_allowance_does() -> None:
-    """Without one, never."""
+    """A pacer without an allowance never asks."""
     assert _with_grant(0).ask_at(MANY, 0.0) == 0.0
     assert Pacer(PACE, 0.0).ask_at(MANY, 0.0) == float("inf")

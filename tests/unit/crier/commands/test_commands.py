@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 from broadcasting.receipt import Receipt
 from crier import cli, options
 from crier.commands import account_views
-from crier.commands import dead_letters as dead_letter_commands
-from crier.commands import status as account_commands
+from crier.commands import broadcasts as broadcasts_command
+from crier.commands import dead_letters as dead_letters_command
+from crier.commands import redrive as redrive_command
 from crier.deployed.dead_letters import DeadLetterQueue, Waiting
 from crier.errors import CrierError
 from crier.paths import ROOT
@@ -31,7 +32,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
     fake = FakeStack()
     monkeypatch.setattr(options, "find_deployed", lambda *_: fake)
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    for module in (account_views, dead_letter_commands):
+    for module in (account_views, redrive_command):
         monkeypatch.setattr(module, "now_ms", lambda: OPENED_MS + 60_000)
     return fake
 
@@ -109,7 +110,20 @@ def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -
 
     assert (sent.exit_code, sent.stdout) == (0, "news\n")
     assert "3 delivered, 1 gone, 0 failed, 1 expired, in 0.5 s" in sent.stderr
+    assert "No connection was there" not in sent.stderr
     assert "news was opened before: the same content is not sent again" in sent.stderr
+
+
+def test_send_says_so_when_no_connection_was_there(stack: FakeStack, run: Run) -> None:
+    """Noughts alone look like a broadcast that went wrong."""
+    stack.table.open(replace(SETTLED, counts=Receipt()))
+
+    sent = run("send", "--wait", "--id", "news", "hear")
+
+    assert (sent.exit_code, sent.stdout) == (0, "news\n")
+    assert "0 delivered, 0 gone, 0 failed, 0 expired, in 0.5 s\nNo connection was there.\n" in (
+        sent.stderr
+    )
 
 
 def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
@@ -119,7 +133,7 @@ def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
     sent = run("send", "--wait", "--id", "news", "hear")
 
     assert (sent.exit_code, sent.stdout) == (3, "news\n")
-    assert "python -m crier status news --failed" in sent.stderr
+    assert "`crier status news --failed" in sent.stderr
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -140,7 +154,7 @@ def test_send_exits_with_4_when_it_is_not_settled_in_time(
     assert (sent.exit_code, sent.stdout) == (4, "news\n")
     assert f"Not {'settled' if is_open else 'opened'} within 100 s" in sent.stderr
     assert ("was opened before" in sent.stderr) is is_open
-    assert "python -m crier status news" in sent.stderr
+    assert "`crier status news" in sent.stderr
 
 
 def test_send_says_so_when_the_id_is_anothers(stack: FakeStack, run: Run) -> None:
@@ -202,6 +216,20 @@ def test_status_lists_who_failed_when_asked(stack: FakeStack, run: Run) -> None:
     assert shown.stdout.splitlines()[-2:] == ["c1  400 [red]?[31m", "c2  :bell: tried in vain"]
 
 
+def test_status_says_so_when_none_failed(stack: FakeStack, run: Run) -> None:
+    """On stderr, and only when it was asked."""
+    stack.table.open(SETTLED)
+
+    asked, asked_as_json, not_asked = (
+        run("status", "news", *options) for options in (("--failed",), ("--failed", "--json"), ())
+    )
+
+    assert asked.stderr == "No connection failed.\n"
+    assert asked.stdout == not_asked.stdout
+    assert json.loads(asked_as_json.stdout)["failed"] == []
+    assert not_asked.stderr == asked_as_json.stderr == ""
+
+
 def test_status_is_json_when_asked(stack: FakeStack, run: Run) -> None:
     """The JSON has the counts, and who failed when that is asked for."""
     stack.table.open(replace(SETTLED, counts=ILL))
@@ -246,7 +274,7 @@ def test_status_says_what_to_type_when_the_ledger_does_not_know_the_broadcast(
 
     assert isinstance(shown.exception, CrierError)
     assert "does not know broadcast news" in str(shown.exception)
-    assert "python -m crier dead-letters" in str(shown.exception)
+    assert "`crier dead-letters`" in str(shown.exception)
 
 
 def test_broadcasts_are_listed_the_newest_first(stack: FakeStack, run: Run) -> None:
@@ -293,7 +321,7 @@ def letters(stack: FakeStack) -> FakeStack:
     add = stack.queues.add
     add("dead broadcasts", "m1", '{"mesage": 1}', rejected("unknown [key]\x1b"))
     add("dead broadcasts", "m2", '{"message": "hear"}', is_moved=True)
-    add("dead slices", "m3", '{"broadcast": "news", "slice": "4"}', is_moved=True)
+    add("dead slices", "m3", '{"broadcast": "news", "slice": "0"}', is_moved=True)
     return stack
 
 
@@ -318,17 +346,28 @@ def test_dead_letters_are_json_when_asked(run: Run) -> None:
         ("slices", "m3", False),
     ]
     assert found[0]["reason"] == "unknown [key]\x1b"
-    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "4")
+    assert (found[1]["broadcast_id"], found[1]["slice_id"]) == ("news", "0")
 
 
-def test_dead_letters_say_so_when_somebody_else_looks_at_them(letters: FakeStack, run: Run) -> None:
+def test_dead_letters_say_so_when_another_reader_has_them(letters: FakeStack, run: Run) -> None:
     """Hidden messages cannot be read: an empty list would be a wrong one."""
     letters.queues.hidden.add("receipt-m3")
 
     shown = run("dead-letters")
 
-    assert "slices: about 1 more are hidden" in shown.stderr
+    note = "about 1 more is hidden for a while: another reader has received it\n"
+    assert shown.stderr == f"slices: {note}"
     assert "m3" not in shown.stdout
+
+
+def test_dead_letters_say_how_many_are_hidden(letters: FakeStack, run: Run) -> None:
+    """More than one are they."""
+    letters.queues.hidden |= {"receipt-m1", "receipt-m2"}
+
+    shown = run("dead-letters")
+
+    note = "about 2 more are hidden for a while: another reader has received them\n"
+    assert shown.stderr == f"broadcasts: {note}"
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
@@ -362,20 +401,21 @@ def test_dead_letters_say_that_there_are_more_when_sqs_counts_too_few(
 
     shown = run("dead-letters", "--limit", "2")
 
-    assert "broadcasts: 2 are shown, about 1 more are there; --limit 3 shows them" in shown.stderr
+    assert "broadcasts: 2 are shown, about 1 more is there; --limit 3 shows it\n" in shown.stderr
+    assert "broadcasts: 1 is shown, " in run("dead-letters", "--limit", "1").stderr
 
 
 def test_dead_letters_say_what_a_list_has_at_most(
     stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No --limit shows more than that."""
-    monkeypatch.setattr(dead_letter_commands, "MOST_LETTERS", 2)
+    monkeypatch.setattr(dead_letters_command, "MOST_LETTERS", 2)
     for number in range(3):
         stack.queues.add("dead broadcasts", f"m{number}", "{")
 
     shown = run("dead-letters", "--limit", "2")
 
-    assert "2 are shown, about 1 more are there; 2 are the most of a list" in shown.stderr
+    assert "2 are shown, about 1 more is there; a list has 2 at most" in shown.stderr
 
 
 def test_dead_letters_that_cannot_be_read_hide_no_other(stack: FakeStack, run: Run) -> None:
@@ -400,7 +440,7 @@ def test_dead_letters_that_cannot_be_read_hide_no_other(stack: FakeStack, run: R
     assert [one["unreadable"] is None for one in told] == [False] * 4 + [True]
     assert [one["sent_ms"] for one in told] == [OPENED_MS, 0, 0, OPENED_MS, OPENED_MS]
     assert [one["rejected"] for one in told] == [False] * 4 + [True]
-    assert [one["deed"] for one in done] == ["kept"] * 5
+    assert [one["action"] for one in done] == ["kept"] * 5
 
 
 def test_dead_letters_show_a_producers_attributes(stack: FakeStack, run: Run) -> None:
@@ -440,12 +480,23 @@ def test_broadcasts_say_what_a_list_has_at_most(
     stack: FakeStack, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No --limit shows more than that."""
-    monkeypatch.setattr(account_commands, "MOST_BROADCASTS", 1)
+    monkeypatch.setattr(broadcasts_command, "MOST_BROADCASTS", 1)
     stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
 
     shown = run("broadcasts", "--limit", "1")
 
-    assert "The last 1 are shown, 1 more are in the ledger; --limit goes to 1" in shown.stderr
+    note = "The last one is shown, 1 more is in the ledger; --limit goes to 1\n"
+    assert shown.stderr == note
+
+
+def test_broadcasts_say_what_shows_the_one_that_is_left_out(stack: FakeStack, run: Run) -> None:
+    """One is it."""
+    stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
+
+    shown = run("broadcasts", "--limit", "1")
+
+    note = "The last one is shown, 1 more is in the ledger; --limit 2 shows it\n"
+    assert shown.stderr == note
 
 
 def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
@@ -479,7 +530,11 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 
     shown = run("broadcasts")
 
-    assert shown.stderr == "These contradict themselves, `crier status ID` tells how: news\n"
+    assert shown.stderr == "This account contradicts itself; `crier status ID` says how: news\n"
+
+    stack.table.open(replace(SETTLED, id="bad", counts=Receipt(9), seq=3))
+
+    assert run("broadcasts").stderr.startswith("These contradict themselves; ")
 
 
 @pytest.mark.parametrize("options", [("status", "news"), ("status", "news", "--watch")])
@@ -498,7 +553,7 @@ def test_status_shows_a_summary_that_cannot_be_read(
     assert (shown.exit_code, told.exit_code) == (1, 1)
     assert "Unreadable broadcast#news / summary: it has no digest" in words
     assert shown.stdout.splitlines()[-1] == "c1  400"
-    assert "docs/operations.md" in shown.stderr
+    assert "docs/operator/running.md" in shown.stderr
     assert json.loads(told.stdout) == {
         "id": "news",
         "state": "unreadable",
@@ -528,7 +583,7 @@ def test_status_shows_rows_that_cannot_be_read_beside_the_others(
     odd, good = shown.stdout.splitlines()[-2:]
     assert odd.startswith("unreadable: broadcast#news / failed#0#000000: ")
     assert good == "c1  400"
-    assert "docs/operations.md" in shown.stderr
+    assert "docs/operator/running.md" in shown.stderr
     assert [one["sk"] for one in told["unreadable"]] == ["slice#1", "slice#2", "failed#0#000000"]
     assert told["failed"] == [{"connection": "c1", "reason": "400"}]
 
@@ -564,7 +619,7 @@ def test_send_does_not_wait_for_what_nothing_can_settle(stack: FakeStack, run: R
     sent = run("send", "--wait", "--id", "news", "hear")
 
     assert sent.exit_code == 4
-    assert "Nothing can settle it; see `python -m crier status news`" in sent.stderr
+    assert "Nothing can settle it; see `crier status news`" in sent.stderr
 
 
 def test_redrive_says_what_became_of_each(letters: FakeStack, run: Run) -> None:
@@ -582,7 +637,7 @@ def test_redrive_takes_one_message_when_it_is_named(letters: FakeStack, run: Run
     """The others stay where they are."""
     (done,) = json.loads(run("redrive", "m3", "--json").stdout)
 
-    assert (done["message_id"], done["deed"], done["broadcast_id"]) == ("m3", "put back", "news")
+    assert (done["message_id"], done["action"], done["broadcast_id"]) == ("m3", "put back", "news")
     assert letters.queues.ids("dead broadcasts") == ["m1", "m2"]
 
 

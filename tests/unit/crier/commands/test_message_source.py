@@ -129,8 +129,7 @@ def test_message_is_refused_when_its_file_cannot_be_read(tmp_path: Path) -> None
         f"{tmp_path}/none is not there, expected a file with the message"
     )
     assert (
-        refusal(None, "")
-        == "--file is empty, expected the name of a file; a variable that is not set?"
+        refusal(None, "") == "--file is empty, expected the name of a file; is a variable not set?"
     )
     assert refusal(None, f"{tmp_path}/") == (
         f"{tmp_path}/ is a folder, expected a file with the message"
@@ -194,7 +193,8 @@ def test_message_is_refused_when_it_is_larger_than_sqs_takes(
         sparse.truncate(size)
 
     assert refusal(None, str(file)).startswith(
-        f"{file} has {said} bytes, expected at most 1,048,576 (1 MiB), which is what SQS takes"
+        f"{file} has {said} bytes, expected at most 1,048,576 (1 MiB), the largest body that SQS "
+        "takes; "
     )
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from crier.demo.result import Proof, Reception, Rows, compare_rows, receptions
+from crier.demo.result import DemoResult, Reception, Rows, compare_rows, receptions
 
-WELL = Proof(
+WELL = DemoResult(
     connections=100,
     ghosts=5,
     targeted=105,
@@ -115,16 +115,16 @@ def test_proof_has_no_complaints_when_all_is_well() -> None:
     ("proof", "complaint"),
     [
         (replace(WELL, missing=3), "3 clients did not receive the message"),
-        (replace(WELL, duplicates=2), "2 frames were received twice"),
-        (replace(WELL, wrong=4), "4 frames had other content"),
-        (replace(WELL, stale_rows_left=5), "5 rows of ghosts are left"),
-        (replace(WELL, live_rows_lost=6), "6 rows of live connections are lost"),
+        (replace(WELL, duplicates=2), "2 frames too many"),
+        (replace(WELL, wrong=4), "4 frames with other content"),
+        (replace(WELL, stale_rows_left=5), "5 rows of ghosts left"),
+        (replace(WELL, live_rows_lost=6), "6 live rows lost"),
         (replace(WELL, failed=7), "7 connections failed"),
         (replace(WELL, delivered=99), "delivered is 99, expected 100"),
         (replace(WELL, gone=4), "gone is 4, expected 5"),
     ],
 )
-def test_proof_complains_once_when_one_figure_is_off(proof: Proof, complaint: str) -> None:
+def test_proof_complains_once_when_one_figure_is_off(proof: DemoResult, complaint: str) -> None:
     """Each figure that is not as promised is one complaint that names it."""
     complaints = proof.complaints
 
@@ -135,4 +135,4 @@ def test_proof_as_json_has_every_figure() -> None:
     """The JSON has the figures under their names, so that a proof can be made of it again."""
     figures = WELL.as_json()
 
-    assert Proof(**figures) == WELL
+    assert DemoResult(**figures) == WELL

@@ -34,7 +34,7 @@ def test_demo_says_so_when_the_broadcast_does_not_settle(stack: FakeStack) -> No
     """The error names the broadcast and what to type."""
     stack.table.open(a_summary())
 
-    with pytest.raises(CrierError, match="news did not settle within 0 s; `python -m crier local`"):
+    with pytest.raises(CrierError, match="news did not settle within 0 s; `crier local`"):
         demo._settled(cast("Deployment", stack), "news", 0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from broadcasting.backlog import Backlog, ShardCursor
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts, watch
+from crier.deployed.account_reader import AccountReader, watch
 from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
 
 DONE = Receipt(targeted=5, delivered=3, gone=1, expired=1)
@@ -24,7 +24,7 @@ def table() -> FakeTable:
 
 def found(table: FakeTable) -> Account:
     """Return the account of `news` as `crier status` reads it."""
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
     account = accounts.find("news")
     assert account is not None
     return accounts.examine(account)
@@ -44,7 +44,7 @@ def test_account_has_no_contradiction_when_it_is_open(table: FakeTable) -> None:
     table.put(
         a_slice("0", DONE, is_closed=True),
         a_slice("1", BEGUN, owner="worker"),
-        a_slice("2", Receipt(), work=Backlog((ShardCursor(3),))),
+        a_slice("2", Receipt(), backlog=Backlog((ShardCursor(3),))),
     )
 
     assert found(table).contradictions == ()
@@ -94,9 +94,9 @@ def test_account_tells_when_its_status_is_another(
     assert words in found(table).contradictions
 
 
-@pytest.mark.parametrize("open_slices", [1, 3])
+@pytest.mark.parametrize(("open_slices", "words"), [(1, "1 open slice"), (3, "3 open slices")])
 def test_account_tells_when_rows_of_slices_are_not_as_many_as_its_summary_says(
-    table: FakeTable, open_slices: int
+    table: FakeTable, open_slices: int, words: str
 ) -> None:
     """A slice without a row never settles it; one too many would be a slice too much."""
     table.open(a_summary(open_slices=open_slices, slices=4))
@@ -104,7 +104,7 @@ def test_account_tells_when_rows_of_slices_are_not_as_many_as_its_summary_says(
 
     (told,) = found(table).contradictions
 
-    assert told == f"its summary has {open_slices} open slices, the ledger has rows of 2"
+    assert told == f"its summary has {words}, the ledger has rows of 2"
 
 
 def test_account_tells_when_it_is_settled_and_a_slice_is_open(table: FakeTable) -> None:
@@ -150,7 +150,7 @@ def test_account_tells_when_a_slice_has_lost_connections(
 ) -> None:
     """What was met has ended, or is still to be posted to."""
     table.open(a_summary())
-    table.put(a_slice("0", counts, work=work))
+    table.put(a_slice("0", counts, backlog=work))
 
     (told,) = found(table).contradictions
 
@@ -172,7 +172,7 @@ def test_watch_ends_when_nothing_can_settle_the_broadcast(table: FakeTable) -> N
     """It would watch for ever."""
     table.open(a_summary(open_slices=0))
 
-    account = watch(Accounts(table, TABLE), "news", until=float("inf"))
+    account = watch(AccountReader(table, TABLE), "news", until=float("inf"))
 
     assert account is not None
     assert (account.is_stuck, account.is_settled) == (True, False)

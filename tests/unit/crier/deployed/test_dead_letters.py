@@ -155,7 +155,7 @@ def test_dead_letter_names_its_slice(body: str, key: tuple[str, str]) -> None:
     """A slice's message names its broadcast and the slice; a forged one may name nothing."""
     found = letter(body, Origin.SLICES)
 
-    assert found.slice_key == key
+    assert found.slice_id == key
     assert found.broadcast_id == key[0]
     assert found.as_json()["slice_id"] == (key[1] or None)
 

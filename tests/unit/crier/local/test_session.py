@@ -82,7 +82,7 @@ def test_session_keeps_the_file_when_another_run_announced_itself(
 def assert_says_what_to_type(error: CrierError) -> None:
     """Check that the error leads to a local run, or to a deployed stack."""
     assert "no local run is there" in str(error)
-    assert "python -m crier local" in str(error)
+    assert "`crier local`" in str(error)
     assert "--stack" in str(error)
 
 
@@ -93,6 +93,19 @@ def test_session_says_what_to_type_when_there_is_none() -> None:
         running_endpoint()
 
     assert_says_what_to_type(caught.value)
+
+
+@pytest.mark.usefixtures("file")
+def test_session_does_not_invite_to_a_local_run_without_a_checkout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A crier that was installed alone cannot start one."""
+    monkeypatch.setattr(session, "is_checkout", lambda: False)
+
+    with pytest.raises(CrierError) as caught:
+        running_endpoint()
+
+    assert str(caught.value) == "no local run is there: name a deployed stack with --stack"
 
 
 def test_session_says_what_to_type_when_its_process_is_dead(

@@ -1,0 +1,67 @@
+"""What `crier local` invites to: where the local run is, and commands that work as they are."""
+
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.panel import Panel
+from rich.text import Text
+
+from crier import terminal
+from crier.deployed.deployment import Deployment
+from crier.local.environment import clean_environment
+from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from crier.paths import PROGRAMS, PYTHON, ROOT
+
+
+def show_invitation(deployment: Deployment, *, users_path: str) -> None:
+    """Say how to connect to a local run, how to broadcast and where rejected broadcasts are.
+
+    `users_path` is the PATH of the shell that the user types in.
+    """
+    terminal.err.print(Panel("Crier runs on the local AWS. Press Ctrl-C to end it.", expand=False))
+    for title, line in _invitation(deployment, _crier(users_path)).items():
+        terminal.out.print(Text(title, style="bold"))
+        terminal.out.print(line, soft_wrap=True, highlight=False, markup=False)
+    terminal.out.print()
+
+
+def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
+    """Return what to type, under its title: each line works as it is, in the project's folder."""
+    sqs = (  # the Region as an option: version 1 of the AWS CLI does not read AWS_REGION
+        f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
+        f".venv-aws-cli/bin/aws --region {REGION} --endpoint-url {deployment.endpoint_url} sqs"
+    )
+    node = shutil.which("node", path=clean_environment()["PATH"]) or "node"
+    return {
+        "WebSocket URL": deployment.web_socket_url,
+        "Queue URL": deployment.broadcast_queue_url,
+        "Dead-letter queue URL": deployment.dead_letter_queue_url,
+        "Connect": f"{_shown(node)} node_modules/.bin/wscat -c {deployment.web_socket_url}",
+        "Broadcast": f"{crier} send --wait 'Hear ye!'",
+        "List the broadcasts": f"{crier} broadcasts",
+        "List what was rejected or given up": f"{crier} dead-letters",
+        "Broadcast with the AWS CLI (`make aws-cli` installs it)": (
+            f"{sqs} send-message --queue-url {deployment.broadcast_queue_url} "
+            """--message-body '{"message": "Hear ye!"}'"""
+        ),
+        "See what was rejected, and why": (
+            f"{sqs} receive-message --queue-url {deployment.dead_letter_queue_url} "
+            "--message-attribute-names All --max-number-of-messages 10"
+        ),
+    }
+
+
+def _crier(users_path: str) -> str:
+    """Return how the user's shell finds this very command line."""
+    found, ours = shutil.which("crier", path=users_path), PROGRAMS / "crier"
+    if found and ours.exists() and ours.samefile(found):
+        return "crier"
+    return f"{_shown(PYTHON)} -m crier"
+
+
+def _shown(program: str) -> str:
+    """Return a program as a word for the shell, from the project's folder if it is in it."""
+    path = Path(program)
+    return shlex.quote(str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path))

@@ -1,0 +1,42 @@
+"""What `local` and `demo` share: the app on a local AWS, and an end that leaves nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import Progress as Bars
+
+from crier import terminal
+from crier.deployed.deployment import Deployment
+from crier.local.deploy import deploy_locally
+from crier.local.environment import stay_local
+from crier.local.interrupts import interrupts
+from crier.local.local_aws import LocalAws
+
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, help="The port of the local AWS; 0 takes a free one.")
+]
+
+
+@contextmanager
+def deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
+    """Start a local AWS and deploy to it, and show how far that is."""
+    stay_local()
+    with terminal.steps(bars, 3) as step:
+        step("Starting the local AWS")
+        with LocalAws(port) as aws:
+            deployment = deploy_locally(aws, step)
+            step("")
+            yield aws, deployment
+
+
+@contextmanager
+def orderly() -> Iterator[None]:
+    """Let Ctrl-C, and the signals that end a process, end first what was started."""
+    interrupts.listen()
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.err.print("Ended; everything that was started is gone.")
+        raise typer.Exit(130) from None

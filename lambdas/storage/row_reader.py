@@ -1,0 +1,102 @@
+"""Reads the rows of the ledger as values. A row that cannot be read makes a dead letter."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from broadcasting.errors import RejectedError
+from broadcasting.items import Item
+from broadcasting.ledger_items import (
+    LIFE_DAYS,
+    counter_key,
+    counter_of,
+    entry_key,
+    frame_key,
+    frame_row_of,
+    key_of,
+    slice_key,
+    slice_of,
+    summary_key,
+    summary_of,
+)
+from broadcasting.ledger_rows import ChannelCounter, FailedRow, SliceRow, Summary
+from storage.ledger_table import LedgerTable
+
+_T = TypeVar("_T")
+_Beside = TypeVar("_Beside", bound=SliceRow | FailedRow)
+
+
+class RowReader:
+    """The rows as they are now. Each method may raise ReadError."""
+
+    def __init__(self, table: LedgerTable) -> None:
+        self._table = table
+
+    def find_summary(self, broadcast_id: str) -> Summary | None:
+        """Return a broadcast's summary, None when the ledger does not know the broadcast."""
+        item = self._table.get(summary_key(broadcast_id))
+        return None if item is None else _readable(summary_of, item)
+
+    def slice_row(self, broadcast_id: str, slice_id: str) -> SliceRow:
+        """Return a slice. Raises RejectedError when the ledger does not know it."""
+        item = self._table.get(slice_key(broadcast_id, slice_id))
+        if item is None:
+            raise _unknown(broadcast_id, slice_id)
+        return _readable(slice_of, item)
+
+    def both(self, broadcast_id: str, slice_id: str) -> tuple[Summary, SliceRow]:
+        """Return a summary and one of its slices. Raises RejectedError for what is unknown."""
+        summary = self.find_summary(broadcast_id)
+        if summary is None:
+            raise _unknown(broadcast_id, slice_id)
+        return summary, self.slice_row(broadcast_id, slice_id)
+
+    def counter(self, channel: str) -> ChannelCounter:
+        """Return the counter of a channel; a channel without one has had no broadcast."""
+        item = self._table.get(counter_key(channel))
+        return counter_of(item) if item else ChannelCounter(channel)
+
+    def is_taken(self, channel: str, number: int) -> bool:
+        """Tell whether a broadcast that has not expired has a number."""
+        keys = frame_key(channel, number), entry_key(channel, number)
+        return any(self._table.get(key) is not None for key in keys)
+
+    def frame_of(self, summary: Summary, slice_row: SliceRow) -> str:
+        """Return what a slice posts, and nothing when it has nothing left to do.
+
+        Raises RejectedError when the ledger does not have the frame.
+        """
+        if slice_row.backlog.is_empty:
+            return ""
+        if summary.frame:  # an earlier release has opened it
+            return summary.frame
+        item = self._table.get(frame_key(summary.channel, summary.seq))
+        if item is None:
+            raise RejectedError(
+                f"the ledger has no frame {summary.seq} of channel {summary.channel}: its "
+                f"broadcast was opened more than {LIFE_DAYS} days ago, or the row was deleted"
+            )
+        return _readable(frame_row_of, item).frame
+
+    def over_leftover(self, row: _Beside) -> _Beside:
+        """Return a new row that may be written over what lies in its place.
+
+        That is left by an earlier broadcast of the same id whose summary has expired before it.
+        Only for rows whose place is ours by another row of the same transaction.
+        """
+        item = self._table.get(key_of(row))
+        return row if item is None else replace(row, version=int(item["version"]["N"]))
+
+
+def _readable(read: Callable[[Item], _T], item: Item) -> _T:
+    try:
+        return read(item)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RejectedError(f"its row in the ledger cannot be read: {error!r}") from error
+
+
+def _unknown(broadcast_id: str, slice_id: str) -> RejectedError:
+    return RejectedError(
+        f"the ledger knows no slice {slice_id} of broadcast {broadcast_id}: it is forged, or its "
+        f"broadcast was opened more than {LIFE_DAYS} days ago"
+    )

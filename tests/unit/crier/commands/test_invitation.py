@@ -1,0 +1,80 @@
+"""What `crier local` invites to: commands for the shell that its user types in."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from crier.commands import invitation
+from crier.commands.invitation import show_invitation
+from crier.deployed.deployment import Deployment
+
+if TYPE_CHECKING:
+    import boto3
+
+HERE = Deployment(
+    stack="crier-dev",
+    session=cast("boto3.Session", None),
+    endpoint_url="http://here",
+    web_socket_url="ws://here",
+    broadcast_queue_url="http://here/broadcasts",
+    dead_letter_queue_url="http://here/dead",
+    slice_queue_url="http://here/slices",
+    slice_dead_letter_queue_url="http://here/dead-slices",
+    ledger_table_name="ledger",
+    connections_table_name="connections",
+    callback_url="http://here/api",
+)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with the programs of an environment into which crier is installed."""
+    folder = tmp_path / "environment"
+    folder.mkdir()
+    _install_crier(folder)
+    monkeypatch.setattr(invitation, "PROGRAMS", folder)
+    monkeypatch.setattr(invitation, "PYTHON", f"{folder}/python")
+    return folder
+
+
+def _install_crier(folder: Path) -> None:
+    (folder / "crier").write_text("#!/bin/sh\n")
+    (folder / "crier").chmod(0o700)
+
+
+def _broadcast_line(capsys: pytest.CaptureFixture[str], users_path: Path) -> str:
+    """Return the line under the title of what broadcasts."""
+    show_invitation(HERE, users_path=str(users_path))
+    lines = capsys.readouterr().out.splitlines()
+    return lines[lines.index("Broadcast") + 1]
+
+
+def test_invitation_says_crier_when_the_users_shell_finds_it(
+    programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The environment is active: the command is short."""
+    assert _broadcast_line(capsys, programs) == "crier send --wait 'Hear ye!'"
+
+
+def test_invitation_names_the_python_when_the_users_shell_finds_no_crier(
+    programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make local` runs without the environment being active: the command works all the same."""
+    line = _broadcast_line(capsys, programs / "nothing")
+
+    assert line == f"{programs}/python -m crier send --wait 'Hear ye!'"
+
+
+@pytest.mark.usefixtures("programs")
+def test_invitation_names_the_python_when_the_users_shell_finds_another_crier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another installation would not find this local run."""
+    other = tmp_path / "other"
+    other.mkdir()
+    _install_crier(other)
+
+    line = _broadcast_line(capsys, other)
+
+    assert " -m crier send --wait 'Hear ye!'" in line
