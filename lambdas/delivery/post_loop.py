@@ -139,19 +139,13 @@ class PostLoop:
 
     def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
         """Start posts; return how many."""
-        next_post, probe, send, sign = (  # looked up once: this is the hot path
-            self._next_post,
-            self._gate.probe,
-            self._pool.send,
-            template.sign,
-        )
         for started in range(admitted):
-            post = next_post(now)
+            post = self._next_post(now)
             if post is None:  # another thread took it
                 return started
             post.tries += 1
-            post.is_probe = probe()
-            endings = send(post, sign(post.connection.id))
+            post.is_probe = self._gate.probe()
+            endings = self._pool.send(post, template.sign(post.connection.id))
             if endings:
                 self._judge.judge(endings, (), now)
         return admitted

@@ -15,6 +15,7 @@ from slices.messages import SliceMessages
 from slices.progress import SliceProgress
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Ledger
+from storage.queues import SliceQueue
 
 RELEASE_SECONDS = 4.0
 """This much of an invocation's reserve a last write may take."""
@@ -34,9 +35,9 @@ class Bookkeeper:
         self,
         held: Lease,
         progress: SliceProgress,
-        messages: SliceMessages,
         *,
         ledger: Ledger,
+        slice_queue: SliceQueue,
         clock: Clock,
         jitter: Jitter,
         reserve_at: float,
@@ -47,7 +48,9 @@ class Bookkeeper:
         """How many connections other slices account for now."""
         self._before = held.slice_row.counts
         self._progress = progress
-        self._messages = messages
+        self._messages = SliceMessages(
+            held.summary.id, ledger=ledger, slice_queue=slice_queue, clock=clock
+        )
         self._ledger = ledger
         self._clock = clock
         self._jitter = jitter
@@ -133,6 +136,10 @@ class Bookkeeper:
     def send(self, delay_seconds: int) -> None:
         """Have the slice taken up again after a delay. Raises StorageError."""
         self._messages.send(self.held.slice_row.id, delay_seconds)
+
+    def delay_seconds(self, backlog: Backlog) -> int:
+        """Return the delay that a backlog needs: see `SliceMessages`."""
+        return self._messages.delay_seconds(backlog)
 
     def _try(self, write: Callable[[], None]) -> None:
         """Write while posting goes on; what cannot be written is written with the next."""

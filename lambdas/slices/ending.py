@@ -5,7 +5,6 @@ import math
 from broadcasting.clock import Clock
 from broadcasting.trouble import Trouble, outage_delay_seconds
 from slices.bookkeeping import Bookkeeper
-from slices.messages import SliceMessages
 from slices.progress import SliceProgress
 from slices.rounds import Round
 from slices.stragglers import give_stragglers_away
@@ -25,7 +24,6 @@ class SliceEnding:
         self,
         books: Bookkeeper,
         progress: SliceProgress,
-        messages: SliceMessages,
         of_round: Round,
         *,
         clock: Clock,
@@ -37,7 +35,6 @@ class SliceEnding:
         """Why connections have not ended, counted by reason."""
         self._books = books
         self._progress = progress
-        self._messages = messages
         self._round = of_round
         self._clock = clock
         self._outage_seconds = outage_seconds
@@ -93,7 +90,7 @@ class SliceEnding:
         if error and self._progress.counts.ended == self._held.counts.ended:
             books.release(outage=self._held.outage)
             raise error
-        delay_seconds = self._messages.delay_seconds(backlog)
+        delay_seconds = books.delay_seconds(backlog)
         if delay_seconds:
             delay_seconds = max(delay_seconds, self._round.long_delay_seconds(backlog))
         if error:

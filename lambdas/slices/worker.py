@@ -11,7 +11,6 @@ from broadcasting.trouble import RecentAnswers
 from delivery.fan_out import LONGEST_ANSWER_SECONDS, FanOut, Watch
 from slices.bookkeeping import Bookkeeper
 from slices.ending import SliceEnding
-from slices.messages import SliceMessages
 from slices.progress import SliceProgress
 from slices.report import InvocationReport, Stop
 from slices.rounds import Round
@@ -59,20 +58,17 @@ class _SliceDelivery:
         self._worker = worker
         self._deadline = deadline
         self._frame = held.frame
-        clock, jitter, row = worker.clock, worker.jitter, held.slice_row
+        clock, row = worker.clock, held.slice_row
         progress = SliceProgress(
             row, AudienceReader(worker.table, row.backlog.shards, clock=clock, deadline=deadline)
-        )
-        messages = SliceMessages(
-            held.summary.id, ledger=worker.ledger, slice_queue=worker.slice_queue, clock=clock
         )
         books = Bookkeeper(
             held,
             progress,
-            messages,
             ledger=worker.ledger,
+            slice_queue=worker.slice_queue,
             clock=clock,
-            jitter=jitter,
+            jitter=worker.jitter,
             reserve_at=deadline,
         )
         self._progress = progress
@@ -91,12 +87,11 @@ class _SliceDelivery:
         self._ending = SliceEnding(
             books,
             progress,
-            messages,
             self._round,
             clock=clock,
             outage_seconds=worker.outage_seconds,
         )
-        self._sweeper = StaleSweeper(worker.table, jitter=jitter)
+        self._sweeper = StaleSweeper(worker.table, jitter=worker.jitter)
 
     def deliver(self) -> InvocationReport:
         stopped_by: Stop | None = None
