@@ -138,7 +138,7 @@ class HttpPool(Generic[Token]):
         endings: list[Ending[Token]] = []
         has_opened = False
         one: HttpConnection[Token] | Handshake | None
-        for one in dict.fromkeys(key.data for key, _ in events):  # kqueue names one twice
+        for one in dict.fromkeys([key.data for key, _ in events]):  # kqueue names one twice
             if self._clock.monotonic() >= deadline:
                 break
             if one is None:
