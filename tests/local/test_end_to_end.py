@@ -108,7 +108,7 @@ async def test_broadcast_spares_young_rows(deployment: Deployment, logs: Logs) -
     broadcast_id = await _broadcast(deployment, "too early")
     lines = await until(lambda: logs.find(message="slice handed over", broadcast_id=broadcast_id))
 
-    assert (lines[0]["left"], lines[0]["counts"]["gone"]) == (2, 0)
+    assert (lines[0]["pending"], lines[0]["counts"]["gone"]) == (2, 0)
     assert len(connection_ids(deployment)) == 2
 
 
