@@ -8,7 +8,7 @@ from functools import partial
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import announced
-from broadcasting.ledger_rows import FailedConnection, Lease, Outage
+from broadcasting.ledger_rows import NO_OUTAGE, FailedConnection, Lease, Outage
 from broadcasting.receipt import Receipt
 from broadcasting.retry import Backoff
 from slices.messages import SliceMessages
@@ -80,12 +80,12 @@ class Bookkeeper:
         """Write the account down, if that can be done now. Raises LeaseLostError."""
         self._try(partial(self._save, self._ledger.checkpoint))
 
-    def give_away(self, *parts: Backlog, outage: Outage, rest_seconds: int = 0) -> None:
-        """Make slices of parts of the work, and have them taken up.
+    def give_away(self, *parts: Backlog, outage: Outage, delay_seconds: int = 0) -> None:
+        """Make slices of parts of the backlog, and have them taken up.
 
         When they cannot be written now, they stay a part of this slice. Raises LeaseLostError.
         """
-        self._try(partial(self._split, parts, outage, rest_seconds))
+        self._try(partial(self._split, parts, outage, delay_seconds))
 
     def announce(self) -> None:
         """Send the messages of slices that were split off; again, if that is not certain.
@@ -96,7 +96,7 @@ class Bookkeeper:
         self.held = self.held._replace(slice_row=announced(self.held.slice_row))
 
     def close(self) -> None:
-        """End the slice, whose work is done.
+        """End the slice, which has nothing left to do.
 
         When that cannot be written before the reserve begins, the slice is released with nothing
         left to do, a write to its own row alone: another invocation closes it, and posts to no
@@ -115,16 +115,16 @@ class Bookkeeper:
     def release(
         self,
         *,
-        rest_seconds: float = 0.0,
-        outage: Outage = Outage(),  # noqa: B008 - immutable
+        delay_seconds: float = 0.0,
+        outage: Outage = NO_OUTAGE,
         given_up: str = "",
     ) -> None:
-        """Let go of the slice, for another invocation to go on with after `rest_seconds`."""
+        """Let go of the slice, for another invocation to go on with after `delay_seconds`."""
         deadline = max(self._reserve_at, self._clock.monotonic()) + RELEASE_SECONDS
         write = partial(
             self._ledger.release,
             deadline=deadline,
-            delay_seconds=rest_seconds,
+            delay_seconds=delay_seconds,
             outage=outage,
             given_up=given_up,
         )
@@ -149,12 +149,12 @@ class Bookkeeper:
         self, write: Callable[[Lease, Backlog, Receipt, tuple[FailedConnection, ...]], Lease]
     ) -> None:
         progress = self._progress
-        self.held = write(self.held, progress.work, progress.counts, progress.failed)
+        self.held = write(self.held, progress.backlog, progress.counts, progress.failed)
         progress.saved()
 
-    def _split(self, parts: tuple[Backlog, ...], outage: Outage, rest_seconds: int) -> None:
+    def _split(self, parts: tuple[Backlog, ...], outage: Outage, delay_seconds: int) -> None:
         progress = self._progress
-        delay_seconds = max(rest_seconds, *map(self._messages.delay_seconds, parts))
+        delay_seconds = max(delay_seconds, *map(self._messages.delay_seconds, parts))
         self.held = self._ledger.split(
             self.held,
             progress.without(parts),

@@ -59,7 +59,7 @@ class SliceEnding:
         except StorageError:
             books.release(outage=self._round.outage_after(trouble))
             raise
-        if progress.work.is_empty:
+        if progress.backlog.is_empty:
             books.close()
             return
         if trouble and (self._round.is_in_vain or not progress.has_others):
@@ -84,20 +84,20 @@ class SliceEnding:
             outage_delay_seconds(outage.rounds), left_seconds, max(0.0, books.seconds_to_live)
         )
         delay_seconds = math.ceil(seconds)
-        books.release(rest_seconds=delay_seconds, outage=outage)
+        books.release(delay_seconds=delay_seconds, outage=outage)
         books.send(delay_seconds)
 
     def _go_on(self) -> None:
         """Have the slice taken up again, as soon as the delay of its connections is over."""
-        books, work, error = self._books, self._progress.work, self._progress.read_error
+        books, backlog, error = self._books, self._progress.backlog, self._progress.read_error
         if error and self._progress.counts.ended == self._held.counts.ended:
             books.release(outage=self._held.outage)
             raise error
-        delay_seconds = self._messages.delay_seconds(work)
+        delay_seconds = self._messages.delay_seconds(backlog)
         if delay_seconds:
-            delay_seconds = max(delay_seconds, self._round.long_rest_seconds(work))
+            delay_seconds = max(delay_seconds, self._round.long_delay_seconds(backlog))
         if error:
             delay_seconds = STOPPED_DELAY_SECONDS
         delay_seconds = math.ceil(min(delay_seconds, max(0.0, books.seconds_to_live)))
-        books.release(rest_seconds=delay_seconds)
+        books.release(delay_seconds=delay_seconds)
         books.send(delay_seconds)

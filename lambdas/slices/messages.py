@@ -30,16 +30,16 @@ class SliceMessages:
         """Have slices that were split off taken up. Raises StorageError."""
         for slice_id in slice_ids:
             if slice_id not in self._delays:  # the worker that split it off has died
-                work = self._ledger.backlog_of(self._broadcast_id, slice_id)
-                self._delays[slice_id] = self.delay_seconds(work)
+                backlog = self._ledger.backlog_of(self._broadcast_id, slice_id)
+                self._delays[slice_id] = self.delay_seconds(backlog)
             self.send(slice_id, self._delays[slice_id])
 
     def send(self, slice_id: str, delay_seconds: int) -> None:
         """Have a slice taken up after a delay. Raises StorageError."""
         self._slice_queue.send(self._broadcast_id, slice_id, delay_seconds=delay_seconds)
 
-    def delay_seconds(self, work: Backlog) -> int:
+    def delay_seconds(self, backlog: Backlog) -> int:
         """Return the delay of a slice: none while one of its connections was never tried."""
-        if work.shards or not all(one.rounds for one in work.connections) or work.is_empty:
+        if backlog.shards or not all(one.rounds for one in backlog.connections) or backlog.is_empty:
             return 0
-        return next_round_seconds(work.connections, self._clock.epoch_ms())
+        return next_round_seconds(backlog.connections, self._clock.epoch_ms())

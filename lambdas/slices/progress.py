@@ -18,8 +18,8 @@ from storage.errors import ReadError
 class SliceProgress:
     """The audience of a slice: the connections that it names, and those that it reads, in turn.
 
-    It owns the reader, and keeps the slice's account: at any time `work` and `counts` tell what a
-    crash would leave undone. A connection that has been taken and has not ended is still to do.
+    It owns the reader, and keeps the account of the slice: `backlog` and `counts` always tell what
+    a crash would leave undone. A connection that has been taken and has not ended is still to do.
     """
 
     def __init__(self, slice_row: SliceRow, reader: AudienceReader) -> None:
@@ -104,7 +104,7 @@ class SliceProgress:
         self._tried.clear()
 
     @property
-    def work(self) -> Backlog:
+    def backlog(self) -> Backlog:
         """What is still to do; connections that were tried in vain come last."""
         return Backlog(self._reader.unread, tuple(self._pending()))
 
@@ -137,14 +137,14 @@ class SliceProgress:
         """Return what is still to do but for parts that are to be given away."""
         shards = {cursor.shard for part in parts for cursor in part.shards}
         given = {id(one) for part in parts for one in part.connections}
-        work = self.work
+        backlog = self.backlog
         return Backlog(
-            tuple(cursor for cursor in work.shards if cursor.shard not in shards),
-            tuple(one for one in work.connections if id(one) not in given),
+            tuple(cursor for cursor in backlog.shards if cursor.shard not in shards),
+            tuple(one for one in backlog.connections if id(one) not in given),
         )
 
     def give_away(self, part: Backlog) -> None:
-        """Forget a part of the work: whole shards, or stragglers that another slice names."""
+        """Forget a part of the backlog: whole shards, or stragglers that another slice names."""
         self._reader.give_away(part.shards)
         given = {id(connection) for connection in part.connections}
         self._stragglers = [one for one in self._stragglers if id(one.connection) not in given]

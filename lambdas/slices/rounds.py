@@ -3,11 +3,11 @@
 from broadcasting.backlog import Backlog
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
-from broadcasting.ledger_rows import Lease, Outage
+from broadcasting.ledger_rows import NO_OUTAGE, Lease, Outage
 from broadcasting.trouble import Evidence, Pending, RecentAnswers, Trouble, explain, judge
 from slices.progress import SliceProgress
 
-LONG_REST_SECONDS = 60
+LONG_DELAY_SECONDS = 60
 """Connections whose trouble may have been everyone's wait this long, times the rounds that they
 have had: so an outage of some minutes fails none of them."""
 
@@ -60,21 +60,21 @@ class Round:
         One in which most posts were answered before the trouble began is the first of another row.
         """
         if trouble is None:
-            return Outage()
+            return NO_OUTAGE
         is_new = self.breaker.answers.is_mostly_answered
-        before = Outage() if is_new else self._held.slice_row.outage
+        before = NO_OUTAGE if is_new else self._held.slice_row.outage
         return Outage(before.since_ms or self._clock.epoch_ms(), before.rounds + 1)
 
-    def long_rest_seconds(self, work: Backlog) -> int:
+    def long_delay_seconds(self, backlog: Backlog) -> int:
         """Return how long stragglers wait at least, in seconds, though their round has counted.
 
         They wait for long when most answers were lost, or when more than a few connections heard
         nothing but 429: it may have been everyone's trouble all the same.
         """
         answers = self.breaker.answers
-        are_many = len(work.connections) > self._evidence().most_own
+        are_many = len(backlog.connections) > self._evidence().most_own
         if answers.is_mostly_lost or (are_many and not answers.answered):
-            return LONG_REST_SECONDS * max((one.rounds for one in work.connections), default=0)
+            return LONG_DELAY_SECONDS * max((one.rounds for one in backlog.connections), default=0)
         return 0
 
     def note_reached(self) -> None:

@@ -19,6 +19,6 @@ def give_stragglers_away(
         return
     outage = of_round.outage_after(trouble)
     seconds = (
-        outage_delay_seconds(outage.rounds) if trouble else of_round.long_rest_seconds(stragglers)
+        outage_delay_seconds(outage.rounds) if trouble else of_round.long_delay_seconds(stragglers)
     )
-    books.give_away(stragglers, outage=outage, rest_seconds=seconds)
+    books.give_away(stragglers, outage=outage, delay_seconds=seconds)

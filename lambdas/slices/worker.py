@@ -122,7 +122,7 @@ class _SliceDelivery:
             self._books.announce()
         now = self._worker.clock.monotonic()
         dies_at = now + self._books.seconds_to_live
-        if dies_at > now and not self._progress.work.is_empty:
+        if dies_at > now and not self._progress.backlog.is_empty:
             self._watch.stop_at = dies_at
             self._post(min(self._deadline, dies_at + LONGEST_ANSWER_SECONDS))
         if self._books.seconds_to_live <= 0:

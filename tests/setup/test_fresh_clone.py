@@ -92,7 +92,7 @@ def shell(tmp_path: Path, clone: Path, programs: Path) -> Shell:
             cwd=folder,
             env=environment,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
     return run

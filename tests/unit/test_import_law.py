@@ -26,7 +26,10 @@ LAW: dict[str, tuple[str, ...]] = {
     "delivery.http": ("broadcasting.clock",),
     "storage": ("broadcasting",),
     "slices": ("broadcasting", "delivery.fan_out", "storage"),
-    "handlers": ("broadcasting", "slices", "storage.errors", "wiring", "log", "metrics"),
+    "handlers": (
+        *("broadcasting", "slices", "storage.connections", "storage.errors"),
+        *("wiring", "log", "metrics"),
+    ),
     "wiring": ("broadcasting", "delivery", "storage", "slices", "settings", "log"),
     "metrics": ("broadcasting", "slices"),
     "settings": (),

@@ -26,15 +26,17 @@ def _rows(count: int) -> dict[str, int]:
 
 
 def _progress(
-    work: Backlog,
+    backlog: Backlog,
     dynamo: FakeDynamo | None = None,
     counts: Receipt | None = None,
     seconds: float = 0,
 ) -> SliceProgress:
-    slice_row = SliceRow("b", "0", work, counts or Receipt(len(work.connections)))
+    slice_row = SliceRow("b", "0", backlog, counts or Receipt(len(backlog.connections)))
     table = (dynamo or FakeDynamo()).table
     clock = FakeTime(seconds).clock
-    return SliceProgress(slice_row, AudienceReader(table, work.shards, clock=clock, deadline=FAR))
+    return SliceProgress(
+        slice_row, AudienceReader(table, backlog.shards, clock=clock, deadline=FAR)
+    )
 
 
 def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
@@ -45,7 +47,7 @@ def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
 
     assert met == [*NAMED, Connection("a", OLD_MS)]
     assert progress.counts == Receipt(3)
-    assert progress.work == Backlog((), tuple(met))
+    assert progress.backlog == Backlog((), tuple(met))
 
 
 def test_progress_tells_about_how_many_are_to_come() -> None:
@@ -68,7 +70,7 @@ def test_progress_takes_the_ends() -> None:
 
     assert progress.counts == Receipt(5, delivered=4, failed=1, throttled=1)
     assert (progress.failed, progress.unsaved) == ((("y", "413"),), 2)
-    assert progress.work.is_empty
+    assert progress.backlog.is_empty
 
 
 def test_progress_forgets_what_has_been_written_down() -> None:
@@ -92,7 +94,7 @@ def test_progress_keeps_who_was_tried_in_vain() -> None:
     progress.end_round(counts=True)
 
     assert progress.stragglers == [Connection("x", OLD_MS, 2)]
-    assert progress.work == Backlog((), (Connection("x", OLD_MS, 2),))
+    assert progress.backlog == Backlog((), (Connection("x", OLD_MS, 2),))
     assert (progress.counts, progress.failed) == (Receipt(2, failed=1), (("z", "429"),))
 
 
@@ -106,7 +108,7 @@ def test_progress_gives_stragglers_away() -> None:
 
     progress.give_away(Backlog((), (first,)))
 
-    assert progress.work == Backlog((), (second,))
+    assert progress.backlog == Backlog((), (second,))
     assert progress.counts == Receipt(1)
 
 
@@ -117,7 +119,7 @@ def test_progress_gives_shards_away() -> None:
 
     progress.give_away(Backlog(given_away))
 
-    assert progress.work == Backlog(ALL[: -len(given_away)])
+    assert progress.backlog == Backlog(ALL[: -len(given_away)])
 
 
 @given(st.integers(0, 60), st.lists(st.sampled_from(Outcome), max_size=60), st.randoms())
@@ -138,10 +140,10 @@ def test_progress_knows_at_every_moment_what_is_left(
         if outcome is not Outcome.PENDING:
             ended.add(connection.id)
 
-    work, counts = progress.work, progress.counts
-    assert counts.targeted == counts.ended + len(work.connections)
-    rest = [one.id for one in _progress(work, dynamo)]
-    assert sorted([*ended, *rest]) == sorted([*dynamo.rows, "x", "y"])
+    backlog, counts = progress.backlog, progress.counts
+    assert counts.targeted == counts.ended + len(backlog.connections)
+    others = [one.id for one in _progress(backlog, dynamo)]
+    assert sorted([*ended, *others]) == sorted([*dynamo.rows, "x", "y"])
 
 
 def test_progress_expires_everyone_who_has_not_ended() -> None:
@@ -154,7 +156,7 @@ def test_progress_expires_everyone_who_has_not_ended() -> None:
 
     progress.expire()
 
-    assert progress.work.is_empty
+    assert progress.backlog.is_empty
     assert progress.counts == Receipt(102, delivered=1, expired=101)
     assert progress.failed == ()
 
@@ -165,7 +167,7 @@ def test_progress_expires_only_whom_the_time_allows() -> None:
 
     progress.expire()
 
-    assert progress.work == Backlog(ALL)
+    assert progress.backlog == Backlog(ALL)
     assert progress.counts == Receipt(2, expired=2)
 
 

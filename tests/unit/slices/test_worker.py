@@ -62,16 +62,16 @@ class _Floor:
     def ledger(self) -> Ledger:
         return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
 
-    def open(self, work: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
+    def open(self, backlog: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
-        fresh = Backlog(work.shards)
+        fresh = Backlog(backlog.shards)
         opening = NewBroadcast("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
         held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS, deadline=FAR)
         assert isinstance(held, Lease)
-        if not work.connections:
+        if not backlog.connections:
             return held
-        counts = Receipt(targeted=len(work.connections))
-        return self.ledger.checkpoint(held, work, counts, ())
+        counts = Receipt(targeted=len(backlog.connections))
+        return self.ledger.checkpoint(held, backlog, counts, ())
 
     def lease(self, slice_id: str = "0") -> Lease | Refusal:
         return self.ledger.lease("b", slice_id, until_ms=self.time.epoch_ms + LEASE_MS)
@@ -114,7 +114,7 @@ class _Floor:
     def slice_row(self, slice_id: str = "0") -> SliceRow:
         return slice_of(self.rows.items[slice_key("b", slice_id)])
 
-    def work(self, slice_id: str = "0") -> Backlog:
+    def backlog(self, slice_id: str = "0") -> Backlog:
         return self.slice_row(slice_id).backlog
 
 
@@ -202,7 +202,7 @@ def test_worker_releases_unread_shards_at_once_when_time_is_up(floor: _Floor) ->
     report = floor.deliver()
 
     assert floor.sent == [("0", 0)]
-    assert floor.work() == ALL_SHARDS
+    assert floor.backlog() == ALL_SHARDS
     assert (report.unread_shards, report.is_closed) == (SHARDS, False)
     assert isinstance(floor.lease(), Lease)
 
@@ -259,7 +259,7 @@ def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
     report = floor.deliver()
 
     assert floor.sent == [("0", 10)]
-    assert floor.work() == _named(Connection("a", OLD_MS, 1))
+    assert floor.backlog() == _named(Connection("a", OLD_MS, 1))
     assert (report.pending, report.counts) == (1, Receipt(2, delivered=1, throttled=3))
 
 
@@ -332,8 +332,8 @@ def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: 
     report = floor.deliver()
 
     assert floor.sent == [("1", 10), ("0", 0)]
-    assert floor.work() == _named(Connection("c0001", OLD_MS))
-    assert floor.work("1") == _named(Connection("c0000", OLD_MS, 1))
+    assert floor.backlog() == _named(Connection("c0001", OLD_MS))
+    assert floor.backlog("1") == _named(Connection("c0000", OLD_MS, 1))
     assert report.counts == Receipt(3, delivered=1)
 
 
@@ -346,8 +346,8 @@ def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> N
     floor.deliver()
 
     assert floor.sent == [("1", 10), ("0", 0)]
-    assert len(floor.work("1").connections) == 20
-    assert floor.work().connections == ()
+    assert len(floor.backlog("1").connections) == 20
+    assert floor.backlog().connections == ()
 
 
 def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
@@ -368,7 +368,7 @@ def test_worker_rests_when_it_is_forbidden(floor: _Floor) -> None:
 
     report = floor.deliver(floor.open(_named(*named)))
 
-    assert set(floor.work().connections) == set(named[1:])
+    assert set(floor.backlog().connections) == set(named[1:])
     assert floor.sent == [("0", 5)]
     assert (report.trouble, report.counts.ended) == (Trouble.FORBIDDEN, 1)
     assert floor.slice_row().outage == Outage(NOW_MS, 1)
@@ -409,7 +409,7 @@ def test_worker_waits_with_an_audience_of_one_that_is_refused(floor: _Floor) -> 
     report = floor.deliver()
 
     assert (report.trouble, floor.sent) == (Trouble.FORBIDDEN, [("0", 5)])
-    assert floor.work() == _named(Connection("c0000", OLD_MS, 0))
+    assert floor.backlog() == _named(Connection("c0000", OLD_MS, 0))
 
 
 @pytest.mark.parametrize(
@@ -486,7 +486,7 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
     assert report.given_up.startswith("@connections did not answer: planned; check CALLBACK_URL")
     assert report.given_up.endswith("; waited for 3600 s")
     assert floor.slice_row().given_up == report.given_up[:200]
-    assert len(floor.work().connections) == 20
+    assert len(floor.backlog().connections) == 20
 
 
 def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
@@ -605,7 +605,7 @@ def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
     report = floor.deliver(floor.lease("1"))
 
     assert report.trouble is None
-    assert {one.rounds for one in floor.work("1").connections} == {2}
+    assert {one.rounds for one in floor.backlog("1").connections} == {2}
 
 
 def test_worker_that_rested_asks_before_it_posts_to_all(floor: _Floor) -> None:
@@ -655,7 +655,7 @@ def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read(floor: _Floo
 
     report = floor.deliver()
 
-    assert floor.work() == Backlog((ShardCursor(3),))
+    assert floor.backlog() == Backlog((ShardCursor(3),))
     assert floor.sent == [("0", STOPPED_DELAY_SECONDS)]
     assert report.counts.delivered == sum(shard_of(name) != 3 for name in floor.dynamo.rows)
     assert isinstance(report.stopped_by, ReadError)
