@@ -19,7 +19,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -44,9 +44,14 @@ soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED
 check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(PYTEST) tests/unit -q
+	@$(MAKE) --no-print-directory -j2 check-types check-units
 	$(CDK) synth --quiet -c stage=prod
+
+check-types:  # a minute when nothing is cached, and then on one core only
+	$(BIN)/mypy
+
+check-units:
+	$(PYTEST) tests/unit -q
 
 bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
 	@$(BIN)/python -m bench compare

@@ -3,8 +3,11 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 # The CDK's core starts Node when it is imported, in whichever test file comes first.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -16,3 +19,20 @@ os.environ["PYTHONPATH"] = f"{_ROOT / 'lambdas'}{os.pathsep}{_ROOT}"
 
 settings.register_profile("crier", deadline=None)
 settings.load_profile("crier")
+
+_TOGETHER = ("tests/unit/stacks/", "tests/unit/bench/")
+"""Folders whose files share what is slow to start: the CDK's core in Node, and matplotlib."""
+
+
+class _LoadFolders(LoadFileScheduling):  # type: ignore[misc]
+    """Gives each file to one worker, and all files of some folders to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = next((one for one in _TOGETHER if nodeid.startswith(one)), None)
+        return folder or str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Schedule by `--dist loadfile`, with some folders kept together."""
+    return _LoadFolders(config, log) if config.getvalue("dist") == "loadfile" else None
