@@ -932,11 +932,11 @@ def test_fan_out_ends_at_the_deadline_when_the_pace_is_slow(start: Start) -> Non
     posting = start(_ok, pace=Pace(posts_per_second=50.0, burst=1.0))
 
     delivery, late_seconds = _late_by(
-        lambda: deliver(posting.fan_out, connections(100), seconds=0.4), 0.4
+        lambda: deliver(posting.fan_out, connections(100), seconds=1.0), 1.0
     )
 
     assert late_seconds <= SOON_LATE_SECONDS
-    assert 1 <= len(delivery.who(Outcome.DELIVERED)) <= 30
+    assert 1 <= len(delivery.who(Outcome.DELIVERED)) <= 52  # 50 a second, and the burst
     assert posting.received() == once(delivery.who(Outcome.DELIVERED))
 
 
