@@ -124,6 +124,7 @@ class PostLoop:
             admitted = self._pacer.admit(wanted)
             if admitted:
                 started = self._start(admitted, template, now)
+                self._flush_posts(now)
                 self._pacer.started(admitted, started)
         self._open(ready - started)
 
@@ -149,6 +150,12 @@ class PostLoop:
             if endings:
                 self._judge.judge(endings, (), now)
         return admitted
+
+    def _flush_posts(self, now: float) -> None:
+        """Have what was started leave."""
+        endings = self._pool.flush()
+        if endings:
+            self._judge.judge(endings, (), now)
 
     def _ready(self, now: float) -> int:
         """Return how many posts might start now, if no other thread takes them."""

@@ -28,6 +28,10 @@ THREADS = 2
 IN_FLIGHT = 512
 """The best shape that was measured: see docs/contributor/delivery.md."""
 
+MOST_CONNECTIONS = 768
+"""A function has 1,024 descriptors, and needs some of them for DynamoDB and SQS:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
 TAKEN_AHEAD = 1_024
 """This many connections are taken ahead of need: memory stays flat whatever the audience's size."""
 
@@ -65,14 +69,16 @@ class SelectorFanOut:
         self._signer = Signer(endpoint, region=region, credentials=credentials)
         self._pacer = make_pacer(pace, clock, budget, warn, workers=workers)
         self._connector = Connector(endpoint, tls, clock)
+        shares = _shares(in_flight, threads)
         self._pools = [
             HttpPool[Post](
                 self._connector,
                 size=size,
+                most_connections=MOST_CONNECTIONS // len(shares),
                 timeouts=self._timeouts,
                 clock=clock,
             )
-            for size in _shares(in_flight, threads)
+            for size in shares
         ]
         self._threads = ThreadPoolExecutor(len(self._pools), thread_name_prefix="post")
         self._is_free = Lock()

@@ -1,10 +1,10 @@
 """The port of an open HTTP connection: what the pool asks of it, whatever its protocol.
 
-A protocol is a sibling file that implements it: http1_connection.py. Which one a connection
-speaks is decided when its handshake is over: see handshake.py.
+A protocol is a sibling file that implements it: http1_connection.py and http2_connection.py. Which
+one a connection speaks is decided when its handshake is over: see handshake.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from delivery.http.request import Request
@@ -34,6 +34,10 @@ class ClosedError(ConnectionError):
 
 class NotProcessedError(ConnectionError):
     """The server has not processed the request: to repeat it is no risk, and no try."""
+
+
+class IdleClosedError(NotProcessedError):
+    """The server had closed the connection while it was idle: the post was in vain."""
 
 
 class MalformedAnswerError(Exception):
@@ -68,8 +72,18 @@ class HttpConnection(Watched, Protocol[Token]):
     has_rested: bool
 
     @property
+    def protocol(self) -> str:
+        """Return the name of what it speaks, as ALPN has it: RFC 7301."""
+        ...
+
+    @property
     def room(self) -> int:
         """How many requests it can take now."""
+        ...
+
+    @property
+    def under_way(self) -> int:
+        """How many requests it carries."""
         ...
 
     @property
@@ -77,8 +91,20 @@ class HttpConnection(Watched, Protocol[Token]):
         """Whether it takes requests now or later, or has some under way; else it is closed."""
         ...
 
+    @property
+    def wants_calm(self) -> bool:
+        """Whether the server has asked for fewer requests: none is opened to it for a while."""
+        ...
+
     def send(self, token: Token, request: Request) -> None:
         """Begin a request; there must be room. Raises OSError when the connection is lost."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was begun, as far as the socket allows; a protocol may wait for this.
+
+        Raises OSError when the connection is lost.
+        """
         ...
 
     def advance(self) -> Sequence[Ending[Token]]:
@@ -87,6 +113,20 @@ class HttpConnection(Watched, Protocol[Token]):
         Also called while nothing is under way, when the socket becomes readable: TLS may have
         sent messages of its own. Raises OSError when the connection is lost or unfit for the next
         request, MalformedAnswerError for what is no answer.
+        """
+        ...
+
+    def look(self, now: float) -> None:
+        """Take note of the time, in monotonic seconds; to be called while requests are under way.
+
+        Raises OSError when the connection is known to be dead by now.
+        """
+        ...
+
+    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
+        """Give up some of the requests under way; return them, as `close` does.
+
+        A connection that carries one request at a time is not usable any more after it.
         """
         ...
 

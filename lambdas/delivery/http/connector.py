@@ -1,6 +1,7 @@
 """Opens connections to `@connections`, without waiting for any of them."""
 
 import errno
+import math
 import os
 import socket
 import ssl
@@ -19,6 +20,12 @@ ATTEMPT_DELAY_SECONDS = 0.25
 REST_SECONDS = 0.05
 """Once the last attempt at every address has failed, no connection is opened for this long."""
 
+CALM_SECONDS = 1.0
+"""After a server has asked for calm, no connection is opened for this long."""
+
+ALPN = ("h2", "http/1.1")
+"""What is offered to the server, the better one first: RFC 7301, RFC 9113, 3.2."""
+
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
@@ -35,6 +42,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
             "certificates in PEM; check AWS_CA_BUNDLE"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(ALPN)
     return context
 
 
@@ -55,13 +63,22 @@ class Connector:
         self._addresses = Addresses()
         self._opening: dict[Handshake, tuple[Route, float]] = {}
         self._failed_at: float | None = None
+        self._calm_until = -math.inf
         self._lock = Lock()
+        self.room = 1
+        """How many requests a connection had room for when it was opened last."""
+        self.calmed = 0
+        """How often a server has asked for calm."""
 
     @property
     def is_resting(self) -> bool:
-        """Whether every address has failed, the last one only a moment ago."""
-        failed_at = self._failed_at
-        return failed_at is not None and self._monotonic() - failed_at < REST_SECONDS
+        """Whether no connection should be opened now.
+
+        Every address has failed, the last one only a moment ago, or the server has asked for calm.
+        """
+        now, failed_at = self._monotonic(), self._failed_at
+        has_failed = failed_at is not None and now - failed_at < REST_SECONDS
+        return has_failed or now < self._calm_until
 
     @property
     def young(self) -> int:
@@ -105,9 +122,10 @@ class Connector:
         host = self._endpoint.host
         raise problem or OSError(f"{host} not resolved: {self._resolver.problem}")
 
-    def opened(self, handshake: Handshake) -> None:
-        """Take note that a connection is open: its address works."""
+    def opened(self, handshake: Handshake, room: int = 1) -> None:
+        """Take note that a connection is open, with room for `room` requests: its address works."""
         with self._lock:
+            self.room = room
             route = self._take(handshake)
             route.has_failed = False
             self._failed_at = None
@@ -121,6 +139,12 @@ class Connector:
         """Take note that opening a connection was given up; its address is not to blame."""
         with self._lock:
             self._take(handshake)
+
+    def calm(self) -> None:
+        """Open no connection for a while: the server has asked for calm."""
+        with self._lock:
+            self.calmed += 1
+            self._calm_until = self._monotonic() + CALM_SECONDS
 
     def doubt(self) -> None:
         """Look the host up anew, without waiting: something is wrong with a connection to it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from delivery.http.connection import HttpConnection
 from delivery.http.http1_connection import Http1Connection
+from delivery.http.http2_connection import Http2Connection
 
 Wrap = Callable[[socket.socket], ssl.SSLSocket]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -33,8 +34,8 @@ class Handshake:
     def advance(self) -> HttpConnection[Any] | None:
         """Go on; return the connection once it is open. Raises OSError when that fails.
 
-        All connections speak HTTP/1.1. A second protocol is chosen here, by what the server has
-        said in the TLS handshake (ALPN).
+        Which protocol it speaks, the server has chosen in the TLS handshake: RFC 7301. Without
+        TLS, or a choice, it is HTTP/1.1.
         """
         if self._wrap is not None and not isinstance(self._socket, ssl.SSLSocket):
             self._raise_if_not_connected()
@@ -50,7 +51,13 @@ class Handshake:
         except ssl.SSLWantWriteError:
             self.interest = WRITE
             return None
-        return Http1Connection(self._socket)
+        return self._chosen()(self._socket)
+
+    def _chosen(self) -> type[HttpConnection[Any]]:
+        """Return which protocol the server has chosen."""
+        is_tls = isinstance(self._socket, ssl.SSLSocket)
+        chosen = self._socket.selected_alpn_protocol() if is_tls else None
+        return Http2Connection if chosen == Http2Connection.protocol else Http1Connection
 
     def close(self) -> None:
         """Give it up, without ceremony."""

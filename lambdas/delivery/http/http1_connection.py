@@ -3,14 +3,14 @@
 import selectors
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Generic
 
 from delivery.http.connection import (
     ClosedError,
     Ending,
+    IdleClosedError,
     MalformedAnswerError,
-    NotProcessedError,
     Response,
     Token,
 )
@@ -26,10 +26,6 @@ RFC 8446, 5.1
 """
 
 _DELIVERED = 200
-
-
-class IdleClosedError(NotProcessedError):
-    """The server had closed the connection while it was idle: the post was in vain."""
 
 
 class Http1Connection(Generic[Token]):
@@ -49,6 +45,9 @@ class Http1Connection(Generic[Token]):
         "watched",
     )
 
+    protocol = "http/1.1"
+    wants_calm = False
+
     def __init__(self, sock: socket.socket) -> None:
         """Take an open socket in non-blocking mode, with TLS around it or without."""
         self._socket = sock
@@ -67,6 +66,11 @@ class Http1Connection(Generic[Token]):
     def fileno(self) -> int:
         """Return what a selector watches."""
         return self._socket.fileno()
+
+    @property
+    def under_way(self) -> int:
+        """How many posts it carries: one at most."""
+        return int(self._token is not None)
 
     def send(self, token: Token, request: Request) -> None:
         """Begin a post: see `HttpConnection`."""
@@ -93,6 +97,16 @@ class Http1Connection(Generic[Token]):
         else:
             self.is_usable = False
         return ((token, response),)
+
+    def flush(self) -> None:
+        """Do nothing: a post is written when it begins."""
+
+    def look(self, now: float) -> None:
+        """Do nothing: a dead connection has a post that takes too long."""
+
+    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
+        """Close if the post under way is among those to be given up."""
+        return self.close(error) if self._token in tokens else ()
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:
         """Close without ceremony; return the post under way, if there is one."""

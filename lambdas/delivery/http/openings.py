@@ -38,12 +38,13 @@ class Openings:
     def are_enough_for(self, posts: int) -> bool:
         """Tell whether no further connection should be opened now for posts that wait.
 
-        One connection for each post is enough, with those that other threads open: most posts wait
-        for any thread. An attempt that takes long does not count.
+        It is enough that the connections that are being opened, by other threads too, will have
+        room for the posts: most posts wait for any thread. An attempt that takes long does not
+        count.
         """
         if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_resting:
             return True
-        return self._connector.young >= posts
+        return self._connector.young * self._connector.room >= posts
 
     def begin(self) -> None:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
@@ -65,7 +66,7 @@ class Openings:
             watch(self._selector, handshake)
             return None
         del self._begun_at[handshake]
-        self._connector.opened(handshake)
+        self._connector.opened(handshake, http.room)
         watch(self._selector, http)
         return http
 

@@ -17,7 +17,7 @@ from broadcasting.clock import Clock
 from delivery.http.connection import Ending, HttpConnection, MalformedAnswerError, Token
 from delivery.http.connector import Connector
 from delivery.http.handshake import Handshake
-from delivery.http.openings import Openings, watch
+from delivery.http.openings import OPENING_AT_ONCE, Openings, watch
 from delivery.http.request import Request
 from delivery.http.waker import Waker
 
@@ -33,16 +33,23 @@ class Timeouts(NamedTuple):
 
 
 class HttpPool(Generic[Token]):
-    """Sends requests on at most `size` connections, and keeps these for later requests.
+    """Carries at most `size` requests at once, and keeps its connections for later requests.
 
     A request is given to an open connection only: what has never left is no try.
     """
 
     def __init__(
-        self, connector: Connector, *, size: int, timeouts: Timeouts, clock: Clock
+        self,
+        connector: Connector,
+        *,
+        size: int,
+        most_connections: int,
+        timeouts: Timeouts,
+        clock: Clock,
     ) -> None:
         self._connector = connector
         self._size = size
+        self._most_connections = most_connections
         self._timeouts = timeouts
         self._clock = clock
         self._selector = selectors.DefaultSelector()
@@ -51,10 +58,13 @@ class HttpPool(Generic[Token]):
         )
         self._under_way: dict[Token, tuple[HttpConnection[Token], float]] = {}
         """The requests without an answer, the oldest first, and when each was begun."""
-        self._answered: dict[HttpConnection[Token], int] = {}
-        self._idle: dict[HttpConnection[Token], int] = {}
-        """The connections that have room, and since when, in epoch milliseconds. Those that have
-        just answered join them when the next poll has shown that they are quiet."""
+        self._open: dict[HttpConnection[Token], int] = {}
+        """All open connections, and when each was last of use, in epoch milliseconds."""
+        self._answered: dict[HttpConnection[Token], None] = {}
+        self._ready: dict[HttpConnection[Token], None] = {}
+        """The connections that have room. Those that have just answered, and carry nothing more,
+        join them when the next poll has shown that they are quiet."""
+        self._unflushed: dict[HttpConnection[Token], None] = {}
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
@@ -67,12 +77,13 @@ class HttpPool(Generic[Token]):
     @property
     def room(self) -> int:
         """How many requests can be begun now."""
-        return sum(map(_room_of, self._idle))
+        room: int = sum(map(_room_of, self._ready))
+        return min(self._size - len(self._under_way), room)
 
     @property
     def has_room(self) -> bool:
         """Whether a request can be begun now."""
-        return bool(self._idle)
+        return bool(self._ready) and len(self._under_way) < self._size
 
     @property
     def has_answered(self) -> bool:
@@ -95,11 +106,20 @@ class HttpPool(Generic[Token]):
 
     def lacks_connections(self, ready: int) -> bool:
         """Tell whether `ready` requests that wait deserve one more, once a poll is quiet."""
-        if not ready or self._idle or self._answered:
+        if not ready or self._ready or self._answered:
             return False
-        if len(self._under_way) + len(self._openings) >= self._size:
+        opening = len(self._openings)
+        if len(self._open) + opening >= self._most_connections or self._are_many_stuck:
+            return False
+        if len(self._under_way) + opening >= self._size:
             return False
         return not self._openings.are_enough_for(ready)
+
+    @property
+    def _are_many_stuck(self) -> bool:
+        """Whether connections that carry nothing, and take nothing, are as many as make sense."""
+        stuck = sum(not http.under_way for http in self._open)  # none of them has room now
+        return stuck >= OPENING_AT_ONCE
 
     def open(self) -> None:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
@@ -110,21 +130,34 @@ class HttpPool(Generic[Token]):
         return self._openings.take_failures()
 
     def send(self, token: Token, request: Request) -> Sequence[Ending[Token]]:
-        """Begin a request; there must be room.
+        """Begin a request; there must be room, and `flush` must follow.
 
         Returns what ends by that: the requests of a connection that is found lost.
         """
-        http, since_ms = self._idle.popitem()
+        http, _ = self._ready.popitem()
         self._under_way[token] = http, self._clock.monotonic()
         try:
             http.send(token, request)
         except OSError as error:
             return self._lose(http, error)
         if http.room:
-            self._idle[http] = since_ms
-        if http.watched != http.interest:
-            watch(self._selector, http)
+            self._ready[http] = None
+        self._unflushed[http] = None
         return ()
+
+    def flush(self) -> list[Ending[Token]]:
+        """Write what was begun since the last call; return what ends by that, as `send` does."""
+        endings: list[Ending[Token]] = []
+        unflushed, self._unflushed = self._unflushed, {}
+        for http in unflushed:
+            try:
+                http.flush()
+            except OSError as error:
+                endings += self._lose(http, error)
+                continue
+            if http.watched != http.interest:
+                watch(self._selector, http)
+        return endings
 
     def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending[Token]]:
         """Wait for news, at most `timeout_seconds`; return what has ended by the deadline.
@@ -154,21 +187,26 @@ class HttpPool(Generic[Token]):
         self._waker.wake()
 
     def expire(self) -> list[Ending[Token]]:
-        """Give up what takes too long; return the requests that this ends."""
+        """Give up what takes too long, and what is dead; return the requests that this ends."""
         self._openings.expire()
-        seconds = self._timeouts.read_seconds
-        since = self._clock.monotonic() - seconds
-        begun = takewhile(lambda one: one[1] <= since, self._under_way.values())
-        late = dict.fromkeys(http for http, _ in begun)
-        error = TimeoutError(f"no answer within {seconds} s")
-        return [ending for http in late for ending in self._lose(http, error)]
+        now, seconds = self._clock.monotonic(), self._timeouts.read_seconds
+        begun = self._under_way.items()
+        late = [
+            token for token, (_, at) in takewhile(lambda one: one[1][1] <= now - seconds, begun)
+        ]
+        endings = self._give_up(late, TimeoutError(f"no answer within {seconds} s"))
+        for http in list(self._open):
+            try:
+                http.look(now)
+            except OSError as error:
+                endings += self._lose(http, error)
+        return endings
 
     def abandon(self) -> list[Ending[Token]]:
-        """Close what is under way; return its requests, with their answers where known."""
+        """Give up what is under way; return its requests, with their answers where known."""
         self._openings.close()
         error = TimeoutError("given up before an answer has come")
-        busy = dict.fromkeys(http for http, _ in self._under_way.values())
-        return [ending for http in busy for ending in self._drop(http, error)]
+        return self._give_up(list(self._under_way), error)
 
     def drop_idle(self, until_ms: int) -> None:
         """Close the connections that have carried nothing since then, in epoch milliseconds.
@@ -178,7 +216,7 @@ class HttpPool(Generic[Token]):
         """
         self._rest_answered()
         now_ms = self._clock.epoch_ms()
-        for http, since_ms in self._idle.copy().items():
+        for http, since_ms in self._open.copy().items():
             http.has_rested = True
             if not until_ms < since_ms <= now_ms:
                 self._drop(http, TimeoutError("idle for too long"))
@@ -191,7 +229,9 @@ class HttpPool(Generic[Token]):
         self._waker.close()
 
     def _rest_answered(self) -> None:
-        self._idle.update(self._answered)
+        for http in self._answered:
+            if http.room:
+                self._ready[http] = None
         self._answered.clear()
 
     def _open_on(self, handshake: Handshake) -> bool:
@@ -199,7 +239,8 @@ class HttpPool(Generic[Token]):
         http: HttpConnection[Any] | None = self._openings.advance(handshake)
         if http is None:
             return False
-        self._idle[http] = self._clock.epoch_ms()
+        self._open[http] = self._clock.epoch_ms()
+        self._ready[http] = None
         return True
 
     def _advance(self, http: HttpConnection[Token], endings: list[Ending[Token]]) -> None:
@@ -210,15 +251,38 @@ class HttpPool(Generic[Token]):
             return
         if http.watched != http.interest:
             watch(self._selector, http)
-        if not ended:
-            return
-        endings += ended
+        if ended:
+            self._take(http, ended)
+            endings += ended
+        self._sort(http, has_answered=bool(ended))
+
+    def _take(self, http: HttpConnection[Token], ended: Sequence[Ending[Token]]) -> None:
         for token, _ in ended:
             del self._under_way[token]
-        if http.is_usable:
-            self._answered[http] = self._clock.epoch_ms()
-        else:
+        self._open[http] = self._clock.epoch_ms()
+
+    def _sort(self, http: HttpConnection[Token], *, has_answered: bool) -> None:
+        """Put a connection where it belongs after news of it."""
+        if not http.is_usable:
             self._drop(http, ConnectionError("not to be used again"))
+        elif not http.room:
+            self._ready.pop(http, None)
+        elif has_answered and not http.under_way:
+            self._ready.pop(http, None)
+            self._answered[http] = None
+        elif http not in self._answered:
+            self._ready[http] = None
+
+    def _give_up(self, tokens: list[Token], error: Exception) -> list[Ending[Token]]:
+        given_up = set(tokens)
+        endings: list[Ending[Token]] = []
+        for http in dict.fromkeys(self._under_way[token][0] for token in tokens):
+            ended = http.cancel(given_up, error)
+            self._take(http, ended)
+            endings += ended
+            self._sort(http, has_answered=False)
+            self._connector.doubt()
+        return endings
 
     def _lose(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         """Give up a connection; what was under way has its answer if the status has come."""
@@ -229,8 +293,10 @@ class HttpPool(Generic[Token]):
 
     def _drop(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         self._selector.unregister(http)
-        self._idle.pop(http, None)
-        self._answered.pop(http, None)
+        for one in (self._open, self._ready, self._answered, self._unflushed):
+            one.pop(http, None)
+        if http.wants_calm:
+            self._connector.calm()
         endings = list(http.close(error))
         for token, _ in endings:
             del self._under_way[token]

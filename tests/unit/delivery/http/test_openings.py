@@ -72,7 +72,9 @@ def make(time: FakeTime, connect: Connect) -> Iterator[Make]:
 
         def make(to: str | Connector, size: int = 64) -> HttpPool[str]:
             connector = connect(to) if isinstance(to, str) else to
-            pool = HttpPool[str](connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
+            pool = HttpPool[str](
+                connector, size=size, most_connections=size, timeouts=TIMEOUTS, clock=time.clock
+            )
             stack.callback(pool.close)
             return pool
 

@@ -76,7 +76,9 @@ def make(time: FakeTime, certificate: ServerCertificate) -> Iterator[Make]:
             connector = Connector(parse_endpoint(url), context, time.clock)
             stack.callback(connector.close)
             connector.resolve(PATIENCE_SECONDS)
-            pool = HttpPool[str](connector, size=size, timeouts=TIMEOUTS, clock=time.clock)
+            pool = HttpPool[str](
+                connector, size=size, most_connections=size, timeouts=TIMEOUTS, clock=time.clock
+            )
             stack.callback(pool.close)
             return pool
 

@@ -1,0 +1,163 @@
+"""HTTP/2: one connection, which carries many posts at once. The shell around http2_protocol.py.
+
+What begins in one turn of the loop is written together, in `flush`; all that has come is read at
+once.
+"""
+
+import selectors
+import socket
+import ssl
+from collections.abc import Container, Sequence
+from contextlib import suppress
+from typing import Generic
+
+from delivery.http.connection import ClosedError, Ending, IdleClosedError, Token
+from delivery.http.http2_frames import ErrorCode, Http2Error
+from delivery.http.http2_protocol import Http2Protocol
+from delivery.http.request import Request
+
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+SILENT_SECONDS = 1.0
+"""While posts are under way, a server that sends nothing for this long is sent a ping."""
+
+PING_SECONDS = 2.0
+"""A server that does not answer a ping for this long is dead, not slow."""
+
+_READ_BYTES = 64 * 1024
+"""More than a TLS record, so that nothing stays where no selector sees it. RFC 8446, 5.1"""
+
+
+class Http2Connection(Generic[Token]):
+    """Sends and receives as far as its socket lets it at the moment: see `HttpConnection`."""
+
+    __slots__ = (
+        "_has_answered",
+        "_has_heard",
+        "_heard_at",
+        "_is_silent",
+        "_pinged_at",
+        "_protocol",
+        "_socket",
+        "_unsent",
+        "has_rested",
+        "interest",
+        "watched",
+    )
+
+    protocol = "h2"
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take an open socket in non-blocking mode, with TLS around it or without."""
+        self._socket = sock
+        self._protocol: Http2Protocol[Token] = Http2Protocol(is_tls=isinstance(sock, ssl.SSLSocket))
+        self._unsent = memoryview(b"")
+        self._has_answered = False
+        self._has_heard = False
+        """Whether anything has come since it carried nothing."""
+        self._is_silent = False
+        """Whether nothing has come since the last look."""
+        self._heard_at = self._pinged_at = 0.0
+        self.interest = READ
+        self.watched = 0
+        self.has_rested = False
+
+    def fileno(self) -> int:
+        """Return what a selector watches."""
+        return self._socket.fileno()
+
+    @property
+    def room(self) -> int:
+        """How many requests it can take now."""
+        return self._protocol.room
+
+    @property
+    def under_way(self) -> int:
+        """How many requests it carries."""
+        return self._protocol.under_way
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it takes requests now or later, or has some under way."""
+        return self._protocol.is_usable
+
+    @property
+    def wants_calm(self) -> bool:
+        """Whether the server has asked for fewer requests."""
+        return self._protocol.is_calmed
+
+    def send(self, token: Token, request: Request) -> None:
+        """Begin a request, which leaves with the next `flush`."""
+        if not self._protocol.under_way:
+            self._has_heard = False
+            self._is_silent = False
+        self._protocol.begin(token, request)
+
+    def flush(self) -> None:
+        """Write what has been begun: see `HttpConnection`."""
+        sender = self._protocol.sender
+        if sender.has_unsent:
+            self._unsent = memoryview(bytes(self._unsent) + sender.take())
+        self.interest = READ
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent)
+            except (ssl.SSLWantWriteError, BlockingIOError):
+                self.interest = READ | WRITE
+                return
+            except ssl.SSLWantReadError:
+                return
+            self._unsent = self._unsent[sent:]
+
+    def advance(self) -> Sequence[Ending[Token]]:
+        """Read once: a server that never stops sending must not hold up the others."""
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            data = None
+        except ssl.SSLWantWriteError:
+            self.interest = READ | WRITE
+            return ()
+        if data == b"":
+            raise ClosedError("the server closed the connection before it had answered")
+        endings: Sequence[Ending[Token]] = ()
+        if data:
+            self._has_heard, self._is_silent = True, False
+            endings = self._protocol.feed(data)
+            self._has_answered = self._has_answered or bool(endings)
+        self.flush()
+        return endings
+
+    def look(self, now: float) -> None:
+        """Ask a silent server for a sign of life: see `HttpConnection`."""
+        if not (self._is_silent and self._protocol.under_way):
+            self._heard_at, self._is_silent = now, True
+        elif not self._protocol.is_pinging:
+            if now - self._heard_at >= SILENT_SECONDS:
+                self._pinged_at = now
+                self._protocol.ping()
+                self.flush()
+        elif now - self._pinged_at >= PING_SECONDS:
+            raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
+
+    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
+        """Give up requests; the others go on."""
+        endings = self._protocol.cancel(tokens, error)
+        with suppress(OSError):  # the next poll shows that the connection is lost
+            self.flush()
+        return endings
+
+    def close(self, error: Exception) -> Sequence[Ending[Token]]:
+        """Close at once, and tell the server why if the socket takes it."""
+        code = error.code if isinstance(error, Http2Error) else ErrorCode.NO_ERROR
+        self._protocol.sender.go_away(code)
+        with suppress(OSError):
+            self.flush()
+        self._socket.close()
+        return self._protocol.end(self._loss(error))
+
+    def _loss(self, error: Exception) -> Exception:
+        """Return why there are no answers; a server may close what is idle without a word."""
+        was_idle = (self._has_answered or self.has_rested) and not self._has_heard
+        is_in_vain = was_idle and not isinstance(error, TimeoutError)
+        return IdleClosedError(str(error)) if is_in_vain else error
