@@ -24,6 +24,7 @@ from delivery import post_loop
 from delivery.fan_out import Watch
 from delivery.http.connection import Ending
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.http1_connection import Http1Connection
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.post import NOT_ANSWERED
@@ -973,6 +974,27 @@ def test_fan_out_gives_back_what_it_was_admitted_when_another_thread_takes_the_p
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     assert posting.received() == once(_ids(delivery.taken))
+
+
+def test_fan_out_tries_again_when_the_connection_is_lost_in_sending(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is known at once: no poll has to find it."""
+    send_on, is_lost = Http1Connection._send_on, iter([True])
+
+    def lose_one(http: Http1Connection[Any]) -> None:
+        if next(is_lost, False):
+            raise ConnectionResetError("lost in sending")
+        send_on(http)
+
+    monkeypatch.setattr(Http1Connection, "_send_on", lose_one)
+    posting = start(_ok)
+
+    delivery = deliver(posting.fan_out, connections(3))
+
+    assert sorted(_posts(delivery).values()) == [1, 1, 2]
+    assert posting.received() == once(_ids(delivery.taken))
+    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
 
 
 def test_fan_out_divides_its_connections_among_its_threads() -> None:
