@@ -14,11 +14,14 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from testbed.tables import SHARDS
+from broadcasting.audience import SHARDS
+from broadcasting.connection_row import CONNECTED_AT, partition_of
+from broadcasting.items import SORT_KEY, attribute_of, key_attributes
 
 _PLACE_BYTES, _NOISE_BYTES = 4, 7
 _AGE_MS = 600_000
 _OK = 200
+_SHARD_OF = {partition_of(shard): shard for shard in range(SHARDS)}
 
 
 class GeneratedRows:
@@ -34,18 +37,19 @@ class GeneratedRows:
         """Answer a Query in place of DynamoDB: a hook for botocore's `before-call`."""
         request = json.loads(params["body"])
         partition = request["ExpressionAttributeValues"][":shard"]["S"]
-        shard = int(partition.removeprefix("all#"))
-        after = request.get("ExclusiveStartKey", {}).get("sk", {}).get("S")
+        shard = _SHARD_OF[partition]
+        after = request.get("ExclusiveStartKey", {}).get(SORT_KEY, {}).get("S")
         start = place_of(after) + 1 if after else 0
         end = min(self._of_shard[shard], start + request["Limit"])
         ids = [id_at(shard, place) for place in range(start, end)]
         page: dict[str, Any] = {
             "Items": [
-                {"sk": {"S": one}, "connectedAt": {"N": str(self._connected_at)}} for one in ids
+                {SORT_KEY: attribute_of(one), CONNECTED_AT: attribute_of(self._connected_at)}
+                for one in ids
             ]
         }
         if end < self._of_shard[shard]:
-            page["LastEvaluatedKey"] = {"pk": {"S": partition}, "sk": {"S": ids[-1]}}
+            page["LastEvaluatedKey"] = key_attributes((partition, ids[-1]))
         return AWSResponse(params["url"], _OK, HTTPHeaders(), None), page
 
 

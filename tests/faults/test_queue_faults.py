@@ -195,7 +195,7 @@ def test_ledger_row_that_has_expired_makes_a_late_slice_a_dead_letter(
 def test_ledger_row_that_expires_under_a_worker_makes_a_dead_letter(
     app: App, stand_in: Behave
 ) -> None:
-    """The rows vanish while the slice is carried: nothing is invented, the message is kept."""
+    """The rows vanish while the slice is delivered: nothing is invented, the message is kept."""
     app.slow_down(25)
     stand_in(QUICK)
     app.connect(60)

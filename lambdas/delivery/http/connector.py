@@ -17,7 +17,7 @@ from delivery.http.resolver import Resolver
 ATTEMPT_DELAY_SECONDS = 0.25
 """An attempt that takes longer than this is raced by another one: RFC 8305, 5."""
 
-REST_SECONDS = 0.05
+FAILURE_DELAY_SECONDS = 0.05
 """Once the last attempt at every address has failed, no connection is opened for this long."""
 
 CALM_SECONDS = 1.0
@@ -71,13 +71,13 @@ class Connector:
         """How often a server has asked for calm."""
 
     @property
-    def is_resting(self) -> bool:
+    def is_delayed(self) -> bool:
         """Whether no connection should be opened now.
 
         Every address has failed, the last one only a moment ago, or the server has asked for calm.
         """
         now, failed_at = self._monotonic(), self._failed_at
-        has_failed = failed_at is not None and now - failed_at < REST_SECONDS
+        has_failed = failed_at is not None and now - failed_at < FAILURE_DELAY_SECONDS
         return has_failed or now < self._calm_until
 
     @property

@@ -51,13 +51,15 @@ class Handshake:
         except ssl.SSLWantWriteError:
             self.interest = WRITE
             return None
-        return self._chosen()(self._socket)
+        return self._speak()
 
-    def _chosen(self) -> type[HttpConnection[Any]]:
-        """Return which protocol the server has chosen."""
-        is_tls = isinstance(self._socket, ssl.SSLSocket)
-        chosen = self._socket.selected_alpn_protocol() if is_tls else None
-        return Http2Connection if chosen == Http2Connection.protocol else Http1Connection
+    def _speak(self) -> HttpConnection[Any]:
+        sock = self._socket
+        is_http2 = (
+            isinstance(sock, ssl.SSLSocket)
+            and sock.selected_alpn_protocol() == Http2Connection.protocol
+        )
+        return Http2Connection(sock) if is_http2 else Http1Connection(sock)
 
     def close(self) -> None:
         """Give it up, without ceremony."""

@@ -105,13 +105,19 @@ class Http1Connection(Generic[Token]):
         """Do nothing: a dead connection has a post that takes too long."""
 
     def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
-        """Close if the post under way is among those to be given up."""
-        return self.close(error) if self._token in tokens else ()
+        """Give up the post under way; the connection cannot be used again."""
+        if self._token is None or self._token not in tokens:
+            return ()
+        self.is_usable = False
+        return self._end(error)
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:
         """Close without ceremony; return the post under way, if there is one."""
         self._socket.close()
         self.is_usable = False
+        return self._end(error)
+
+    def _end(self, error: Exception) -> Sequence[Ending[Token]]:
         if self._token is None:
             return ()
         token, self._token = self._token, None

@@ -42,7 +42,7 @@ class Openings:
         room for the posts: most posts wait for any thread. An attempt that takes long does not
         count.
         """
-        if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_resting:
+        if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_delayed:
             return True
         return self._connector.young * self._connector.room >= posts
 

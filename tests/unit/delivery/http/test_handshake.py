@@ -47,6 +47,9 @@ class _Tls(ssl.SSLSocket):
         if self.wants:
             raise self.wants.pop(0)
 
+    def selected_alpn_protocol(self) -> str | None:
+        return None
+
 
 def test_handshake_waits_for_what_tls_wants() -> None:
     """To read, then to write; then the connection is open."""

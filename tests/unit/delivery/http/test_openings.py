@@ -7,7 +7,12 @@ from threading import Event
 
 import pytest
 
-from delivery.http.connector import ATTEMPT_DELAY_SECONDS, REST_SECONDS, Connector, tls_context
+from delivery.http.connector import (
+    ATTEMPT_DELAY_SECONDS,
+    FAILURE_DELAY_SECONDS,
+    Connector,
+    tls_context,
+)
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import IdleClosedError
 from delivery.http.openings import OPENING_AT_ONCE
@@ -148,7 +153,7 @@ def test_pool_has_room_as_soon_as_a_connection_is_open(
         assert while_opening == (0, True, 0)
         assert failures == []
         assert (pool.room, pool.is_opening, pool.under_way) == (1, False, 0)
-        assert list(pool._idle.values()) == [NOW_MS + 7]
+        assert list(pool._open.values()) == [NOW_MS + 7]
         pool.close()
 
 
@@ -299,7 +304,7 @@ def test_pool_rests_a_moment_when_every_address_has_failed(
     _quieten(pool)
 
     at_once = (pool.may_open(1), pool.lacks_connections(1))
-    time.seconds = REST_SECONDS
+    time.seconds = FAILURE_DELAY_SECONDS
     later = pool.may_open(1)
 
     assert before
@@ -314,7 +319,7 @@ def test_pool_rests_a_moment_when_the_host_is_not_resolved(make: Make, time: Fak
         pool.open()
 
     at_once = pool.may_open(1)
-    time.seconds = REST_SECONDS
+    time.seconds = FAILURE_DELAY_SECONDS
 
     assert not at_once
     assert pool.may_open(1)
@@ -430,7 +435,7 @@ def test_pool_looks_the_host_up_anew_when_a_connection_cannot_be_opened(
         assert _end_openings(pool) == []
         assert pool.room == 1
         assert asked == ["moving.example"]
-        assert not connector.is_resting
+        assert not connector.is_delayed
         pool.close()
 
 
@@ -486,7 +491,7 @@ def test_pool_looks_the_host_up_anew_when_a_connection_is_lost_with_its_post(
         if is_noticed_early:
             is_told.set()
             assert is_reset.wait(PATIENCE_SECONDS)
-            assert is_readable(next(iter(pool._idle)))
+            assert is_readable(next(iter(pool._ready)))
             ((_, lost),) = pool.send("a", REQUEST)
             assert isinstance(lost, OSError)
         else:

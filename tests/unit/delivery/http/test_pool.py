@@ -1,4 +1,4 @@
-"""The connections of one thread: how many there are, what they carry, when they are given up.
+"""The connections of one thread: how many there are, what they send, when they are given up.
 
 How they are opened is in test_openings.py.
 """
@@ -125,7 +125,7 @@ def _open(pool: HttpPool[str], number_of: int = 1) -> None:
     assert pool.take_failures() == []
 
 
-def _carry(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
+def _send(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
     """Carry one post to its end, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
@@ -145,7 +145,7 @@ def _settle(pool: HttpPool[str]) -> None:
         pass
 
 
-def test_pool_carries_posts_and_says_which_answer_is_whose(serve: Serve, make: Make) -> None:
+def test_pool_sends_posts_and_says_which_answer_is_whose(serve: Serve, make: Make) -> None:
     """Many at once, each on its own connection."""
 
     def echo(server: socket.socket) -> None:
@@ -172,7 +172,7 @@ def test_pool_uses_a_connection_again(serve: Serve, make: Make) -> None:
 
     answers = []
     for _ in range(5):
-        answers.append(_carry(pool))
+        answers.append(_send(pool))
         _settle(pool)
 
     assert answers == [OK_ANSWER] * 5
@@ -190,9 +190,9 @@ def test_pool_sends_a_large_post_while_the_server_reads_slowly(serve: Serve, mak
 
     pool = make(serve(read_slowly).url)
 
-    answers = [_carry(pool, LARGE_REQUEST)]
+    answers = [_send(pool, LARGE_REQUEST)]
     _settle(pool)
-    answers.append(_carry(pool, LARGE_REQUEST))
+    answers.append(_send(pool, LARGE_REQUEST))
 
     assert answers == [OK_ANSWER, OK_ANSWER]
     assert lengths == [len(text_of(LARGE_REQUEST))] * 2
@@ -210,7 +210,7 @@ def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Ma
 
     pool = make(serve(answer_early).url)
 
-    results = [_carry(pool, LARGE_REQUEST), _carry(pool, LARGE_REQUEST)]
+    results = [_send(pool, LARGE_REQUEST), _send(pool, LARGE_REQUEST)]
 
     assert [result.status for result in results if isinstance(result, Response)] == [413, 413]
     assert posts == [b"POST", b"POST"]
@@ -258,7 +258,7 @@ def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> Non
 def test_pool_opens_nothing_while_a_connection_is_idle(serve: Serve, make: Make) -> None:
     """Nor while one will be as soon as a poll has shown that it is quiet."""
     pool = make(serve().url)
-    _carry(pool)
+    _send(pool)
 
     after_answer = (pool.room, pool.lacks_connections(99), pool.has_answered)
     _settle(pool)
@@ -285,12 +285,12 @@ def test_pool_drops_a_connection_that_is_closed_while_idle(
 
     server = serve(answer_once)
     pool = make(server.url)
-    first = _carry(pool)
+    first = _send(pool)
     _settle(pool)
     is_told.set()
 
-    _poll_until(pool, lambda: not pool._idle)
-    second = _carry(pool)
+    _poll_until(pool, lambda: not pool._ready)
+    second = _send(pool)
 
     assert (first, second) == (OK_ANSWER, OK_ANSWER)
     assert server.accepted == 2
@@ -307,10 +307,10 @@ def test_pool_says_that_a_post_was_in_vain_when_the_connection_closed_unnoticed(
         read_post(server)
 
     pool = make(serve(answer_only_the_first).url)
-    first = _carry(pool)
+    first = _send(pool)
     _settle(pool)
 
-    second = _carry(pool)
+    second = _send(pool)
 
     assert first == OK_ANSWER
     assert isinstance(second, IdleClosedError)
@@ -331,9 +331,9 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
         is_reset.set()
 
     pool = make(serve(answer_and_reset).url)
-    _carry(pool)
+    _send(pool)
     _settle(pool)
-    (http,) = pool._idle
+    (http,) = pool._ready
     is_told.set()
     assert is_reset.wait(PATIENCE_SECONDS)
     assert is_readable(http)
@@ -347,7 +347,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
 
 def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
     """Nothing was idle: the server has read the post, and closed."""
-    result = _carry(make(serve(read_post).url))
+    result = _send(make(serve(read_post).url))
 
     assert isinstance(result, ClosedError)
 
@@ -360,7 +360,7 @@ def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_has_rested(
     _open(pool)
     pool.drop_idle(NOW_MS - 1)
 
-    result = _carry(pool)
+    result = _send(pool)
 
     assert isinstance(result, IdleClosedError)
 
@@ -388,10 +388,10 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
 
     statuses = []
     for _ in range(3):
-        answer = _carry(pool)
+        answer = _send(pool)
         statuses.append(answer.status if isinstance(answer, Response) else answer)
         assert is_sent.wait(PATIENCE_SECONDS)
-        _poll_until(pool, lambda: not pool._idle and not pool.has_answered)
+        _poll_until(pool, lambda: not pool._ready and not pool.has_answered)
         is_sent.clear()
 
     assert statuses == [200, 200, 200]
@@ -412,13 +412,13 @@ def test_pool_never_takes_an_answer_that_comes_late_for_the_next(serve: Serve, m
 
     server = serve(answer_twice)
     pool = make(server.url)
-    _carry(pool)
+    _send(pool)
     _settle(pool)
     is_told.set()
     assert is_sent.wait(PATIENCE_SECONDS)
     pool.poll(PATIENCE_SECONDS)
 
-    assert _carry(pool) == OK_ANSWER
+    assert _send(pool) == OK_ANSWER
     assert server.accepted == 2
 
 
@@ -457,7 +457,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
         wait_for_end(server)
 
     pool = make(serve(answer_once).url)
-    _carry(pool)
+    _send(pool)
     _settle(pool)
     time.seconds = 1.0
     pool.send("a", REQUEST)
@@ -495,7 +495,7 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
     ((_, result),) = pool.expire()
 
     assert result == Response(200, b"", keeps_alive=False)
-    assert not pool._idle
+    assert not pool._ready
 
 
 def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
@@ -535,7 +535,7 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
 
     _settle_under_way(pool)
     pool.drop_idle(NOW_MS)
-    answer = _carry(pool)
+    answer = _send(pool)
 
     assert answer == OK_ANSWER
     assert server.accepted == 3
@@ -547,7 +547,7 @@ def test_pool_keeps_what_has_been_used_lately(serve: Serve, make: Make, time: Fa
     _open(pool, 2)
     _settle(pool)
     time.epoch_ms += 1
-    assert _carry(pool) == OK_ANSWER
+    assert _send(pool) == OK_ANSWER
 
     pool.drop_idle(NOW_MS)
 
@@ -631,7 +631,7 @@ def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make)
     client, server = socket.socketpair()
     roomy = _Roomy(client)
     pool._selector.register(roomy, roomy.interest, roomy)
-    pool._idle[roomy] = NOW_MS
+    pool._ready[roomy] = None
 
     rooms = [pool.room]
     for name in ("a", "b"):
@@ -713,7 +713,7 @@ def test_pool_is_quiet_when_the_answer_came_with_the_last_of_the_post(
     pool = make(serve(answer_each).url, size=1)
 
     for _ in range(10):
-        assert _carry(pool, LARGE_REQUEST) == OK_ANSWER
+        assert _send(pool, LARGE_REQUEST) == OK_ANSWER
 
         _settle(pool)
         assert pool.poll(0) == []
@@ -739,7 +739,7 @@ def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
 
     with Loopback(send_a_record_in_parts, certificate.server_context()) as server:
         pool = make(server.url)
-        _carry(pool)
+        _send(pool)
         _settle(pool)
 
         kept = []
@@ -747,7 +747,7 @@ def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
             is_told.set()
             assert is_sent.wait(PATIENCE_SECONDS)
             assert pool.poll(PATIENCE_SECONDS) == []
-            kept.append(len(pool._idle))
+            kept.append(len(pool._ready))
 
         assert kept == [1, 0]
         pool.close()
