@@ -1,6 +1,6 @@
 """A connections table of any size that takes no room: its pages are made when they are read.
 
-An id holds its own place, so that a Query can go on after any id; the rest of it is noise, as in
+An id holds its own place, so that a Query can go on after any id; all else in it is noise, as in
 the service's own ids.
 """
 
@@ -14,11 +14,13 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from broadcasting.connection_row import partition_of
 from testbed.tables import SHARDS
 
 _PLACE_BYTES, _NOISE_BYTES = 4, 7
 _AGE_MS = 600_000
 _OK = 200
+_SHARD_OF = {partition_of(shard): shard for shard in range(SHARDS)}
 
 
 class GeneratedRows:
@@ -34,7 +36,7 @@ class GeneratedRows:
         """Answer a Query in place of DynamoDB: a hook for botocore's `before-call`."""
         request = json.loads(params["body"])
         partition = request["ExpressionAttributeValues"][":shard"]["S"]
-        shard = int(partition.removeprefix("all#"))
+        shard = _SHARD_OF[partition]
         after = request.get("ExclusiveStartKey", {}).get("sk", {}).get("S")
         start = place_of(after) + 1 if after else 0
         end = min(self._of_shard[shard], start + request["Limit"])

@@ -47,7 +47,7 @@ def draw_throttled(axes: Axes, runs: Sequence[Run]) -> None:
     axes.grid(axis="y")
     title(
         axes,
-        "Posts that heard 429",
+        "Posts answered 429 (throttled)",
         f"{SHOWN[1]:,} connections, quota {SHOWN[0]:,}/s, budget {DEPLOYED_SHARE:.0%} of it; "
         "all workers begin at once",
     )
@@ -64,8 +64,8 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
     through = [taken / BIN_SECONDS for _, taken, _ in run.trace]
     lost = [throttled / BIN_SECONDS for _, _, throttled in run.trace]
     axes.stackplot(at, through, lost, colors=[LINE, ACCENT], linewidth=0)
-    budget, left = DEPLOYED_SHARE * run.quota, (1 - OTHERS_SHARE) * run.quota
-    for rate, text in ((budget, "the budget"), (left, "what the others leave")):
+    budget, unused = DEPLOYED_SHARE * run.quota, (1 - OTHERS_SHARE) * run.quota
+    for rate, text in ((budget, "the budget"), (unused, "what the others leave")):
         axes.axhline(rate, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
         axes.annotate(
             f"{text}: {rate:,.0f}/s",
@@ -81,7 +81,8 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
     axes.set_ylim(0, 1.35 * budget)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("seconds since the beginning")
-    for place, (text, colour) in enumerate((("heard 429", ACCENT), ("got through", QUIET))):
+    kinds = (("answered 429 (throttled)", ACCENT), ("got through", QUIET))
+    for place, (text, colour) in enumerate(kinds):
         axes.text(
             0.99,
             0.96 - 0.06 * place,

@@ -26,7 +26,7 @@ class Account:
 
     `counts` are the sums so far: connections that were met and have not ended are in `targeted`
     only. `unread_shards` may hold more. `version` tells whether slices were split or closed.
-    Slices that rest because of an outage, or were given up, are those of an open broadcast.
+    Slices that are delayed because of an outage, or were given up, are those of an open broadcast.
     `unreadable` rows are not in the sums; `contradictions` say what cannot be right in the rows.
     """
 

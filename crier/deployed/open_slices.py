@@ -26,7 +26,7 @@ SLICE = (
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """Slices that rest because of an outage: how many, and when the next one goes on.
+    """Slices that are delayed because of an outage: how many, and when the next one goes on.
 
     `since_ms` is when the first round of the outage began. Times are in epoch milliseconds.
     """
@@ -61,7 +61,7 @@ class Slice:
 
     @property
     def is_resting(self) -> bool:
-        """Whether it rests because of an outage."""
+        """Whether it is delayed because of an outage."""
         return self.outage_rounds > 0 and not self.owner and not self.given_up
 
 
@@ -85,7 +85,7 @@ class Slices:
 
     @property
     def resting(self) -> Resting | None:
-        """Those that rest because of an outage, None when there are none."""
+        """Those that are delayed because of an outage, None when there are none."""
         resting = [one for one in self.open if one.is_resting]
         if not resting:
             return None
@@ -110,7 +110,7 @@ def slices_of(items: Iterable[Item]) -> Slices:
 
 
 def resting_as_json(resting: Resting | None) -> dict[str, Any] | None:
-    """Return what a script is told of slices that rest."""
+    """Return what a script is told of slices that are delayed."""
     if resting is None:
         return None
     return {"slices": resting.slices, "since_ms": resting.since_ms, "until_ms": resting.until_ms}

@@ -14,7 +14,7 @@ class Outcome(Enum):
     FAILED = "failed"
     EXPIRED = "expired"
     """It is not posted to any more: the broadcast is too old."""
-    PENDING = "left"
+    PENDING = "pending"
     """It has not ended: it was not reached in time, or a later try may still reach it."""
 
 

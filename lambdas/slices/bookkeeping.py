@@ -99,10 +99,10 @@ class Bookkeeper:
         self.held = self.held._replace(slice_row=announced(self.held.slice_row))
 
     def close(self) -> None:
-        """End the slice, which has nothing left to do.
+        """End the slice, whose backlog is empty.
 
-        When that cannot be written before the reserve begins, the slice is released with nothing
-        left to do, a write to its own row alone: another invocation closes it, and posts to no
+        When that cannot be written before the reserve begins, the slice is released with an
+        empty backlog, a write to its own row alone: another invocation closes it, and posts to no
         connection again.
         """
         progress = self._progress

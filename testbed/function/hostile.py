@@ -40,7 +40,7 @@ class Outage:
     """What is wrong, from when on, and for how long by the app's clock.
 
     It begins with the first post after `after_posts`; of ten posts, `tenths` suffer it. An endpoint
-    that shuts answers the posts that it has taken: what is heard and not answered is posted again.
+    that shuts answers the posts that it has taken: what is taken and not answered is posted again.
     """
 
     how: How

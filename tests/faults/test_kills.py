@@ -128,7 +128,7 @@ async def test_kill_between_two_writes(
 
 
 async def test_clients_that_come_and_go_while_it_runs_harm_nobody(deployment: Deployment) -> None:
-    """Those present throughout receive it exactly once, whoever else connects or leaves."""
+    """Those present throughout receive it exactly once, whichever others connect or leave."""
     present = await connect_clients(deployment.web_socket_url, CLIENTS)
     leaving = await connect_clients(deployment.web_socket_url, 20)
     broadcast_id, body = _new_broadcast()

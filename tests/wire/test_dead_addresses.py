@@ -1,6 +1,6 @@
 """A host with several addresses, of which some are dead, and one that moves.
 
-The others get the posts, and nobody spends a try on a post that has never left.
+The others get the posts, and a post that was never sent costs no connection a try.
 """
 
 import socket
@@ -27,8 +27,8 @@ _HOSTS = ("refusing", "swallowing", "no IPv6")
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """A stand-in behind a name, and what else the name may lead to."""
+class ServedHost:
+    """A stand-in behind a host's name, and the other addresses of that name."""
 
     stand_in: StandIn
     certificate: ServerCertificate | None
@@ -57,16 +57,16 @@ def _ok(_post: Post) -> Reaction:
 
 
 @pytest.fixture(params=["http", "https"])
-def house(
+def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    """Return a house, plain or with TLS."""
+) -> Iterator[ServedHost]:
+    """Return a host, plain or with TLS."""
     certificate = None
     if request.param == "https":
         certificate = issue_certificate(tmp_path_factory.mktemp("certificate"))
     with ExitStack() as stack:
         stand_in = stack.enter_context(StandIn(_ok, tls=certificate))
-        yield House(stand_in, certificate, stack)
+        yield ServedHost(stand_in, certificate, stack)
 
 
 def _lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
@@ -76,59 +76,59 @@ def _lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> No
 
 @pytest.mark.parametrize("kind", _HOSTS)
 @pytest.mark.parametrize("number_of", [1, 20, 400])
-def test_fan_out_delivers_to_everyone_when_one_address_is_dead(
-    house: House, monkeypatch: pytest.MonkeyPatch, kind: str, number_of: int
+def test_fan_out_delivers_to_all_when_one_address_is_dead(
+    host: ServedHost, monkeypatch: pytest.MonkeyPatch, kind: str, number_of: int
 ) -> None:
     """With a single try each, whichever address comes first."""
-    _lead_to(monkeypatch, house.dead(kind), ("127.0.0.1", house.port))
+    _lead_to(monkeypatch, host.dead(kind), ("127.0.0.1", host.port))
 
-    delivery = deliver(house.fan_out(), connections(number_of))
+    delivery = deliver(host.fan_out(), connections(number_of))
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
-    assert dict(house.stand_in.report().received) == once(one.id for one in delivery.taken)
+    assert dict(host.stand_in.report().received) == once(one.id for one in delivery.taken)
 
 
 @pytest.mark.usefixtures("hasty_probes")
 def test_fan_out_counts_no_try_when_every_address_is_dead(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    host: ServedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing has left: everyone is left as they were."""
-    _lead_to(monkeypatch, house.dead("refusing"), house.dead("no IPv6"))
+    """Nothing was sent: every connection is pending, as it was before."""
+    _lead_to(monkeypatch, host.dead("refusing"), host.dead("no IPv6"))
 
-    delivery = deliver(house.fan_out(), connections(20))
+    delivery = deliver(host.fan_out(), connections(20))
 
     assert delivery.facts() == {(Outcome.PENDING, 0, 0)}
     assert delivery.watch.breaker.stopped_by is Trouble.OUTAGE
-    assert house.stand_in.report().posts == 0
+    assert host.stand_in.report().posts == 0
 
 
 def test_fan_out_finds_a_host_that_moves_within_a_run(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    host: ServedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old address refuses; the name leads elsewhere by then."""
-    answers = iter([found(house.dead("refusing"))])
-    moved = found(("127.0.0.1", house.port))
+    answers = iter([found(host.dead("refusing"))])
+    moved = found(("127.0.0.1", host.port))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: next(answers, moved))
 
-    delivery = deliver(house.fan_out(), connections(20))
+    delivery = deliver(host.fan_out(), connections(20))
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
 
 
 def test_fan_out_finds_a_host_that_has_moved_while_the_function_was_frozen(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    host: ServedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the epoch clock went on, and the old address is gone."""
     time = FakeTime()
-    fan_out = house.fan_out(CLOCK._replace(epoch_ms=lambda: time.epoch_ms))
-    with StandIn(_ok, tls=house.certificate) as old:
+    fan_out = host.fan_out(CLOCK._replace(epoch_ms=lambda: time.epoch_ms))
+    with StandIn(_ok, tls=host.certificate) as old:
         port = int(old.url.split(":")[2].split("/")[0])
         _lead_to(monkeypatch, ("127.0.0.1", port))
         before = deliver(fan_out, connections(20))
     time.epoch_ms += 1_200_000
-    _lead_to(monkeypatch, ("127.0.0.1", house.port))
+    _lead_to(monkeypatch, ("127.0.0.1", host.port))
 
     after = deliver(fan_out, connections(20))
 
     assert before.facts() == after.facts() == {(Outcome.DELIVERED, 1, 0)}
-    assert dict(house.stand_in.report().received) == once(one.id for one in after.taken)
+    assert dict(host.stand_in.report().received) == once(one.id for one in after.taken)

@@ -35,7 +35,7 @@ class Timeouts(NamedTuple):
 class HttpPool(Generic[Token]):
     """Sends requests on at most `size` connections, and keeps these for later requests.
 
-    A request is given to an open connection only: what has never left is no try.
+    A request is given to an open connection only: what was never sent is no try.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class HttpPool(Generic[Token]):
         """
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
-        self._rest_answered()
+        self._keep_answered()
         endings: list[Ending[Token]] = []
         has_opened = False
         one: HttpConnection[Token] | Handshake | None
@@ -176,10 +176,10 @@ class HttpPool(Generic[Token]):
         Not by the monotonic clock: that may stand still while a function is frozen. The epoch
         clock may be set back: what has been idle since a time to come is closed, too.
         """
-        self._rest_answered()
+        self._keep_answered()
         now_ms = self._clock.epoch_ms()
         for http, since_ms in self._idle.copy().items():
-            http.has_rested = True
+            http.was_idle = True
             if not until_ms < since_ms <= now_ms:
                 self._drop(http, TimeoutError("idle for too long"))
 
@@ -190,7 +190,7 @@ class HttpPool(Generic[Token]):
         self._selector.close()
         self._waker.close()
 
-    def _rest_answered(self) -> None:
+    def _keep_answered(self) -> None:
         self._idle.update(self._answered)
         self._answered.clear()
 

@@ -242,7 +242,7 @@ def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == "Error: expected [a-z]* or [/red]\n"
 
 
-def test_ctrl_c_is_heard_once_everything_is_imported() -> None:
+def test_ctrl_c_is_obeyed_once_everything_is_imported() -> None:
     """What has been shown or hidden by then is put right before the command line ends."""
     program = (
         "import runpy, signal, sys\n"

@@ -118,7 +118,7 @@ def test_account_is_settled_when_the_last_slice_is_closed_between_two_reads(
 def test_account_is_read_a_few_times_only_when_slices_close_all_the_time(
     accounts: AccountReader, table: FakeTable
 ) -> None:
-    """Of a broadcast that never rests the last reading is shown."""
+    """Of a broadcast that never stops changing the last reading is shown."""
     versions = iter(range(2, 100))
     table.open(a_summary())
     table.after_query = lambda: table.open(a_summary(version=next(versions)))
@@ -404,10 +404,10 @@ def test_watch_ends_when_the_time_is_over(accounts: AccountReader, table: FakeTa
 RESTING = {"outage_since_ms": OPENED_MS + 1, "outage_rounds": 2, "leased_until_ms": OPENED_MS + 9}
 
 
-def test_account_tells_which_slices_rest_because_of_an_outage(
+def test_account_tells_which_slices_are_delayed_because_of_an_outage(
     accounts: AccountReader, table: FakeTable
 ) -> None:
-    """Those that a worker has, and those that rest for another reason, do not."""
+    """Those that a worker has, and those that are delayed for another reason, do not."""
     table.open(a_summary(open_slices=4, slices=5))
     table.put(
         a_slice("0", Receipt(), **RESTING),

@@ -1,4 +1,4 @@
-"""The connections of one thread: how many there are, what they carry, when they are given up.
+"""The connections of one thread: how many there are, what they send, when they are given up.
 
 How they are opened is in test_openings.py.
 """
@@ -101,7 +101,7 @@ Serve = Callable[..., Loopback]
 
 
 def _endings(pool: HttpPool[str], number_of: int = 1) -> list[Ending[str]]:
-    """Poll until so many posts have ended."""
+    """Poll until a number of posts has ended."""
     endings: list[Ending[str]] = []
     while len(endings) < number_of:
         news = pool.poll(PATIENCE_SECONDS)
@@ -116,15 +116,15 @@ def _result(pool: HttpPool[str]) -> Response | Exception:
 
 
 def _open(pool: HttpPool[str], number_of: int = 1) -> None:
-    """Open so many connections."""
+    """Open a number of connections."""
     for _ in range(number_of):
         pool.open()
     _poll_until(pool, lambda: not pool.is_opening)
     assert pool.take_failures() == []
 
 
-def _carry(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
-    """Carry one post to its end, on a new connection if none is idle."""
+def _send_one(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
+    """Send one post and return its result, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
     pool.send("a", request)
@@ -143,7 +143,9 @@ def _settle(pool: HttpPool[str]) -> None:
         pass
 
 
-def test_pool_carries_posts_and_says_which_answer_is_whose(serve: Serve, make: Make) -> None:
+def test_pool_sends_posts_and_says_to_which_post_each_answer_belongs(
+    serve: Serve, make: Make
+) -> None:
     """Many at once, each on its own connection."""
 
     def echo(server: socket.socket) -> None:
@@ -170,7 +172,7 @@ def test_pool_uses_a_connection_again(serve: Serve, make: Make) -> None:
 
     answers = []
     for _ in range(5):
-        answers.append(_carry(pool))
+        answers.append(_send_one(pool))
         _settle(pool)
 
     assert answers == [OK_ANSWER] * 5
@@ -188,9 +190,9 @@ def test_pool_sends_a_large_post_while_the_server_reads_slowly(serve: Serve, mak
 
     pool = make(serve(read_slowly).url)
 
-    answers = [_carry(pool, LARGE_REQUEST)]
+    answers = [_send_one(pool, LARGE_REQUEST)]
     _settle(pool)
-    answers.append(_carry(pool, LARGE_REQUEST))
+    answers.append(_send_one(pool, LARGE_REQUEST))
 
     assert answers == [OK_ANSWER, OK_ANSWER]
     assert lengths == [len(text_of(LARGE_REQUEST))] * 2
@@ -208,7 +210,7 @@ def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Ma
 
     pool = make(serve(answer_early).url)
 
-    results = [_carry(pool, LARGE_REQUEST), _carry(pool, LARGE_REQUEST)]
+    results = [_send_one(pool, LARGE_REQUEST), _send_one(pool, LARGE_REQUEST)]
 
     assert [result.status for result in results if isinstance(result, Response)] == [413, 413]
     assert posts == [b"POST", b"POST"]
@@ -256,7 +258,7 @@ def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> Non
 def test_pool_opens_nothing_while_a_connection_is_idle(serve: Serve, make: Make) -> None:
     """Nor while one will be as soon as a poll has shown that it is quiet."""
     pool = make(serve().url)
-    _carry(pool)
+    _send_one(pool)
 
     after_answer = (pool.room, pool.lacks_connections(99), pool.has_answered)
     _settle(pool)
@@ -283,12 +285,12 @@ def test_pool_drops_a_connection_that_is_closed_while_idle(
 
     server = serve(answer_once)
     pool = make(server.url)
-    first = _carry(pool)
+    first = _send_one(pool)
     _settle(pool)
     is_told.set()
 
     _poll_until(pool, lambda: not pool._idle)
-    second = _carry(pool)
+    second = _send_one(pool)
 
     assert (first, second) == (OK_ANSWER, OK_ANSWER)
     assert server.accepted == 2
@@ -305,10 +307,10 @@ def test_pool_says_that_a_post_was_in_vain_when_the_connection_closed_unnoticed(
         read_post(server)
 
     pool = make(serve(answer_only_the_first).url)
-    first = _carry(pool)
+    first = _send_one(pool)
     _settle(pool)
 
-    second = _carry(pool)
+    second = _send_one(pool)
 
     assert first == OK_ANSWER
     assert isinstance(second, IdleClosedError)
@@ -329,7 +331,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
         is_reset.set()
 
     pool = make(serve(answer_and_reset).url)
-    _carry(pool)
+    _send_one(pool)
     _settle(pool)
     (http,) = pool._idle
     is_told.set()
@@ -345,12 +347,12 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
 
 def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
     """Nothing was idle: the server has read the post, and closed."""
-    result = _carry(make(serve(read_post).url))
+    result = _send_one(make(serve(read_post).url))
 
     assert isinstance(result, ClosedError)
 
 
-def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_has_rested(
+def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_was_idle(
     serve: Serve, make: Make
 ) -> None:
     """It was opened in an earlier run, and never needed there."""
@@ -358,7 +360,7 @@ def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_has_rested(
     _open(pool)
     pool.drop_idle(NOW_MS - 1)
 
-    result = _carry(pool)
+    result = _send_one(pool)
 
     assert isinstance(result, IdleClosedError)
 
@@ -376,8 +378,8 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
 
     def answer_too_much(server: socket.socket) -> None:
         read_post(server)
-        for slice_row in [OK + stray] if is_in_one_piece else [OK, stray]:
-            server.sendall(slice_row)
+        for piece in [OK + stray] if is_in_one_piece else [OK, stray]:
+            server.sendall(piece)
         is_sent.set()
         wait_for_end(server)
 
@@ -386,7 +388,7 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
 
     statuses = []
     for _ in range(3):
-        answer = _carry(pool)
+        answer = _send_one(pool)
         statuses.append(answer.status if isinstance(answer, Response) else answer)
         assert is_sent.wait(PATIENCE_SECONDS)
         _poll_until(pool, lambda: not pool._idle and not pool.has_answered)
@@ -410,13 +412,13 @@ def test_pool_never_takes_an_answer_that_comes_late_for_the_next(serve: Serve, m
 
     server = serve(answer_twice)
     pool = make(server.url)
-    _carry(pool)
+    _send_one(pool)
     _settle(pool)
     is_told.set()
     assert is_sent.wait(PATIENCE_SECONDS)
     pool.poll(PATIENCE_SECONDS)
 
-    assert _carry(pool) == OK_ANSWER
+    assert _send_one(pool) == OK_ANSWER
     assert server.accepted == 2
 
 
@@ -455,7 +457,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
         wait_for_end(server)
 
     pool = make(serve(answer_once).url)
-    _carry(pool)
+    _send_one(pool)
     _settle(pool)
     time.seconds = 1.0
     pool.send("a", REQUEST)
@@ -472,7 +474,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
     assert pool.under_way == 0
 
 
-def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
+def test_pool_takes_the_status_when_the_remainder_does_not_come_in_time(
     serve: Serve, make: Make, time: FakeTime
 ) -> None:
     """The message was delivered: it must not be posted again."""
@@ -487,7 +489,7 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
     pool.send("a", REQUEST)
     (http,) = (one for one, _ in pool._under_way.values())
     assert isinstance(http, Http1Connection)
-    _poll_until(pool, lambda: http._has_heard)
+    _poll_until(pool, lambda: http._has_received)
     time.seconds = TIMEOUTS.read_seconds
 
     ((_, result),) = pool.expire()
@@ -533,7 +535,7 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
 
     _settle_under_way(pool)
     pool.drop_idle(NOW_MS)
-    answer = _carry(pool)
+    answer = _send_one(pool)
 
     assert answer == OK_ANSWER
     assert server.accepted == 3
@@ -545,7 +547,7 @@ def test_pool_keeps_what_has_been_used_lately(serve: Serve, make: Make, time: Fa
     _open(pool, 2)
     _settle(pool)
     time.epoch_ms += 1
-    assert _carry(pool) == OK_ANSWER
+    assert _send_one(pool) == OK_ANSWER
 
     pool.drop_idle(NOW_MS)
 
@@ -593,13 +595,13 @@ def _settle_under_way(pool: HttpPool[str]) -> None:
 
 
 class _Roomy:
-    """A connection of a protocol that carries two requests at once."""
+    """A connection of a protocol that takes two requests at once."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._names: list[str] = []
         self.interest = self.watched = selectors.EVENT_READ
-        self.is_usable, self.has_rested = True, False
+        self.is_usable, self.was_idle = True, False
 
     @property
     def room(self) -> int:
@@ -711,7 +713,7 @@ def test_pool_is_quiet_when_the_answer_came_with_the_last_of_the_post(
     pool = make(serve(answer_each).url, size=1)
 
     for _ in range(10):
-        assert _carry(pool, LARGE_REQUEST) == OK_ANSWER
+        assert _send_one(pool, LARGE_REQUEST) == OK_ANSWER
 
         _settle(pool)
         assert pool.poll(0) == []
@@ -737,7 +739,7 @@ def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
 
     with Loopback(send_a_record_in_parts, certificate.server_context()) as server:
         pool = make(server.url)
-        _carry(pool)
+        _send_one(pool)
         _settle(pool)
 
         kept = []
