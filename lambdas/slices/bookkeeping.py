@@ -45,7 +45,7 @@ class Bookkeeper:
         self.held = held
         self.handed_over = 0
         self.given = 0
-        """How many connections other slices account for now."""
+        """How many connections other slices count now."""
         self._before = held.slice_row.counts
         self._progress = progress
         self._messages = SliceMessages(

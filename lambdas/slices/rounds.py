@@ -13,7 +13,7 @@ have had: so an outage of some minutes fails none of them."""
 
 
 class Round:
-    """Judges the connections that are tried in vain, by what all of them hear.
+    """Judges the connections that are tried in vain, by the answers to all of them.
 
     A round may be judged several times, as stragglers are given away while others are posted to.
     Connections for which it did not count are counted again when it is judged the next time.
@@ -43,7 +43,7 @@ class Round:
 
     @property
     def is_in_vain(self) -> bool:
-        """Whether the other connections would hear the same: nothing was answered, or it ended."""
+        """Whether other posts would be in vain, too: none was answered, or posting was stopped."""
         return self.breaker.stopped_by is not None or not self.breaker.answers.answered
 
     @property

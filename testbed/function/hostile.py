@@ -89,7 +89,7 @@ class Hostile(StandIn):
         return self.began_at + self._outage.seconds
 
     def dialled(self, place: Place) -> None:
-        """Hear that a connection is being opened, by whatever name."""
+        """Take note that a connection is being opened, to whatever name."""
         if place[1] == self._port and self.is_down and self._shuts:
             self.posts_while_down += 1
 

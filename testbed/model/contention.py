@@ -1,4 +1,4 @@
-"""A model of a ledger that many use at once, in virtual time: conflicts and metered partitions.
+"""A model of a ledger that many workers use, in virtual time: conflicts and metered partitions.
 
 Each worker runs on a thread of its own, but only one at a time: it stops where it would wait, and
 the one whose time comes first goes on. So a model with a seed always comes to the same end.

@@ -59,7 +59,7 @@ class FakeTime:
 
 
 def half() -> float:
-    """Return no chance at all: the middle of what chance could be."""
+    """Return 0.5, always: the middle of what chance could be."""
     return 0.5
 
 

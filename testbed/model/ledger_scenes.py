@@ -1,4 +1,4 @@
-"""Broadcasts as many workers carry them, on a ledger in virtual time: for tests and `bench`."""
+"""Broadcasts as many workers deliver them, on a ledger in virtual time: for tests and `bench`."""
 
 from collections.abc import Callable
 from dataclasses import replace

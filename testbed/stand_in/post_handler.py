@@ -1,4 +1,4 @@
-"""The desk that every post comes to: it decides, and it counts."""
+"""Handles every post: decides what happens to it, and counts."""
 
 from testbed.stand_in.errors import error_answer
 from testbed.stand_in.reaction import Post, Reaction, Script

@@ -131,7 +131,7 @@ async def test_poison_message_reaches_the_dead_letter_queue_with_its_reason(
     assert reason.startswith('unknown key "mesage": allowed are message, id')
 
 
-async def test_two_broadcasts_at_once_both_reach_everyone(
+async def test_two_broadcasts_at_once_both_reach_all_clients(
     deployment: Deployment, logs: Logs
 ) -> None:
     """Two broadcasts neither mix nor hold each other up."""

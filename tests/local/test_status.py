@@ -167,7 +167,7 @@ def test_broadcasts_are_all_listed_when_they_are_many(
     assert ids == [f"{name}-{number}" for number in reversed(range(105))]
 
 
-async def test_status_counts_as_expired_who_is_not_sent_it_any_more(
+async def test_status_counts_as_expired_the_connections_not_sent_it_any_more(
     deployment: Deployment, ledger: Ledger, run: Run
 ) -> None:
     """A slice that comes too late is settled by the function, and nothing is posted."""

@@ -53,7 +53,7 @@ class Handshake:
         return Http1Connection(self._socket)
 
     def close(self) -> None:
-        """Give it up, without ceremony."""
+        """Give it up at once."""
         self._socket.close()
 
     def _raise_if_not_connected(self) -> None:

@@ -42,10 +42,10 @@ class Http1Connection(Generic[Token]):
         "_socket",
         "_token",
         "_unsent",
-        "was_idle",
         "interest",
         "is_usable",
         "room",
+        "was_idle",
         "watched",
     )
 
@@ -95,7 +95,7 @@ class Http1Connection(Generic[Token]):
         return ((token, response),)
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:
-        """Close without ceremony; return the post under way, if there is one."""
+        """Close at once; return the post under way, if there is one."""
         self._socket.close()
         self.is_usable = False
         if self._token is None:
