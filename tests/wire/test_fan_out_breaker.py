@@ -389,7 +389,7 @@ def test_fan_out_waits_for_answers_when_it_is_to_stop() -> None:
 
 
 def test_fan_out_tells_of_an_endpoint_that_is_silent_though_its_time_is_short() -> None:
-    """Its posts were not answered in time: so many cannot be each connection's own trouble."""
+    """Its posts were not answered in time, and are too many to be each connection's own trouble."""
     watch = Watch()
     with (
         StandIn(lambda _post: Silence(), tls=None) as stand_in,

@@ -200,7 +200,7 @@ def test_connect_refuses_when_the_event_lacks_something(
 
 
 def test_connect_refuses_when_the_row_cannot_be_written(dynamo: FakeDynamo) -> None:
-    """Without a row the client would never hear anything."""
+    """Without a row the client would never receive anything."""
     dynamo.write_errors = [aws_error(500)]
 
     assert _connect(_web_socket_event("$connect"), dynamo) == {"statusCode": 500}

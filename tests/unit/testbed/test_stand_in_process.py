@@ -70,7 +70,7 @@ def test_process_serves_without_tls() -> None:
 
 
 def test_process_is_ended_when_its_user_fails() -> None:
-    """Nothing is left behind."""
+    """No process stays behind."""
     stand_in = StandInProcess(QUICK, tls=False)
 
     with pytest.raises(RuntimeError, match="ours"), stand_in:
