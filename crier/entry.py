@@ -19,6 +19,7 @@ def run() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if stream is not None:  # as after a shell's `>&-`
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     with explained():
         main()

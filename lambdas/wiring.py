@@ -1,7 +1,8 @@
 """Where the floors meet: builds what a handler needs, on its first call.
 
 In Lambda that call is made while the handler's module is loaded: see `build_in_lambda`. Tests and
-benchmarks call `build_broadcast` with a session and a clock of their own.
+benchmarks call `build_broadcast` with a session and a clock of their own. Sessions are botocore's:
+importing boto3 besides takes a tenth of a cold start's imports.
 """
 
 import gc
@@ -10,11 +11,11 @@ import random
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-import boto3
 from botocore.config import Config
 from botocore.httpsession import get_cert_path
+from botocore.session import Session
 
 from broadcasting.clock import Clock, Jitter
 from broadcasting.pacing.pace import Pace
@@ -32,6 +33,10 @@ from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
 _STORAGE_CONFIG = Config(
     connect_timeout=2,
@@ -69,40 +74,38 @@ class BroadcastWiring(NamedTuple):
 def connections_table() -> ConnectionsTable:
     """Return the table that connect and disconnect write to. Raises SettingsError."""
     settings = ConnectionSettings.read(os.environ)
-    return build_connections_table(settings, boto3.Session(), SYSTEM_CLOCK)
+    return build_connections_table(settings, Session(), SYSTEM_CLOCK)
 
 
 @cache
 def broadcast_wiring() -> BroadcastWiring:
     """Return what the broadcast function works with. Raises SettingsError."""
     settings = BroadcastSettings.read(os.environ)
-    wired = build_broadcast(settings, boto3.Session(), SYSTEM_CLOCK)
+    wired = build_broadcast(settings, Session(), SYSTEM_CLOCK)
     gc.freeze()  # else each full collection walks over botocore's models, for some 60 ms
     return wired
 
 
 def build_connections_table(
-    settings: ConnectionSettings, session: boto3.Session, clock: Clock
+    settings: ConnectionSettings, session: Session, clock: Clock
 ) -> ConnectionsTable:
     """Build the table that connect and disconnect write to."""
-    client = session.client("dynamodb", config=_STORAGE_CONFIG)
-    close_when_idle(client, clock)
+    client = _dynamodb(session, _STORAGE_CONFIG, clock)
     return ConnectionsTable(client, settings.connections_table)
 
 
 def build_broadcast(
     settings: BroadcastSettings,
-    session: boto3.Session,
+    session: Session,
     clock: Clock,
     *,
     jitter: Jitter = random.random,
 ) -> BroadcastWiring:
     """Build what the broadcast function works with; all its clients are the session's."""
-    sqs = session.client("sqs", config=_QUEUE_CONFIG)
-    dynamodb = session.client("dynamodb", config=_STORAGE_CONFIG)
+    sqs = cast("SQSClient", session.create_client("sqs", config=_QUEUE_CONFIG))
+    close_when_idle(sqs, clock)
+    dynamodb = _dynamodb(session, _STORAGE_CONFIG, clock)
     read_queries_plainly(dynamodb)
-    for client in (sqs, dynamodb):
-        close_when_idle(client, clock)
     table = LedgerTable(dynamodb, settings.broadcasts_table, clock=clock)
     ledger = Ledger(table, clock=clock, jitter=jitter)
     worker = Worker(
@@ -140,14 +143,13 @@ def build_in_lambda(build: Callable[[], object]) -> None:
 
 
 def _build_fan_out(
-    settings: BroadcastSettings, session: boto3.Session, clock: Clock, jitter: Jitter
+    settings: BroadcastSettings, session: Session, clock: Clock, jitter: Jitter
 ) -> SelectorFanOut:
     pace = Pace(settings.posts_per_second, settings.post_burst)
-    dynamodb = session.client("dynamodb", config=_BUDGET_CONFIG)
-    close_when_idle(dynamodb, clock)
+    dynamodb = _dynamodb(session, _BUDGET_CONFIG, clock)
     return SelectorFanOut(
         parse_endpoint(settings.callback_url),
-        region=session.region_name,
+        region=session.get_config_variable("region"),
         credentials=partial(_credentials, session),
         tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
         pace=pace,
@@ -160,7 +162,13 @@ def _build_fan_out(
     )
 
 
-def _credentials(session: boto3.Session) -> Credentials | None:
+def _dynamodb(session: Session, config: Config, clock: Clock) -> "DynamoDBClient":
+    client = cast("DynamoDBClient", session.create_client("dynamodb", config=config))
+    close_when_idle(client, clock)
+    return client
+
+
+def _credentials(session: Session) -> Credentials | None:
     """Return the credentials of the moment; botocore rotates them."""
     found = session.get_credentials()
     frozen = found.get_frozen_credentials() if found else None

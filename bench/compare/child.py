@@ -21,7 +21,7 @@ def neutral_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which an SDK behaves as it does by default.
 
     It has no settings of AWS, Python or Node, no profile and no proxy.
-    `crier.local.local_aws.clean_environment` is another one: it keeps a process from a real AWS.
+    `crier.local.environment.clean_environment` is another one: it keeps a process from a real AWS.
     """
     return {
         name: value

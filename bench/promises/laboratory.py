@@ -74,7 +74,7 @@ class Bench:
         self.app.time.when_frozen.append(proxy.kill)
 
     def broadcast(self, function: Function | None = None) -> tuple[str, float]:
-        """Send a broadcast and have it delivered to its end; return its id and the wall seconds."""
+        """Send a broadcast and have it delivered; return its id and the wall seconds."""
         broadcast_id = self.app.send()
         one = function or Function(self.app)
         began = perf_counter()

@@ -12,7 +12,7 @@ from storage.audience_reader import AudienceReader
 CONNECTIONS = 3_000
 WARM_UPS, REPEATS = 3, 9
 _LIMIT_SECONDS = 60.0
-_REST_SECONDS = POST_BURST / POSTS_PER_SECOND + 0.1
+_PAUSE_SECONDS = POST_BURST / POSTS_PER_SECOND + 0.1
 """Until the budget's bucket is full again."""
 
 
@@ -23,9 +23,9 @@ def added_seconds(harness: FunctionHarness) -> tuple[float, float]:
     """
     pairs = []
     for _ in range(WARM_UPS + REPEATS):
-        time.sleep(_REST_SECONDS)
+        time.sleep(_PAUSE_SECONDS)
         alone = _post_alone(harness)
-        time.sleep(_REST_SECONDS)
+        time.sleep(_PAUSE_SECONDS)
         _, _, seconds = harness.broadcast(f"added-{time.time_ns()}")
         pairs.append((alone, seconds - alone))
     measured = pairs[WARM_UPS:]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.session import Session
 
 from bench.errors import BenchError
 from bench.scale.generated_rows import GeneratedRows
@@ -125,12 +126,12 @@ class FunctionHarness:
             cleanup_write_units=meter.cleanup_write_units,
         )
 
-    def _session(self) -> boto3.Session:
+    def _session(self) -> Session:
         harness = self
 
-        class Watched(boto3.Session):
-            def client(self, *arguments: Any, **options: Any) -> Any:
-                made = super().client(*arguments, **options)
+        class Watched(Session):
+            def create_client(self, *arguments: Any, **options: Any) -> Any:
+                made = super().create_client(*arguments, **options)
                 harness.meter.watch(made)
                 if made.meta.service_model.service_name == "dynamodb":
                     made.meta.events.register("before-call.dynamodb.Query", harness.answer)

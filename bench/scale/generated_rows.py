@@ -14,8 +14,9 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from broadcasting.connection_row import partition_of
-from testbed.tables import SHARDS
+from broadcasting.audience import SHARDS
+from broadcasting.connection_row import CONNECTED_AT, partition_of
+from broadcasting.items import SORT_KEY, attribute_of, key_attributes
 
 _PLACE_BYTES, _NOISE_BYTES = 4, 7
 _AGE_MS = 600_000
@@ -37,17 +38,18 @@ class GeneratedRows:
         request = json.loads(params["body"])
         partition = request["ExpressionAttributeValues"][":shard"]["S"]
         shard = _SHARD_OF[partition]
-        after = request.get("ExclusiveStartKey", {}).get("sk", {}).get("S")
+        after = request.get("ExclusiveStartKey", {}).get(SORT_KEY, {}).get("S")
         start = place_of(after) + 1 if after else 0
         end = min(self._of_shard[shard], start + request["Limit"])
         ids = [id_at(shard, place) for place in range(start, end)]
         page: dict[str, Any] = {
             "Items": [
-                {"sk": {"S": one}, "connectedAt": {"N": str(self._connected_at)}} for one in ids
+                {SORT_KEY: attribute_of(one), CONNECTED_AT: attribute_of(self._connected_at)}
+                for one in ids
             ]
         }
         if end < self._of_shard[shard]:
-            page["LastEvaluatedKey"] = {"pk": {"S": partition}, "sk": {"S": ids[-1]}}
+            page["LastEvaluatedKey"] = key_attributes((partition, ids[-1]))
         return AWSResponse(params["url"], _OK, HTTPHeaders(), None), page
 
 

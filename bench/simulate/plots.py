@@ -64,19 +64,9 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
     through = [taken / BIN_SECONDS for _, taken, _ in run.trace]
     lost = [throttled / BIN_SECONDS for _, _, throttled in run.trace]
     axes.stackplot(at, through, lost, colors=[LINE, ACCENT], linewidth=0)
-    budget, unused = DEPLOYED_SHARE * run.quota, (1 - OTHERS_SHARE) * run.quota
-    for rate, text in ((budget, "the budget"), (unused, "what the others leave")):
-        axes.axhline(rate, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
-        axes.annotate(
-            f"{text}: {rate:,.0f}/s",
-            (at[-1], rate),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=QUIET,
-            annotation_clip=False,
-        )
+    budget = DEPLOYED_SHARE * run.quota
+    _mark_rate(axes, at[-1], budget, "the budget")
+    _mark_rate(axes, at[-1], (1 - OTHERS_SHARE) * run.quota, "what the others leave")
     axes.set_xlim(0, at[-1])
     axes.set_ylim(0, 1.35 * budget)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -97,6 +87,21 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
         "Posts per second of all workers together",
         f"{run.workers} workers, {run.connections:,} connections, quota {run.quota:,}/s; "
         "others take a third from halfway on",
+    )
+
+
+def _mark_rate(axes: Axes, end: float, rate: float, text: str) -> None:
+    """Draw a dotted line at a rate, and name it where it ends."""
+    axes.axhline(rate, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
+    axes.annotate(
+        f"{text}: {rate:,.0f}/s",
+        (end, rate),
+        (4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=9,
+        color=QUIET,
+        annotation_clip=False,
     )
 
 

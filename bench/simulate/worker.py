@@ -1,4 +1,7 @@
-"""A worker in virtual time: the real pacer and allowance, and posts that are only numbers."""
+"""A worker in virtual time: the real pacer and allowance, and posts that are only numbers.
+
+The file has more than 200 lines because a worker's events all change the same few numbers.
+"""
 
 import heapq
 import math

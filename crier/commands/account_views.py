@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from broadcasting.ledger_items import partition_of_broadcast
 from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
 from crier.commands.times import now_ms, shown_time
@@ -41,7 +42,8 @@ def account_as_json(one: Account | UnreadableRow) -> dict[str, Any]:
     """Return an account as JSON; of one that cannot be read, its row."""
     if isinstance(one, Account):
         return one.as_json(now_ms())
-    id_ = one.pk.removeprefix("broadcast#") if one.pk.startswith("broadcast#") else None
+    prefix = partition_of_broadcast("")
+    id_ = one.pk.removeprefix(prefix) if one.pk.startswith(prefix) else None
     return {"id": id_, "state": "unreadable", "unreadable": [one.as_json()]}
 
 

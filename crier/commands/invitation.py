@@ -46,7 +46,7 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
             f"{sqs} send-message --queue-url {deployment.broadcast_queue_url} "
             """--message-body '{"message": "Hear ye!"}'"""
         ),
-        "See what was rejected, and why": (
+        "List what was rejected with the AWS CLI": (
             f"{sqs} receive-message --queue-url {deployment.dead_letter_queue_url} "
             "--message-attribute-names All --max-number-of-messages 10"
         ),

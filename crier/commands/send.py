@@ -2,6 +2,7 @@
 
 import time
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 from typer._click import Context  # Typer has no public name for these two
@@ -57,7 +58,7 @@ AsText = Annotated[
 ]
 Id = Annotated[
     str | None,
-    typer.Option("--id", help="The broadcast's id. Without it: the id of the SQS message."),
+    typer.Option("--id", help="The broadcast's id. Without it: a random one."),
 ]
 TtlSeconds = Annotated[
     int | None,
@@ -93,12 +94,13 @@ def send(
     refuse_lone_options(stack, profile, region)
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait")
-    request = _request(read_message(message, file), id_, ttl_seconds, as_text=as_text)
+    # boto3 sends a request again whose answer is lost: two SQS messages, each with an id of SQS's
+    broadcast_id = str(uuid4()) if id_ is None else id_
+    request = _request(read_message(message, file), broadcast_id, ttl_seconds, as_text=as_text)
     deployment = find_deployment(stack, profile, region)
     known = AccountReader.of(deployment).find(id_) if wait and id_ else None
     with explained("the broadcast was not enqueued"):
-        message_id = enqueue(deployment, request)
-    broadcast_id = id_ or message_id
+        enqueue(deployment, request)
     terminal.show_line(broadcast_id)
     if wait:
         digest = checked(request).digest
@@ -107,9 +109,7 @@ def send(
         _wait(AccountReader.of(deployment), broadcast_id, digest, timeout or _TIMEOUT_SECONDS)
 
 
-def _request(
-    text: str, id_: str | None, ttl_seconds: int | None, *, as_text: bool
-) -> dict[str, Any]:
+def _request(text: str, id_: str, ttl_seconds: int | None, *, as_text: bool) -> dict[str, Any]:
     """Return the body to enqueue. Raises typer.BadParameter when it would be rejected."""
     try:
         request = request_of(text, id_, ttl_seconds, as_text=as_text)

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
 )
 
 from crier.errors import CrierError
+
+_CONFIG = Config(connect_timeout=5)
+"""boto3 tries five times to connect, for a minute each unless told otherwise, and says nothing."""
 
 _OUTPUTS = {
     "WebSocketUrl": None,
@@ -53,7 +59,7 @@ class Deployment:
 
     def client(self, service: Any) -> Any:
         """Return a boto3 client of a service, for the place where the stack is."""
-        return self.session.client(service, endpoint_url=self.endpoint_url)
+        return self.session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
 
     def function_name(self, id_: str) -> str:
         """Return the name of a function, by the id that it has in the stack's code.
@@ -89,7 +95,7 @@ def find_deployed(stack: str, profile: str | None, region: str | None) -> Deploy
 def find(stack: str, session: boto3.Session, endpoint_url: str | None = None) -> Deployment:
     """Return a stack that a session sees, with `endpoint_url` on a local AWS. Raises CrierError."""
     try:
-        client = session.client("cloudformation", endpoint_url=endpoint_url)
+        client = session.client("cloudformation", endpoint_url=endpoint_url, config=_CONFIG)
         described = client.describe_stacks(StackName=stack)["Stacks"][0]
     except (ClientError, BotoCoreError) as error:
         raise CrierError(
@@ -103,6 +109,8 @@ def find(stack: str, session: boto3.Session, endpoint_url: str | None = None) ->
 def _cure(error: Exception) -> str:
     if isinstance(error, NoCredentialsError):
         return ", or set AWS_PROFILE"
+    if isinstance(error, ConnectTimeoutError | EndpointConnectionError):
+        return ", and that this machine reaches AWS"
     return ", or set AWS_REGION" if isinstance(error, NoRegionError) else ""
 
 

@@ -100,7 +100,9 @@ def _decide_opened(account: Account, *, digest: str) -> Decision:
     """
     if account.digest != digest:
         return Decision(
-            Action.KEPT, f"it would be rejected: id {account.id} belongs to another broadcast"
+            Action.KEPT,
+            f"it would be rejected: id {account.id} belongs to another broadcast; send what was "
+            "meant under an id of its own",
         )
     if account.is_settled:
         return Decision(Action.DELETED, "the broadcast is settled")

@@ -46,7 +46,7 @@ def running_endpoint() -> LocalEndpoint:
     """Return the running local AWS. Raises CrierError when there is none."""
     endpoint = _running()
     if endpoint is None:
-        start = "start one with `crier local`, or " if is_checkout() else ""
+        start = "start one with `crier local` and wait for its URLs, or " if is_checkout() else ""
         raise CrierError(f"no local run is there: {start}name a deployed stack with --stack")
     return endpoint
 

@@ -70,5 +70,5 @@ def parse_backlog(encoded: bytes) -> Backlog:
             tuple(ShardCursor(*one) for one in shards),
             tuple(Connection(*one) for one in connections),
         )
-    except (TypeError, RecursionError, zlib.error) as error:
+    except (AttributeError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"not the backlog of a slice: {error}") from error

@@ -99,19 +99,10 @@ def split(
     """
     given = sum(len(part.connections) for part in parts)
     _require_exact(counts, len(kept.connections) + given)
+    numbered = enumerate(parts, summary.slices)
     children = tuple(
-        SliceRow(
-            slice_row.broadcast_id,
-            str(summary.slices + number),
-            part,
-            counts=Receipt(targeted=len(part.connections)),
-            leased_until_ms=free_from_ms,
-            outage_since_ms=outage.since_ms,
-            outage_rounds=outage.rounds,
-            delivered_before=slice_row.delivered_before + counts.delivered,
-            gone_before=slice_row.gone_before + counts.gone,
-        )
-        for number, part in enumerate(parts)
+        release(_child(slice_row, counts, number, part), free_from_ms=free_from_ms, outage=outage)
+        for number, part in numbered
     )
     grown = replace(
         summary,
@@ -125,6 +116,18 @@ def split(
         unannounced=(*slice_row.unannounced, *(child.id for child in children)),
     )
     return grown, shrunk, children
+
+
+def _child(slice_row: SliceRow, counts: Receipt, number: int, part: Backlog) -> SliceRow:
+    """Return a slice that is split off: it takes over what its part has and what was reached."""
+    return SliceRow(
+        slice_row.broadcast_id,
+        str(number),
+        part,
+        counts=Receipt(targeted=len(part.connections)),
+        delivered_before=slice_row.delivered_before + counts.delivered,
+        gone_before=slice_row.gone_before + counts.gone,
+    )
 
 
 def announced(slice_row: SliceRow) -> SliceRow:

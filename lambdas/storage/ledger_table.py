@@ -97,9 +97,10 @@ class LedgerTable:
         One row tells, as all are written or none; two are looked at, as others may have gone on
         with one of them.
         """
+        mark = attribute_of(writer)
         try:
             found = (self.get(key_of(row)) for row in rows[:2])
-            return any(item is not None and item[WRITER]["S"] == writer for item in found)
+            return any(item is not None and item.get(WRITER) == mark for item in found)
         except ReadError:
             return False
 

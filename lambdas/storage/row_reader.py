@@ -82,10 +82,11 @@ class RowReader:
         """Return a new row that may be written over what lies in its place.
 
         It is from an earlier broadcast of the same id whose summary has expired before it.
-        Only for rows whose place is ours by another row of the same transaction.
+        Only for rows whose place is ours by another row of the same transaction. Raises
+        RejectedError for a leftover without a version, which no write can be conditional on.
         """
         item = self._table.get(key_of(row))
-        return row if item is None else replace(row, version=int(item["version"]["N"]))
+        return row if item is None else replace(row, version=_readable(_version_of, item))
 
 
 def _readable(read: Callable[[Item], _T], item: Item) -> _T:
@@ -93,6 +94,10 @@ def _readable(read: Callable[[Item], _T], item: Item) -> _T:
         return read(item)
     except (KeyError, TypeError, ValueError) as error:
         raise RejectedError(f"its row in the ledger cannot be read: {error!r}") from error
+
+
+def _version_of(item: Item) -> int:
+    return int(item["version"]["N"])
 
 
 def _unknown(broadcast_id: str, slice_id: str) -> RejectedError:

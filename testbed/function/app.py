@@ -1,7 +1,8 @@
 """The broadcast function in this process: its real code and real clients, on the local AWS.
 
 Each `Function` has modules, clients and a clock of its own, as each Lambda environment has. What
-waits on AWS (a message that comes again, a delayed one) comes at once, and the clocks jump.
+waits on AWS (a message that comes again, a delayed one) comes at once, and the clocks jump. The
+file has more than 200 lines because `App` is what a test of faults sees: one name for each step.
 """
 
 import json

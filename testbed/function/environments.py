@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, Protocol
 
-import boto3
+from botocore.session import Session
 
 from handlers.broadcast import serve
 from handlers.connect import admit
@@ -106,12 +106,12 @@ def _event(event_type: str, name: str) -> dict[str, Any]:
     return {"requestContext": context}
 
 
-def _session(faults: WireFaults, app: Host) -> boto3.Session:
+def _session(faults: WireFaults, app: Host) -> Session:
     """Return a session of one environment, whose clients suffer the app's faults."""
 
-    class Session(boto3.Session):
-        def client(self, *arguments: Any, **options: Any) -> Any:
-            made = super().client(*arguments, **options)
+    class Watched(Session):
+        def create_client(self, *arguments: Any, **options: Any) -> Any:
+            made = super().create_client(*arguments, **options)
             made.meta.events.register("provide-client-params.sqs.SendMessage", hurry)
             made.meta.events.register("before-call", called)
             made.meta.events.register_first("before-send", sent)
@@ -128,7 +128,7 @@ def _session(faults: WireFaults, app: Host) -> boto3.Session:
     def sent(request: Any, event_name: str, **_: object) -> None:
         app.wire.sent(event_name.rsplit(".", 1)[-1], request.body)
 
-    return Session()
+    return Watched()
 
 
 def _faults(app: Host, seed: int) -> WireFaults:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from broadcasting.ledger_items import partition_of_broadcast
+
 Item = dict[str, Any]
 
 
@@ -21,7 +23,7 @@ class LedgerRows:
 
     def of(self, broadcast_id: str) -> dict[str, Item]:
         """Return a broadcast's rows by their sort keys."""
-        pk = f"broadcast#{broadcast_id}"
+        pk = partition_of_broadcast(broadcast_id)
         return {item["sk"]["S"]: item for item in self if item["pk"]["S"] == pk}
 
     def put(self, item: Item) -> None:
@@ -42,7 +44,7 @@ class LedgerRows:
 
     def keep_only(self, broadcast_id: str, *sort_keys: str) -> None:
         """Delete all expired rows but some of a broadcast; counters and the budget stay."""
-        pk = f"broadcast#{broadcast_id}"
+        pk = partition_of_broadcast(broadcast_id)
 
         def is_deleted(of: str, sort_key: str) -> bool:
             is_counter = sort_key == "sequence" or of == "budget"

@@ -1,4 +1,8 @@
-"""Fakes of the AWS clients and the clock: faults are injected where the wire would be."""
+"""Fakes of the AWS clients and the clock: faults are injected where the wire would be.
+
+The file has more than 200 lines because most unit tests of storage and slices take several fakes
+of it at once, and these share one time.
+"""
 
 import math
 from collections.abc import Callable, Generator, Iterable

@@ -7,6 +7,7 @@ from typing import Any
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.ledger_items import FRAMES
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import Lease
 from broadcasting.receipt import Receipt
@@ -94,7 +95,7 @@ def as_before(request: Request) -> Request:
     if name != "TransactWriteItems":
         return request
     items = [one["Put"]["Item"] for one in params["TransactItems"]]
-    kept = [_with_frame(item) for item in items if not item["sk"]["S"].startswith("frame#")]
+    kept = [_with_frame(item) for item in items if not item["sk"]["S"].startswith(FRAMES)]
     return name, {"TransactItems": [{"Put": {"Item": item}} for item in kept]}
 
 

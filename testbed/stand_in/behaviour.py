@@ -15,7 +15,6 @@ _SHARES = (
     *("server_error_share", "reset_share"),
 )
 _COUNTS = ("seed", "close_after_answers", "quota_posts_per_second", "quota_burst")
-_TEXTS = ("access_key", "secret_key", "session_token", "region")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

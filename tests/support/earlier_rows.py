@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from broadcasting.backlog import ALL_SHARDS, encode_backlog
-from broadcasting.message import parse_broadcast
+from broadcasting.message import Broadcast, parse_broadcast
 from testbed.function.app import App
 
 _LIFE_SECONDS = 7 * 24 * 3600
@@ -17,7 +17,21 @@ def open_as_before(app: App, body: str, frame: str) -> str:
     """Write the rows of a broadcast that was opened and not begun; return its id."""
     broadcast, now_ms = parse_broadcast(body, "unknown"), app.time.now_ms()
     key = f"broadcast#{broadcast.id}"
-    summary = {
+    recent = {"channel": "*", "seq": 1, "broadcast_id": broadcast.id, "opened_ms": now_ms}
+    expires = {"expiresAt": now_ms // 1000 + _LIFE_SECONDS}
+    for values in (
+        {"pk": key, "sk": "summary", **_summary(broadcast, frame, now_ms), **expires},
+        {"pk": key, "sk": "slice#0", **_slice(broadcast.id), **expires},
+        {"pk": "channel#*", "sk": "seq#000000000001", **recent, **expires},
+        {"pk": "channel#*", "sk": "sequence", "channel": "*", "last": 1},
+    ):
+        facts = {**values, "version": 1, "writer": "earlier"}
+        app.rows_of_ledger.put({name: _attribute(value) for name, value in facts.items()})
+    return broadcast.id
+
+
+def _summary(broadcast: Broadcast, frame: str, now_ms: int) -> dict[str, object]:
+    return {
         "id": broadcast.id,
         "digest": broadcast.digest,
         "channel": "*",
@@ -31,8 +45,11 @@ def open_as_before(app: App, body: str, frame: str) -> str:
         "settled_ms": 0,
         "status": "open",
     }
-    slice_row = {
-        "broadcast_id": broadcast.id,
+
+
+def _slice(broadcast_id: str) -> dict[str, object]:
+    return {
+        "broadcast_id": broadcast_id,
         "id": "0",
         "work": encode_backlog(ALL_SHARDS),
         "counts": _NO_COUNTS,
@@ -43,17 +60,6 @@ def open_as_before(app: App, body: str, frame: str) -> str:
         "hops": 1,
         "is_closed": 0,
     }
-    recent = {"channel": "*", "seq": 1, "broadcast_id": broadcast.id, "opened_ms": now_ms}
-    expires = {"expiresAt": now_ms // 1000 + _LIFE_SECONDS}
-    for values in (
-        {"pk": key, "sk": "summary", **summary, **expires},
-        {"pk": key, "sk": "slice#0", **slice_row, **expires},
-        {"pk": "channel#*", "sk": "seq#000000000001", **recent, **expires},
-        {"pk": "channel#*", "sk": "sequence", "channel": "*", "last": 1},
-    ):
-        facts = {**values, "version": 1, "writer": "earlier"}
-        app.rows_of_ledger.put({name: _attribute(value) for name, value in facts.items()})
-    return broadcast.id
 
 
 def _attribute(value: object) -> dict[str, Any]:

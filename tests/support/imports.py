@@ -34,7 +34,7 @@ class Sources:
         """Return the imports of a module, of all modules: ours, Python's and others'.
 
         Imports inside functions and under TYPE_CHECKING count, as does a literal name that is
-        passed to `import_module`. Raises ValueError for a relative import.
+        passed to `import_module` or `__import__`. Raises ValueError for a relative import.
         """
         path = self.modules[module]
         shown = path.relative_to(self._root).as_posix()
@@ -50,8 +50,12 @@ class Sources:
         return [one for one in found if one.target in self.modules and one.target != module]
 
     def _resolved(self, name: str, part: str) -> str:
-        """Return the module that `from name import part` reads: a part may be one itself."""
-        whole = f"{name}.{part}" if part else name
+        """Return the module that `from name import part` reads: a part may be one itself.
+
+        A functions' module is the same one when it is reached from the repository's root.
+        """
+        whole = (f"{name}.{part}" if part else name).removeprefix("lambdas.")
+        name = name.removeprefix("lambdas.")
         return whole if whole in self.modules else name
 
 
@@ -102,8 +106,9 @@ def _names(tree: ast.AST, shown: str) -> Iterator[tuple[int, str, str]]:
             if node.level:
                 raise ValueError(f"{shown}:{node.lineno} is relative, expected the whole name")
             yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
-        elif isinstance(node, ast.Call) and _callee(node) == "import_module":
-            literals = [one.value for one in node.args if isinstance(one, ast.Constant)]
+        elif isinstance(node, ast.Call) and _callee(node) in ("import_module", "__import__"):
+            passed = (*node.args, *(keyword.value for keyword in node.keywords))
+            literals = [one.value for one in passed if isinstance(one, ast.Constant)]
             yield from ((node.lineno, str(name), "") for name in literals)
 
 

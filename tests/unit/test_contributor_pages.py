@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from broadcasting.retry import MAX_ROUNDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+PAGES = sorted((DOCS / "contributor").glob("*.md"))
 DELIVERY = (DOCS / "contributor" / "delivery.md").read_text()
 FAULTS = (DOCS / "contributor" / "ledger-and-faults.md").read_text()
 DEPENDENCIES = (DOCS / "contributor" / "dependencies.md").read_text()
@@ -76,6 +78,21 @@ def test_contributors_are_told_every_verb_of_make() -> None:
     assert sorted(table) == sorted(verbs)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    """A name is the end of a path: `judge.py`, `delivery/judge.py`."""
+    folders = ("lambdas", "stacks", "crier", "testbed", "bench", "tests")
+    sources = [
+        *ROOT.glob("*.py"),
+        *(path for one in folders for path in (ROOT / one).rglob("*.py")),
+    ]
+    ends = {f"/{path.relative_to(ROOT).as_posix()}" for path in sources}
+
+    named = {f"/{name.lstrip('/')}" for name in re.findall(r"[\w/]*\w\.py\b", page.read_text())}
+
+    assert [name for name in sorted(named) if not any(end.endswith(name) for end in ends)] == []
+
+
 def test_every_dependency_has_its_reason() -> None:
     """Each package that is pinned is in the tables, and no other is."""
     pinned = _named_in(
@@ -86,6 +103,10 @@ def test_every_dependency_has_its_reason() -> None:
     for path in (ROOT / "package.json", ROOT / "bench" / "peers" / "package.json"):
         package = json.loads(path.read_text())
         pinned |= {*package.get("dependencies", ()), *package.get("devDependencies", ())}
+
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = (*pyproject["build-system"]["requires"], *pyproject["project"]["dependencies"])
+    pinned |= {re.split("[=>]", name)[0] for name in needed}
 
     rows = re.findall(r"^\| ([@a-z][^|]*) \|", DEPENDENCIES, re.MULTILINE)
     told = {name for row in rows for name in row.split(", ")} - {"package"}

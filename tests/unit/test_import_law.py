@@ -115,16 +115,40 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
         _fail_with_law("Imports that lead in a circle", found)
 
 
+def test_package_imports_none_of_its_own_modules() -> None:
+    """Python runs a package before each of its modules: an import of one leads in a circle."""
+    packages = [name for name, path in SOURCES.modules.items() if path.name == "__init__.py"]
+
+    broken = [one for name in packages for one in GRAPH[name] if _is_below(one.target, name)]
+
+    assert packages
+    if broken:
+        _fail_with_law("Packages that import modules of their own", broken)
+
+
 def test_floor_0_imports_the_standard_library_only() -> None:
     """It has no clock, no chance, no I/O and no threads."""
-    modules = [module for module in GRAPH if _is_below(module, "broadcasting")]
-    allowed = (sys.stdlib_module_names - BARRED_FROM_FLOOR_0) | {"broadcasting"}
-
-    imports = [one for module in modules for one in SOURCES.imports(module)]
-    broken = [one for one in imports if one.target.split(".")[0] not in allowed]
+    broken = _imports_but_for("broadcasting", BARRED_FROM_FLOOR_0)
 
     if broken:
         _fail_with_law("Imports that floor 0 may not have", broken)
+
+
+def test_delivery_imports_no_library() -> None:
+    """The standard library posts; what else a function loads is a part of its cold start."""
+    broken = _imports_but_for("delivery", set())
+
+    if broken:
+        _fail_with_law("Libraries that delivery may not import", broken)
+
+
+def _imports_but_for(room: str, barred: set[str]) -> list[Import]:
+    """Return the imports of a room that are neither of ours nor of the standard library's rest."""
+    allowed = (sys.stdlib_module_names - barred) | {"broadcasting", room}
+    modules = [module for module in GRAPH if _is_below(module, room)]
+    assert modules
+    imports = [one for module in modules for one in SOURCES.imports(module)]
+    return [one for one in imports if one.target.split(".")[0] not in allowed]
 
 
 def _written(root: Path, **files: str) -> Sources:
@@ -146,6 +170,10 @@ def _written(root: Path, **files: str) -> Sources:
         "if TYPE_CHECKING:\n    from storage.errors import StorageError",
         "import_module('storage.errors')",
         "importlib.import_module('storage.errors')",
+        "import_module(name='storage.errors')",
+        "__import__('storage.errors')",
+        "from lambdas.storage import errors",
+        "import lambdas.storage.errors",
     ],
 )
 def test_law_sees_every_way_to_import(tmp_path: Path, text: str) -> None:

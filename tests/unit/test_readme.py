@@ -42,6 +42,17 @@ def test_readme_links_to_every_document() -> None:
     assert [str(page) for page in pages if f"]({page})" not in README] == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/user/getting-started.md"])
+def test_demo_of_the_documents_ends_as_the_demo_does(page: str) -> None:
+    """The last line of what they show is the one that the command prints."""
+    command = (ROOT / "crier" / "commands" / "demo.py").read_text()
+
+    shown = re.findall(r"^✓ (.*)$", (ROOT / page).read_text(), re.MULTILINE)
+
+    assert len(shown) == 1
+    assert f"[/green] {shown[0]}" in command
+
+
 def test_readme_has_the_figures_of_the_benchmarks() -> None:
     """Its rows and its demo are those of the pages that tell all of it."""
     benchmarks = (ROOT / "docs" / "contributor" / "benchmarks.md").read_text()

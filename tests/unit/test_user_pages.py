@@ -12,6 +12,7 @@ from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS, Backoff
 from crier.commands.message_source import MOST_BYTES
+from delivery.judge import MAX_REPEATS
 from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from stacks.settings import DeploySettings
 
@@ -22,8 +23,6 @@ PRODUCERS = (DOCS / "user" / "producers.md").read_text()
 COMMAND_LINE = (DOCS / "operator" / "command-line.md").read_text()
 DEPLOY = (DOCS / "operator" / "deploy.md").read_text()
 GLOSSARY = (DOCS / "contributor" / "glossary.md").read_text()
-DELIVERY = "\n".join(path.read_text() for path in (ROOT / "lambdas" / "delivery").glob("*.py"))
-(MAX_REPEATS,) = re.findall(r"^MAX_REPEATS = (\d+)$", DELIVERY, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ _HOSTS = ("refusing", "swallowing", "no IPv6")
 
 
 @dataclass(frozen=True, slots=True)
-class ServedHost:
-    """A stand-in behind a host's name, and the other addresses of that name."""
+class NamedHost:
+    """A stand-in behind a name, and what else the name may lead to."""
 
     stand_in: StandIn
     certificate: ServerCertificate | None
@@ -59,14 +59,14 @@ def _ok(_post: Post) -> Reaction:
 @pytest.fixture(params=["http", "https"])
 def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServedHost]:
+) -> Iterator[NamedHost]:
     """Return a host, plain or with TLS."""
     certificate = None
     if request.param == "https":
         certificate = issue_certificate(tmp_path_factory.mktemp("certificate"))
     with ExitStack() as stack:
         stand_in = stack.enter_context(StandIn(_ok, tls=certificate))
-        yield ServedHost(stand_in, certificate, stack)
+        yield NamedHost(stand_in, certificate, stack)
 
 
 def _lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
@@ -76,8 +76,8 @@ def _lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> No
 
 @pytest.mark.parametrize("kind", _HOSTS)
 @pytest.mark.parametrize("number_of", [1, 20, 400])
-def test_fan_out_delivers_to_all_when_one_address_is_dead(
-    host: ServedHost, monkeypatch: pytest.MonkeyPatch, kind: str, number_of: int
+def test_fan_out_delivers_to_everyone_when_one_address_is_dead(
+    host: NamedHost, monkeypatch: pytest.MonkeyPatch, kind: str, number_of: int
 ) -> None:
     """With a single try each, whichever address comes first."""
     _lead_to(monkeypatch, host.dead(kind), ("127.0.0.1", host.port))
@@ -90,9 +90,9 @@ def test_fan_out_delivers_to_all_when_one_address_is_dead(
 
 @pytest.mark.usefixtures("hasty_probes")
 def test_fan_out_counts_no_try_when_every_address_is_dead(
-    host: ServedHost, monkeypatch: pytest.MonkeyPatch
+    host: NamedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing was sent: every connection is pending, as it was before."""
+    """Nothing has left: everyone is left as they were."""
     _lead_to(monkeypatch, host.dead("refusing"), host.dead("no IPv6"))
 
     delivery = deliver(host.fan_out(), connections(20))
@@ -103,7 +103,7 @@ def test_fan_out_counts_no_try_when_every_address_is_dead(
 
 
 def test_fan_out_finds_a_host_that_moves_within_a_run(
-    host: ServedHost, monkeypatch: pytest.MonkeyPatch
+    host: NamedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The old address refuses; the name leads elsewhere by then."""
     answers = iter([found(host.dead("refusing"))])
@@ -116,7 +116,7 @@ def test_fan_out_finds_a_host_that_moves_within_a_run(
 
 
 def test_fan_out_finds_a_host_that_has_moved_while_the_function_was_frozen(
-    host: ServedHost, monkeypatch: pytest.MonkeyPatch
+    host: NamedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the epoch clock went on, and the old address is gone."""
     time = FakeTime()

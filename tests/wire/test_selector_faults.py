@@ -25,10 +25,12 @@ from delivery import post_loop
 from delivery.fan_out import Watch
 from delivery.http.connection import Ending
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.http1_connection import Http1Connection
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.post import NOT_ANSWERED
 from delivery.selector_fan_out import TAKEN_AHEAD, SelectorFanOut
+from delivery.session import DeliverySession
 from delivery.signing import Credentials
 from testbed.audience import KnownAudience
 from testbed.model.fakes import FAR, FakeTime, half
@@ -963,6 +965,45 @@ def test_fan_out_ends_its_posts_when_its_consumer_stops_in_the_middle(start: Sta
     assert posting.received()["next"] == 1
 
 
+def test_fan_out_gives_back_what_it_was_admitted_when_another_thread_takes_the_post(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace allows three posts, and no fourth: one that was lost would be missed."""
+    take_post, is_late = DeliverySession.take_post, iter([True])
+
+    def late(session: DeliverySession) -> object:
+        return None if next(is_late, False) else take_post(session)
+
+    monkeypatch.setattr(DeliverySession, "take_post", late)
+    posting = start(_ok, pace=Pace(posts_per_second=0.001, burst=3))
+
+    delivery = deliver(posting.fan_out, connections(3), seconds=PATIENCE_SECONDS)
+
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
+    assert posting.received() == once(_ids(delivery.taken))
+
+
+def test_fan_out_tries_again_when_the_connection_is_lost_in_sending(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is known at once: no poll has to find it."""
+    send_on, is_lost = Http1Connection._send_on, iter([True])
+
+    def lose_one(http: Http1Connection[Any]) -> None:
+        if next(is_lost, False):
+            raise ConnectionResetError("lost in sending")
+        send_on(http)
+
+    monkeypatch.setattr(Http1Connection, "_send_on", lose_one)
+    posting = start(_ok)
+
+    delivery = deliver(posting.fan_out, connections(3))
+
+    assert sorted(_posts(delivery).values()) == [1, 1, 2]
+    assert posting.received() == once(_ids(delivery.taken))
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
+
+
 def test_fan_out_divides_its_connections_among_its_threads() -> None:
     """Each has one at least, so there are no more threads than connections."""
     shapes = []
@@ -976,7 +1017,7 @@ def test_fan_out_divides_its_connections_among_its_threads() -> None:
 
 
 def test_fan_out_has_defaults_for_production() -> None:
-    """Four threads, 512 connections, the usual backoff and time-outs."""
+    """Two threads, 512 connections, the usual backoff and time-outs."""
     fan_out = SelectorFanOut(
         parse_endpoint("http://127.0.0.1:1/prod"),
         region=REGION,

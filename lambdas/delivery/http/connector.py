@@ -16,7 +16,7 @@ from delivery.http.resolver import Resolver
 ATTEMPT_DELAY_SECONDS = 0.25
 """An attempt that takes longer than this is raced by another one: RFC 8305, 5."""
 
-PAUSE_SECONDS = 0.05
+FAILURE_DELAY_SECONDS = 0.05
 """Once the last attempt at every address has failed, no connection is opened for this long."""
 
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
@@ -58,10 +58,10 @@ class Connector:
         self._lock = Lock()
 
     @property
-    def is_pausing(self) -> bool:
+    def is_delayed(self) -> bool:
         """Whether every address has failed, the last one only a moment ago."""
         failed_at = self._failed_at
-        return failed_at is not None and self._monotonic() - failed_at < PAUSE_SECONDS
+        return failed_at is not None and self._monotonic() - failed_at < FAILURE_DELAY_SECONDS
 
     @property
     def young(self) -> int:

@@ -41,7 +41,7 @@ class Openings:
         One connection for each post is enough, with those that other threads open: most posts wait
         for any thread. An attempt that takes long does not count.
         """
-        if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_pausing:
+        if len(self._begun_at) >= OPENING_AT_ONCE or self._connector.is_delayed:
             return True
         return self._connector.young >= posts
 

@@ -171,7 +171,7 @@ class HttpPool(Generic[Token]):
         return [ending for http in busy for ending in self._drop(http, error)]
 
     def drop_idle(self, until_ms: int) -> None:
-        """Close the connections that have been idle since then, in epoch milliseconds.
+        """Close the connections that have sent nothing since then, in epoch milliseconds.
 
         Not by the monotonic clock: that may stand still while a function is frozen. The epoch
         clock may be set back: what has been idle since a time to come is closed, too.

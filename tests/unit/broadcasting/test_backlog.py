@@ -108,3 +108,10 @@ def test_backlog_is_refused_when_it_is_something_else(encoded: bytes) -> None:
     """Anything else in the row raises one kind of error."""
     with pytest.raises(ValueError, match=r".+"):
         parse_backlog(encoded)
+
+
+def test_backlog_is_refused_when_it_is_of_another_type() -> None:
+    """A number or a text in the row raises the same kind of error."""
+    for attribute in (7, "[[],[]]"):
+        with pytest.raises(ValueError, match="not the backlog of a slice"):
+            parse_backlog(attribute)  # type: ignore[arg-type]

@@ -242,6 +242,19 @@ def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == "Error: expected [a-z]* or [/red]\n"
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_cli_works_when_a_stream_is_closed(closed: str) -> None:
+    """A shell may start it without standard output, without standard error, or without any."""
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m crier --version {closed}', sys.executable],
+        cwd=ROOT,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 0
+
+
 def test_ctrl_c_is_obeyed_once_everything_is_imported() -> None:
     """What has been shown or hidden by then is put right before the command line ends."""
     program = (

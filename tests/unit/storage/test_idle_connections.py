@@ -67,12 +67,12 @@ def test_client_that_is_used_now_and_then_keeps_its_connection() -> None:
 
 
 class _Session:
-    """A session of boto3 whose clients are all at one place."""
+    """A session of botocore whose clients are all at one place."""
 
     def __init__(self, client: "DynamoDBClient") -> None:
         self._client = client
 
-    def client(self, *_: object, **__: object) -> "DynamoDBClient":
+    def create_client(self, *_: object, **__: object) -> "DynamoDBClient":
         return self._client
 
 

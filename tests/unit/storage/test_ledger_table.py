@@ -130,6 +130,18 @@ def test_table_believes_the_first_row_that_bears_its_mark(
     assert [name for name, _ in client.requests] == ["TransactWriteItems", "GetItem"]
 
 
+def test_table_is_busy_when_the_row_in_place_bears_no_mark(
+    client: LedgerDynamo, table: LedgerTable
+) -> None:
+    """A row that a person has repaired by hand may lack it: it is not what was to be written."""
+    table.write(SLICE)
+    del client.items["broadcast#b", "slice#0"]["writer"]
+    client.before = [refusal("ThrottlingException")]
+
+    with pytest.raises(BusyError, match="ThrottlingException"):
+        table.write(replace(SLICE, version=1))
+
+
 def test_table_is_busy_when_it_cannot_look_for_a_write_whose_answer_was_lost(
     client: LedgerDynamo, table: LedgerTable
 ) -> None:

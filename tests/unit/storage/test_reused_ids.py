@@ -6,6 +6,7 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.errors import RejectedError
 from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.ledger_opening import NewBroadcast
@@ -105,6 +106,20 @@ def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
     assert settled.summary.counts == Receipt(4, failed=3, gone=1)
     assert week.time.seconds == before
     assert all(item["version"]["N"] != "0" for item in week.dynamo.items.values())
+
+
+def test_broadcast_is_rejected_when_a_row_of_the_last_has_no_version(week: _Week) -> None:
+    """No write can be conditional on such a row: the message becomes a dead letter, which says so.
+
+    A person may have written it by hand.
+    """
+    week.keep("slice#0")
+    row = week.dynamo.items["broadcast#weekly", "slice#0"]
+    row["expiresAt"] = {"N": str(week.time.epoch_ms // 1000 + 3_600)}
+    del row["version"]
+
+    with pytest.raises(RejectedError, match="its row in the ledger cannot be read: KeyError"):
+        week.open()
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def test_worker_that_was_held_up_has_no_head_start_for_a_while() -> None:
     assert (soon, _take(allowance, 10, FRESH_SECONDS)) == (0, 10)
 
 
-def test_worker_whose_debt_is_not_charged_has_no_other_head_start() -> None:
+def test_worker_with_uncharged_posts_has_no_other_head_start() -> None:
     """A worker never owes more than one head start."""
     allowance = _begun()
     _take(allowance, 50)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -49,13 +50,14 @@ def run(stack: FakeStack) -> Run:
     return one
 
 
-def test_send_puts_the_time_to_live_into_the_message(stack: FakeStack, run: Run) -> None:
-    """What is enqueued is the contract's body; the id that is printed is the message's."""
+def test_send_puts_id_and_time_to_live_into_the_message(stack: FakeStack, run: Run) -> None:
+    """What is enqueued is the contract's body; without --id a random id is made and printed."""
     sent = run("send", "--ttl-seconds", "60", "Hear ye!")
 
-    assert (sent.exit_code, sent.stdout) == (0, "sent-1\n")
+    id_ = str(UUID(sent.stdout.strip()))
+    assert (sent.exit_code, sent.stdout) == (0, f"{id_}\n")
     assert [(url, json.loads(body)) for url, body in stack.queues.sent] == [
-        ("broadcasts", {"message": "Hear ye!", "ttlSeconds": 60})
+        ("broadcasts", {"message": "Hear ye!", "id": id_, "ttlSeconds": 60})
     ]
 
 
@@ -85,10 +87,12 @@ def test_send_takes_the_message_from_where_it_is_said_to_be(  # noqa: PLR0917
     """An argument, standard input or a file; with `--text` it is sent as it is."""
     monkeypatch.chdir(ROOT)
 
-    sent = run("send", *arguments, typed=typed)
+    sent = run("send", "--id", "news", *arguments, typed=typed)
 
-    assert (sent.exit_code, sent.stdout, sent.stderr) == (0, "sent-1\n", "")
-    assert [json.loads(body) for _, body in stack.queues.sent] == [{"message": message}]
+    assert (sent.exit_code, sent.stdout, sent.stderr) == (0, "news\n", "")
+    assert [json.loads(body) for _, body in stack.queues.sent] == [
+        {"message": message, "id": "news"}
+    ]
 
 
 def test_send_says_so_when_a_key_is_given_twice(stack: FakeStack, run: Run) -> None:
@@ -99,7 +103,7 @@ def test_send_says_so_when_a_key_is_given_twice(stack: FakeStack, run: Run) -> N
     assert (sent.exit_code, as_text.exit_code) == (0, 0)
     assert "Key 'a' is given twice in one object: only the last one is sent" in sent.stderr
     assert as_text.stderr == ""
-    assert json.loads(stack.queues.sent[0][1]) == {"message": {"a": 2}}
+    assert json.loads(stack.queues.sent[0][1])["message"] == {"a": 2}
 
 
 def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -> None:

@@ -104,7 +104,7 @@ def test_rows_count_the_lost_when_live_ones_went() -> None:
     assert rows == Rows(stale_left=0, live_lost=1)
 
 
-def test_proof_has_no_complaints_when_all_is_well() -> None:
+def test_result_has_no_complaints_when_all_is_well() -> None:
     """A demo in which everything is as promised has nothing to complain of."""
     complaints = WELL.complaints
 
@@ -112,7 +112,7 @@ def test_proof_has_no_complaints_when_all_is_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proof", "complaint"),
+    ("result", "complaint"),
     [
         (replace(WELL, missing=3), "3 clients did not receive the message"),
         (replace(WELL, duplicates=2), "2 frames too many"),
@@ -124,15 +124,15 @@ def test_proof_has_no_complaints_when_all_is_well() -> None:
         (replace(WELL, gone=4), "gone is 4, expected 5"),
     ],
 )
-def test_proof_complains_once_when_one_figure_is_off(proof: DemoResult, complaint: str) -> None:
+def test_result_complains_once_when_one_figure_is_off(result: DemoResult, complaint: str) -> None:
     """Each figure that is not as promised is one complaint that names it."""
-    complaints = proof.complaints
+    complaints = result.complaints
 
     assert complaints == [complaint]
 
 
-def test_proof_as_json_has_every_figure() -> None:
-    """The JSON has the figures under their names, so that a proof can be made of it again."""
+def test_result_as_json_has_every_figure() -> None:
+    """The JSON has the figures under their names, so that a result can be made of it again."""
     figures = WELL.as_json()
 
     assert DemoResult(**figures) == WELL

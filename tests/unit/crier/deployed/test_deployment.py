@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from botocore.config import Config
 
 from crier.deployed.deployment import Deployment, find, find_deployed
 from crier.errors import CrierError
@@ -38,9 +39,10 @@ class FakeSession:
         self._outputs = outputs
         self._functions = functions
 
-    def client(self, service: str, endpoint_url: str | None) -> "FakeSession":
+    def client(self, service: str, endpoint_url: str | None, config: Config) -> "FakeSession":
         """Return the client of CloudFormation, which is this very object."""
         assert (service, endpoint_url) == ("cloudformation", "http://here")
+        assert vars(config)["connect_timeout"] == 5
         return self
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803

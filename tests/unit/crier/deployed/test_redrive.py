@@ -134,6 +134,7 @@ def test_broadcast_stays_when_its_id_is_anothers() -> None:
 
     assert decision.action is Action.KEPT
     assert "id news belongs to another broadcast" in decision.why
+    assert decision.why.endswith("send what was meant under an id of its own")
 
 
 @pytest.mark.parametrize(("ttl_seconds", "left_seconds"), [(61, 1), (3600, 3540)])

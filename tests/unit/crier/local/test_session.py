@@ -82,7 +82,7 @@ def test_session_keeps_the_file_when_another_run_announced_itself(
 def assert_says_what_to_type(error: CrierError) -> None:
     """Check that the error leads to a local run, or to a deployed stack."""
     assert "no local run is there" in str(error)
-    assert "`crier local`" in str(error)
+    assert "`crier local` and wait for its URLs" in str(error)
     assert "--stack" in str(error)
 
 

@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from delivery.http.connection import HttpConnection, Response
-from delivery.http.connector import ATTEMPT_DELAY_SECONDS, PAUSE_SECONDS, Connector, tls_context
+from delivery.http.connector import (
+    ATTEMPT_DELAY_SECONDS,
+    FAILURE_DELAY_SECONDS,
+    Connector,
+    tls_context,
+)
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.handshake import READ, Handshake
 from delivery.http.request import Request, RequestTemplate
@@ -416,7 +421,7 @@ def test_connector_tries_the_next_address_when_one_fails_at_once(
         answers = [_drive(connector.open()) for _ in range(3)]
 
         assert [answer.status for answer in answers] == [200] * 3
-        assert not connector.is_pausing
+        assert not connector.is_delayed
 
 
 def test_connector_leaves_an_address_that_failed_out_until_the_next_run(
@@ -449,12 +454,12 @@ def test_connector_forgives_an_address_that_fails_and_then_works(make: Make) -> 
         connector.resolve(PATIENCE_SECONDS)
         with closing(connector.open()) as first, closing(connector.open()) as last:
             connector.failed(first)
-            after_failure = connector.is_pausing
+            after_failure = connector.is_delayed
 
             connector.opened(last)
 
         assert after_failure
-        assert not connector.is_pausing
+        assert not connector.is_delayed
 
 
 def test_connector_counts_what_it_opens_but_for_what_takes_long(make: Make, time: FakeTime) -> None:
@@ -474,22 +479,22 @@ def test_connector_counts_what_it_opens_but_for_what_takes_long(make: Make, time
     assert counts == [0, 2, 1, 1]
 
 
-def test_connector_pauses_for_a_moment_when_its_only_address_has_failed(
+def test_connector_is_delayed_when_its_only_address_has_failed(
     make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However fast the failures come, the host is not stormed."""
     _host(monkeypatch, ("255.255.255.255", 80))
     connector = make("http://broadcast.example/prod")
     connector.resolve(PATIENCE_SECONDS)
-    pauses = [connector.is_pausing]
+    delays = [connector.is_delayed]
     with pytest.raises(OSError, match=r".+"):
         connector.open()
-    pauses.append(connector.is_pausing)
+    delays.append(connector.is_delayed)
 
-    time.seconds = PAUSE_SECONDS
-    pauses.append(connector.is_pausing)
+    time.seconds = FAILURE_DELAY_SECONDS
+    delays.append(connector.is_delayed)
 
-    assert pauses == [False, True, False]
+    assert delays == [False, True, False]
 
 
 @pytest.mark.parametrize(

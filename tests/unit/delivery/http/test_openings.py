@@ -7,7 +7,12 @@ from threading import Event
 
 import pytest
 
-from delivery.http.connector import ATTEMPT_DELAY_SECONDS, PAUSE_SECONDS, Connector, tls_context
+from delivery.http.connector import (
+    ATTEMPT_DELAY_SECONDS,
+    FAILURE_DELAY_SECONDS,
+    Connector,
+    tls_context,
+)
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import IdleClosedError
 from delivery.http.openings import OPENING_AT_ONCE
@@ -297,7 +302,7 @@ def test_pool_pauses_for_a_moment_when_every_address_has_failed(
     _quieten(pool)
 
     at_once = (pool.may_open(1), pool.lacks_connections(1))
-    time.seconds = PAUSE_SECONDS
+    time.seconds = FAILURE_DELAY_SECONDS
     later = pool.may_open(1)
 
     assert before
@@ -312,7 +317,7 @@ def test_pool_pauses_for_a_moment_when_the_host_is_not_resolved(make: Make, time
         pool.open()
 
     at_once = pool.may_open(1)
-    time.seconds = PAUSE_SECONDS
+    time.seconds = FAILURE_DELAY_SECONDS
 
     assert not at_once
     assert pool.may_open(1)
@@ -428,7 +433,7 @@ def test_pool_looks_the_host_up_anew_when_a_connection_cannot_be_opened(
         assert _end_openings(pool) == []
         assert pool.room == 1
         assert asked == ["moving.example"]
-        assert not connector.is_pausing
+        assert not connector.is_delayed
         pool.close()
 
 

@@ -123,7 +123,7 @@ def _open(pool: HttpPool[str], number_of: int = 1) -> None:
     assert pool.take_failures() == []
 
 
-def _send_one(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
+def _send(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
     """Send one post and return its result, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
@@ -143,9 +143,7 @@ def _settle(pool: HttpPool[str]) -> None:
         pass
 
 
-def test_pool_sends_posts_and_says_to_which_post_each_answer_belongs(
-    serve: Serve, make: Make
-) -> None:
+def test_pool_sends_posts_and_says_which_answer_is_whose(serve: Serve, make: Make) -> None:
     """Many at once, each on its own connection."""
 
     def echo(server: socket.socket) -> None:
@@ -172,7 +170,7 @@ def test_pool_uses_a_connection_again(serve: Serve, make: Make) -> None:
 
     answers = []
     for _ in range(5):
-        answers.append(_send_one(pool))
+        answers.append(_send(pool))
         _settle(pool)
 
     assert answers == [OK_ANSWER] * 5
@@ -190,9 +188,9 @@ def test_pool_sends_a_large_post_while_the_server_reads_slowly(serve: Serve, mak
 
     pool = make(serve(read_slowly).url)
 
-    answers = [_send_one(pool, LARGE_REQUEST)]
+    answers = [_send(pool, LARGE_REQUEST)]
     _settle(pool)
-    answers.append(_send_one(pool, LARGE_REQUEST))
+    answers.append(_send(pool, LARGE_REQUEST))
 
     assert answers == [OK_ANSWER, OK_ANSWER]
     assert lengths == [len(text_of(LARGE_REQUEST))] * 2
@@ -210,7 +208,7 @@ def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Ma
 
     pool = make(serve(answer_early).url)
 
-    results = [_send_one(pool, LARGE_REQUEST), _send_one(pool, LARGE_REQUEST)]
+    results = [_send(pool, LARGE_REQUEST), _send(pool, LARGE_REQUEST)]
 
     assert [result.status for result in results if isinstance(result, Response)] == [413, 413]
     assert posts == [b"POST", b"POST"]
@@ -258,7 +256,7 @@ def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> Non
 def test_pool_opens_nothing_while_a_connection_is_idle(serve: Serve, make: Make) -> None:
     """Nor while one will be as soon as a poll has shown that it is quiet."""
     pool = make(serve().url)
-    _send_one(pool)
+    _send(pool)
 
     after_answer = (pool.room, pool.lacks_connections(99), pool.has_answered)
     _settle(pool)
@@ -285,12 +283,12 @@ def test_pool_drops_a_connection_that_is_closed_while_idle(
 
     server = serve(answer_once)
     pool = make(server.url)
-    first = _send_one(pool)
+    first = _send(pool)
     _settle(pool)
     is_told.set()
 
     _poll_until(pool, lambda: not pool._idle)
-    second = _send_one(pool)
+    second = _send(pool)
 
     assert (first, second) == (OK_ANSWER, OK_ANSWER)
     assert server.accepted == 2
@@ -307,10 +305,10 @@ def test_pool_says_that_a_post_was_in_vain_when_the_connection_closed_unnoticed(
         read_post(server)
 
     pool = make(serve(answer_only_the_first).url)
-    first = _send_one(pool)
+    first = _send(pool)
     _settle(pool)
 
-    second = _send_one(pool)
+    second = _send(pool)
 
     assert first == OK_ANSWER
     assert isinstance(second, IdleClosedError)
@@ -331,7 +329,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
         is_reset.set()
 
     pool = make(serve(answer_and_reset).url)
-    _send_one(pool)
+    _send(pool)
     _settle(pool)
     (http,) = pool._idle
     is_told.set()
@@ -347,7 +345,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
 
 def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
     """Nothing was idle: the server has read the post, and closed."""
-    result = _send_one(make(serve(read_post).url))
+    result = _send(make(serve(read_post).url))
 
     assert isinstance(result, ClosedError)
 
@@ -360,7 +358,7 @@ def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_was_idle(
     _open(pool)
     pool.drop_idle(NOW_MS - 1)
 
-    result = _send_one(pool)
+    result = _send(pool)
 
     assert isinstance(result, IdleClosedError)
 
@@ -388,7 +386,7 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
 
     statuses = []
     for _ in range(3):
-        answer = _send_one(pool)
+        answer = _send(pool)
         statuses.append(answer.status if isinstance(answer, Response) else answer)
         assert is_sent.wait(PATIENCE_SECONDS)
         _poll_until(pool, lambda: not pool._idle and not pool.has_answered)
@@ -412,13 +410,13 @@ def test_pool_never_takes_an_answer_that_comes_late_for_the_next(serve: Serve, m
 
     server = serve(answer_twice)
     pool = make(server.url)
-    _send_one(pool)
+    _send(pool)
     _settle(pool)
     is_told.set()
     assert is_sent.wait(PATIENCE_SECONDS)
     pool.poll(PATIENCE_SECONDS)
 
-    assert _send_one(pool) == OK_ANSWER
+    assert _send(pool) == OK_ANSWER
     assert server.accepted == 2
 
 
@@ -457,7 +455,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
         wait_for_end(server)
 
     pool = make(serve(answer_once).url)
-    _send_one(pool)
+    _send(pool)
     _settle(pool)
     time.seconds = 1.0
     pool.send("a", REQUEST)
@@ -535,7 +533,7 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
 
     _settle_under_way(pool)
     pool.drop_idle(NOW_MS)
-    answer = _send_one(pool)
+    answer = _send(pool)
 
     assert answer == OK_ANSWER
     assert server.accepted == 3
@@ -547,7 +545,7 @@ def test_pool_keeps_what_has_been_used_lately(serve: Serve, make: Make, time: Fa
     _open(pool, 2)
     _settle(pool)
     time.epoch_ms += 1
-    assert _send_one(pool) == OK_ANSWER
+    assert _send(pool) == OK_ANSWER
 
     pool.drop_idle(NOW_MS)
 
@@ -713,7 +711,7 @@ def test_pool_is_quiet_when_the_answer_came_with_the_last_of_the_post(
     pool = make(serve(answer_each).url, size=1)
 
     for _ in range(10):
-        assert _send_one(pool, LARGE_REQUEST) == OK_ANSWER
+        assert _send(pool, LARGE_REQUEST) == OK_ANSWER
 
         _settle(pool)
         assert pool.poll(0) == []
@@ -739,7 +737,7 @@ def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
 
     with Loopback(send_a_record_in_parts, certificate.server_context()) as server:
         pool = make(server.url)
-        _send_one(pool)
+        _send(pool)
         _settle(pool)
 
         kept = []
