@@ -31,10 +31,10 @@ def test_broadcast_of_the_release_before_is_finished(
     app: App, stand_in: Behave, comes: str, message: str
 ) -> None:
     """Whatever the limits are now, and wherever the frame stands: all receive that frame once."""
-    heard: set[bytes] = set()
+    received: set[bytes] = set()
 
     def script(post: Post) -> Reaction:
-        heard.add(post.body)
+        received.add(post.body)
         return Answer(200, delay_seconds=0.005)
 
     app.slow_down(60, remaining_ms=RESERVED_MS + 800)
@@ -51,7 +51,7 @@ def test_broadcast_of_the_release_before_is_finished(
 
     assert not app.letters(app.broadcasts) + app.letters(app.slices)
     expect_kept(app, broadcast_id, here.report(), audience)
-    assert heard == {_frame(message).encode()}
+    assert received == {_frame(message).encode()}
     assert app.account(broadcast_id).seq == 1
 
 

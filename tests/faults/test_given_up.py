@@ -54,13 +54,13 @@ def test_slice_that_was_given_up_is_resumed_exactly(app: App, hostile: Suffer) -
     """Redriven without more ado when the endpoint is back: no connection receives it twice."""
     audience = app.connect(300)
     broadcast_id, here = _given_up(app, hostile, "refused")
-    heard = len(here.report().received)
+    received = len(here.report().received)
 
     app.time.skip(here.ends_at - app.time.now())
     redriven = app.redrive()
     app.run()
 
-    assert 0 < heard < 300
+    assert 0 < received < 300
     assert [one.action for one in redriven] == [Action.PUT_BACK]
     expect_kept(app, broadcast_id, here.report(), audience)
     assert not app.letters(app.slices)
