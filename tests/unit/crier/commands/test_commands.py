@@ -207,7 +207,7 @@ def test_status_says_which_slices_are_delayed_and_which_were_given_up(
     assert "at 2026-01-01 00:01:30Z" in shown
     assert "2 slices: 403 Forbidden [b]; 1 slice: taken up too often. Repair the cause" in shown
     assert "crier redrive" in shown
-    assert told["resting"]["until_ms"] == OPENED_MS + 90_000
+    assert told["delayed"]["until_ms"] == OPENED_MS + 90_000
     assert [one["slice"] for one in told["given_up"]] == ["1", "2", "3"]
 
 
