@@ -85,13 +85,13 @@ def old_python(version: "tuple[int, ...]") -> str:
 
 
 def missing_library(name: str, requirements: str) -> str:
-    """Return what to tell the user whose Python lacks a library of a file of requirements."""
+    """Return what to tell a user whose Python lacks a library of a file of requirements."""
     what = f"-r {shlex.quote(str(_ROOT / requirements))}" if is_checkout() else name
     return _not_installed(name, what)
 
 
 def missing_crier() -> str:
-    """Return what to tell the user who runs a checkout that is not installed."""
+    """Return what to tell a user of a checkout that is not installed."""
     return _not_installed("crier", f"-e {shlex.quote(str(_ROOT))}")
 
 

@@ -103,7 +103,7 @@ class BroadcastStack(Stack):
             },
             memory_mb=self._settings.function_memory_mb,
             timeout=timeout,
-            # It hands pending slices to itself; MAX_HOPS in broadcasting/ledger.py bounds that.
+            # It hands slices over to itself; MAX_HOPS in broadcasting/ledger.py bounds that.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
         table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")

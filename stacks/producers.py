@@ -1,4 +1,4 @@
-"""Who may send broadcasts besides the account's own identities: SNS topics, EventBridge rules."""
+"""Producers besides the AWS account's own identities: SNS topics and EventBridge rules."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ EXPECTED = (
 )
 
 MOST_ARN_BYTES = 7_000
-"""Of the 8,192 bytes that a queue's policy may have; the rest of it takes some 900.
+"""Of the 8,192 bytes that a queue's policy may have; all else in it takes some 900.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-policies.html
 """

@@ -198,8 +198,8 @@ class _Run:
         batch, now = Batch(), self._clock.monotonic()
         batch.add(post, verdict, reason)
         self._ended += outcome is not None
-        left = math.inf if self._fresh is not _NOTHING_LEFT else self._taken - self._ended
-        self._watch.breaker.observe(batch.observed(), left=left, now=now)
+        pending = math.inf if self._fresh is not _NOTHING_LEFT else self._taken - self._ended
+        self._watch.breaker.observe(batch.observed(), pending=pending, now=now)
         if outcome is None:
             self._wait(post, self._backoff.seconds(post.tries, self._jitter()))
         return outcome

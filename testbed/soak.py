@@ -68,7 +68,7 @@ class Soaked:
 
 
 class Soak:
-    """Churns clients and broadcasts on a local deployment. `on_step` hears how it goes."""
+    """Churns clients and broadcasts on a local deployment. `on_step` is told how it goes."""
 
     def __init__(
         self,

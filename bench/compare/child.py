@@ -41,12 +41,12 @@ class Child:
 
     def measure(self, begin: Callable[[], None]) -> Measurement:
         """Wait until it is warm, call `begin`, give the word, and return what it measured."""
-        if not _is_warm(line := self._hear()):
+        if not _is_warm(line := self._read_line()):
             raise self._error(f"it did not say that it is warm but {line[:200]!r}")
         begin()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        line = self._hear()
+        line = self._read_line()
         try:
             return Measurement.from_json(line)
         except (ValueError, TypeError, KeyError) as error:
@@ -66,7 +66,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                start_new_session=True,  # its group can be ended, and it does not hear our Ctrl-C
+                start_new_session=True,  # its group can be ended, and it does not get our Ctrl-C
             )
         self._timer = Timer(self._limit_seconds, self._be_late)
         self._timer.start()
@@ -78,7 +78,7 @@ class Child:
         with self._process:
             pass
 
-    def _hear(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         if not line:

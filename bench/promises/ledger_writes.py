@@ -1,4 +1,4 @@
-"""The ledger's writes are refused for a while: how many hear a broadcast twice."""
+"""The ledger's writes are refused for a while: how many receive a broadcast twice."""
 
 from collections.abc import Iterator
 

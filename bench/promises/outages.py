@@ -13,7 +13,7 @@ _DONE_WITHIN_SECONDS = 300.0
 
 
 def outages(laboratory: Laboratory) -> Iterator[Target]:
-    """Yield what came of it; its times are the app's, as rests are skipped."""
+    """Yield what came of it; its times are the app's, as delays are skipped."""
     with laboratory.app() as bench:
         here = bench.suffer(Outage(how="refused", seconds=_SECONDS, after_posts=_CONNECTIONS // 2))
         bench.app.connect(_CONNECTIONS)

@@ -17,14 +17,14 @@ Item = dict[str, Any]
 
 
 class UnitMeter:
-    """Hears the bodies of requests, from any thread."""
+    """Takes the bodies of requests, from any thread."""
 
     def __init__(self) -> None:
         self.units = 0
         self._sizes: dict[str, int] = {}
         self._lock = Lock()
 
-    def hear(self, operation: str, body: str) -> None:
+    def count(self, operation: str, body: str) -> None:
         """Count what one request writes; those to the budget's row are not counted."""
         if operation not in ("PutItem", "UpdateItem", "TransactWriteItems"):
             return

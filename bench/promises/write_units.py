@@ -45,7 +45,7 @@ def _of_function(laboratory: Laboratory) -> Target:
     with laboratory.app() as bench:
         bench.suffer(_NEVER, delay_seconds=0.02)
         app, meter = bench.app, UnitMeter()
-        app.wire.when_sent.append(meter.hear)
+        app.wire.when_sent.append(meter.count)
         app.connect(_CONNECTIONS)
         broadcast_id = app.send(message="x" * (_FRAME_KIB * 1024 - 200))
         app.run()

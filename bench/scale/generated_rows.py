@@ -1,6 +1,6 @@
 """A connections table of any size that takes no room: its pages are made when they are read.
 
-An id holds its own place, so that a Query can go on after any id; the rest of it is noise, as in
+An id holds its own place, so that a Query can go on after any id; all else in it is noise, as in
 the service's own ids.
 """
 

@@ -47,7 +47,7 @@ def draw_throttled(axes: Axes, runs: Sequence[Run]) -> None:
     axes.grid(axis="y")
     title(
         axes,
-        "Posts that heard 429",
+        "Posts answered 429 (throttled)",
         f"{SHOWN[1]:,} connections, quota {SHOWN[0]:,}/s, budget {DEPLOYED_SHARE:.0%} of it; "
         "all workers begin at once",
     )
@@ -71,7 +71,8 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
     axes.set_ylim(0, 1.35 * budget)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("seconds since the beginning")
-    for place, (text, colour) in enumerate((("heard 429", ACCENT), ("got through", QUIET))):
+    kinds = (("answered 429 (throttled)", ACCENT), ("got through", QUIET))
+    for place, (text, colour) in enumerate(kinds):
         axes.text(
             0.99,
             0.96 - 0.06 * place,

@@ -63,9 +63,9 @@ class Scenario:
         budget = max(0.0, (self.connections - pace.burst) / pace.posts_per_second)
         if self.has_others:
             half = self.connections / 2
-            left = (1 - OTHERS_SHARE) * self.quota
+            ours = (1 - OTHERS_SHARE) * self.quota
             first = max(0.0, (half - pace.burst) / pace.posts_per_second, half / own_rate)
-            throttled = (half - BUCKET_SECONDS * self.quota) / left
+            throttled = (half - BUCKET_SECONDS * self.quota) / ours
             budget = max(budget, first + throttled)
         return max(own, budget) + ANSWER_SECONDS
 

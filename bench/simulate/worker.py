@@ -89,11 +89,11 @@ class Worker:
         self._look_at(now, now)
 
     def turn(self, now: float) -> None:
-        """Hear answers, post what may go, ask for more, and say when to look again."""
+        """Take answers, post what may go, ask for more, and say when to look again."""
         if now != self._next_at:
             return  # something else was sooner
         self._next_at = math.inf
-        self._hear(now)
+        self._take_answers(now)
         while self._retries and self._retries[0][0] <= now:
             _, tries, posts = heapq.heappop(self._retries)
             self._ready.append((tries, posts))
@@ -118,7 +118,7 @@ class Worker:
     def _demand(self) -> int:
         return min(_KNOWN, self._fresh) + sum(posts for _, posts in self._ready)
 
-    def _hear(self, now: float) -> None:
+    def _take_answers(self, now: float) -> None:
         answers = throttled = 0
         while self._answers and self._answers[0][0] <= now:
             at, posts, taken, tries = self._answers.popleft()
@@ -133,7 +133,7 @@ class Worker:
             self._pacer.observe(answers, throttled, now)
 
     def _wait(self, posts: int, tries: int, now: float) -> None:
-        """Try throttled posts again, in small groups, each group after a while of its own."""
+        """Try throttled posts again, in small groups, each group after a delay of its own."""
         if tries >= _BACKOFF.tries:
             self.pending += posts
             return

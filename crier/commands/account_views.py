@@ -12,7 +12,7 @@ from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
 from crier.commands.times import now_ms, shown_time
 from crier.deployed.account import Account
-from crier.deployed.open_slices import GivenUp, Resting
+from crier.deployed.open_slices import Delayed, GivenUp
 from crier.deployed.row_values import UnreadableRow
 from crier.wording import counted
 
@@ -168,7 +168,7 @@ def _rows(account: Account, now: int) -> dict[str, str]:
         **({} if account.is_settled else under_way),
         "Throttled (429)": counted(counts.throttled, "time"),
         "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
-        **({"Resting": _resting(account.resting)} if account.resting else {}),
+        **({"Delayed": _delayed(account.delayed)} if account.delayed else {}),
         **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
         **_lines("Unreadable", map(_unreadable, account.unreadable)),
         **_lines("Contradiction", account.contradictions),
@@ -183,10 +183,10 @@ def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _resting(resting: Resting) -> str:
-    since, until = shown_time(resting.since_ms), shown_time(resting.until_ms)
+def _delayed(delayed: Delayed) -> str:
+    since, until = shown_time(delayed.since_ms), shown_time(delayed.until_ms)
     return (
-        f"{counted(resting.slices, 'slice')}, because of an outage since {since}; the next one is "
+        f"{counted(delayed.slices, 'slice')}, because of an outage since {since}; the next one is "
         f"tried at {until}"
     )
 

@@ -8,7 +8,7 @@ from broadcasting.items import PARTITION_KEY
 from broadcasting.ledger_items import STATUS, partition_of_broadcast
 from broadcasting.ledger_rows import FailedConnection
 from broadcasting.receipt import Receipt
-from crier.deployed.open_slices import GivenUp, Resting, Slices, resting_as_json
+from crier.deployed.open_slices import Delayed, GivenUp, Slices, delay_as_json
 from crier.deployed.row_values import (
     Item,
     UnreadableRow,
@@ -26,7 +26,7 @@ class Account:
 
     `counts` are the sums so far: connections that were met and have not ended are in `targeted`
     only. `unread_shards` may hold more. `version` tells whether slices were split or closed.
-    Slices that rest because of an outage, or were given up, are those of an open broadcast.
+    Slices that are delayed because of an outage, or were given up, are those of an open broadcast.
     `unreadable` rows are not in the sums; `contradictions` say what cannot be right in the rows.
     """
 
@@ -43,7 +43,7 @@ class Account:
     slices: int
     version: int
     unread_shards: int = 0
-    resting: Resting | None = None
+    delayed: Delayed | None = None
     given_up: tuple[GivenUp, ...] = ()
     unreadable: tuple[UnreadableRow, ...] = ()
     contradictions: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Account:
             self,
             counts=self.counts + slices.counts,
             unread_shards=slices.unread_shards,
-            resting=slices.resting,
+            delayed=slices.delayed,
             given_up=slices.given_up,
             unreadable=slices.unreadable,
         )
@@ -99,7 +99,7 @@ class Account:
             "slices": self.slices,
             "open_slices": self.open_slices,
             "unread_shards": self.unread_shards,
-            "resting": resting_as_json(self.resting),
+            "delayed": delay_as_json(self.delayed),
             "given_up": [{"slice": one.slice_id, "reason": one.reason} for one in self.given_up],
             "unreadable": [one.as_json() for one in self.unreadable],
             "contradictions": list(self.contradictions),

@@ -25,8 +25,8 @@ SLICE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
-    """Slices that rest because of an outage: how many, and when the next one goes on.
+class Delayed:
+    """Slices that are delayed because of an outage: how many, and when the next one goes on.
 
     `since_ms` is when the first round of the outage began. Times are in epoch milliseconds.
     """
@@ -60,8 +60,8 @@ class Slice:
     given_up: str
 
     @property
-    def is_resting(self) -> bool:
-        """Whether it rests because of an outage."""
+    def is_delayed(self) -> bool:
+        """Whether it is delayed because of an outage."""
         return self.outage_rounds > 0 and not self.owner and not self.given_up
 
 
@@ -84,13 +84,13 @@ class Slices:
         return sum(one.unread_shards for one in self.open)
 
     @property
-    def resting(self) -> Resting | None:
-        """Those that rest because of an outage, None when there are none."""
-        resting = [one for one in self.open if one.is_resting]
-        if not resting:
+    def delayed(self) -> Delayed | None:
+        """Those that are delayed because of an outage, None when there are none."""
+        delayed = [one for one in self.open if one.is_delayed]
+        if not delayed:
             return None
-        since_ms = min(one.outage_since_ms for one in resting)
-        return Resting(len(resting), since_ms, min(one.leased_until_ms for one in resting))
+        since_ms = min(one.outage_since_ms for one in delayed)
+        return Delayed(len(delayed), since_ms, min(one.leased_until_ms for one in delayed))
 
     @property
     def given_up(self) -> tuple[GivenUp, ...]:
@@ -109,11 +109,11 @@ def slices_of(items: Iterable[Item]) -> Slices:
     )
 
 
-def resting_as_json(resting: Resting | None) -> dict[str, Any] | None:
-    """Return what a script is told of slices that rest."""
-    if resting is None:
+def delay_as_json(delayed: Delayed | None) -> dict[str, Any] | None:
+    """Return what a script is told of slices that are delayed."""
+    if delayed is None:
         return None
-    return {"slices": resting.slices, "since_ms": resting.since_ms, "until_ms": resting.until_ms}
+    return {"slices": delayed.slices, "since_ms": delayed.since_ms, "until_ms": delayed.until_ms}
 
 
 def _slice_of(item: Item) -> Slice:

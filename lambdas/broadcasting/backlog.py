@@ -41,7 +41,7 @@ class Backlog:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is pending."""
         return not self.shards and not self.connections
 
 

@@ -9,7 +9,7 @@ with pauses that grow, so that a moment's trouble costs a moment, and an endpoin
 some dozens of posts, not five for each connection. While it is open, no post goes any more in this
 invocation.
 
-It stays closed while only a few connections are left: the trouble may be their own. The time is
+It stays closed while only a few connections are pending: the trouble may be their own. The time is
 passed in, in monotonic seconds. `trouble` says which trouble is a connection's own, and what a few
 are. This file has more than 200 lines because the three states are read together; what they count
 with is in `lost_window` and `probes`.
@@ -112,7 +112,7 @@ class Breaker:
         if self._state is _State.OPEN:
             return 0
         self._look(now)
-        return min(wanted, self._probes.left) if self._state is _State.PROBING else 0
+        return min(wanted, self._probes.remaining) if self._state is _State.PROBING else 0
 
     def probe(self) -> bool:
         """Use up one permit; tell whether it is a probe that goes."""
@@ -133,8 +133,8 @@ class Breaker:
         self._refused_in_a_row = self._unopened_in_a_row = 0
         return True
 
-    def observe(self, observed: Observed, *, left: float, now: float) -> None:
-        """Take what posts came to. `left` counts the connections that have not ended yet.
+    def observe(self, observed: Observed, *, pending: float, now: float) -> None:
+        """Take what posts came to. `pending` counts the connections that have not ended yet.
 
         It is infinite when their number is not known.
         """
@@ -148,7 +148,7 @@ class Breaker:
             self._observe_probes(observed, now)
         else:
             self._add_to_window(observed)
-        is_few = left <= self._most_own
+        is_few = pending <= self._most_own
         if self._refused_in_a_row >= REFUSALS_IN_A_ROW and not is_few:
             self._open(Trouble.FORBIDDEN)
         elif self._state is _State.CLOSED and self._is_lost(is_few=is_few):

@@ -153,7 +153,7 @@ def release(
 
 
 def close(summary: Summary, slice_row: SliceRow, *, now_ms: int) -> tuple[Summary, SliceRow]:
-    """End a slice that has nothing left to do, and add its sums to the broadcast's."""
+    """End a slice whose backlog is empty, and add its sums to the broadcast's."""
     if not slice_row.backlog.is_empty or slice_row.unannounced or slice_row.is_closed:
         raise LedgerError(
             f"slice {slice_row.id} of {slice_row.broadcast_id} has not come to its end"

@@ -1,4 +1,4 @@
-"""The ledger's rows as items of DynamoDB: numbers and texts as they are, the rest as JSON.
+"""The ledger's rows as items of DynamoDB: numbers and texts as they are, all else as JSON.
 
 The only place that knows keys and attributes; a row of an earlier release is read as well. The key
 of a row begins with what it belongs to, a broadcast or a channel, and its kind.

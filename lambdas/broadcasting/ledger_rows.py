@@ -163,7 +163,7 @@ def next_version(row: _AnyRow) -> _AnyRow:
 class Lease(NamedTuple):
     """A slice that is ours until it is released or closed, or until the lease runs out.
 
-    `frame` is empty when the slice has nothing left to do.
+    `frame` is empty when the slice's backlog is.
     """
 
     summary: Summary

@@ -36,7 +36,7 @@ class Receipt:
 
     @property
     def throttled_share(self) -> float:
-        """About which part of the answers were 429; few others are followed by another try."""
+        """About which part of the answers were 429; other answers seldom lead to another try."""
         answers = self.delivered + self.gone + self.failed + self.throttled
         return self.throttled / answers if answers else 0.0
 
@@ -55,7 +55,7 @@ class Tally:
         self._targeted += 1
 
     def forget(self, connections: int) -> None:
-        """Take connections back that were met: another slice accounts for them."""
+        """Take connections back that were met: another slice counts them."""
         self._targeted -= connections
 
     def settle(self, settlement: Settlement) -> None:

@@ -149,8 +149,8 @@ _WHAT_TO_DO = {
 
 def explain(trouble: Trouble, reason: str) -> str:
     """Return trouble in words, with the last reason and what to do."""
-    observed = f": {reason}" if reason else ""
-    return f"{_WHAT[trouble]}{observed}; {_WHAT_TO_DO[trouble]}"
+    shown = f": {reason}" if reason else ""
+    return f"{_WHAT[trouble]}{shown}; {_WHAT_TO_DO[trouble]}"
 
 
 class RecentAnswers:

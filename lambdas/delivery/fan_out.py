@@ -10,8 +10,8 @@ from broadcasting.breaker import Breaker
 from broadcasting.outcome import Settlement
 
 LAST_ANSWERS_SECONDS = 1.0
-"""The last post leaves this long before the deadline, so that its answer still comes in; where
-there is little time, the last quarter of it is kept for the answers."""
+"""The last post is sent this long before the deadline, so that its answer still comes in; where
+there is little time, its last quarter is kept for the answers."""
 
 LONGEST_ANSWER_SECONDS = 6.0
 """No answer takes longer than this. A caller that stops the posts at a time of its own sets the
@@ -56,7 +56,7 @@ class Audience(Iterator[Connection], Protocol):
     def to_come(self) -> int:
         """About how many connections are still to be taken. Any thread may ask.
 
-        As many posts are asked for of a shared pace in one go.
+        This many posts are reserved of a shared pace in one go.
         """
         ...
 
@@ -80,8 +80,8 @@ class FanOut(Protocol):
         """Yield exactly one settlement for each connection taken, in the order they end.
 
         Connections are taken lazily, none after `deadline` (monotonic seconds of the port's clock)
-        or once the breaker is open. The last post leaves LAST_ANSWERS_SECONDS before the deadline;
-        a connection that has not ended by the deadline is yielded as PENDING. Raises, after the
-        last settlement, whatever the audience raises.
+        or once the breaker is open. The last post is sent LAST_ANSWERS_SECONDS before that; a
+        connection that has not ended by the deadline is yielded as PENDING. Raises, after the last
+        settlement, whatever the audience raises.
         """
         ...

@@ -42,7 +42,7 @@ class Feeder:
         while not self._session.is_over:
             self._feed()
             yield from self._session.wait_for_results()
-        for post in self._session.take_rest():
+        for post in self._session.take_back():
             post.reason = post.reason or self._gate.reason
             yield post.settle(Outcome.PENDING)
 

@@ -39,7 +39,7 @@ class PostGate:
 
     @property
     def reason(self) -> str:
-        """What the posts heard that the breaker has stopped, or is about to stop."""
+        """What the posts were answered that the breaker has stopped, or is about to stop."""
         return self._breaker.reason
 
     def wants(self, waiting: int, now: float) -> int:
@@ -70,8 +70,8 @@ class PostGate:
             self._ended += ended
             if batch.is_all_answered and self._breaker.observe_answered(batch.answered):
                 return
-            left = self._audience_size - self._ended
-            self._breaker.observe(batch.observed(), left=left, now=now)
+            pending = self._audience_size - self._ended
+            self._breaker.observe(batch.observed(), pending=pending, now=now)
 
     def expect(self, connections: int) -> None:
         """Take note of how many connections the audience had, once it is at its end."""

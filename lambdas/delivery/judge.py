@@ -79,7 +79,7 @@ class Judge:
             self._pacer.observe(answers, throttled)
 
     def end(self, abandoned: Sequence[Ending[Post]], now: float) -> None:
-        """Judge the posts that were under way when the time was up; settle the rest as pending."""
+        """Judge the posts that were under way when the time was up; the others are pending."""
         batch, unanswered = Batch(), 0
         for post, result in abandoned:
             if isinstance(result, Response):

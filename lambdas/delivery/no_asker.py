@@ -23,10 +23,10 @@ class NoAsker:
         return wanted
 
     def look(self, admitted: int, *, unmet: int) -> None:
-        """See that it is never time to ask."""
+        """Do nothing: it is never time to ask."""
 
     def started(self, admitted: int) -> None:
-        """Note nothing: no demand is counted."""
+        """Do nothing: no demand is counted."""
 
 
 NO_ASKER = NoAsker()

@@ -40,7 +40,7 @@ class SelectorFanOut:
     """Posts on up to `in_flight` connections; keeps them for the next call. One call at a time.
 
     With a `budget` it posts only what it has reserved there; while that fails, it goes on at its
-    share of a small rate, which is for `workers` at most, and `warn` hears why.
+    share of a small rate, which is for `workers` at most, and `warn` is told why.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from delivery.post import Post
 
 
 class DeliverySession:
-    """The caller's thread adds connections and waits for results; posting threads do the rest.
+    """The caller's thread adds connections and waits for results; posting threads do all else.
 
     Each posting thread takes posts, returns results, and leaves in the end.
     """
@@ -71,10 +71,10 @@ class DeliverySession:
 
     @property
     def is_over(self) -> bool:
-        """Whether all posting threads have left, and all their results have been returned."""
+        """Whether all posting threads have ended, and all their results have been returned."""
         return not self._posting_threads and self._results.empty()
 
-    def take_rest(self) -> Iterator[Post]:
+    def take_back(self) -> Iterator[Post]:
         """Yield the posts that no thread has taken."""
         while self._waiting:
             yield self._waiting.popleft()

@@ -2,8 +2,8 @@
 
 Within one payload and one minute everything that is signed stays the same but the id in the
 path. So the canonical request is hashed up to the id once, the signing key is derived once, and
-one post costs the rest: two short SHA-256 for the request and two for the HMAC. How a signed post
-is written is the protocol's affair: see http/http1_request.py.
+one post costs two short SHA-256 for the request and two for the HMAC. How a signed post is written
+is the protocol's affair: see http/http1_request.py.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -62,7 +62,7 @@ class SigningTemplate:
         self._request_hash = hashlib.sha256(f"POST\n{quote(self._path, safe='/~')}".encode())
         canonical_fields = "".join(f"{name}:{value}\n" for name, value in fields)
         payload_hash = hashlib.sha256(payload).hexdigest()
-        self._request_rest = f"\n\n{canonical_fields}\n{names}\n{payload_hash}"
+        self._request_end = f"\n\n{canonical_fields}\n{names}\n{payload_hash}"
         self._to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n"
         self._inner, self._outer = _hmac_halves(_signing_key(credentials.secret_key, scope))
         self._shared = RequestTemplate(fields, payload)
@@ -78,7 +78,7 @@ class SigningTemplate:
         """
         encoded = encode_id(connection_id)
         request_hash = self._request_hash.copy()
-        request_hash.update((encoded.replace("%", "%25") + self._request_rest).encode())
+        request_hash.update((encoded.replace("%", "%25") + self._request_end).encode())
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update((self._to_sign + request_hash.hexdigest()).encode())
         outer.update(inner.digest())

@@ -50,7 +50,7 @@ def handler(event: Mapping[str, Any], context: "LambdaContext") -> dict[str, Any
 
 
 def serve(records: Sequence[Record], wired: BroadcastWiring, remaining_ms: int) -> dict[str, Any]:
-    """Deliver what messages ask for, in the time that is left; return the answer to SQS."""
+    """Deliver what messages ask for, in the remaining time; return the answer to SQS."""
     limits = TimeLimits(
         deadline=wired.clock.monotonic() + remaining_ms / 1000 - RESERVED_SECONDS,
         lease_until_ms=wired.clock.epoch_ms() + remaining_ms + LEASE_GRACE_MS,

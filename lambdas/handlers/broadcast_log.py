@@ -38,7 +38,7 @@ def log_report(report: InvocationReport) -> None:
 
 
 def _log_trouble(report: InvocationReport) -> None:
-    """Log what stopped the work early, and what all posts heard."""
+    """Log what stopped the work early, and what all posts were answered."""
     facts: dict[str, Any] = {"broadcast_id": report.summary.id, "slice_id": report.slice_id}
     if report.stopped_by:
         is_lost = isinstance(report.stopped_by, LeaseLostError)

@@ -11,7 +11,7 @@ _SHOWN_CHARACTERS = 80
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Return a JSON error that API Gateway sends back on the same connection; 400 to no frame."""
+    """Return a JSON error that API Gateway sends back on the same connection; 400 without one."""
     try:
         connection_id_of(event, MESSAGE)
         frame = frame_of(event)

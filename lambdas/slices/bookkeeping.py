@@ -45,7 +45,7 @@ class Bookkeeper:
         self.held = held
         self.handed_over = 0
         self.given = 0
-        """How many connections other slices account for now."""
+        """How many connections other slices count now."""
         self._before = held.slice_row.counts
         self._progress = progress
         self._messages = SliceMessages(
@@ -99,10 +99,10 @@ class Bookkeeper:
         self.held = self.held._replace(slice_row=announced(self.held.slice_row))
 
     def close(self) -> None:
-        """End the slice, which has nothing left to do.
+        """End the slice, whose backlog is empty.
 
-        When that cannot be written before the reserve begins, the slice is released with nothing
-        left to do, a write to its own row alone: another invocation closes it, and posts to no
+        When that cannot be written before the reserve begins, the slice is released with an
+        empty backlog, a write to its own row alone: another invocation closes it, and posts to no
         connection again.
         """
         progress = self._progress

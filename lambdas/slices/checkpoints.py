@@ -7,8 +7,8 @@ from slices.progress import SliceProgress
 from storage.connections import PAGE_ROWS
 
 CHECKPOINT_CONNECTIONS = PAGE_ROWS
-"""When this many connections have ended the account is written down: as many are posted to again
-after a crash."""
+"""When this many connections have ended the account is written down: this many are posted to
+again after a crash."""
 
 CHECKPOINT_SECONDS = 0.75
 """After this time the account is written down: soon enough to be done before posting pauses."""

@@ -73,7 +73,7 @@ class SliceProgress:
 
     @property
     def in_vain(self) -> Pending:
-        """The connections that were tried in vain in this round, by what they heard last."""
+        """The connections that were tried in vain in this round, by their last answers."""
         return pending_of(self._tried)
 
     @property
@@ -178,8 +178,8 @@ class SliceProgress:
         """End all connections of the slice as expired, those that are not read yet, too."""
         for connection in self._pending():
             self._tally.settle(Settlement(connection, Outcome.EXPIRED))
-        for pending in (self._named, self._under_way, self._untried, self._tried, self._stragglers):
-            pending.clear()
+        for waiting in (self._named, self._under_way, self._untried, self._tried, self._stragglers):
+            waiting.clear()
         for connection in self._reader:
             self._tally.meet()
             self._tally.settle(Settlement(connection, Outcome.EXPIRED))

@@ -19,7 +19,7 @@ class InvocationReport(NamedTuple):
 
     `counts` are this invocation's alone: connections that it met, and those that ended in it.
     `summary` is the broadcast's as of the last write. `trouble` is why the round counted for no
-    connection, `trouble_reason` what was heard; `given_up` is why the slice is to become a dead
+    connection, `trouble_reason` what was answered; `given_up` is why the slice is to become a dead
     letter. `stopped_by` ended the work early, `failure` is why the message must come again.
     `reasons` count why connections have not ended. `handed_over` counts the slices that were split
     off; `stale_rows_left` are rows of gone connections that are still there.

@@ -1,4 +1,4 @@
-"""One round of a slice: what one invocation hears for it, and whether that counts."""
+"""One round of a slice: what one invocation's posts come to, and whether that counts."""
 
 from broadcasting.backlog import Backlog
 from broadcasting.breaker import Breaker
@@ -13,7 +13,7 @@ have had: so an outage of some minutes fails none of them."""
 
 
 class Round:
-    """Judges the connections that are tried in vain, by what all of them hear.
+    """Judges the connections that are tried in vain, by the answers to all of them.
 
     A round may be judged several times, as stragglers are given away while others are posted to.
     Connections for which it did not count are counted again when it is judged the next time.
@@ -43,12 +43,12 @@ class Round:
 
     @property
     def is_in_vain(self) -> bool:
-        """Whether the other connections would hear the same: nothing was answered, or it ended."""
+        """Whether other posts would be in vain, too: none was answered, or posting was stopped."""
         return self.breaker.stopped_by is not None or not self.breaker.answers.answered
 
     @property
     def reason(self) -> str:
-        """What all posts heard, and what to do; empty for a round that counted."""
+        """What all posts were answered, and what to do; empty for a round that counted."""
         if self.trouble is None:
             return ""
         is_throttled = self.trouble is Trouble.THROTTLED
@@ -68,8 +68,8 @@ class Round:
     def long_delay_seconds(self, backlog: Backlog) -> int:
         """Return how long stragglers wait at least, in seconds, though their round has counted.
 
-        They wait for long when most answers were lost, or when more than a few connections heard
-        nothing but 429: it may have been everyone's trouble all the same.
+        They wait for long when most answers were lost, or when more than a few connections were
+        answered nothing but 429: it may have been everyone's trouble all the same.
         """
         answers = self.breaker.answers
         are_many = len(backlog.connections) > self._evidence().most_own
@@ -86,7 +86,7 @@ class Round:
     def _make_breaker(self) -> Breaker:
         """Return a breaker; it probes first, if the slice has waited for the end of an outage.
 
-        It does not where only a few connections are left, whose own trouble it may be.
+        It does not where only a few connections are pending: it may be their own trouble.
         """
         slice_row, evidence = self._held.slice_row, self._evidence()
         is_few = (

@@ -17,7 +17,7 @@ def end_round(settlement: Settlement) -> Settlement:
 
 
 def pending_of(tried: Iterable[Settlement]) -> Pending:
-    """Count connections that were tried in vain, by what they heard last."""
+    """Count connections that were tried in vain, by their last answers."""
     verdicts = [one.verdict for one in tried]
     return Pending(
         refused=verdicts.count(Verdict.FORBIDDEN),

@@ -71,7 +71,7 @@ class Upkeep:
         return self._watch.breaker.is_closed and not self._fan_out.is_paced
 
     def _are_stragglers_due(self) -> bool:
-        """Tell whether to make a slice of stragglers: not of all that is left, which can wait here.
+        """Tell whether to make a slice of stragglers: not of the whole backlog, which can wait.
 
         A slice that always became another would never be given up.
         """

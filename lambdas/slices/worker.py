@@ -146,7 +146,7 @@ class _SliceDelivery:
             unread_shards=len(slice_row.backlog.shards),
             reasons=self._ending.reasons,
             handed_over=self._books.handed_over,
-            stale_rows_left=self._sweeper.left,
+            stale_rows_left=self._sweeper.stale_rows,
             trouble=self._round.trouble,
             trouble_reason=self._round.reason,
             given_up=self._ending.given_up,

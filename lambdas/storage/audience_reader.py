@@ -22,7 +22,7 @@ MOST_AHEAD = 2 * PAGE_ROWS
 
 @dataclass(slots=True)
 class _Part:
-    """What is left of a page that has been read."""
+    """The connections of a page that has been read, but for those already yielded."""
 
     shard: int
     rows: deque[Connection]

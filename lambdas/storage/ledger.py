@@ -163,7 +163,7 @@ class Ledger:
         return self._change(held, failed, make, "split", deadline=deadline)
 
     def close(self, held: Lease, counts: Receipt, failed: Failed, *, deadline: float) -> Lease:
-        """End a slice that has nothing left to do; the last one settles the broadcast.
+        """End a slice whose backlog is empty; the last one settles the broadcast.
 
         Raises LedgerError when the sums do not add up.
         """

@@ -62,7 +62,7 @@ class RowReader:
         return any(self._table.get(key) is not None for key in keys)
 
     def frame_of(self, summary: Summary, slice_row: SliceRow) -> str:
-        """Return what a slice posts, and nothing when it has nothing left to do.
+        """Return what a slice posts, and nothing when its backlog is empty.
 
         Raises RejectedError when the ledger does not have the frame.
         """
@@ -81,7 +81,7 @@ class RowReader:
     def over_leftover(self, row: _Beside) -> _Beside:
         """Return a new row that may be written over what lies in its place.
 
-        That is left by an earlier broadcast of the same id whose summary has expired before it.
+        It is from an earlier broadcast of the same id whose summary has expired before it.
         Only for rows whose place is ours by another row of the same transaction. Raises
         RejectedError for a leftover without a version, which no write can be conditional on.
         """

@@ -36,7 +36,7 @@ class StaleSweeper:
         self._backoff = backoff or Backoff()
         self._batch: list[str] = []
         self._deletes: dict[Future[int], int] = {}
-        self._left = 0
+        self._not_deleted = 0
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sweep")
 
     def add(self, connection_id: str) -> None:
@@ -51,9 +51,9 @@ class StaleSweeper:
             self._flush()
 
     @property
-    def left(self) -> int:
+    def stale_rows(self) -> int:
         """How many rows are still there, as far as that is known."""
-        return self._left + sum(self._deletes.values()) + len(self._batch)
+        return self._not_deleted + sum(self._deletes.values()) + len(self._batch)
 
     def finish(self, timeout_seconds: float) -> int:
         """Wait for the deletes, at most `timeout_seconds`; return how many rows are still there."""
@@ -61,7 +61,7 @@ class StaleSweeper:
             self._flush()
         wait(self._deletes, timeout=max(0.0, timeout_seconds))
         self._forget_done()
-        return self.left
+        return self.stale_rows
 
     def close(self) -> None:
         """Begin no delete any more, and try none again. Never raises."""
@@ -73,17 +73,17 @@ class StaleSweeper:
         if len(self._deletes) >= _MOST_BATCHES:
             self._forget_done()
         if len(self._deletes) >= _MOST_BATCHES:
-            self._left += len(batch)
+            self._not_deleted += len(batch)
             return
         try:
             self._deletes[self._threads.submit(self._delete, batch)] = len(batch)
         except RuntimeError:  # no thread can be started, or it is over
-            self._left += len(batch)
+            self._not_deleted += len(batch)
 
     def _forget_done(self) -> None:
         for future in [one for one in self._deletes if one.done()]:
             rows = self._deletes.pop(future)
-            self._left += rows if future.exception() else future.result()
+            self._not_deleted += rows if future.exception() else future.result()
 
     def _delete(self, rows: list[str]) -> int:
         """Delete rows, trying again with unprocessed ones; return how many are still there."""

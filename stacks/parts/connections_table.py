@@ -9,7 +9,7 @@ class ConnectionsTable(Construct):
     """One row per connection, on demand, expired by TTL.
 
     No point-in-time recovery: connections are rebuilt by reconnecting. But a client whose row is
-    lost hears nothing until it reconnects, up to two hours later: with `keep` the table outlives
+    lost receives nothing until it reconnects, up to two hours later: with `keep` the table outlives
     the stack and cannot be deleted until its protection is taken off.
     """
 

@@ -1,4 +1,4 @@
-"""The house's function: every Lambda of ours has these defaults."""
+"""A function with our defaults: every Lambda of ours is one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +18,9 @@ _LAMBDAS = str(Path(__file__).parents[2] / "lambdas")
 class Function(lambda_.Function):
     """A handler of `lambdas/` on Python 3.13 and arm64, with a log group that does not grow.
 
-    `recursive_loop`: whether the function may cause its own invocation more than 16 times. Left
-    out it is not set: to terminate is Lambda's own default, and setting it is a call of its own,
-    which a restricted role may lack.
+    `recursive_loop`: whether the function may cause its own invocation more than 16 times. When
+    it is not given it is not set: Lambda then stops such a loop, and setting it needs a permission
+    that a restricted role may lack.
     """
 
     def __init__(

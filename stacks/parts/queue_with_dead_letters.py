@@ -85,8 +85,8 @@ class QueueWithDeadLetters(Construct):
 def _unique_name(scope: Construct) -> str:
     """Return a queue's name that is known before the queue is there, and used by no other stack.
 
-    It ends in the stack's own unique id: a stack of the same name finds the queues that an
-    earlier one has left, and must not collide with them.
+    It ends in the stack's own unique id: the queues of an earlier stack of the same
+    name may still be there, and its own must not collide with them.
     """
     unique = Fn.select(2, Fn.split("/", Aws.STACK_ID))
     return f"{Stack.of(scope).stack_name}-{scope.node.id.lower()}-{unique}"

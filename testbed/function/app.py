@@ -192,7 +192,7 @@ class App:
     def slow_down(self, posts_per_second: int, remaining_ms: int = RESERVED_MS + 800) -> None:
         """Have each invocation reach some connections only, before `stand_in` is called.
 
-        A quarter of the time is left for the last answers: on a busy machine they need it.
+        A quarter of the time is kept for the last answers: on a busy machine they need it.
         """
         self.posts_per_second, self.remaining_ms = posts_per_second, remaining_ms
 

@@ -120,7 +120,7 @@ def _session(faults: WireFaults, app: Host) -> Session:
             return made
 
     def hurry(params: dict[str, Any], **_: object) -> None:
-        app.source.rest(params["MessageBody"], params.pop("DelaySeconds", 0))
+        app.source.hold_back(params["MessageBody"], params.pop("DelaySeconds", 0))
 
     def called(model: Any, **_: object) -> None:
         app.wire.called(model.name)

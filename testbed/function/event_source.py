@@ -1,6 +1,6 @@
 """What stands between SQS and the function: the queues of a test and their event source.
 
-Messages that rest, by their delay or because they come again, are held back until the app's time
+Messages with a delay, and those that come again, are held back until the app's time
 has come; when nothing else is there, the time jumps to the next of them.
 """
 
@@ -14,7 +14,7 @@ from broadcasting.attributes import REASON
 from testbed.function.clocks import Time
 
 AGAIN_SECONDS = 90
-"""How long a message that was given back rests: longer than any lease of a test."""
+"""The delay of a message that was given back: longer than any lease of a test."""
 
 _BATCH = 10
 
@@ -57,7 +57,7 @@ class EventSource:
     _held: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     _again_at: dict[str, float] = field(default_factory=dict)
 
-    def rest(self, body: str, seconds: float) -> None:
+    def hold_back(self, body: str, seconds: float) -> None:
         """Hold a message back that is sent with a delay."""
         self.due[body] = self.time.now() + seconds
 
@@ -69,7 +69,7 @@ class EventSource:
         now = self.time.now()
         place = min(range(len(self._held)), key=lambda one: self._order(one, now))
         number, message = self._held.pop(place)
-        self.time.skip(self._rest_seconds(message, now))
+        self.time.skip(self._delay_seconds(message, now))
         return {"Records": [self._record(message, self.queues[number])]}
 
     def acknowledge(self, event: dict[str, Any], failures: Iterable[str]) -> None:
@@ -119,9 +119,9 @@ class EventSource:
 
     def _order(self, place: int, now: float) -> tuple[float, int, int]:
         number, message = self._held[place]
-        return self._rest_seconds(message, now), number, place
+        return self._delay_seconds(message, now), number, place
 
-    def _rest_seconds(self, message: dict[str, Any], now: float) -> float:
+    def _delay_seconds(self, message: dict[str, Any], now: float) -> float:
         due = self.due.get(message["Body"], 0.0)
         return max(0.0, due - now, self._again_at.get(message["MessageId"], 0.0) - now)
 

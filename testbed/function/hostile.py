@@ -40,7 +40,7 @@ class Outage:
     """What is wrong, from when on, and for how long by the app's clock.
 
     It begins with the first post after `after_posts`; of ten posts, `tenths` suffer it. An endpoint
-    that shuts answers the posts that it has taken: what is heard and not answered is posted again.
+    that shuts answers the posts that it has taken: what is taken and not answered is posted again.
     """
 
     how: How
@@ -89,7 +89,7 @@ class Hostile(StandIn):
         return self.began_at + self._outage.seconds
 
     def dialled(self, place: Place) -> None:
-        """Hear that a connection is being opened, by whatever name."""
+        """Take note that a connection is being opened, to whatever name."""
         if place[1] == self._port and self.is_down and self._shuts:
             self.posts_while_down += 1
 

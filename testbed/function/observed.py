@@ -18,7 +18,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({})))
 class Wire:
     """Counts what all environments ask AWS for: calls, and each attempt that a call makes.
 
-    `when_sent` hear the operation and the body of each attempt.
+    `when_sent` get the operation and the body of each attempt.
     """
 
     calls: Counter[str] = field(default_factory=Counter)

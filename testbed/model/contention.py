@@ -1,4 +1,4 @@
-"""A model of a ledger that many use at once, in virtual time: conflicts and metered partitions.
+"""A model of a ledger that many workers use, in virtual time: conflicts and metered partitions.
 
 Each worker runs on a thread of its own, but only one at a time: it stops where it would wait, and
 the one whose time comes first goes on. So a model with a seed always comes to the same end.
@@ -47,22 +47,23 @@ class VirtualTime:
         """Do all works at once; return what each returned or raised, in their order."""
         ends: list[T | Exception | None] = [None] * len(works)
         over = threading.Event()
-        left = [len(works)]
+        unfinished = len(works)
 
-        def deliver(number: int, begin: threading.Event) -> None:
+        def run(number: int, begin: threading.Event) -> None:
+            nonlocal unfinished
             begin.wait()
             try:
                 ends[number] = works[number]()
             except Exception as error:  # noqa: BLE001 - told to the caller
                 ends[number] = error
-            left[0] -= 1
-            if left[0]:
+            unfinished -= 1
+            if unfinished:
                 self._let_the_first_go_on()
             else:
                 over.set()
 
         threads = [
-            threading.Thread(target=deliver, args=(number, self._wait_until(self.seconds)))
+            threading.Thread(target=run, args=(number, self._wait_until(self.seconds)))
             for number in range(len(works))
         ]
         for thread in threads:
@@ -171,14 +172,15 @@ class ContendedDynamo(LedgerDynamo):
         for put in puts:
             name = put["Item"]["pk"]["S"]
             sizes[name] = sizes.get(name, 0.0) + write_units("PutItem", put)
-        left = {}
+        units_left = {}
         for name, share in sizes.items():
             before, at = self._partitions.get(name, (self.units_per_second, 0.0))
             grown = before + (self.time.seconds - at) * self.units_per_second
-            left[name] = min(self.units_per_second, grown) - share * units / sum(sizes.values())
-        if any(units_left < 0 for units_left in left.values()):
+            mine = share * units / sum(sizes.values())
+            units_left[name] = min(self.units_per_second, grown) - mine
+        if any(one < 0 for one in units_left.values()):
             return False
-        self._partitions |= {name: (units, self.time.seconds) for name, units in left.items()}
+        self._partitions |= {name: (units, self.time.seconds) for name, units in units_left.items()}
         return True
 
 

@@ -63,7 +63,7 @@ class FakeTime:
 
 
 def half() -> float:
-    """Return no chance at all: the middle of what chance could be."""
+    """Return 0.5, always: the middle of what chance could be."""
     return 0.5
 
 
@@ -343,7 +343,9 @@ class FakeFanOut:
                 self.time.run(self.seconds_per_post)
             settlement = self._settle(connection, self.settlements.get(connection.id))
             is_probe = watch.breaker.probe()
-            watch.breaker.observe(_heard(settlement, is_probe=is_probe), left=math.inf, now=0.0)
+            watch.breaker.observe(
+                _observed(settlement, is_probe=is_probe), pending=math.inf, now=0.0
+            )
             yield settlement
         if self.forbidden:
             watch.breaker.forbid("403 Forbidden: injected")
@@ -358,7 +360,7 @@ class FakeFanOut:
         return planned._replace(connection=connection)
 
 
-def _heard(settlement: Settlement, *, is_probe: bool) -> Observed:
+def _observed(settlement: Settlement, *, is_probe: bool) -> Observed:
     """Return what the one post of a settlement came to."""
     refused, throttled, lost = (
         int(settlement.verdict is verdict)
@@ -379,6 +381,6 @@ def plan(
     return Settlement(Connection("any", 0), outcome, tries, throttles, "planned", verdict)
 
 
-def left(verdict: Verdict) -> Settlement:
-    """Return the settlement of a connection that heard that in vain."""
+def pending(verdict: Verdict) -> Settlement:
+    """Return the settlement of a connection that was tried in vain, with its last verdict."""
     return plan(Outcome.PENDING, verdict=verdict)

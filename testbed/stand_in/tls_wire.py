@@ -1,7 +1,7 @@
 """A wire with TLS on it.
 
 TLS works in memory, so a post costs one system call each way: a TLS socket's own `recv` would
-make two, one for a record's head and one for the rest.
+make two, one for a record's head and one for its body.
 """
 
 import socket
@@ -68,8 +68,8 @@ class TlsWire(Wire):
         """Return all that the whole records in memory hold; part of a record stays there."""
         pieces: list[bytes] = []
         try:
-            while slice_row := self._tls.read(RECEIVE_BYTES):
-                pieces.append(slice_row)
+            while piece := self._tls.read(RECEIVE_BYTES):
+                pieces.append(piece)
                 if not self._incoming.pending:  # nearly always: there was one record
                     return b"".join(pieces)
         except ssl.SSLWantReadError:

@@ -8,7 +8,7 @@ from bench.paths import ROOT
 
 
 def test_broadcast_to_3000_takes_30_requests_at_most() -> None:
-    """To DynamoDB and SQS together, and nobody is missed: real tables, real queues."""
+    """To DynamoDB and SQS together, and no connection is missed: real tables, real queues."""
     run = subprocess.run(
         [sys.executable, "-m", "bench", "scale", "--size", "3000"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What is published and what is left behind: metrics, logs, threads, and who counts as expired."""
+"""What is published and what stays behind: metrics, logs, threads, expired connections."""
 
 import threading
 
@@ -37,12 +37,12 @@ def test_metrics_add_up_when_a_refused_message_goes_back(
         return error_answer(403) if app.invocations <= 1 else Answer(200)
 
     here = stand_in(script)
-    everyone = app.connect(6)
+    audience = app.connect(6)
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     _expect_published(app, broadcast_id, capsys.readouterr().out)
 
 
@@ -52,14 +52,14 @@ def test_metrics_add_up_when_writes_fail(
     """The release and the hand-over fail for a while: what was saved was published."""
     app.slow_down(30)
     here = stand_in(QUICK)
-    everyone = app.connect(120)
+    audience = app.connect(120)
     app.faults = [WireFault(operation="SendMessage", kind="refuse", times=3)]
 
     broadcast_id = app.send()
     app.run()
 
     assert app.happened == 3
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     _expect_published(app, broadcast_id, capsys.readouterr().out)
 
 
@@ -67,9 +67,9 @@ def test_metrics_add_up_when_writes_fail(
 def test_metrics_count_rounds_that_an_outage_cost(
     app: App, hostile: Suffer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """There is a metric of them, and the log says what was heard, without ids and URLs."""
+    """There is a metric of them, and the log says what was answered, without ids and URLs."""
     hostile(Outage(how="refused", seconds=20))
-    everyone = app.connect(5)
+    audience = app.connect(5)
 
     app.send()
     app.run()
@@ -79,9 +79,9 @@ def test_metrics_count_rounds_that_an_outage_cost(
     for line in lines:
         (reason,) = line.fields["reasons"]
         assert "refused" in reason
-        assert line.fields["reasons"][reason] == len(everyone)
+        assert line.fields["reasons"][reason] == len(audience)
     shown = str([line.fields for line in lines])
-    assert not any(name in shown for name in everyone)
+    assert not any(name in shown for name in audience)
     assert "127.0.0.1" not in shown
 
 
@@ -111,7 +111,7 @@ def test_threads_of_failed_invocations_end(app: App, stand_in: Behave) -> None:
 
 @pytest.mark.parametrize("kind", ["refuse", "break", "lose"])
 def test_clean_up_that_fails_hides_no_settling(app: App, stand_in: Behave, kind: str) -> None:
-    """Deletes fail in any way: the broadcast is settled, and the log says so."""
+    """Whatever way deletes fail in, the broadcast is settled, and the log says so."""
     stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
     app.connect(60)
     app.faults = [WireFault(operation="BatchWriteItem", kind=kind, times=4)]

@@ -1,4 +1,4 @@
-"""One of several addresses is dead: it is left out, and costs nobody a try or a round."""
+"""One of several addresses is dead: it is left out, and costs no connection a try or a round."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def swallowing() -> Iterator[Place]:
 
 @pytest.fixture
 def refusing() -> Place:
-    """A place where nobody listens."""
+    """A place where no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         place: Place = server.getsockname()
     return place
@@ -54,42 +54,42 @@ def test_dead_address_beside_a_good_one_is_left_out(
     dead: str,
     count: int,
 ) -> None:
-    """Everyone hears it once, in one invocation; the dead address is tried a few times only."""
+    """All receive it once, in one invocation; the dead address is tried a few times only."""
     here = stand_in(QUICK)
     good = place_of(here.url)
     bad = ("2001:db8::1", 443) if dead == "unreachable" else request.getfixturevalue(dead)
     names.places[NAME] = [bad, good]
     post_to(f"http://{NAME}/prod")
-    everyone = app.connect(count)
+    audience = app.connect(count)
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert here.report().posts == count
     assert app.invocations == 1
     assert names.dials[bad] <= MOST_DIALS
 
 
 @pytest.mark.parametrize("clients", [1, 5])
-def test_dead_addresses_that_are_many_cost_nobody_a_round(
+def test_dead_addresses_that_are_many_cost_no_connection_a_round(
     app: App,
     stand_in: Behave,
     names: Names,
     post_to: Callable[[str], None],
     clients: int,
 ) -> None:
-    """Of seven addresses one works: what never left is no try, and one invocation is enough."""
+    """Of seven addresses one works: what was never sent is no try, and one invocation is enough."""
     here = stand_in(QUICK)
     names.places[NAME] = [*((f"2001:db8::{number}", 443) for number in range(1, 7))]
     names.places[NAME].append(place_of(here.url))
     post_to(f"http://{NAME}/prod")
-    everyone = app.connect(clients)
+    audience = app.connect(clients)
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert here.report().posts == clients
     assert app.invocations == 1
 
@@ -110,12 +110,12 @@ def test_address_that_dies_in_the_middle_is_looked_up_again(
     first = stand_in(script)
     names.places[NAME] = [place_of(first.url)]
     post_to(f"http://{NAME}/prod")
-    everyone = app.connect(600)
+    audience = app.connect(600)
 
     broadcast_id = app.send()
     app.run()
 
-    assert app.account(broadcast_id).counts.delivered == len(everyone)
+    assert app.account(broadcast_id).counts.delivered == len(audience)
     assert second.report().delivered > 0
     assert app.invocations == 1
     assert names.look_ups[NAME] <= 10

@@ -1,4 +1,4 @@
-"""`@connections` is down, throttles, breaks: everyone is served, or failed with a reason."""
+"""`@connections` is down, throttles, breaks: each connection is served, or fails with a reason."""
 
 import random
 import time
@@ -15,7 +15,7 @@ from tests.support.promises import expect_exact, expect_kept
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 
 
-def test_a_third_of_all_posts_throttled_costs_nobody_the_message(
+def test_a_third_of_all_posts_throttled_costs_no_connection_the_message(
     app: App, stand_in: Behave
 ) -> None:
     """429 for every third post, at random: tried again, and counted."""
@@ -25,16 +25,16 @@ def test_a_third_of_all_posts_throttled_costs_nobody_the_message(
         return error_answer(429) if chance.random() < 1 / 3 else Answer(200)
 
     here = stand_in(script)
-    everyone = app.connect(900)
+    audience = app.connect(900)
 
     broadcast_id = app.send()
     app.run()
 
-    counts = expect_kept(app, broadcast_id, here.report(), everyone)
+    counts = expect_kept(app, broadcast_id, here.report(), audience)
     assert counts.throttled == here.report().answers[429]
 
 
-def test_refused_credentials_fail_nobody(app: App, stand_in: Behave) -> None:
+def test_refused_credentials_fail_no_connection(app: App, stand_in: Behave) -> None:
     """403 for some posts: the work stops, is taken up later, and goes on where it was."""
     app.slow_down(100)
     refused = range(70, 75)
@@ -44,20 +44,20 @@ def test_refused_credentials_fail_nobody(app: App, stand_in: Behave) -> None:
         return error_answer(403) if is_refused else Answer(200)
 
     here = stand_in(script)
-    everyone = app.connect(150)
+    audience = app.connect(150)
 
     broadcast_id = app.send()
     app.run()
 
-    counts = expect_kept(app, broadcast_id, here.report(), everyone)
+    counts = expect_kept(app, broadcast_id, here.report(), audience)
     assert here.report().answers[403] > 0
     assert counts.failed == 0
 
 
-def test_endpoint_that_is_down_for_ten_seconds_costs_nobody_the_message(
+def test_endpoint_that_is_down_for_ten_seconds_costs_no_connection_the_message(
     app: App, stand_in: Behave
 ) -> None:
-    """Every post is reset for ten seconds; nothing was delivered, so nobody has it twice."""
+    """Every post is reset for ten seconds; nothing was delivered, so no connection has it twice."""
     up_at = time.time() + 10
 
     def script(_: Post) -> Reaction:
@@ -65,20 +65,20 @@ def test_endpoint_that_is_down_for_ten_seconds_costs_nobody_the_message(
         return Answer(200) if is_up else Reset()
 
     here = stand_in(script)
-    everyone = app.connect(200)
+    audience = app.connect(200)
 
     broadcast_id = app.send()
     app.run(*(Function(app) for _ in range(2)))
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 def test_full_buffers_fail_alone(app: App, stand_in: Behave) -> None:
     """Slow clients fail after their rounds; all others have the message once."""
     behaviour = Behaviour(latency_median_seconds=0.005, full_buffer_share=0.1)
     here = stand_in(behaviour)
-    everyone = app.connect(200)
-    full = {name for name in everyone if behaviour.is_full(name)}
+    audience = app.connect(200)
+    full = {name for name in audience if behaviour.is_full(name)}
 
     broadcast_id = app.send()
     app.run()
@@ -87,7 +87,7 @@ def test_full_buffers_fail_alone(app: App, stand_in: Behave) -> None:
     expect_exact(account)
     assert set(app.failed(broadcast_id)) == full
     assert account.counts.failed == len(full) > 5
-    assert set(here.report().received) == everyone - full
+    assert set(here.report().received) == audience - full
     assert here.report().duplicates == 0
 
 
@@ -102,12 +102,12 @@ def test_answers_lost_after_delivery_are_the_only_duplicates(app: App, stand_in:
         return Answer(200)
 
     here = stand_in(script)
-    everyone = app.connect(200)
+    audience = app.connect(200)
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=len(lost))
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=len(lost))
     assert {name for name, count in here.report().received.items() if count > 1} == lost
 
 

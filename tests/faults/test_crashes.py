@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(120)
 
 QUICK = Behaviour(latency_median_seconds=0.005)
 SLOW = Behaviour(latency_median_seconds=0.02)
-"""Slow for 64 posts in flight: 3,000 a second, of which the pace would allow more."""
+"""So slow that 64 posts in flight are 3,000 a second, which is less than the pace allows."""
 
 EVERYONE = 150
 
@@ -34,10 +34,10 @@ POINTS = {
 def test_crash_costs_at_most_a_page_twice(
     app: App, stand_in: Behave, point: str, kind: str
 ) -> None:
-    """Whatever the function was doing: the account is exact, nobody is missed."""
+    """Whatever the function was doing: the account is exact, and no connection is missed."""
     app.slow_down(100)
     here = stand_in(QUICK)
-    everyone = app.connect(EVERYONE)
+    audience = app.connect(EVERYONE)
     operation, body = POINTS[point]
     app.faults = [WireFault(operation=operation, body=body, kind=kind, times=1)]
 
@@ -45,17 +45,17 @@ def test_crash_costs_at_most_a_page_twice(
     app.run()
 
     assert app.crashes == 1
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=EVERYONE)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=EVERYONE)
 
 
 @pytest.mark.parametrize("point", ["checkpoint or release", "hand-over", "closing"])
-def test_crash_after_the_account_was_written_repeats_nobody(
+def test_crash_after_the_account_was_written_repeats_no_connection(
     app: App, stand_in: Behave, point: str
 ) -> None:
     """What has been written down is not done again."""
     app.slow_down(100)
     here = stand_in(QUICK)
-    everyone = app.connect(EVERYONE)
+    audience = app.connect(EVERYONE)
     operation, body = POINTS[point]
     app.faults = [WireFault(operation=operation, body=body, kind="kill_after", times=1)]
 
@@ -63,42 +63,42 @@ def test_crash_after_the_account_was_written_repeats_nobody(
     app.run()
 
     assert app.crashes == 1
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=0)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=0)
 
 
 def test_crashes_ten_in_a_row_are_survived(app: App, stand_in: Behave) -> None:
     """Each worker dies before its hand-over, having written its account."""
     app.slow_down(30)
     here = stand_in(QUICK)
-    everyone = app.connect(300)
+    audience = app.connect(300)
     app.faults = [WireFault(operation="SendMessage", kind="kill_before", times=10)]
 
     broadcast_id = app.send()
     app.run()
 
     assert app.crashes == 10
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=0)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=0)
 
 
 def test_deadline_in_the_middle_ten_times_in_a_row(app: App, stand_in: Behave) -> None:
-    """Ten invocations and more run out of time; nobody receives anything twice."""
+    """Ten invocations and more run out of time; no connection receives anything twice."""
     app.slow_down(30)
     here = stand_in(QUICK)
-    everyone = app.connect(300)
+    audience = app.connect(300)
 
     broadcast_id = app.send()
     app.run()
 
     assert app.invocations > 10
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=0)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=0)
 
 
 def test_worker_that_hands_shards_over_may_die_before_their_messages_are_sent(
     app: App, stand_in: Behave
 ) -> None:
-    """The shards that were split off are announced by whoever goes on."""
+    """The shards that were split off are announced by the worker that goes on."""
     here = stand_in(SLOW)
-    everyone = app.connect(12_000)
+    audience = app.connect(12_000)
     app.faults = [WireFault(operation="SendMessage", kind="kill_before", times=1)]
 
     broadcast_id = app.send()
@@ -106,7 +106,7 @@ def test_worker_that_hands_shards_over_may_die_before_their_messages_are_sent(
 
     assert app.crashes == 1
     assert app.account(broadcast_id).slices > 1
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=1_000)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=1_000)
 
 
 def test_crash_is_none_that_the_function_could_catch() -> None:

@@ -30,7 +30,7 @@ def test_deaths_ten_in_a_row_leave_no_dead_letter(app: App, stand_in: Behave, po
     """As often as the deployed queues deliver a message, ten deaths are survived."""
     app.slow_down(30)
     here = stand_in(QUICK)
-    everyone = app.connect(240)
+    audience = app.connect(240)
     operation, body, kind = POINTS[point]
     app.faults = [WireFault(operation=operation, body=body, kind=kind, times=10)]
 
@@ -39,7 +39,7 @@ def test_deaths_ten_in_a_row_leave_no_dead_letter(app: App, stand_in: Behave, po
 
     assert app.crashes == 10
     assert not app.letters(app.broadcasts) + app.letters(app.slices)
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 def _largest_message(app: App, broadcast_id: str, *, seq: int) -> str:
@@ -63,7 +63,7 @@ def test_message_that_comes_again_is_not_rejected_for_a_number_it_would_not_have
     for _ in range(8):
         app.send()
     app.run()
-    everyone = app.connect(60)
+    audience = app.connect(60)
     app.faults = [WireFault(operation="PutItem", body="slice#0", kind="kill_before", times=1)]
 
     broadcast_id = app.send(id="large", message=_largest_message(app, "large", seq=9))
@@ -72,7 +72,7 @@ def test_message_that_comes_again_is_not_rejected_for_a_number_it_would_not_have
     assert app.crashes == 1
     assert app.letters(app.broadcasts) == []
     assert app.account(broadcast_id).seq == 9
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=60)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=60)
 
 
 def test_message_that_comes_twice_is_skipped_however_large_it_is(
@@ -83,7 +83,7 @@ def test_message_that_comes_twice_is_skipped_however_large_it_is(
     for _ in range(8):
         app.send()
     app.run()
-    everyone = app.connect(10)
+    audience = app.connect(10)
     message = _largest_message(app, "large", seq=9)
 
     for _ in range(2):
@@ -91,7 +91,7 @@ def test_message_that_comes_twice_is_skipped_however_large_it_is(
         app.run()
 
     assert app.letters(app.broadcasts) == []
-    expect_kept(app, "large", here.report(), everyone)
+    expect_kept(app, "large", here.report(), audience)
 
 
 def test_frame_that_is_too_large_is_rejected_before_the_first_post(
@@ -113,7 +113,7 @@ def test_slice_that_was_taken_up_too_often_is_redriven(app: App, stand_in: Behav
     """After a thousand hops it is a dead letter; put back, its count begins anew."""
     app.slow_down(30)
     here = stand_in(QUICK)
-    everyone = app.connect(60)
+    audience = app.connect(60)
     broadcast_id = app.send()
     app.invoke(Function(app))
     app.rows_of_ledger.change(broadcast_id, "slice#0", hops={"N": "1000"})
@@ -127,5 +127,5 @@ def test_slice_that_was_taken_up_too_often_is_redriven(app: App, stand_in: Behav
     app.run()
 
     assert redriven.action is Action.PUT_BACK
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     expect_exact(app.account(broadcast_id))

@@ -22,13 +22,13 @@ def test_fault_of_a_call_is_tried_again(
     """Half of all calls of each kind fail, or lose their answer after they took effect."""
     app.slow_down(100)
     here = stand_in(QUICK)
-    everyone = app.connect(120)
+    audience = app.connect(120)
     app.faults = [WireFault(operation=operation, kind=kind, share=0.5)]
 
     broadcast_id = app.send()
     app.run(Function(app, seed=3))
 
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=120)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=120)
     assert app.happened > 0
 
 
@@ -39,13 +39,13 @@ def test_call_that_fails_for_a_while_is_made_again_with_the_message(
     """More failures than botocore's retries: the message comes again, and the slice goes on."""
     app.slow_down(50)
     here = stand_in(QUICK)
-    everyone = app.connect(60)
+    audience = app.connect(60)
     app.faults = [WireFault(operation=operation, kind="throttle", times=9)]
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=60)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=60)
     assert app.happened >= (2 if operation == "SendMessage" else 9)  # one send an invocation
 
 
@@ -56,31 +56,31 @@ def test_write_whose_answers_are_all_lost_counts_once(
     """Every answer of one write is lost: opening, leasing, checkpoint, release and closing."""
     app.slow_down(50)
     here = stand_in(QUICK)
-    everyone = app.connect(60)
+    audience = app.connect(60)
     app.faults = [WireFault(operation=operation, kind="lose", times=4)]
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=60)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=60)
     assert app.account(broadcast_id).seq == 1
     assert app.happened == 4
 
 
 @pytest.mark.parametrize("kind", ["throttle", "break", "lose"])
 @pytest.mark.parametrize("share", [0.5, 1.0])
-def test_budget_that_fails_costs_nobody_the_message(
+def test_budget_that_fails_costs_no_connection_the_message(
     app: App, stand_in: Behave, share: float, kind: str
 ) -> None:
     """Reservations fail, some or all of them: posting goes on, at a small rate."""
     here = stand_in(QUICK)
-    everyone = app.connect(120)
+    audience = app.connect(120)
     app.faults = [WireFault(operation="UpdateItem", kind=kind, share=share)]
 
     broadcast_id = app.send()
     app.run(Function(app, seed=3))
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert app.happened > 0
 
 
@@ -88,7 +88,7 @@ def test_budget_that_fails_costs_nobody_the_message(
 def test_connections_that_come_and_go_have_rows_or_are_refused(
     app: App, stand_in: Behave, kind: str
 ) -> None:
-    """Whoever is let in has a row, whatever the table's faults; whoever has gone has none."""
+    """Whatever the table's faults, a client that is let in has a row, and none once it left."""
     stand_in(QUICK)
     app.faults = [
         WireFault(operation=operation, kind=kind, share=0.4)
@@ -111,7 +111,7 @@ def test_connections_that_come_and_go_have_rows_or_are_refused(
 def test_stale_rows_are_deleted_at_last(app: App, stand_in: Behave, kind: str) -> None:
     """BatchWriteItem leaves rows unprocessed, or fails: they are tried again."""
     stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
-    everyone = app.connect(100)
+    audience = app.connect(100)
     app.faults = [WireFault(operation="BatchWriteItem", kind=kind, times=2)]
 
     broadcast_id = app.send()
@@ -119,18 +119,20 @@ def test_stale_rows_are_deleted_at_last(app: App, stand_in: Behave, kind: str) -
 
     counts = app.account(broadcast_id).counts
     expect_exact(app.account(broadcast_id))
-    assert counts.gone + counts.delivered == len(everyone)
+    assert counts.gone + counts.delivered == len(audience)
     assert len(app.rows()) == counts.delivered
 
 
-def test_rows_that_cannot_be_deleted_cost_nobody_the_message(app: App, stand_in: Behave) -> None:
+def test_rows_that_cannot_be_deleted_cost_no_connection_the_message(
+    app: App, stand_in: Behave
+) -> None:
     """Deletes fail for good: the next broadcast finds the rows gone again."""
     here = stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
-    everyone = app.connect(100)
+    audience = app.connect(100)
     app.faults = [WireFault(operation="BatchWriteItem", kind="unprocessed")]
     first = app.send()
     app.run()
-    assert app.rows() == everyone
+    assert app.rows() == audience
 
     app.faults = []
     second = app.send()
@@ -138,5 +140,5 @@ def test_rows_that_cannot_be_deleted_cost_nobody_the_message(app: App, stand_in:
 
     for one in (first, second):
         expect_exact(app.account(one))
-        assert app.account(one).counts.targeted == len(everyone)
+        assert app.account(one).counts.targeted == len(audience)
     assert app.rows() == set(here.report().received)

@@ -30,16 +30,16 @@ def _largest_message() -> str:
 def test_broadcast_of_the_release_before_is_finished(
     app: App, stand_in: Behave, comes: str, message: str
 ) -> None:
-    """Whatever the limits are now, and wherever the frame stands: all hear that frame once."""
-    heard: set[bytes] = set()
+    """Whatever the limits are now, and wherever the frame stands: all receive that frame once."""
+    received: set[bytes] = set()
 
     def script(post: Post) -> Reaction:
-        heard.add(post.body)
+        received.add(post.body)
         return Answer(200, delay_seconds=0.005)
 
     app.slow_down(60, remaining_ms=RESERVED_MS + 800)
     here = stand_in(script)
-    everyone = app.connect(120)
+    audience = app.connect(120)
     body = json.dumps({"id": "earlier", "message": message})
     broadcast_id = open_as_before(app, body, _frame(message))
     if comes == "its message":
@@ -50,8 +50,8 @@ def test_broadcast_of_the_release_before_is_finished(
     app.run()
 
     assert not app.letters(app.broadcasts) + app.letters(app.slices)
-    expect_kept(app, broadcast_id, here.report(), everyone)
-    assert heard == {_frame(message).encode()}
+    expect_kept(app, broadcast_id, here.report(), audience)
+    assert received == {_frame(message).encode()}
     assert app.account(broadcast_id).seq == 1
 
 
@@ -60,11 +60,11 @@ def test_next_broadcast_goes_on_with_the_numbers_of_the_release_before(
 ) -> None:
     """The counter of the channel is where it was."""
     here = stand_in(lambda _: Answer(200))
-    everyone = app.connect(3)
+    audience = app.connect(3)
     open_as_before(app, json.dumps({"id": "earlier", "message": "hello"}), _frame("hello"))
 
     broadcast_id = app.send()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert app.account(broadcast_id).seq == 2

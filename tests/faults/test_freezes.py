@@ -23,15 +23,15 @@ NAME = "abc123.execute-api.example"
 def test_address_that_has_changed_in_a_freeze_is_found(
     app: App, hostile: Suffer, names: Names, post_to: Callable[[str], None], clients: int
 ) -> None:
-    """The name has another address after twenty minutes, and the old one is dead: all hear it."""
+    """After twenty minutes the name has another address, the old one is dead: all receive it."""
     first = hostile(NEVER)
     names.places[NAME] = [place_of(first.url)]
     post_to(f"http://{NAME}/prod")
     function = Function(app)
-    everyone = app.connect(clients)
+    audience = app.connect(clients)
     before = app.send()
     app.run(function)
-    expect_kept(app, before, first.report(), everyone)
+    expect_kept(app, before, first.report(), audience)
 
     app.time.freeze(1_200)
     second = hostile(NEVER)
@@ -41,7 +41,7 @@ def test_address_that_has_changed_in_a_freeze_is_found(
     after = app.send()
     app.run(function)
 
-    expect_kept(app, after, second.report(), everyone)
+    expect_kept(app, after, second.report(), audience)
     assert names.look_ups[NAME] == 2
     assert names.dials[place_of(first.url)] == 0
     assert app.invocations == 1
@@ -72,7 +72,7 @@ def test_dead_connections_to_aws_cost_no_local_pace_and_no_retries(
     """After a pause all connections are opened anew: no request meets a dead one."""
     here = stand_in(QUICK)
     function = Function(app)
-    everyone = app.connect(300)
+    audience = app.connect(300)
     app.send()
     app.run(function)
 
@@ -84,14 +84,14 @@ def test_dead_connections_to_aws_cost_no_local_pace_and_no_retries(
     assert aws_wire.resets == 0
     assert app.wire.attempts() == app.wire.calls.total()
     assert not app.log.of("posting at a local pace")
-    assert app.account(second).counts.delivered == len(everyone)
-    assert here.report().delivered == 2 * len(everyone)
+    assert app.account(second).counts.delivered == len(audience)
+    assert here.report().delivered == 2 * len(audience)
 
 
 def test_reservation_on_a_dead_connection_is_made_again_on_a_new_one(
     app: App, stand_in: Behave, aws_wire: Proxy
 ) -> None:
-    """The pause was short, and connections have died all the same: no post at a local pace."""
+    """The pause was short, and connections have died all the same: no post goes at a local pace."""
     stand_in(QUICK)
     function = Function(app)
     app.connect(300)

@@ -16,7 +16,7 @@ from tests.support.promises import expect_exact, expect_kept
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_probes", "quick_tries")]
 
 OUTAGE_SECONDS = 60
-"""The shortest that can be set: rests of 5, 10, 20 and 40 s."""
+"""The shortest that can be set: delays of 5, 10, 20 and 40 s."""
 
 
 def _given_up(app: App, hostile: Suffer, how: How, *, clients: int = 300) -> tuple[str, Hostile]:
@@ -32,7 +32,7 @@ def _given_up(app: App, hostile: Suffer, how: How, *, clients: int = 300) -> tup
 def test_slice_that_waited_too_long_is_a_dead_letter_with_the_reason(
     app: App, hostile: Suffer, how: How
 ) -> None:
-    """After `outageSeconds` it is given up, and the broadcast stays open, with nobody failed."""
+    """After `outageSeconds` it is given up; the broadcast stays open, no connection has failed."""
     app.connect(300)
     before = app.time.now()
 
@@ -51,24 +51,24 @@ def test_slice_that_waited_too_long_is_a_dead_letter_with_the_reason(
 
 
 def test_slice_that_was_given_up_is_resumed_exactly(app: App, hostile: Suffer) -> None:
-    """Redriven without more ado when the endpoint is back: no connection hears it twice."""
-    everyone = app.connect(300)
+    """Redriven without more ado when the endpoint is back: no connection receives it twice."""
+    audience = app.connect(300)
     broadcast_id, here = _given_up(app, hostile, "refused")
-    heard = len(here.report().received)
+    received = len(here.report().received)
 
     app.time.skip(here.ends_at - app.time.now())
     redriven = app.redrive()
     app.run()
 
-    assert 0 < heard < 300
+    assert 0 < received < 300
     assert [one.action for one in redriven] == [Action.PUT_BACK]
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert not app.letters(app.slices)
 
 
 def test_slice_that_was_redriven_too_early_waits_as_long_again(app: App, hostile: Suffer) -> None:
-    """Its `outageSeconds` begin anew: it rests, and is a dead letter after them again."""
-    everyone = app.connect(60)
+    """Its `outageSeconds` begin anew: it is delayed, and is a dead letter after them again."""
+    audience = app.connect(60)
     broadcast_id, here = _given_up(app, hostile, "refused", clients=60)
     redriven_at, before = app.time.now(), app.invocations
 
@@ -81,11 +81,11 @@ def test_slice_that_was_redriven_too_early_waits_as_long_again(app: App, hostile
     app.time.skip(here.ends_at - app.time.now())
     app.redrive()
     app.run()
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
-def test_audience_that_is_always_refused_rests_and_is_given_up(app: App, stand_in: Behave) -> None:
-    """Three are refused, and nothing else was ever heard: nobody has failed; later all hear it."""
+def test_slice_that_is_always_refused_is_delayed_and_given_up(app: App, stand_in: Behave) -> None:
+    """Three are refused, and none was ever answered: none has failed, and later all receive it."""
     is_let_in = False
 
     def script(_: Post) -> Reaction:
@@ -93,7 +93,7 @@ def test_audience_that_is_always_refused_rests_and_is_given_up(app: App, stand_i
 
     app.outage_seconds = OUTAGE_SECONDS
     here = stand_in(script)
-    everyone = app.connect(3)
+    audience = app.connect(3)
     broadcast_id = app.send()
     app.run()
     (letter,) = app.letters(app.slices)
@@ -105,11 +105,11 @@ def test_audience_that_is_always_refused_rests_and_is_given_up(app: App, stand_i
     app.redrive()
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 def test_time_to_live_ends_the_waiting_sooner(app: App, hostile: Suffer) -> None:
-    """The endpoint is down for longer than it may live: who has not heard it has expired."""
+    """The endpoint is down for longer than the time to live: pending connections have expired."""
     here = hostile(Outage(how="refused", seconds=3_000, after_posts=150))
     app.connect(300)
 
@@ -136,11 +136,11 @@ def test_outage_begins_anew_after_a_round_that_counts(app: App, hostile: Suffer)
         return error_answer(503) if is_down_again else Answer(200, delay_seconds=0.01)
 
     here = hostile(Outage(how="broken", seconds=45, after_posts=200), usual=usual)
-    everyone = app.connect(600)
+    audience = app.connect(600)
 
     broadcast_id = app.send()
     app.run()
 
     assert again_at
     assert not app.letters(app.slices)
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)

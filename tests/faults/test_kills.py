@@ -127,8 +127,8 @@ async def test_kill_between_two_writes(
         assert sum(received) <= CLIENTS + 45  # what one second may post since the last checkpoint
 
 
-async def test_clients_that_come_and_go_while_it_runs_harm_nobody(deployment: Deployment) -> None:
-    """Those present throughout receive it exactly once, whoever else connects or leaves."""
+async def test_clients_that_come_and_go_while_it_runs_harm_no_other(deployment: Deployment) -> None:
+    """Those present throughout receive it exactly once, whichever others connect or leave."""
     present = await connect_clients(deployment.web_socket_url, CLIENTS)
     leaving = await connect_clients(deployment.web_socket_url, 20)
     broadcast_id, body = _new_broadcast()

@@ -1,4 +1,4 @@
-"""DynamoDB cancels transactions and refuses writes for a while: nobody hears anything twice."""
+"""DynamoDB cancels transactions and refuses writes for a while: no post is repeated."""
 
 import pytest
 
@@ -42,15 +42,15 @@ def _expect_one_invocation(app: App, broadcast_id: str, report: Report, all_: se
 def test_closing_that_is_throttled_settles_in_the_same_invocation(
     app: App, stand_in: Behave, seconds: float
 ) -> None:
-    """The invocation has time: it waits, and nobody hears the broadcast twice."""
+    """The invocation has time: it waits, and no connection receives the broadcast twice."""
     here = stand_in(QUICK)
-    everyone = app.connect(300)
+    audience = app.connect(300)
     app.faults = [_cancel(CLOSING, "ThrottlingError", for_seconds=seconds)]
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_one_invocation(app, broadcast_id, here.report(), everyone)
+    _expect_one_invocation(app, broadcast_id, here.report(), audience)
     assert app.happened <= 60 + 20 * seconds, "it waits between two tries, longer each time"
 
 
@@ -61,20 +61,20 @@ def test_transaction_that_is_cancelled_for_any_passing_reason_is_made_again(
 ) -> None:
     """Opening and closing wait for a second of throttling, or of other transactions."""
     here = stand_in(QUICK)
-    everyone = app.connect(100)
+    audience = app.connect(100)
     app.faults = [_cancel(text, "None", reason, for_seconds=1.0)]
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_one_invocation(app, broadcast_id, here.report(), everyone)
+    _expect_one_invocation(app, broadcast_id, here.report(), audience)
     assert app.account(broadcast_id).seq == 1
 
 
 def test_split_that_is_throttled_is_made_in_the_end(app: App, stand_in: Behave) -> None:
-    """Handing shards over is throttled for a second: nobody is missed or hears it twice."""
+    """A split is throttled for a second: no connection is missed or receives it twice."""
     here = stand_in(Behaviour(latency_median_seconds=0.02))
-    everyone = app.connect(12_000)
+    audience = app.connect(12_000)
     app.faults = [_cancel('"slice#1"', "ThrottlingError", for_seconds=1.0)]
 
     broadcast_id = app.send()
@@ -82,13 +82,13 @@ def test_split_that_is_throttled_is_made_in_the_end(app: App, stand_in: Behave) 
 
     assert app.happened > 0
     assert app.account(broadcast_id).slices > 1
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 def test_failed_condition_is_read_anew_at_once(app: App, stand_in: Behave) -> None:
-    """A write from what has changed meanwhile is made from what is there, without a pause."""
+    """A write whose rows have changed meanwhile is made again from the new ones, at once."""
     here = stand_in(QUICK)
-    everyone = app.connect(100)
+    audience = app.connect(100)
     reasons = ("ConditionalCheckFailed",)
     app.faults = [
         WireFault(
@@ -99,20 +99,22 @@ def test_failed_condition_is_read_anew_at_once(app: App, stand_in: Behave) -> No
     broadcast_id = app.send()
     app.run()
 
-    _expect_one_invocation(app, broadcast_id, here.report(), everyone)
+    _expect_one_invocation(app, broadcast_id, here.report(), audience)
     assert app.happened == 2
 
 
-def test_closing_that_is_impossible_leaves_nobody_to_post_to(app: App, stand_in: Behave) -> None:
-    """It is throttled until the invocation ends: the slice is released with nothing left to do."""
+def test_closing_that_is_impossible_leaves_no_connection_to_post_to(
+    app: App, stand_in: Behave
+) -> None:
+    """It is throttled until the invocation ends: the slice is released with an empty backlog."""
     app.remaining_ms = RESERVED_MS + 1_500
     here = stand_in(QUICK)
-    everyone = app.connect(300)
+    audience = app.connect(300)
     app.faults = [_cancel(CLOSING, "ThrottlingError", for_seconds=5.0)]
 
     broadcast_id = app.send()
     app.run()
 
     assert app.invocations > 1
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert here.report().posts == 300

@@ -1,4 +1,4 @@
-"""`@connections` is out of reach for a while: nobody fails for it, and few posts are made."""
+"""`@connections` is out of reach for a while: no connection fails for it, few posts are made."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,57 +20,57 @@ MOST_POSTS_WHILE_DOWN = 5_000
 NAME = "abc123.execute-api.example"
 
 
-def _expect_recovered(app: App, broadcast_id: str, here: Hostile, everyone: set[str]) -> None:
-    """Check that all heard it once, soon after the outage."""
+def _expect_recovered(app: App, broadcast_id: str, here: Hostile, audience: set[str]) -> None:
+    """Check that all received it once, soon after the outage."""
     account = app.account(broadcast_id)
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert account.settled_ms / 1000 <= here.ends_at + 5 * MINUTES
     assert not app.letters(app.slices) + app.letters(app.broadcasts)
 
 
 @pytest.mark.parametrize("how", ["refused", "broken", "reset"])
-def test_endpoint_that_is_down_in_the_middle_costs_nobody_the_message(
+def test_endpoint_that_is_down_in_the_middle_costs_no_connection_the_message(
     app: App, hostile: Suffer, how: How
 ) -> None:
-    """Three minutes in the middle of 3,000: all hear it once, and few posts are made in vain."""
+    """Three minutes in the middle of 3,000: all receive it once, and few posts are made in vain."""
     here = hostile(Outage(how=how, seconds=3 * MINUTES, after_posts=1_500))
-    everyone = app.connect(3_000)
+    audience = app.connect(3_000)
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_recovered(app, broadcast_id, here, everyone)
+    _expect_recovered(app, broadcast_id, here, audience)
     assert here.posts_while_down <= MOST_POSTS_WHILE_DOWN
 
 
 @pytest.mark.parametrize("how", ["refused", "broken", "reset"])
 @pytest.mark.parametrize("clients", [1, 3, 200])
-def test_endpoint_that_is_down_from_the_beginning_costs_nobody_the_message(
+def test_endpoint_that_is_down_from_the_beginning_costs_no_connection_the_message(
     app: App, hostile: Suffer, how: How, clients: int
 ) -> None:
-    """Nobody has been answered yet: whoever is in the audience waits for the endpoint."""
+    """No post has been answered yet: the whole audience waits for the endpoint."""
     here = hostile(Outage(how=how, seconds=3 * MINUTES))
-    everyone = app.connect(clients)
+    audience = app.connect(clients)
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_recovered(app, broadcast_id, here, everyone)
+    _expect_recovered(app, broadcast_id, here, audience)
 
 
-def test_endpoint_that_is_silent_costs_nobody_the_message(app: App, hostile: Suffer) -> None:
-    """It takes posts and never answers, for a minute: then all hear it."""
+def test_endpoint_that_is_silent_costs_no_connection_the_message(app: App, hostile: Suffer) -> None:
+    """It takes posts and never answers, for a minute: then all receive it."""
     app.remaining_ms = RESERVED_MS + 800
     here = hostile(Outage(how="silent", seconds=60, after_posts=150))
-    everyone = app.connect(300)
+    audience = app.connect(300)
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_recovered(app, broadcast_id, here, everyone)
+    _expect_recovered(app, broadcast_id, here, audience)
 
 
-def test_certificate_that_does_not_verify_costs_nobody_the_message(
+def test_certificate_that_does_not_verify_costs_no_connection_the_message(
     app: App, hostile: Suffer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For two minutes the endpoint shows another authority's certificate, then its own."""
@@ -79,50 +79,50 @@ def test_certificate_that_does_not_verify_costs_nobody_the_message(
     right, wrong = (issue_certificate(tmp_path / name) for name in ("right", "wrong"))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(right.ca_path))
     here = hostile(Outage(how="untrusted", seconds=2 * MINUTES), tls=right, foreign=wrong)
-    everyone = app.connect(60)
+    audience = app.connect(60)
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_recovered(app, broadcast_id, here, everyone)
+    _expect_recovered(app, broadcast_id, here, audience)
 
 
-def test_name_that_is_not_resolved_costs_nobody_the_message(
+def test_name_that_is_not_resolved_costs_no_connection_the_message(
     app: App, hostile: Suffer, names: Names, post_to: Callable[[str], None]
 ) -> None:
-    """Nobody knows the name in five invocations: then all hear it."""
+    """The name is unknown in five invocations: then all receive it."""
     here = hostile(Outage(how="reset", seconds=1, after_posts=1_000_000))
     names.places[NAME] = []
     post_to(f"http://{NAME}/prod")
-    everyone = app.connect(60)
+    audience = app.connect(60)
 
     broadcast_id = app.send()
     app.run(until=lambda: app.invocations == 5)
     names.places[NAME] = [place_of(here.url)]
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 @pytest.mark.parametrize("how", ["broken", "reset"])
-def test_partial_outage_fails_nobody(app: App, hostile: Suffer, how: How) -> None:
-    """Nine of ten posts fail for two minutes, then all work: everyone hears it."""
+def test_partial_outage_fails_no_connection(app: App, hostile: Suffer, how: How) -> None:
+    """Nine of ten posts fail for two minutes, then all work: every connection receives it."""
     outage = Outage(how=how, seconds=2 * MINUTES, after_posts=100, tenths=9)
     here = hostile(outage)
-    everyone = app.connect(600)
+    audience = app.connect(600)
 
     broadcast_id = app.send()
     app.run()
 
-    _expect_recovered(app, broadcast_id, here, everyone)
+    _expect_recovered(app, broadcast_id, here, audience)
 
 
 def test_connections_without_an_answer_fail_alone_when_others_are_answered(
     app: App, hostile: Suffer
 ) -> None:
     """Posts to two connections are always reset: they fail after their rounds, it settles."""
-    everyone = app.connect(300)
-    lost = set(sorted(everyone)[:2])
+    audience = app.connect(300)
+    lost = set(sorted(audience)[:2])
     here = hostile(
         Outage(how="reset", seconds=1, after_posts=1_000_000),
         usual=lambda post: Reset() if post.connection_id in lost else Answer(200),
@@ -133,4 +133,4 @@ def test_connections_without_an_answer_fail_alone_when_others_are_answered(
 
     assert app.account(broadcast_id).is_settled
     assert set(app.failed(broadcast_id)) == lost
-    assert here.report().received == dict.fromkeys(everyone - lost, 1)
+    assert here.report().received == dict.fromkeys(audience - lost, 1)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("quick_aws_tries
 
 QUICK = Behaviour(latency_median_seconds=0.005)
 SLOW = Behaviour(latency_median_seconds=0.02)
-"""Slow for 64 posts in flight: 3,000 a second, of which the pace would allow more."""
+"""So slow that 64 posts in flight are 3,000 a second, which is less than the pace allows."""
 
 
 def _received(app: App) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_message_delivered_three_times_at_once_and_later_is_one_broadcast(
     """Of three workers one posts, the others give the message back; then it is closed."""
     app.slow_down(100, remaining_ms=20_000)
     here = stand_in(QUICK)
-    everyone = app.connect(100)
+    audience = app.connect(100)
     broadcast_id = app.send()
     event = _received(app)
 
@@ -46,7 +46,7 @@ def test_message_delivered_three_times_at_once_and_later_is_one_broadcast(
 
     assert sorted(len(failures or []) for failures in first) == [0, 1, 1]
     assert later == [[], [], []]
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     assert app.account(broadcast_id).slices == 1
 
 
@@ -54,7 +54,7 @@ def test_two_workers_on_one_slice_are_one(app: App, stand_in: Behave) -> None:
     """A slice's message comes twice at the same time: one worker has the lease for 3 seconds."""
     app.slow_down(20, remaining_ms=14_000)
     here = stand_in(QUICK)
-    everyone = app.connect(100)
+    audience = app.connect(100)
     broadcast_id = app.send()
     opening = _received(app)
     app.acknowledge(opening, Function(app).invoke(opening) or [])
@@ -65,7 +65,7 @@ def test_two_workers_on_one_slice_are_one(app: App, stand_in: Behave) -> None:
     app.acknowledge(event, [one for answer in answers for one in answer or []])
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 @pytest.mark.parametrize("ahead_seconds", [-3.0, 3.0, -120.0, 120.0])
@@ -75,7 +75,7 @@ def test_clock_skew_between_two_workers_harms_no_account(
     """Within 4 s the lease holds; a clock that is far ahead takes it over, and one account wins."""
     app.slow_down(60, remaining_ms=13_000)
     here = stand_in(QUICK)
-    everyone = app.connect(80)
+    audience = app.connect(80)
     broadcast_id = app.send()
     event = _received(app)
     right, wrong = Function(app), Function(app, skew_seconds=ahead_seconds)
@@ -90,7 +90,7 @@ def test_clock_skew_between_two_workers_harms_no_account(
 
     taken_over = ahead_seconds > 60
     assert (answer == []) == taken_over
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=len(everyone) * taken_over)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=len(audience) * taken_over)
 
 
 def _until_leased(app: App, broadcast_id: str) -> None:
@@ -107,33 +107,33 @@ def test_sends_that_sqs_refuses_are_made_again(app: App, stand_in: Behave, kind:
     """A hand-over that fails gives the message back; one whose answer is lost comes twice."""
     app.slow_down(30)
     here = stand_in(QUICK)
-    everyone = app.connect(100)
+    audience = app.connect(100)
     app.faults = [WireFault(operation="SendMessage", kind=kind, times=3)]
 
     broadcast_id = app.send()
     app.run()
 
     assert app.happened == 3
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
 
 
 def test_sends_of_shards_that_sqs_refuses_are_made_again(app: App, stand_in: Behave) -> None:
     """Shards were split off, and their messages are refused one after another."""
     here = stand_in(SLOW)
-    everyone = app.connect(12_000)
+    audience = app.connect(12_000)
     app.faults = [WireFault(operation="SendMessage", kind="refuse", times=3)]
 
     broadcast_id = app.send()
     app.run()
 
     assert app.happened == 3
-    expect_kept(app, broadcast_id, here.report(), everyone, duplicates=1_000)
+    expect_kept(app, broadcast_id, here.report(), audience, duplicates=1_000)
 
 
-def test_poison_among_good_messages_holds_nobody_up(app: App, stand_in: Behave) -> None:
-    """What is no broadcast is kept with its reason; what is one is delivered."""
+def test_poison_among_good_messages_holds_no_broadcast_up(app: App, stand_in: Behave) -> None:
+    """A message that is no broadcast is kept with its reason; the broadcasts are delivered."""
     here = stand_in(QUICK)
-    everyone = app.connect(20)
+    audience = app.connect(20)
     good: list[str] = []
     for poison in ("", "{", '{"mesage": 1}', "[]", '{"message": 1, "ttlSeconds": -1}', "\ud7ff"):
         if poison:
@@ -148,7 +148,7 @@ def test_poison_among_good_messages_holds_nobody_up(app: App, stand_in: Behave) 
         expect_exact(app.account(broadcast_id))
         assert app.account(broadcast_id).counts.delivered == 20
     assert sum(here.report().received.values()) == 20 * len(good)
-    assert set(here.report().received) == everyone
+    assert set(here.report().received) == audience
     rejected = app.dead_letters(app.broadcasts) + app.dead_letters(app.broadcasts)
     slices = app.dead_letters(app.slices) + app.dead_letters(app.slices)
     assert all([*rejected, *slices])
@@ -158,14 +158,14 @@ def test_poison_among_good_messages_holds_nobody_up(app: App, stand_in: Behave) 
 def test_id_with_other_content_is_rejected(app: App, stand_in: Behave) -> None:
     """The first broadcast of an id is the only one; its account stays as it was."""
     here = stand_in(QUICK)
-    everyone = app.connect(20)
+    audience = app.connect(20)
     broadcast_id = app.send()
     app.run()
 
     app.send(id=broadcast_id, message="something else")
     app.run()
 
-    expect_kept(app, broadcast_id, here.report(), everyone)
+    expect_kept(app, broadcast_id, here.report(), audience)
     (reason,) = app.dead_letters(app.broadcasts)
     assert "belongs to another broadcast" in reason
 
@@ -173,7 +173,7 @@ def test_id_with_other_content_is_rejected(app: App, stand_in: Behave) -> None:
 def test_ledger_row_that_has_expired_makes_a_late_slice_a_dead_letter(
     app: App, stand_in: Behave
 ) -> None:
-    """The account is gone after a week: nobody is posted to any more, and the reason says why."""
+    """The account is gone after a week: nothing is posted any more, and the reason says why."""
     app.slow_down(25)
     here = stand_in(QUICK)
     app.connect(60)

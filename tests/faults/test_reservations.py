@@ -25,7 +25,7 @@ def test_endpoint_that_is_down_costs_a_few_reservations(
 
 
 def test_posts_after_an_outage_cost_a_few_reservations(app: App, hostile: Suffer) -> None:
-    """Everyone is tried again once it is over, with few writes to the budget's row."""
+    """Every connection is tried again once it is over, with few writes to the budget's row."""
     hostile(Outage(how="reset", seconds=20, after_posts=300))
     app.connect(1_000)
 

@@ -1,4 +1,4 @@
-"""A minute of the soak, as CI runs it: on a local AWS of its own, at the usual pace."""
+"""A minute of the soak, as CI runs it: on its own local AWS, at the usual pace."""
 
 import secrets
 

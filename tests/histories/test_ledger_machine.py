@@ -1,7 +1,7 @@
 """Any interleaving of workers, deaths, duplicates, expiries and lost answers keeps the promises.
 
-The sums are exact when settled, no connection is missed, none hears a broadcast twice but for what
-lies between two checkpoints of a worker that died, what everyone hears fails no more than a few,
+The sums are exact when settled, no connection is missed, none receives one twice but for what
+lies between two checkpoints of a worker that died, everyone's trouble fails no more than a few,
 and every broadcast settles.
 """
 
@@ -71,7 +71,7 @@ TROUBLES_OF_ALL = st.sampled_from([None, Verdict.LOST, Verdict.FORBIDDEN, Verdic
 
 @dataclass
 class _Facts:
-    """Who was there all the time while a broadcast was under way, and who ever was."""
+    """The connections that were there while a whole broadcast ran, and those that ever were."""
 
     present: set[str]
     possible: set[str]
@@ -117,7 +117,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("ab"), text=st.sampled_from("xxxy"), ttl=st.sampled_from([0, 0, 2]))
     def send(self, name: str, text: str, ttl: int) -> None:
-        """Enqueue a broadcast, perhaps one that was before."""
+        """Enqueue a broadcast, perhaps one that was enqueued before."""
         body: dict[str, Any] = {"id": name, "message": text} | ({"ttlSeconds": ttl} if ttl else {})
         self.world.send(json.dumps(body), BROADCASTS)
 
@@ -160,7 +160,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 10, 70]), which=ANY, seed=ANY)
     def live(self, seconds: int, which: int, seed: int) -> None:
-        """Have time pass, and somebody connect, or disconnect who is connected."""
+        """Have time pass, and a client connect, or one that is connected disconnect."""
         self.is_quiet &= not self.running
         self.world.time.run(seconds)
         name = NAMES[which % len(NAMES)]
@@ -330,7 +330,7 @@ class LedgerMachine(RuleBasedStateMachine):
         refused = {post.connection_id for post in posts if post.outcome is Outcome.FAILED}
         assert not set(failed) & (ended - refused), "failed, and delivered or gone"
         few = Evidence(counts.delivered, counts.gone, elsewhere=1).most_own
-        assert len(self.healthy & set(failed)) <= few, "failed for what everyone heard"
+        assert len(self.healthy & set(failed)) <= few, "failed for everyone's trouble"
         missed = self.facts[name].present - set(ends) - set(failed)
         assert len(missed) <= counts.expired, f"{sorted(missed)} missed"
         facts = self.facts[name]
@@ -338,7 +338,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 SHARDS = 4
-"""Fewer than there are: most of them would have nobody."""
+"""Fewer than are deployed: most of those would have no connection."""
 NAMES = [name for name in (f"c{number}" for number in range(100)) if shard_of(name) < SHARDS]
 THREADS = ThreadPoolExecutor(64)
 

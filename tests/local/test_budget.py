@@ -57,7 +57,7 @@ def _ends_at_ms(grant: Grant) -> float:
     return grant.opens_at_ms + (grant.posts - 1) * grant.ms_per_post
 
 
-def test_budget_at_rest_grants_a_broadcast_that_fits_in_one_request(budgets: Budgets) -> None:
+def test_idle_budget_grants_a_broadcast_that_fits_in_one_request(budgets: Budgets) -> None:
     """There need not be a row."""
     grant = budgets.worker().reserve(_big(3_000))
 
@@ -89,7 +89,7 @@ def test_budget_of_a_worker_that_knows_the_queue_takes_one_request(budgets: Budg
 
 
 def test_budget_refills_with_time(budgets: Budgets) -> None:
-    """After a rest the burst is there again."""
+    """After an idle time the burst is there again."""
     worker = budgets.worker()
     worker.reserve(_big(3_000))
     budgets.now_ms += 2_000
@@ -115,7 +115,7 @@ def test_budget_is_exact_when_many_workers_reserve_at_once(budgets: Budgets) -> 
 
 
 def test_budget_that_cannot_be_reached_says_so(budgets: Budgets) -> None:
-    """Whoever asks can go on without it."""
+    """The worker that asks can go on without it."""
     worker = PostBudget(budgets.client, "no-such-table", pace=PACE, clock=FakeTime().clock)
 
     with pytest.raises(BudgetError, match=r"row budget/posts not updated.*posting goes on"):

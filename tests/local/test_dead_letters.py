@@ -195,7 +195,7 @@ async def test_broadcast_that_sqs_moved_is_redriven_under_its_id(
 async def test_slice_is_redriven_and_settles_its_broadcast(
     deployment: Deployment, read: Read
 ) -> None:
-    """A broadcast whose worker died comes to its end; what is left over then is deleted."""
+    """A broadcast whose worker died comes to its end; letters of it that remain are deleted."""
     name = f"test-{secrets.token_hex(6)}"
     clients = await connect_clients(deployment.web_socket_url, 2)
     await asyncio.to_thread(open_broadcast, deployment, name)
@@ -242,7 +242,7 @@ FORGED = [OURS, EARLIER, {"messageId": text("other")}, {"crier.kind": text("gave
 
 
 @pytest.mark.parametrize("forged", FORGED)
-async def test_broadcast_that_sqs_moved_is_not_heard_again_under_another_id(
+async def test_broadcast_that_sqs_moved_is_not_received_again_under_another_id(
     deployment: Deployment, read: Read, forged: Attributes
 ) -> None:
     """It was delivered, and then moved: what its producer says of it is not trusted."""

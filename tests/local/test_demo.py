@@ -169,7 +169,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
     (BUILD / "local.json").unlink(missing_ok=True)  # a killed run's counts for none
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux tells so much")
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="/proc is Linux's")
 @pytest.mark.parametrize(
     ("command", "moment"),
     [("demo --connections 20", "crier-*/jsii-kernel-*"), ("local", "crier-*/logs/*")],

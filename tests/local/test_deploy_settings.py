@@ -42,7 +42,7 @@ def _attributes(deployment: Deployment, url: str) -> dict[str, Any]:
 async def test_keep_alive_reaches_every_client_by_itself(
     deployment: Deployment, logs: Logs
 ) -> None:
-    """The rule runs: a minute later everyone has had the message, and it has settled.
+    """The rule runs: a minute later every client has had the message, and it has settled.
 
     At the level ERROR its account is logged, and no client's coming.
     """

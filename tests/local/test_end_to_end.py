@@ -46,7 +46,7 @@ async def _all_received(clients: list[Client]) -> list[Any]:
 
 
 async def test_broadcast_reaches_every_client_once(deployment: Deployment, logs: Logs) -> None:
-    """Everyone who is connected receives the frame of the contract exactly once."""
+    """Each connected client receives the frame of the contract exactly once."""
     clients = await connect_clients(deployment.web_socket_url, 20)
     message = {"text": "Oyez! ✓", "n": [1, 2.5, None]}
 
@@ -74,7 +74,7 @@ async def test_disconnect_removes_the_row(deployment: Deployment) -> None:
 
 
 async def test_broadcast_survives_a_client_that_vanishes(deployment: Deployment) -> None:
-    """A client that is cut off without a close frame costs nobody else the message."""
+    """A client that is cut off without a close frame costs no other client the message."""
     clients = await connect_clients(deployment.web_socket_url, 3)
 
     await clients[0].vanish()
@@ -131,7 +131,7 @@ async def test_poison_message_reaches_the_dead_letter_queue_with_its_reason(
     assert reason.startswith('unknown key "mesage": allowed are message, id')
 
 
-async def test_two_broadcasts_at_once_both_reach_everyone(
+async def test_two_broadcasts_at_once_both_reach_all_clients(
     deployment: Deployment, logs: Logs
 ) -> None:
     """Two broadcasts neither mix nor hold each other up."""

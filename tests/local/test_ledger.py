@@ -43,7 +43,7 @@ PART = Backlog((ShardCursor(1, "x"),))
 
 
 class _Book:
-    """A channel of its own in the deployed table, with broadcasts whose ids nobody else has."""
+    """A channel of its own in the deployed table, with broadcasts whose ids no other test has."""
 
     def __init__(self, client: "DynamoDBClient", table_name: str) -> None:
         self.name = secrets.token_hex(6)
@@ -160,7 +160,7 @@ def test_one_of_many_openers_of_the_same_broadcast_has_it(book: _Book) -> None:
 
 
 def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:
-    """Then by one of those who come next."""
+    """Then one of the next workers leases it."""
     _held(book.open())
     assert book.lease() is Refusal.LEASED
 
@@ -174,7 +174,7 @@ def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:
 
 
 def test_checkpoint_is_what_the_next_owner_goes_on_from(book: _Book) -> None:
-    """Work, sums, and who has failed; a released slice is free at once."""
+    """Backlog, sums, and failed connections; a released slice is free at once."""
     held = book.ledger.checkpoint(_held(book.open()), PART, Receipt(1, failed=1), FAILED)
     book.ledger.release(held, STRAGGLERS, Receipt(3, failed=1), (), deadline=_in_a_while())
 
@@ -268,7 +268,7 @@ def _lose_the_first_answer(client: "DynamoDBClient") -> list[int]:
 
 
 def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deployment) -> None:
-    """Whether it was written, nobody knows: the message comes again."""
+    """Whether it was written is not known: the message comes again."""
     held = _held(book.open())
     client = deployment.client("dynamodb")
 
@@ -338,13 +338,13 @@ def test_last_close_settles(book: _Book) -> None:
 
 
 def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
-    """Nobody's sums are lost."""
+    """No slice's sums are lost."""
     parts = tuple(Backlog(connections=(Connection(f"c{n}", 0, 1),)) for n in range(6))
     held = book.ledger.split(
         _held(book.open()), Backlog(), Receipt(len(parts)), (), parts, deadline=_in_a_while()
     )
-    pieces = [held._replace(slice_row=replace(held.slice_row, unannounced=()))]
-    pieces += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
+    leases = [held._replace(slice_row=replace(held.slice_row, unannounced=()))]
+    leases += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
 
     with ThreadPoolExecutor(4) as threads:
         closed = list(
@@ -355,7 +355,7 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
                     (),
                     deadline=_in_a_while(),
                 ),
-                pieces,
+                leases,
             )
         )
 

@@ -105,7 +105,7 @@ def connection(socket: ClientConnection) -> Connection:
 def test_signature_is_accepted(
     aws: StrictAws, socket: ClientConnection, connection: Connection
 ) -> None:
-    """The frame arrives, and somebody who is not there is gone: ids with `=` are signed right."""
+    """The frame arrives, and an unknown connection is gone: ids with `=` are signed right."""
     user = aws.make_user("right", method="POST")
 
     settled = aws.deliver(user, connection, Connection("L0SM9=", OLD_MS))
@@ -135,7 +135,7 @@ def test_signature_with_a_session_token_is_accepted(
 def test_signature_is_refused_when_the_secret_is_wrong(
     aws: StrictAws, socket: ClientConnection, connection: Connection
 ) -> None:
-    """Nobody has failed because of it, and nobody received anything."""
+    """No connection has failed because of it, and none received anything."""
     wrong = replace(aws.make_user("wrong", method="POST"), secret_key="another")
 
     _assert_forbidden(aws.deliver(wrong, connection), "signature")
@@ -159,7 +159,7 @@ def _assert_forbidden(settled: Iterator[Settlement], reason: str) -> None:
 
 
 def _assert_silent(socket: ClientConnection) -> None:
-    """The answer to a frame of its own is the next thing that a client hears."""
+    """The answer to a frame of its own is the next thing that a client receives."""
     socket.send("anything else?")
     assert socket.recv(timeout=20) != "hear"
 

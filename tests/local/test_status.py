@@ -138,7 +138,7 @@ def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run
     assert closed["state"] == "open"
 
 
-def test_status_lists_all_who_failed_when_they_are_many(
+def test_status_lists_all_failed_connections_when_they_are_many(
     ledger: Ledger, table: LedgerTable, run: Run
 ) -> None:
     """More than DynamoDB answers at once, 1 MB."""
@@ -167,10 +167,10 @@ def test_broadcasts_are_all_listed_when_they_are_many(
     assert ids == [f"{name}-{number}" for number in reversed(range(105))]
 
 
-async def test_status_counts_as_expired_who_is_not_sent_it_any_more(
+async def test_status_counts_as_expired_the_connections_not_sent_it_any_more(
     deployment: Deployment, ledger: Ledger, run: Run
 ) -> None:
-    """A slice that comes too late is settled by the function, and nobody is posted to."""
+    """A slice that comes too late is settled by the function, and nothing is posted."""
     name = a_name()
     clients = await connect_clients(deployment.web_socket_url, 3)
     open_broadcast(ledger, name, expires_ms=now_ms() - 1)

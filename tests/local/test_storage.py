@@ -81,7 +81,7 @@ def test_reader_reads_every_page_of_a_shard(
 def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
     table: ConnectionsTable, deployment: Deployment
 ) -> None:
-    """Rows that other hands wrote hide nobody, and a page may end on each of them."""
+    """Rows that another program wrote hide no connection, and a page may end on each of them."""
     expires = {"N": str(NOW_MS // 1000 + 600)}
     for name, connected_at in (("m1", "-1"), ("m2", "1.5"), ("m3", "1E+125")):
         deployment.client("dynamodb").put_item(

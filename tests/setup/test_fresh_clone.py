@@ -69,7 +69,7 @@ def clone(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(tmp_path: Path, clone: Path, programs: Path) -> Shell:
-    """Return what runs a script in the clone, on a machine that reaches nothing and nobody."""
+    """Return what runs a script in the clone, on a machine that reaches no other."""
     home = tmp_path / "home"
     home.mkdir()
     (home / ".cdk.json").write_text('{"notices": false}')

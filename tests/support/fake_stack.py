@@ -158,7 +158,7 @@ class FakeQueues:
         is_moved: bool = False,
         sent_ms: str = str(OPENED_MS),
     ) -> None:
-        """Put a message into a queue; `is_moved` has SQS as the one who put it there.
+        """Put a message into a queue; `is_moved` says that SQS itself has put it there.
 
         Attributes are texts, or as SQS has them.
         """

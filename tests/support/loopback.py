@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 GONE = b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"
 PATIENCE_SECONDS = 10.0
-"""How long a test waits for what must happen; only a failing one waits so long."""
+"""How long a test waits for what must happen; only a failing test waits until this is over."""
 
 Handler = Callable[[socket.socket], None]
 
@@ -22,7 +22,7 @@ class _Descriptor(Protocol):
 
 
 def is_readable(sock: _Descriptor, seconds: float = PATIENCE_SECONDS) -> bool:
-    """Wait until something has come, at most so long; tell whether it has."""
+    """Wait until something has come, for a bounded time; tell whether it has."""
     return _has_news(sock, POLLIN, seconds)
 
 
@@ -48,10 +48,10 @@ def read_post(sock: socket.socket) -> bytes:
     """Read one post to its last byte; return no bytes when the client has closed."""
     data = b""
     while b"\r\n\r\n" not in data:
-        slice_row = sock.recv(65_536)
-        if not slice_row:
+        piece = sock.recv(65_536)
+        if not piece:
             return b""
-        data += slice_row
+        data += piece
     head, body = data.split(b"\r\n\r\n", 1)
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     while len(body) < length:
@@ -67,7 +67,7 @@ def wait_for_end(sock: socket.socket) -> None:
 
 
 def unused_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that no server listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
@@ -75,7 +75,7 @@ def unused_port() -> int:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """Listen on a port without ever accepting: the system accepts, nobody speaks."""
+    """Listen on a port without ever accepting: the system accepts, and no server answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

@@ -38,7 +38,7 @@ IN_FLIGHT = 32
 """How many posts the fast fan-out has under way at once, unless told."""
 BACKOFF = Backoff(tries=TRIES, base_seconds=0.001, cap_seconds=0.01)
 PATIENT = Timeouts(connect_seconds=30.0, read_seconds=30.0)
-"""Nothing times out that would come: the machine may be busy."""
+"""What would come does not time out: the machine may be busy."""
 IMPATIENT = Timeouts(connect_seconds=30.0, read_seconds=0.3)
 UNPACED = Pace(posts_per_second=1e6, burst=1e6)
 LONG_SECONDS = 60.0
@@ -46,7 +46,7 @@ LONG_SECONDS = 60.0
 
 
 def connections(number_of: int, *, connected_at: int = OLD_MS) -> list[Connection]:
-    """Return so many connections, `c0=` and so on."""
+    """Return a number of connections, `c0=` and so on."""
     return [Connection(f"c{number}=", connected_at) for number in range(number_of)]
 
 
@@ -144,12 +144,12 @@ class Delivery:
     error: Exception | None = None
 
     def check(self) -> None:
-        """Assert that everyone who was taken has ended exactly once, and nobody else."""
+        """Assert that each connection that was taken has ended exactly once, and no other one."""
         ended = Counter(id(settlement.connection) for settlement in self.settlements)
         assert ended == Counter(id(connection) for connection in self.taken)
 
-    def who(self, outcome: Outcome) -> set[str]:
-        """Return the ids of those who ended so."""
+    def ids(self, outcome: Outcome) -> set[str]:
+        """Return the ids of the connections with this outcome."""
         return {one.connection.id for one in self.settlements if one.outcome is outcome}
 
     def facts(self) -> set[tuple[Outcome, int, int]]:

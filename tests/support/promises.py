@@ -7,17 +7,17 @@ from testbed.stand_in.report import Report
 
 
 def expect_kept(
-    app: App, broadcast_id: str, report: Report, everyone: set[str], *, duplicates: int = 0
+    app: App, broadcast_id: str, report: Report, audience: set[str], *, duplicates: int = 0
 ) -> Receipt:
-    """Check that a broadcast has settled, its account is exact, and everyone received it.
+    """Check that a broadcast has settled, its account is exact, and each connection received it.
 
-    At most so many received it twice. Returns the sums.
+    At most `duplicates` connections received it twice. Returns the sums.
     """
     account = app.account(broadcast_id)
     expect_exact(account)
-    assert account.counts.targeted == len(everyone)
-    assert account.counts.delivered == len(everyone)
-    assert set(report.received) == everyone
+    assert account.counts.targeted == len(audience)
+    assert account.counts.delivered == len(audience)
+    assert set(report.received) == audience
     assert report.duplicates <= duplicates
     return account.counts
 

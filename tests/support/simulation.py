@@ -80,7 +80,7 @@ class Fate(Enum):
     LOST = auto()
     """It has its effect, and raises: its answer is lost."""
     BUSY = auto()
-    """A write is canceled though nobody else wrote; any other call is refused."""
+    """A write is canceled though no other invocation wrote; any other call is refused."""
     DEATH_BEFORE = auto()
     """The invocation dies; the call has no effect."""
     DEATH_AFTER = auto()
@@ -128,7 +128,7 @@ class World:
     given_up: list[str] = field(default_factory=list)
     """The bodies of dead letters that an operator may put back."""
     trouble: Verdict | None = None
-    """What every post hears, if all hear the same."""
+    """What every post is answered, if all are answered the same."""
     is_throttled: bool = False
     """Whether every write of the ledger is refused for now."""
     faults: int = 0
@@ -159,7 +159,7 @@ class World:
 
 
 OWN_TROUBLES = (Verdict.LOST, Verdict.FORBIDDEN, Verdict.THROTTLED)
-"""What a connection hears that has trouble of its own: always the same."""
+"""What a connection with trouble of its own is answered: always the same."""
 
 
 class Invocation:
@@ -380,7 +380,8 @@ class _FanOut:
             post = self.one.posts[-1]
         world.time.run(SECONDS_PER_POST)
         settlement = Settlement(connection, outcome, 1, 0, "planned", verdict)
-        watch.breaker.observe(_heard(verdict, is_probe=is_probe), left=math.inf, now=self._now)
+        observed = _observed(verdict, is_probe=is_probe)
+        watch.breaker.observe(observed, pending=math.inf, now=self._now)
         return settlement._replace(throttles=int(verdict is Verdict.THROTTLED)), post
 
     def _keep(self, post: Post) -> Post:
@@ -396,7 +397,7 @@ class _FanOut:
         return settlement
 
 
-def _heard(verdict: Verdict, *, is_probe: bool) -> Observed:
+def _observed(verdict: Verdict, *, is_probe: bool) -> Observed:
     refused, lost = int(verdict is Verdict.FORBIDDEN), int(verdict is Verdict.LOST)
     throttled = int(verdict is Verdict.THROTTLED)
     in_vain = refused + lost

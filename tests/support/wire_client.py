@@ -40,7 +40,7 @@ def always(reaction: Reaction) -> Callable[[Post], Reaction]:
 
 
 def first_then_ok(reaction: Reaction) -> Callable[[Post], Reaction]:
-    """Return a script that reacts so to a connection's first post, and answers 200 after it."""
+    """Return a script with a reaction to a connection's first post, and 200 after that."""
     return lambda post: reaction if post.attempt == 1 else Answer(200)
 
 
@@ -79,7 +79,7 @@ class Client:
         return response.status, response.read(), headers
 
     def bodies(self, count: int) -> list[bytes]:
-        """Read so many answers that came without a pause: their bodies."""
+        """Read a number of answers that came without a pause; return their bodies."""
         with self.socket.makefile("rb") as stream:
             return [_read_body(stream) for _ in range(count)]
 
@@ -88,7 +88,7 @@ class Client:
         self.send(post_bytes(connection_id, body))
         return self.answer()[0]
 
-    def rest(self) -> bytes:
+    def remainder(self) -> bytes:
         """Read until the end."""
         pieces = []
         while piece := self.socket.recv(65536):

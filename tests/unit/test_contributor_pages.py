@@ -61,9 +61,9 @@ def test_delivery_states_the_rule_of_the_code(words: str) -> None:
 
 def test_rule_in_the_documents_has_the_pauses_of_the_code() -> None:
     """What the documents write out is what the code computes."""
-    rests = [trouble.outage_delay_seconds(rounds) for rounds in range(1, 9)]
+    delays = [trouble.outage_delay_seconds(rounds) for rounds in range(1, 9)]
 
-    assert rests == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert delays == [5, 10, 20, 40, 80, 160, 300, 300]
     assert breaker.PROBES_AT_SECONDS == (0, 0.1, 0.3, 0.7, 1.5, 3.1)
     assert (breaker.PROBES_AT_ONCE, trouble.OWN_ONE_IN, MAX_ROUNDS) == (4, 50, 4)
 

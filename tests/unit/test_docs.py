@@ -35,7 +35,7 @@ def test_documents_link_to_headings_that_exist() -> None:
     "words",
     [
         "lost its network counts as delivered",
-        "hears and says nothing for 10 minutes",
+        "nothing was sent for 10 minutes, to it or by it",
         "binary frame is closed with code 1003",
         "as one WebSocket frame, where API Gateway has frames of 32 KB",
         "do not use `HTTPS_PROXY`",

@@ -1,6 +1,6 @@
 """A host with several addresses, of which some are dead, and one that moves.
 
-The others get the posts, and nobody spends a try on a post that has never left.
+The others get the posts, and a post that was never sent costs no connection a try.
 """
 
 import socket

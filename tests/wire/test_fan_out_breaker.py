@@ -1,6 +1,6 @@
-"""The breaker at the wire: an endpoint that is down hears some dozens of posts, not thousands.
+"""The breaker at the wire: an endpoint that is down gets some dozens of posts, not thousands.
 
-And a moment's trouble, or that of a few connections, stops nobody. `deliver` of `posting` checks
+A moment's trouble, or that of a few connections, stops no other one. `deliver` of `posting` checks
 that each connection which was taken ends exactly once.
 """
 
@@ -161,7 +161,7 @@ def openings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_fan_out_stops_within_some_dozens_when_its_endpoint_is_down(
     kind: str, certificate: ServerCertificate, tmp_path: Path, openings: list[float]
 ) -> None:
-    """Of posts, and of HTTP connections: a large audience hears of it no more than a small one."""
+    """A large audience costs no more posts and HTTP connections than a small one."""
     with (
         _KINDS[kind](certificate, tmp_path) as down,
         selector_fan_out(down.url, down.ca_path, timeouts=QUICK, backoff=Backoff()) as fan_out,
@@ -172,7 +172,7 @@ def test_fan_out_stops_within_some_dozens_when_its_endpoint_is_down(
 
         breaker = delivery.watch.breaker
         assert breaker.stopped_by is Trouble.OUTAGE
-        assert delivery.who(Outcome.PENDING) == {one.id for one in delivery.taken}
+        assert delivery.ids(Outcome.PENDING) == {one.id for one in delivery.taken}
         assert all(one.reason for one in delivery.settlements)
         assert down.posts() <= MOST_IN_VAIN
         assert len(openings) <= MOST_IN_VAIN
@@ -180,7 +180,7 @@ def test_fan_out_stops_within_some_dozens_when_its_endpoint_is_down(
 
 
 def test_fan_out_stops_after_six_seconds_of_probing(certificate: ServerCertificate) -> None:
-    """Not sooner, so that a short outage is waited for; then the slice rests."""
+    """Not sooner, so that a short outage is waited for; then the slice is delayed."""
     reaction = answer(503)
     with _posting(lambda _post: reaction, certificate) as (fan_out, stand_in):
         began = CLOCK.monotonic()
@@ -194,7 +194,7 @@ def test_fan_out_stops_after_six_seconds_of_probing(certificate: ServerCertifica
 
 @pytest.mark.parametrize("reaction", [Reset("before"), answer(503)], ids=["reset", "503"])
 @pytest.mark.parametrize("in_flight", [IN_FLIGHT, 512])
-def test_fan_out_delivers_to_everyone_when_there_is_a_blip_in_the_middle(
+def test_fan_out_delivers_to_all_when_there_is_a_blip_in_the_middle(
     certificate: ServerCertificate, reaction: Reaction, in_flight: int
 ) -> None:
     """Half a second in which nothing is answered costs about as much, and no round."""
@@ -214,7 +214,7 @@ def test_fan_out_delivers_to_everyone_when_there_is_a_blip_in_the_middle(
         delivery = deliver(fan_out, connections(3_000))
 
         ids = {one.id for one in delivery.taken}
-        assert (len(ids), delivery.who(Outcome.DELIVERED)) == (3_000, ids)
+        assert (len(ids), delivery.ids(Outcome.DELIVERED)) == (3_000, ids)
         assert dict(stand_in.report().received) == once(ids)
         assert delivery.watch.breaker.is_closed
         assert delivery.watch.breaker.answers.lost <= in_flight + WINDOW_POSTS + 2 * PATIENT_PROBES
@@ -235,7 +235,7 @@ _REFUSED = {
 
 @pytest.mark.parametrize("refused", _REFUSED.values(), ids=_REFUSED)
 def test_fan_out_delivers_to_the_others_when_some_are_always_refused(refused: set[int]) -> None:
-    """Wherever they stand: these are left with all tries, and the breaker stays closed."""
+    """Wherever they stand, they are pending after all their tries; the breaker stays closed."""
 
     def script(post: Post) -> Reaction:
         return answer(403 if number_of(post.connection_id) in refused else 200)
@@ -244,10 +244,10 @@ def test_fan_out_delivers_to_the_others_when_some_are_always_refused(refused: se
         delivery = deliver(fan_out, connections(2_000))
 
         ids = {f"c{number}=" for number in refused}
-        left = {one.connection.id: one.tries for one in delivery.settlements if one.reason}
+        tries = {one.connection.id: one.tries for one in delivery.settlements if one.reason}
         others = {one.id for one in delivery.taken} - ids
-        assert left == dict.fromkeys(ids, TRIES)
-        assert delivery.who(Outcome.DELIVERED) == others
+        assert tries == dict.fromkeys(ids, TRIES)
+        assert delivery.ids(Outcome.DELIVERED) == others
         assert dict(stand_in.report().received) == once(others)
         assert delivery.watch.breaker.is_closed
 
@@ -263,13 +263,13 @@ def test_fan_out_delivers_to_the_others_when_thirty_are_always_lost(reaction: Re
         delivery = deliver(fan_out, connections(2_000))
 
         lost = {f"c{number}=" for number in range(30)}
-        assert delivery.who(Outcome.PENDING) == lost
+        assert delivery.ids(Outcome.PENDING) == lost
         assert dict(stand_in.report().received) == once({f"c{n}=" for n in range(30, 2_000)})
         assert delivery.watch.breaker.stopped_by is None
 
 
 def test_fan_out_probes_first_when_its_slice_was_in_trouble(certificate: ServerCertificate) -> None:
-    """The endpoint works again: a few posts go first, then everyone is delivered."""
+    """The endpoint works again: a few posts go first, then all connections are delivered."""
     until = CLOCK.monotonic() + LONG_SECONDS
     with _posting(_ok, certificate) as (fan_out, stand_in):
         watch = Watch(breaker=Breaker(probes_from=CLOCK.monotonic()))
@@ -284,7 +284,7 @@ def test_fan_out_probes_first_when_its_slice_was_in_trouble(certificate: ServerC
 
 @pytest.mark.usefixtures("hasty_probes")
 def test_fan_out_probes_only_when_its_slice_was_in_trouble_and_still_is() -> None:
-    """It hears as many posts as there are probes, for each thread."""
+    """It gets as many posts as there are probes, for each thread."""
     reaction = answer(503)
     with _posting(lambda _post: reaction) as (fan_out, stand_in):
         watch = Watch(breaker=Breaker(Evidence(9_000), probes_from=CLOCK.monotonic()))
@@ -324,30 +324,30 @@ def test_fan_out_reserves_only_what_it_probes_while_its_endpoint_is_down() -> No
 def test_fan_out_starts_no_post_until_its_pause_is_moved() -> None:
     """The caller's tick alone can move it; until then nothing is even opened."""
     with _posting(_ok) as (fan_out, stand_in):
-        observed: list[int] = []
+        posts: list[int] = []
         watch = Watch(pause_at=CLOCK.monotonic() - 1.0)
 
         def tick() -> None:
-            observed.append(stand_in.report().posts)
-            if len(observed) == 3:
+            posts.append(stand_in.report().posts)
+            if len(posts) == 3:
                 watch.pause_at = CLOCK.monotonic() + LONG_SECONDS
 
         watch.tick = tick
 
         delivery = deliver(fan_out, connections(300), watch=watch)
 
-        assert observed[:3] == [0, 0, 0]
+        assert posts[:3] == [0, 0, 0]
         assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
 
 
 def test_fan_out_pauses_in_the_middle_and_goes_on() -> None:
     """What is under way is answered; nothing else is posted in the meantime."""
     with _posting(_ok, in_flight=4) as (fan_out, stand_in):
-        watch, observed = Watch(), []
+        watch, posts = Watch(), []
 
         def tick() -> None:
-            observed.append(stand_in.report().posts)
-            if len(observed) == 4:
+            posts.append(stand_in.report().posts)
+            if len(posts) == 4:
                 watch.pause_at = CLOCK.monotonic() + LONG_SECONDS
 
         def audience() -> Iterator[Connection]:
@@ -360,12 +360,12 @@ def test_fan_out_pauses_in_the_middle_and_goes_on() -> None:
 
         delivery = deliver(fan_out, audience(), watch=watch)
 
-        assert observed[1] == observed[2] == observed[3] < 2_000
+        assert posts[1] == posts[2] == posts[3] < 2_000
         assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
 
 
-def test_fan_out_is_left_at_its_deadline_when_its_pause_is_never_moved() -> None:
-    """Everyone who was taken is left, without a try."""
+def test_fan_out_ends_at_its_deadline_when_its_pause_is_never_moved() -> None:
+    """Every connection that was taken is pending, without a try."""
     with _posting(_ok) as (fan_out, stand_in):
         delivery = deliver(fan_out, connections(300), seconds=0.5, watch=Watch(pause_at=0.0))
 
@@ -381,7 +381,7 @@ def test_fan_out_waits_for_answers_when_it_is_to_stop() -> None:
 
         delivery = deliver(fan_out, connections(300), watch=watch)
 
-        delivered = delivery.who(Outcome.DELIVERED)
+        delivered = delivery.ids(Outcome.DELIVERED)
         assert 1 <= len(delivered) <= IN_FLIGHT
         assert dict(stand_in.report().received) == once(delivered)
         assert {one.tries for one in delivery.settlements if one.outcome is Outcome.PENDING} == {0}
@@ -389,7 +389,7 @@ def test_fan_out_waits_for_answers_when_it_is_to_stop() -> None:
 
 
 def test_fan_out_tells_of_an_endpoint_that_is_silent_though_its_time_is_short() -> None:
-    """Its posts were not answered in time: that many are an outage's, not each one's own."""
+    """Its posts were not answered in time, and are too many to be each connection's own trouble."""
     watch = Watch()
     with (
         StandIn(lambda _post: Silence(), tls=None) as stand_in,

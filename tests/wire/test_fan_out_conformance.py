@@ -1,6 +1,7 @@
 """The port, as both ways of posting keep it: boto3's client, and our selector loops.
 
-Each test runs against real sockets, plain and with TLS, and asks the stand-in who received what.
+Each test runs against real sockets, plain and with TLS, and asks the stand-in which connection
+received what.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ AT_ONCE = 8
 """How many posts are under way at once."""
 
 FEW = 11
-"""So few that the breaker stays closed, though every try of theirs is lost."""
+"""A few connections: the breaker stays closed for them, though every try of theirs is lost."""
 
 MOST_AHEAD = TAKEN_AHEAD + 2 * AT_ONCE
 """The fast one takes connections some thousands ahead of need, boto3's only as many as threads."""
@@ -104,7 +105,7 @@ def _ok(_post: Post) -> Reaction:
     return Answer(200)
 
 
-def test_fan_out_delivers_the_frame_to_everyone_exactly_once(start: Start) -> None:
+def test_fan_out_delivers_the_frame_to_each_connection_exactly_once(start: Start) -> None:
     """Many more connections than posts under way."""
     frames = set()
 
@@ -142,7 +143,7 @@ def test_fan_out_delivers_the_frame_to_everyone_exactly_once(start: Start) -> No
 def test_fan_out_ends_by_the_answer(
     start: Start, status: int, outcome: Outcome, tries: int
 ) -> None:
-    """What can never succeed ends at once, what may is tried and then left; nothing is raised."""
+    """What can never succeed ends at once; what may is tried, then pending; nothing is raised."""
     posting = start(lambda _post: answer(status))
 
     delivery = deliver(posting.fan_out, connections(FEW))
@@ -166,7 +167,7 @@ def test_fan_out_tries_a_410_again_when_the_connection_is_young(start: Start) ->
     assert delivery.facts() == {(Outcome.DELIVERED, 2, 0)}
 
 
-def test_fan_out_leaves_a_young_connection_that_stays_gone(start: Start) -> None:
+def test_fan_out_leaves_a_young_connection_pending_when_it_stays_gone(start: Start) -> None:
     """Its row is not deleted yet."""
     posting = start(lambda _post: answer(410))
 
@@ -191,7 +192,7 @@ def test_fan_out_delivers_when_a_later_try_succeeds(
     assert posting.received() == once(one.id for one in delivery.taken)
 
 
-def test_fan_out_ends_everyone_by_their_own_answers(start: Start) -> None:
+def test_fan_out_ends_each_connection_by_its_own_answers(start: Start) -> None:
     """One connection's error never touches another."""
     statuses = [200, 410, 400, 429, 503, 413]
     posting = start(lambda post: answer(statuses[number_of(post.connection_id) % 6]))
@@ -202,11 +203,11 @@ def test_fan_out_ends_everyone_by_their_own_answers(start: Start) -> None:
     expected.append(Outcome.FAILED)
     ended = {one.connection.id: one.outcome for one in delivery.settlements}
     assert ended == {one.id: expected[number_of(one.id) % 6] for one in delivery.taken}
-    assert posting.received() == once(delivery.who(Outcome.DELIVERED))
+    assert posting.received() == once(delivery.ids(Outcome.DELIVERED))
 
 
 def test_fan_out_stops_within_some_dozens_of_posts_when_it_is_forbidden(start: Start) -> None:
-    """Nothing is raised, and nobody fails because of our own permissions."""
+    """Nothing is raised, and no connection fails because of our own permissions."""
     posting, untaken = start(lambda _post: answer(403)), iter(connections(10_000))
 
     delivery = deliver(posting.fan_out, untaken)
@@ -214,7 +215,7 @@ def test_fan_out_stops_within_some_dozens_of_posts_when_it_is_forbidden(start: S
     breaker = delivery.watch.breaker
     assert (breaker.stopped_by, delivery.error) == (Trouble.FORBIDDEN, None)
     assert "injected" in breaker.reason
-    assert delivery.who(Outcome.PENDING) == {one.id for one in delivery.taken}
+    assert delivery.ids(Outcome.PENDING) == {one.id for one in delivery.taken}
     assert {one.reason for one in delivery.settlements} == {breaker.reason}
     assert len(delivery.taken) + len(list(untaken)) == 10_000
     assert posting.received() == {}
@@ -251,7 +252,7 @@ def test_fan_out_yields_while_it_reads_when_the_audience_is_slow(start: Start) -
             is_posted.clear()
             taken.append(connection)
             yield connection
-            if len(taken) > AT_ONCE:  # who has as many threads takes as many first
+            if len(taken) > AT_ONCE:  # boto3's takes one for each thread first
                 assert is_posted.wait(PATIENCE_SECONDS)
 
     taken: list[Connection] = []
@@ -267,7 +268,7 @@ def test_fan_out_yields_while_it_reads_when_the_audience_is_slow(start: Start) -
 
 
 def test_fan_out_takes_and_posts_nothing_when_the_deadline_is_over(start: Start) -> None:
-    """Whoever is not taken remains."""
+    """The connections that are not taken remain."""
     posting, untaken = start(_ok), iter(connections(10))
 
     delivery = deliver(posting.fan_out, untaken, seconds=-1.0)
@@ -277,8 +278,8 @@ def test_fan_out_takes_and_posts_nothing_when_the_deadline_is_over(start: Start)
     assert posting.stand_in.report().posts == 0
 
 
-def test_fan_out_accounts_for_everyone_when_the_deadline_comes_in_the_middle(start: Start) -> None:
-    """Delivered or left, and those who were not taken remain.
+def test_fan_out_counts_each_connection_when_the_deadline_comes_in_the_middle(start: Start) -> None:
+    """The connections that were taken are delivered or pending; the others remain.
 
     The fast one ends at the deadline; boto3's waits for the answers under way, up to 7 s.
     """
@@ -289,9 +290,9 @@ def test_fan_out_accounts_for_everyone_when_the_deadline_comes_in_the_middle(sta
 
     delivery = deliver(posting.fan_out, untaken, seconds=0.4)
 
-    delivered, left = delivery.who(Outcome.DELIVERED), delivery.who(Outcome.PENDING)
+    delivered, pending = delivery.ids(Outcome.DELIVERED), delivery.ids(Outcome.PENDING)
     assert delivered
-    assert len(delivered) + len(left) + len(list(untaken)) == 9_000
+    assert len(delivered) + len(pending) + len(list(untaken)) == 9_000
     posted = {one.connection.id for one in delivery.settlements if one.tries}
     assert delivered <= posting.received().keys() <= posted
     assert set(posting.received().values()) == {1}
@@ -348,7 +349,7 @@ def test_fan_out_raises_what_its_audience_raises_when_those_taken_have_ended(sta
 def test_fan_out_can_be_used_again_when_its_consumer_has_stopped_in_the_middle(
     start: Start,
 ) -> None:
-    """What was under way is not waited for, and nothing of it is left in the next call."""
+    """What was under way is not waited for, and nothing of it appears in the next call."""
     posting = start(lambda _post: Answer(200, delay_seconds=0.005))
     audience = iter(connections(10_000))
     settlements = posting.fan_out.deliver(
@@ -361,7 +362,7 @@ def test_fan_out_can_be_used_again_when_its_consumer_has_stopped_in_the_middle(
     delivery = deliver(posting.fan_out, late)
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
-    assert delivery.who(Outcome.DELIVERED) == {one.id for one in late}
+    assert delivery.ids(Outcome.DELIVERED) == {one.id for one in late}
     assert len(list(audience)) >= 10_000 - MOST_AHEAD - posting.stand_in.report().posts
 
 
@@ -378,7 +379,7 @@ def test_fan_out_keeps_its_http_connections_for_the_next_call(start: Start) -> N
     assert report.http_connections_opened <= AT_ONCE
 
 
-def test_fan_out_ends_at_once_when_there_is_nobody(start: Start) -> None:
+def test_fan_out_ends_at_once_when_its_audience_is_empty(start: Start) -> None:
     """An empty audience has no settlements, and no posts."""
     posting = start(_ok)
 

@@ -1,6 +1,7 @@
-"""Faults at the wire: whatever is thrown at the fast fan-out, everyone ends exactly once.
+"""Faults at the wire: whatever the fast fan-out meets, each connection ends exactly once.
 
-`deliver` of `posting` checks that; each test asks the stand-in, besides, who received what.
+`deliver` of `posting` checks that; each test also asks the stand-in which connection
+received what.
 """
 
 import socket
@@ -129,7 +130,7 @@ def _ok(_post: Post) -> Reaction:
 
 
 def _first(reaction: Reaction) -> Script:
-    """Return a script that reacts so to everyone's first post, and delivers the next."""
+    """Return a script that reacts so to each connection's first post, and delivers the next."""
     return lambda post: reaction if post.attempt == 1 else Answer(200)
 
 
@@ -149,12 +150,12 @@ def test_fan_out_counts_a_tenth_as_gone(start: Start) -> None:
     delivery = deliver(posting.fan_out, connections(400))
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.GONE, 1, 0)}
-    assert delivery.who(Outcome.GONE) == {f"c{number}=" for number in range(0, 400, 10)}
-    assert posting.received() == once(delivery.who(Outcome.DELIVERED))
+    assert delivery.ids(Outcome.GONE) == {f"c{number}=" for number in range(0, 400, 10)}
+    assert posting.received() == once(delivery.ids(Outcome.DELIVERED))
 
 
-def test_fan_out_counts_everyone_as_gone(start: Start) -> None:
-    """Nobody is left to receive anything."""
+def test_fan_out_counts_all_connections_as_gone(start: Start) -> None:
+    """No connection exists any more, so none receives anything."""
     posting = start(lambda _post: answer(410))
 
     delivery = deliver(posting.fan_out, connections(200))
@@ -164,7 +165,7 @@ def test_fan_out_counts_everyone_as_gone(start: Start) -> None:
 
 
 def test_fan_out_delivers_after_a_burst_of_429(start: Start) -> None:
-    """The quota was used up for a moment: everyone in that moment tries again."""
+    """The quota was used up for a moment: every connection of that moment is tried again."""
     posting = start(
         lambda post: answer(
             429 if post.attempt == 1 and number_of(post.connection_id) < 100 else 200
@@ -178,7 +179,7 @@ def test_fan_out_delivers_after_a_burst_of_429(start: Start) -> None:
 
 
 def test_fan_out_slows_down_for_429_and_still_delivers(start: Start) -> None:
-    """The account's bucket is small, ours is not."""
+    """The AWS account's bucket is small, ours is not."""
     behaviour = Behaviour(
         latency_median_seconds=0.001, quota_posts_per_second=1_000, quota_burst=50
     )
@@ -186,31 +187,31 @@ def test_fan_out_slows_down_for_429_and_still_delivers(start: Start) -> None:
 
     delivery = deliver(posting.fan_out, connections(300))
 
-    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
     assert posting.received() == once(_ids(delivery.taken))
     throttles = sum(one.throttles for one in delivery.settlements)
     assert throttles == posting.stand_in.report().answers.get(429, 0) > 0
 
 
 def test_fan_out_keeps_its_pace_after_a_round_of_stragglers(start: Start) -> None:
-    """Who was throttled in an earlier invocation says nothing about the quota."""
+    """A connection that was throttled in an earlier invocation says nothing about the quota."""
     full = [Connection(f"full-{number}", OLD_MS, rounds=1) for number in range(60)]
     posting = start(
         lambda post: Answer(429 if post.connection_id.startswith("full") else 200),
         pace=Pace(1_000.0, 1.0),
     )
-    left = deliver(posting.fan_out, full)
+    round_of_stragglers = deliver(posting.fan_out, full)
 
     began = CLOCK.monotonic()
     delivery = deliver(posting.fan_out, connections(500))
 
-    assert left.who(Outcome.PENDING) == _ids(full)
+    assert round_of_stragglers.ids(Outcome.PENDING) == _ids(full)
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     assert CLOCK.monotonic() - began < 5.0  # half a second at the full pace, 10 s at the slowest
 
 
 def test_fan_out_stops_without_an_error_when_credentials_cannot_be_had(start: Start) -> None:
-    """Whatever asking for them raises: nobody is lost, and nothing is repeated."""
+    """Whatever asking for them raises: no connection is lost, and nothing is repeated."""
 
     def fail() -> Credentials:
         raise OSError("metadata service away")
@@ -238,22 +239,22 @@ def test_fan_out_refuses_a_second_call_while_one_has_not_ended(start: Start) -> 
     assert len([*settled, *first]) == 20
 
 
-def test_fan_out_leaves_those_whose_buffer_is_full_for_ever(start: Start) -> None:
-    """They are tried as often as allowed; nobody waits for them."""
+def test_fan_out_leaves_connections_pending_when_their_buffers_stay_full(start: Start) -> None:
+    """They are tried as often as is allowed; no other connection waits for them."""
     posting = start(lambda post: answer(200 if number_of(post.connection_id) % 10 else 429))
 
     delivery = deliver(posting.fan_out, connections(300))
 
     full = {f"c{number}=" for number in range(0, 300, 10)}
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.PENDING, TRIES, TRIES)}
-    assert delivery.who(Outcome.PENDING) == full
+    assert delivery.ids(Outcome.PENDING) == full
     assert posting.received() == once(_ids(delivery.taken) - full)
 
 
-def test_fan_out_takes_nobody_new_while_too_many_wait(
+def test_fan_out_takes_no_new_connection_while_too_many_wait(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory stays flat when nobody can be reached; each still has all tries."""
+    """Memory stays flat when no connection can be reached; each still has all its tries."""
     monkeypatch.setattr(post_loop, "MAX_WAITING", 4)
     posting = start(lambda _post: answer(503))
 
@@ -319,7 +320,7 @@ def test_fan_out_sleeps_while_retries_are_due_and_every_connection_is_busy(
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_fan_out_delivers_after_a_burst_of_server_errors(start: Start, status: int) -> None:
-    """Everyone's first post hears it."""
+    """Every connection's first post gets such an error."""
     posting = start(_first(answer(status)))
 
     delivery = deliver(posting.fan_out, connections(200))
@@ -329,12 +330,12 @@ def test_fan_out_delivers_after_a_burst_of_server_errors(start: Start, status: i
 
 
 def test_fan_out_delivers_after_resets_before_the_answer(start: Start) -> None:
-    """Nothing had been delivered: each gets the message once."""
+    """Nothing had been delivered: each connection gets the message once."""
     posting = start(_first(Reset("before")))
 
     delivery = deliver(posting.fan_out, connections(200))
 
-    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
     assert posting.received() == once(_ids(delivery.taken))
 
 
@@ -349,18 +350,20 @@ def test_fan_out_posts_again_after_resets_during_the_answer(start: Start) -> Non
 
 
 def test_fan_out_believes_an_answer_that_is_followed_by_a_reset(start: Start) -> None:
-    """What came before the reset counts; who did not get to see it posts again."""
+    """An answer that was read before the reset counts; a post without one is sent again."""
     posting = start(_first(Reset("after")), backoff=PERSISTENT)
 
     delivery = deliver(posting.fan_out, connections(200))
 
-    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
     assert posting.received().keys() == _ids(delivery.taken)
     assert set(posting.received().values()) <= {1, 2}
 
 
-def test_fan_out_leaves_those_whose_answers_are_always_reset(start: Start) -> None:
-    """As often as allowed, and once more when it was on a used connection."""
+def test_fan_out_leaves_connections_pending_when_their_answers_are_always_reset(
+    start: Start,
+) -> None:
+    """They have all tries that are allowed, and one more on a used HTTP connection."""
     posting = start(
         lambda post: Answer(200) if number_of(post.connection_id) % 10 else Reset("before")
     )
@@ -369,23 +372,23 @@ def test_fan_out_leaves_those_whose_answers_are_always_reset(start: Start) -> No
 
     lost = {f"c{number}=" for number in range(0, 200, 10)}
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0), (Outcome.PENDING, TRIES, 0)}
-    assert delivery.who(Outcome.PENDING) == lost
+    assert delivery.ids(Outcome.PENDING) == lost
     assert posting.received() == once(_ids(delivery.taken) - lost)
 
 
 def test_fan_out_loses_nothing_when_connections_close_after_some_answers(start: Start) -> None:
-    """Unannounced: a post that was sent into the end of a connection goes again."""
+    """The end is not announced: a post that was sent just as the connection ended is sent again."""
     posting = start(_ok, close_after_answers=3, backoff=PERSISTENT)
 
     delivery = deliver(posting.fan_out, connections(300))
 
-    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
     assert posting.received() == once(_ids(delivery.taken))
     assert posting.stand_in.report().http_connections_opened >= 100
 
 
 def test_fan_out_loses_nothing_when_connections_close_after_each_answer(start: Start) -> None:
-    """Announced by `Connection: close`: none is used again, and few are opened in vain."""
+    """`Connection: close` announces it: none is used again, and few are opened in vain."""
     posting = start(lambda _post: Answer(200, close=True))
 
     delivery = deliver(posting.fan_out, connections(100))
@@ -421,7 +424,7 @@ def test_fan_out_notices_connections_that_were_closed_between_two_calls() -> Non
 
 
 def test_fan_out_opens_connections_anew_when_the_environment_was_frozen(start: Start) -> None:
-    """After a minute nobody knows what is left of a connection."""
+    """After a minute it is not known whether a connection still works."""
     time = FakeTime()
     clock = CLOCK._replace(epoch_ms=lambda: time.epoch_ms)
     posting = start(_ok, clock=clock, threads=1, in_flight=1)
@@ -457,7 +460,7 @@ def test_fan_out_repeats_a_post_once_at_no_cost_when_the_connection_was_closed()
 
 
 def test_fan_out_posts_again_when_half_an_answer_is_followed_by_silence(start: Start) -> None:
-    """The answer is given up after the read time-out; nobody else waits for it."""
+    """The answer is given up after the read time-out; no other connection waits for it."""
     posting = start(
         lambda post: (
             HalfAnswer()
@@ -470,13 +473,13 @@ def test_fan_out_posts_again_when_half_an_answer_is_followed_by_silence(start: S
     delivery = deliver(posting.fan_out, connections(200))
 
     halved = {f"c{number}=" for number in range(0, 200, 10)}
-    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
     assert posting.received() == _posts(delivery)
     assert {one for one, tries in _posts(delivery).items() if tries > 1} >= halved
 
 
 def test_fan_out_takes_the_status_when_the_body_never_comes(start: Start) -> None:
-    """It was delivered: nobody gets it twice."""
+    """It was delivered: no connection gets it twice."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"
     posting = start(lambda _post: Raw(head, status=200), timeouts=IMPATIENT)
 
@@ -493,7 +496,7 @@ def test_fan_out_takes_the_status_when_the_body_never_comes(start: Start) -> Non
 def test_fan_out_takes_the_status_when_the_deadline_comes_before_the_body(
     start: Start, head: bytes, outcome: Outcome
 ) -> None:
-    """What is known at the deadline counts: nobody is posted to again for want of a body."""
+    """What is known at the deadline counts: no connection is posted to again for want of a body."""
     data = b"HTTP/1.1 " + head + b"\r\nContent-Length: 10\r\n\r\n{"
     posting = start(lambda _post: Raw(data, status=int(head[:3])))
 
@@ -541,8 +544,8 @@ def test_fan_out_delivers_after_garbage(start: Start, data: bytes) -> None:
     assert posting.received() == once(_ids(delivery.taken))
 
 
-def test_fan_out_says_what_it_heard_when_there_is_only_garbage(start: Start) -> None:
-    """The reason is for whoever reads the account."""
+def test_fan_out_shows_what_came_when_there_is_only_garbage(start: Start) -> None:
+    """The reason is for the reader of the account."""
     posting = start(lambda _post: Garbage())
 
     delivery = deliver(posting.fan_out, connections(10))
@@ -554,7 +557,7 @@ def test_fan_out_says_what_it_heard_when_there_is_only_garbage(start: Start) -> 
 
 @pytest.mark.parametrize("stray", [b"x", GONE])
 def test_fan_out_never_takes_stray_bytes_for_an_answer(start: Start, stray: bytes) -> None:
-    """Each answer is followed by a 410 that nobody asked for: nobody is gone."""
+    """Each answer is followed by a 410 that answers no post: no connection is gone."""
     posting = start(lambda _post: Raw(RAW_OK + stray, status=200))
 
     delivery = deliver(posting.fan_out, connections(100))
@@ -576,7 +579,7 @@ def test_fan_out_waits_for_a_slow_first_byte(start: Start) -> None:
 
 
 def test_fan_out_posts_again_when_the_first_byte_is_too_slow(start: Start) -> None:
-    """The late answer is never taken for anybody's: its connection is closed."""
+    """The late answer is never taken for another post's: its HTTP connection is closed."""
     late = Answer(410, delay_seconds=10.0)
     posting = start(_first(late), timeouts=IMPATIENT)
 
@@ -587,7 +590,7 @@ def test_fan_out_posts_again_when_the_first_byte_is_too_slow(start: Start) -> No
 
 
 def test_fan_out_delivers_to_the_others_when_some_servers_are_silent(start: Start) -> None:
-    """Those whose posts nobody answers are left, each with its reason."""
+    """Connections without an answer are pending, each with its reason."""
     posting = start(
         lambda post: Answer(200) if number_of(post.connection_id) % 20 else Silence(),
         timeouts=IMPATIENT,
@@ -596,14 +599,16 @@ def test_fan_out_delivers_to_the_others_when_some_servers_are_silent(start: Star
     delivery = deliver(posting.fan_out, connections(200))
 
     silent = {f"c{number}=" for number in range(0, 200, 20)}
-    assert delivery.who(Outcome.PENDING) == silent
+    assert delivery.ids(Outcome.PENDING) == silent
     assert posting.received() == once(_ids(delivery.taken) - silent)
     assert delivery.reasons() == {"", "TimeoutError: no answer within 0.3 s"}
 
 
 @pytest.mark.usefixtures("hasty_probes")
-def test_fan_out_leaves_everyone_when_the_certificate_is_for_another_name(tmp_path: Path) -> None:
-    """Not a byte of a message goes to a server that is somebody else."""
+def test_fan_out_leaves_all_pending_when_the_certificate_is_for_another_name(
+    tmp_path: Path,
+) -> None:
+    """Not a byte of a message goes to that server."""
     elsewhere = issue_certificate(tmp_path, names=WRONG_NAMES)
     with (
         StandIn(_ok, tls=elsewhere) as stand_in,
@@ -617,7 +622,7 @@ def test_fan_out_leaves_everyone_when_the_certificate_is_for_another_name(tmp_pa
 
 
 @pytest.mark.usefixtures("hasty_probes")
-def test_fan_out_leaves_everyone_when_the_certificate_is_from_an_unknown_authority(
+def test_fan_out_leaves_all_pending_when_the_authority_is_unknown(
     certificate: ServerCertificate, tmp_path: Path
 ) -> None:
     """The right name is not enough."""
@@ -634,8 +639,8 @@ def test_fan_out_leaves_everyone_when_the_certificate_is_from_an_unknown_authori
 
 @pytest.mark.usefixtures("hasty_probes")
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b"])
-def test_fan_out_leaves_everyone_when_the_host_does_not_resolve(host: str) -> None:
-    """It may next time."""
+def test_fan_out_leaves_all_pending_when_the_host_does_not_resolve(host: str) -> None:
+    """It may resolve the next time."""
     with selector_fan_out(f"http://{host}/prod") as fan_out:
         delivery = deliver(fan_out, connections(50))
 
@@ -659,11 +664,11 @@ def test_fan_out_delivers_when_a_second_look_up_succeeds(
 
     delivery = deliver(posting.fan_out, connections(50))
 
-    assert delivery.who(Outcome.DELIVERED) == _ids(connections(50))
+    assert delivery.ids(Outcome.DELIVERED) == _ids(connections(50))
     assert posting.received() == once(_ids(connections(50)))
 
 
-def test_fan_out_leaves_everyone_when_looking_up_the_host_hangs(
+def test_fan_out_leaves_all_pending_when_looking_up_the_host_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The deadline holds for the name server too."""
@@ -685,8 +690,8 @@ def test_fan_out_leaves_everyone_when_looking_up_the_host_hangs(
 
 @pytest.mark.usefixtures("hasty_probes")
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_fan_out_leaves_everyone_when_the_host_refuses(scheme: str) -> None:
-    """Nobody listens: no post has left, so that none counts as a try."""
+def test_fan_out_leaves_all_pending_when_the_host_refuses(scheme: str) -> None:
+    """No server listens: no post was sent, so none counts as a try."""
     with selector_fan_out(f"{scheme}://127.0.0.1:{unused_port()}/prod") as fan_out:
         delivery = deliver(fan_out, connections(50))
 
@@ -695,7 +700,9 @@ def test_fan_out_leaves_everyone_when_the_host_refuses(scheme: str) -> None:
 
 
 @pytest.mark.usefixtures("hasty_probes")
-def test_fan_out_leaves_everyone_when_nobody_shakes_hands(certificate: ServerCertificate) -> None:
+def test_fan_out_leaves_all_pending_when_no_server_shakes_hands(
+    certificate: ServerCertificate,
+) -> None:
     """The connect time-out covers TLS."""
     timeouts = Timeouts(connect_seconds=0.1)
     with (
@@ -735,7 +742,7 @@ def test_fan_out_signs_what_a_strict_server_accepts(start: Start) -> None:
 
 
 def test_fan_out_stops_when_its_credentials_are_refused(start: Start) -> None:
-    """Nobody fails, and it is some dozens that hear it."""
+    """No connection fails, and only some dozens are refused."""
     posting = start(_verifying(secret_key="another"))
 
     delivery = deliver(posting.fan_out, connections(200))
@@ -743,7 +750,7 @@ def test_fan_out_stops_when_its_credentials_are_refused(start: Start) -> None:
     breaker = delivery.watch.breaker
     assert (breaker.stopped_by, delivery.error) == (Trouble.FORBIDDEN, None)
     assert "signature we calculated does not match" in breaker.reason
-    assert delivery.who(Outcome.PENDING) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.PENDING) == _ids(delivery.taken)
     assert posting.stand_in.report().answers[403] <= REFUSALS_IN_A_ROW + IN_FLIGHT
     assert posting.received() == {}
 
@@ -751,7 +758,7 @@ def test_fan_out_stops_when_its_credentials_are_refused(start: Start) -> None:
 def test_fan_out_keeps_what_was_delivered_when_its_credentials_are_refused_later(
     start: Start,
 ) -> None:
-    """They expire in the middle: what is settled stays settled, and some dozens hear it."""
+    """They expire in the middle: what was delivered stays so, and only some dozens are refused."""
     posts = iter(range(10_000))
     lock = Lock()
 
@@ -764,14 +771,14 @@ def test_fan_out_keeps_what_was_delivered_when_its_credentials_are_refused_later
     delivery = deliver(posting.fan_out, connections(3_000))
 
     assert delivery.watch.breaker.stopped_by is Trouble.FORBIDDEN
-    assert len(delivery.who(Outcome.DELIVERED)) == 1_000
-    assert delivery.who(Outcome.PENDING) == _ids(delivery.taken) - delivery.who(Outcome.DELIVERED)
-    observed = posting.stand_in.report().answers[403]
-    assert observed <= REFUSALS_IN_A_ROW + 2 * IN_FLIGHT  # some come together with the last 200s
-    assert posting.received() == once(delivery.who(Outcome.DELIVERED))
+    assert len(delivery.ids(Outcome.DELIVERED)) == 1_000
+    assert delivery.ids(Outcome.PENDING) == _ids(delivery.taken) - delivery.ids(Outcome.DELIVERED)
+    refused = posting.stand_in.report().answers[403]
+    assert refused <= REFUSALS_IN_A_ROW + 2 * IN_FLIGHT  # some come together with the last 200s
+    assert posting.received() == once(delivery.ids(Outcome.DELIVERED))
 
 
-def test_fan_out_counts_the_tries_of_those_who_wait_when_it_is_forbidden(start: Start) -> None:
+def test_fan_out_counts_the_tries_of_waiting_connections_when_it_is_forbidden(start: Start) -> None:
     """Whether they count is decided once the round is over."""
     posting = start(
         lambda post: answer(403 if number_of(post.connection_id) > 8 else 503),
@@ -789,7 +796,7 @@ def test_fan_out_counts_the_tries_of_those_who_wait_when_it_is_forbidden(start: 
 
 
 def test_fan_out_is_forbidden_to_post_without_credentials(start: Start) -> None:
-    """The function has no role, say."""
+    """For example, the function has no role."""
     posting = start(_ok, credentials=lambda: None)
 
     delivery = deliver(posting.fan_out, connections(20))
@@ -815,7 +822,7 @@ def test_fan_out_takes_no_dots_in_an_id_for_steps_to_another_path(start: Start) 
 def _late_by(delivery: Callable[[], Delivery], seconds: float) -> tuple[Delivery, float]:
     """Return a delivery, and by how many seconds it missed its deadline.
 
-    Of up to three, the first one in time: a busy machine may hold up the test itself.
+    It is the first one in time, of up to three: a busy machine may hold up the test itself.
     """
     for _ in range(3):
         deadline = CLOCK.monotonic() + seconds
@@ -832,7 +839,7 @@ def _late_by(delivery: Callable[[], Delivery], seconds: float) -> tuple[Delivery
     ids=["steady", "silent", "half", "throttled", "failing"],
 )
 def test_fan_out_ends_at_the_deadline(start: Start, reaction: Reaction) -> None:
-    """Within 200 ms, whatever the servers do; who was taken and has no answer is left."""
+    """Within 200 ms, whatever the servers do; a connection without an answer is pending."""
     persistent = Backoff(tries=1_000, base_seconds=0.01, cap_seconds=0.2)
     posting = start(lambda _post: reaction, backoff=persistent)
     audience = iter(connections(0))
@@ -847,12 +854,12 @@ def test_fan_out_ends_at_the_deadline(start: Start, reaction: Reaction) -> None:
     assert -0.3 <= late_seconds <= SOON_LATE_SECONDS
     posted = {connection_id for connection_id, tries in _posts(delivery).items() if tries}
     assert len(delivery.taken) + len(list(audience)) == 8_000
-    assert delivery.who(Outcome.DELIVERED) <= posting.received().keys() <= posted
-    assert delivery.who(Outcome.DELIVERED) | delivery.who(Outcome.PENDING) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) <= posting.received().keys() <= posted
+    assert delivery.ids(Outcome.DELIVERED) | delivery.ids(Outcome.PENDING) == _ids(delivery.taken)
 
 
 def test_fan_out_loses_posts_that_have_no_answer_by_the_deadline(start: Start) -> None:
-    """The time to read was not over yet: they are lost all the same, and the breaker hears it."""
+    """The time to read was not over yet: they are lost all the same, as the breaker observes."""
     posting, watch = start(lambda _post: Silence()), Watch()
 
     deadline = CLOCK.monotonic() + 0.5
@@ -917,7 +924,7 @@ class _Stingy:
 
 
 def test_fan_out_reserves_nothing_for_posts_that_it_does_not_make(start: Start) -> None:
-    """In the last quarter before its deadline it starts none."""
+    """In the last quarter of the time before its deadline it starts none."""
     budget = _Stingy()
     posting = start(_ok, budget=budget, pace=Pace(posts_per_second=1_000.0, burst=10.0))
 
@@ -930,7 +937,7 @@ def test_fan_out_reserves_nothing_for_posts_that_it_does_not_make(start: Start) 
 
 
 def test_fan_out_ends_at_the_deadline_when_the_pace_is_slow(start: Start) -> None:
-    """A post that may not go yet is left."""
+    """A connection whose post may not go yet is pending."""
     posting = start(_ok, pace=Pace(posts_per_second=50.0, burst=1.0))
 
     delivery, late_seconds = _late_by(
@@ -938,12 +945,12 @@ def test_fan_out_ends_at_the_deadline_when_the_pace_is_slow(start: Start) -> Non
     )
 
     assert late_seconds <= SOON_LATE_SECONDS
-    assert 1 <= len(delivery.who(Outcome.DELIVERED)) <= 52  # 50 a second, and the burst
-    assert posting.received() == once(delivery.who(Outcome.DELIVERED))
+    assert 1 <= len(delivery.ids(Outcome.DELIVERED)) <= 52  # 50 a second, and the burst
+    assert posting.received() == once(delivery.ids(Outcome.DELIVERED))
 
 
 def test_fan_out_ends_its_posts_when_its_consumer_stops_in_the_middle(start: Start) -> None:
-    """Closing the generator ends the threads at once: nobody posts behind its back."""
+    """Closing the generator ends the threads at once: none of them posts after that."""
     posting = start(lambda _post: Answer(200, delay_seconds=0.02))
     settlements: Any = posting.fan_out.deliver(
         FRAME, KnownAudience(connections(5_000)), CLOCK.monotonic() + LONG_SECONDS
@@ -994,7 +1001,7 @@ def test_fan_out_tries_again_when_the_connection_is_lost_in_sending(
 
     assert sorted(_posts(delivery).values()) == [1, 1, 2]
     assert posting.received() == once(_ids(delivery.taken))
-    assert delivery.who(Outcome.DELIVERED) == _ids(delivery.taken)
+    assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
 
 
 def test_fan_out_divides_its_connections_among_its_threads() -> None:

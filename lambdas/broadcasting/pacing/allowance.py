@@ -121,7 +121,7 @@ class Allowance:
         return Ask(math.ceil(self.uncharged), most, self._is_small)
 
     def receive(self, posts: int, *, opens_at: float, seconds_per_post: float, now: float) -> None:
-        """Take a grant; its first posts pay for all that has gone uncharged, after asking too."""
+        """Take a grant; its first posts pay for all uncharged ones, those since the ask too."""
         self.is_asking = self.is_alone = False
         if opens_at > now + seconds_per_post:  # there is a queue
             self._head_start.bar(now + FRESH_SECONDS)

@@ -17,7 +17,7 @@ class Unlimited:
         """Forget posts that were taken and not posted: they are not counted."""
 
     def wait_seconds(self, *_: float, **__: float) -> float:
-        """Return no time."""
+        """Return 0: no post waits for a grant."""
         return 0.0
 
     def ask_at(self, *_: float) -> float:

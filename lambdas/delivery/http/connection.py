@@ -65,11 +65,11 @@ class Watched(Protocol):
 class HttpConnection(Watched, Protocol[Token]):
     """An open connection, which never blocks.
 
-    The pool sets `has_rested` when the connection was idle between two broadcasts: the server may
+    The pool sets `was_idle` when the connection was idle between two broadcasts: the server may
     have closed it meanwhile.
     """
 
-    has_rested: bool
+    was_idle: bool
 
     @property
     def protocol(self) -> str:

@@ -62,7 +62,7 @@ class Handshake:
         return Http2Connection(sock) if is_http2 else Http1Connection(sock)
 
     def close(self) -> None:
-        """Give it up, without ceremony."""
+        """Give it up at once."""
         self._socket.close()
 
     def _raise_if_not_connected(self) -> None:

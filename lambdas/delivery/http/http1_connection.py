@@ -33,15 +33,15 @@ class Http1Connection(Generic[Token]):
 
     __slots__ = (
         "_answers",
-        "_has_heard",
+        "_has_received",
         "_parser",
         "_socket",
         "_token",
         "_unsent",
-        "has_rested",
         "interest",
         "is_usable",
         "room",
+        "was_idle",
         "watched",
     )
 
@@ -55,13 +55,13 @@ class Http1Connection(Generic[Token]):
         self._parser = ResponseParser()
         self._token: Token | None = None
         self._answers = 0
-        self._has_heard = False
+        self._has_received = False
         """Whether anything of the answer under way has come."""
         self.interest = READ
         self.watched = 0
         self.room = 1
         self.is_usable = True
-        self.has_rested = False
+        self.was_idle = False
 
     def fileno(self) -> int:
         """Return what a selector watches."""
@@ -78,7 +78,7 @@ class Http1Connection(Generic[Token]):
         self.room = 0
         self._parser = ResponseParser()
         self._unsent = text_of(request)
-        self._has_heard = False
+        self._has_received = False
         self._send_on()
 
     def advance(self) -> Sequence[Ending[Token]]:
@@ -112,7 +112,7 @@ class Http1Connection(Generic[Token]):
         return self._end(error)
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:
-        """Close without ceremony; return the post under way, if there is one."""
+        """Close at once; return the post under way, if there is one."""
         self._socket.close()
         self.is_usable = False
         return self._end(error)
@@ -125,12 +125,12 @@ class Http1Connection(Generic[Token]):
 
     def _loss(self, error: Exception) -> Exception:
         """Return why there is no answer; a server may close what is idle without a word."""
-        was_idle = (self._answers or self.has_rested) and not self._has_heard
-        is_in_vain = was_idle and not isinstance(error, TimeoutError)
+        was_used = (self._answers or self.was_idle) and not self._has_received
+        is_in_vain = was_used and not isinstance(error, TimeoutError)
         return IdleClosedError(str(error)) if is_in_vain else error
 
     def _known_response(self) -> Response | None:
-        """Return the response if its status has come, though the rest of it never will."""
+        """Return the response if its status has come, though its remainder never will."""
         response = self._parser.end()
         is_early = response and response.status == _DELIVERED and self._unsent
         return None if is_early else response
@@ -172,7 +172,7 @@ class Http1Connection(Generic[Token]):
             return None
         if not data:
             return self._closed()
-        self._has_heard = True
+        self._has_received = True
         response = self._parser.feed(data)
         if response is None:
             return None

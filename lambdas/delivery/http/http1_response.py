@@ -12,7 +12,7 @@ from delivery.http.http1_head import Head, parse_head
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
-"""The service's own errors are some hundred bytes; the rest of a larger body is not needed."""
+"""The service's own errors are some hundred bytes; more of a larger body is not needed."""
 
 MAX_ANSWER_BYTES = 4 * (MAX_HEAD_BYTES + MAX_BODY_BYTES)
 """The limit of an answer with all that comes before it: informational answers and the sizes of

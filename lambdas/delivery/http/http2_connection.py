@@ -33,14 +33,14 @@ class Http2Connection(Generic[Token]):
 
     __slots__ = (
         "_has_answered",
-        "_has_heard",
-        "_heard_at",
+        "_has_received",
+        "_received_at",
         "_is_silent",
         "_pinged_at",
         "_protocol",
         "_socket",
         "_unsent",
-        "has_rested",
+        "was_idle",
         "interest",
         "watched",
     )
@@ -53,14 +53,14 @@ class Http2Connection(Generic[Token]):
         self._protocol: Http2Protocol[Token] = Http2Protocol(is_tls=isinstance(sock, ssl.SSLSocket))
         self._unsent = memoryview(b"")
         self._has_answered = False
-        self._has_heard = False
+        self._has_received = False
         """Whether anything has come since it carried nothing."""
         self._is_silent = False
         """Whether nothing has come since the last look."""
-        self._heard_at = self._pinged_at = 0.0
+        self._received_at = self._pinged_at = 0.0
         self.interest = READ
         self.watched = 0
-        self.has_rested = False
+        self.was_idle = False
 
     def fileno(self) -> int:
         """Return what a selector watches."""
@@ -89,7 +89,7 @@ class Http2Connection(Generic[Token]):
     def send(self, token: Token, request: Request) -> None:
         """Begin a request, which leaves with the next `flush`."""
         if not self._protocol.under_way:
-            self._has_heard = False
+            self._has_received = False
             self._is_silent = False
         self._protocol.begin(token, request)
 
@@ -122,7 +122,7 @@ class Http2Connection(Generic[Token]):
             raise ClosedError("the server closed the connection before it had answered")
         endings: Sequence[Ending[Token]] = ()
         if data:
-            self._has_heard, self._is_silent = True, False
+            self._has_received, self._is_silent = True, False
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
         self.flush()
@@ -131,9 +131,9 @@ class Http2Connection(Generic[Token]):
     def look(self, now: float) -> None:
         """Ask a silent server for a sign of life: see `HttpConnection`."""
         if not (self._is_silent and self._protocol.under_way):
-            self._heard_at, self._is_silent = now, True
+            self._received_at, self._is_silent = now, True
         elif not self._protocol.is_pinging:
-            if now - self._heard_at >= SILENT_SECONDS:
+            if now - self._received_at >= SILENT_SECONDS:
                 self._pinged_at = now
                 self._protocol.ping()
                 self.flush()
@@ -158,6 +158,6 @@ class Http2Connection(Generic[Token]):
 
     def _loss(self, error: Exception) -> Exception:
         """Return why there are no answers; a server may close what is idle without a word."""
-        was_idle = (self._has_answered or self.has_rested) and not self._has_heard
+        was_idle = (self._has_answered or self.was_idle) and not self._has_received
         is_in_vain = was_idle and not isinstance(error, TimeoutError)
         return IdleClosedError(str(error)) if is_in_vain else error

@@ -220,7 +220,7 @@ class Http2Protocol(Generic[Token]):
         if stream is None:
             return
         self.sender.forget(stream_id)
-        self._hear(code)
+        self._observe(code)
         reason = f"the server reset the stream: {wire.name_of(code)}"
         is_refused = code == ErrorCode.REFUSED_STREAM
         error = NotProcessedError(reason) if is_refused else StreamResetError(reason)
@@ -258,7 +258,7 @@ class Http2Protocol(Generic[Token]):
         _require_connection(stream_id)
         last_id, code = wire.last_stream_and_code(payload)
         self._is_leaving = True
-        self._hear(code)
+        self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
         for unprocessed in [one for one in self._streams.open if one > last_id]:
             self.sender.forget(unprocessed)
@@ -276,7 +276,7 @@ class Http2Protocol(Generic[Token]):
             except Http2Error as error:
                 self._give_up(stream_id, error, error.code)
 
-    def _hear(self, code: int) -> None:
+    def _observe(self, code: int) -> None:
         """Take the reason why something has ended: some are meant for all of the connection."""
         if code == ErrorCode.ENHANCE_YOUR_CALM:
             self.is_calmed = self._is_leaving = True

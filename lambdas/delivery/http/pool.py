@@ -35,7 +35,7 @@ class Timeouts(NamedTuple):
 class HttpPool(Generic[Token]):
     """Carries at most `size` requests at once, and keeps its connections for later requests.
 
-    A request is given to an open connection only: what has never left is no try.
+    A request is given to an open connection only: what was never sent is no try.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class HttpPool(Generic[Token]):
         """
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
-        self._rest_answered()
+        self._keep_answered()
         endings: list[Ending[Token]] = []
         has_opened = False
         one: HttpConnection[Token] | Handshake | None
@@ -214,10 +214,10 @@ class HttpPool(Generic[Token]):
         Not by the monotonic clock: that may stand still while a function is frozen. The epoch
         clock may be set back: what has been idle since a time to come is closed, too.
         """
-        self._rest_answered()
+        self._keep_answered()
         now_ms = self._clock.epoch_ms()
         for http, since_ms in self._open.copy().items():
-            http.has_rested = True
+            http.was_idle = True
             if not until_ms < since_ms <= now_ms:
                 self._drop(http, TimeoutError("idle for too long"))
 
@@ -228,7 +228,7 @@ class HttpPool(Generic[Token]):
         self._selector.close()
         self._waker.close()
 
-    def _rest_answered(self) -> None:
+    def _keep_answered(self) -> None:
         for http in self._answered:
             if http.room:
                 self._ready[http] = None

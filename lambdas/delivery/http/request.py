@@ -1,4 +1,4 @@
-"""A signed post before any protocol has written it: what all posts share, and the rest."""
+"""A signed post before any protocol has written it: what all posts share, and what is its own."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

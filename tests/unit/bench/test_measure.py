@@ -26,7 +26,7 @@ def test_latencies_give_percentiles_within_a_tenth_of_a_percent() -> None:
 
 
 def test_latencies_are_zeros_when_there_is_none() -> None:
-    """Nobody was reached: the measurement says so without failing."""
+    """No connection was reached: the measurement says so without failing."""
     latencies = Latencies()
 
     assert latencies.summary_ms() == {"p50": 0, "p95": 0, "p99": 0, "max": 0}
@@ -106,7 +106,7 @@ def test_job_is_the_same_after_its_json(pace: Pace | None) -> None:
 
 
 def test_job_names_its_audience() -> None:
-    """The ids have the `=` of real ones; warming up reaches nobody of the audience."""
+    """The ids have the `=` of real ones; warming up reaches no connection of the audience."""
     job = a_job(connections=2, warm_up=1)
 
     assert list(job.audience) == ["conn-00000000=", "conn-00000001="]

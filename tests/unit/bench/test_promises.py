@@ -54,10 +54,10 @@ def test_unit_meter_counts_a_kib_of_each_row_twice_in_a_transaction() -> None:
     """As DynamoDB charges it: an update costs what the row's size is."""
     meter = UnitMeter()
 
-    meter.hear("PutItem", json.dumps(_put("a", 1_500)))
+    meter.count("PutItem", json.dumps(_put("a", 1_500)))
     transaction = {"TransactItems": [{"Put": _put("b", 10)}, {"Update": {"Key": _key("a")}}]}
-    meter.hear("TransactWriteItems", json.dumps(transaction))
-    meter.hear("GetItem", "not read at all")
+    meter.count("TransactWriteItems", json.dumps(transaction))
+    meter.count("GetItem", "not read at all")
 
     assert meter.units == 2 + 2 * (1 + 2)
 
@@ -66,7 +66,7 @@ def test_unit_meter_leaves_the_budget_out() -> None:
     """What the pace costs is no part of the ledger's account."""
     meter = UnitMeter()
 
-    meter.hear("UpdateItem", json.dumps({"Key": {"pk": {"S": "budget"}, "sk": {"S": "posts"}}}))
+    meter.count("UpdateItem", json.dumps({"Key": {"pk": {"S": "budget"}, "sk": {"S": "posts"}}}))
 
     assert meter.units == 0
 

@@ -48,7 +48,7 @@ def test_accounts_disagree_when_something_is_lost_or_doubled(
 
 
 def test_accounts_disagree_when_all_say_that_some_were_missed() -> None:
-    """Both accounts can agree and be short: who must be reached is known beforehand."""
+    """Both receipts can agree and be short: the connections to reach are known beforehand."""
     measured = a_measurement(delivered=2, failed=1)
     report = a_report(delivered=2, connections_reached=2)
 
@@ -58,7 +58,7 @@ def test_accounts_disagree_when_all_say_that_some_were_missed() -> None:
 
 
 def test_accounts_agree_when_only_the_gone_and_the_full_are_not_reached() -> None:
-    """The stand-in's behaviour says who they are."""
+    """The stand-in's behaviour says which they are."""
     behaviour = Behaviour(gone_share=0.2, full_buffer_share=0.3)
     job = a_job(connections=1_000)
     gone = sum(map(behaviour.is_gone, job.audience))

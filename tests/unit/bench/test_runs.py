@@ -25,7 +25,7 @@ PEERS = {
 
 @pytest.mark.parametrize("plan", [full, quick])
 def test_plan_has_every_strategy(plan: Plan) -> None:
-    """Both plans compare everybody, each started by a known command."""
+    """Both plans compare all strategies, each started by a known command."""
     strategies = {run.strategy for run in plan()}
 
     assert strategies == PEERS | {"crier"} == registry.STRATEGIES.keys()

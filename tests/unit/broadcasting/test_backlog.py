@@ -40,7 +40,7 @@ def test_backlog_begins_with_every_shard_at_its_start() -> None:
     [(Backlog(), True), (Backlog((ShardCursor(0),)), False), (Backlog(connections=(A,)), False)],
 )
 def test_backlog_is_done_when_nothing_is_left(backlog: Backlog, *, is_empty: bool) -> None:
-    """Neither a shard nor a connection is left."""
+    """It has neither a shard nor a connection."""
     assert backlog.is_empty is is_empty
 
 

@@ -25,11 +25,15 @@ UNOPENED = Observed(Answers(lost=1), unopened=1, reason="refused")
 THROTTLED = Observed(Answers(throttled=1))
 
 
-def _hear(
-    breaker: Breaker, *observed: Observed, times: int = 1, left: float = math.inf, now: float = 0.0
+def _observe(
+    breaker: Breaker,
+    *observed: Observed,
+    times: int = 1,
+    pending: float = math.inf,
+    now: float = 0.0,
 ) -> None:
     for one in observed * times:
-        breaker.observe(one, left=left, now=now)
+        breaker.observe(one, pending=pending, now=now)
 
 
 def _probe(breaker: Breaker, result: Observed, *, now: float) -> int:
@@ -40,7 +44,7 @@ def _probe(breaker: Breaker, result: Observed, *, now: float) -> int:
     vain = result.answers.lost + result.answers.refused
     for _ in range(went):
         observed = result._replace(probes_in_vain=vain, probes_answered=1 - vain)
-        breaker.observe(observed, left=math.inf, now=now)
+        breaker.observe(observed, pending=math.inf, now=now)
     return went
 
 
@@ -48,7 +52,7 @@ def test_breaker_lets_posts_go_as_fast_as_they_may() -> None:
     """While it is closed, all posts are permitted, and none of them is a probe."""
     breaker = Breaker()
 
-    _hear(breaker, OK, THROTTLED, times=1_000)
+    _observe(breaker, OK, THROTTLED, times=1_000)
 
     assert (breaker.is_closed, breaker.permits(512, 0.0), breaker.probe()) == (True, 512, False)
     assert breaker.answers == Answers(1_000, throttled=1_000)
@@ -58,10 +62,10 @@ def test_breaker_opens_for_refusals_in_a_row() -> None:
     """After nothing but 403 it is our permission, even if much was delivered before."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, OK, times=500)
-    _hear(breaker, REFUSED, times=REFUSALS_IN_A_ROW - 1)
+    _observe(breaker, OK, times=500)
+    _observe(breaker, REFUSED, times=REFUSALS_IN_A_ROW - 1)
     assert breaker.is_closed
-    _hear(breaker, REFUSED)
+    _observe(breaker, REFUSED)
 
     assert (breaker.is_open, breaker.stopped_by) == (True, Trouble.FORBIDDEN)
     assert (breaker.permits(9, 0.0), breaker.reason) == (0, "403 no")
@@ -71,8 +75,8 @@ def test_breaker_counts_refused_connections_not_refusals() -> None:
     """A few connections that are tried again and again are still a few."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, REFUSED, times=30)
-    _hear(breaker, REFUSED._replace(refused_anew=0), times=120)
+    _observe(breaker, REFUSED, times=30)
+    _observe(breaker, REFUSED._replace(refused_anew=0), times=120)
 
     assert breaker.is_closed
 
@@ -83,8 +87,8 @@ def test_breaker_stays_closed_while_others_are_answered(between: Observed) -> No
     breaker = Breaker(REACHED)
 
     for _ in range(20):
-        _hear(breaker, REFUSED, times=REFUSALS_IN_A_ROW - 1)
-        _hear(breaker, between)
+        _observe(breaker, REFUSED, times=REFUSALS_IN_A_ROW - 1)
+        _observe(breaker, between)
 
     assert breaker.is_closed
 
@@ -93,7 +97,7 @@ def test_breaker_does_not_take_throttling_for_an_answer() -> None:
     """429 does not tell whether we may post."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, REFUSED, THROTTLED, times=REFUSALS_IN_A_ROW)
+    _observe(breaker, REFUSED, THROTTLED, times=REFUSALS_IN_A_ROW)
 
     assert breaker.stopped_by is Trouble.FORBIDDEN
 
@@ -102,8 +106,8 @@ def test_breaker_stays_closed_while_only_a_few_are_left() -> None:
     """They are tried to the end, and then fail: the broadcast settles."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, REFUSED, times=60, left=60)
-    _hear(breaker, LOST, times=300, left=60)
+    _observe(breaker, REFUSED, times=60, pending=60)
+    _observe(breaker, LOST, times=300, pending=60)
 
     assert breaker.is_closed
     assert Breaker(REACHED).is_closed
@@ -113,7 +117,7 @@ def test_breaker_opens_though_only_a_few_are_left_when_nothing_can_be_opened() -
     """An HTTP connection that is refused is never one client's own trouble."""
     breaker = Breaker(REACHED)
 
-    _hear(breaker, UNOPENED, times=WINDOW_POSTS + 1, left=1)
+    _observe(breaker, UNOPENED, times=WINDOW_POSTS + 1, pending=1)
     breaker.permits(1, PROBING_SECONDS)
 
     assert breaker.stopped_by is Trouble.OUTAGE
@@ -122,9 +126,9 @@ def test_breaker_opens_though_only_a_few_are_left_when_nothing_can_be_opened() -
 def test_breaker_probes_when_most_posts_are_lost() -> None:
     """A few go at a time, with pauses that grow; some dozens go in all."""
     breaker = Breaker()
-    _hear(breaker, OK, times=500)
+    _observe(breaker, OK, times=500)
 
-    _hear(breaker, LOST, times=WINDOW_POSTS)
+    _observe(breaker, LOST, times=WINDOW_POSTS)
     assert not breaker.is_closed
     went = {at: _probe(breaker, LOST, now=at) for at in PROBES_AT_SECONDS}
 
@@ -137,22 +141,22 @@ def test_breaker_probes_when_most_posts_are_lost() -> None:
 def test_breaker_goes_on_when_a_probe_in_two_is_answered() -> None:
     """A moment's trouble costs a moment; what was lost before counts no more."""
     breaker = Breaker()
-    _hear(breaker, LOST, times=WINDOW_POSTS)
+    _observe(breaker, LOST, times=WINDOW_POSTS)
     _probe(breaker, LOST, now=0.0)
 
     _probe(breaker, OK, now=0.1)
 
     assert breaker.is_closed
-    _hear(breaker, LOST, times=WINDOW_POSTS - PROBES_AT_ONCE)
+    _observe(breaker, LOST, times=WINDOW_POSTS - PROBES_AT_ONCE)
     assert breaker.is_closed
 
 
 def test_breaker_does_not_take_late_losses_for_probes() -> None:
     """Posts that were under way before go on being lost: that says nothing new."""
     breaker = Breaker()
-    _hear(breaker, LOST, times=WINDOW_POSTS)
+    _observe(breaker, LOST, times=WINDOW_POSTS)
 
-    _hear(breaker, LOST, times=400, now=0.05)
+    _observe(breaker, LOST, times=400, now=0.05)
     _probe(breaker, OK, now=0.1)
 
     assert breaker.is_closed
@@ -162,7 +166,7 @@ def test_breaker_stays_closed_when_half_are_lost() -> None:
     """They are tried again like any other."""
     breaker = Breaker()
 
-    _hear(breaker, OK, LOST, times=500)
+    _observe(breaker, OK, LOST, times=500)
 
     assert breaker.is_closed
 
@@ -171,8 +175,8 @@ def test_breaker_stays_closed_while_the_same_connections_are_lost_again() -> Non
     """Some broken ones, tried again and again at the end of a round that went well."""
     breaker = Breaker()
 
-    _hear(breaker, LOST, *[OK] * 9, times=20)
-    _hear(breaker, LOST._replace(lost_anew=0), times=80, left=20)
+    _observe(breaker, LOST, *[OK] * 9, times=20)
+    _observe(breaker, LOST._replace(lost_anew=0), times=80, pending=20)
 
     assert breaker.is_closed
 
@@ -181,8 +185,8 @@ def test_breaker_probes_though_the_same_connections_are_lost_when_nothing_is_ans
     """An endpoint that is down is not asked five times for each of twenty connections."""
     breaker = Breaker()
 
-    _hear(breaker, LOST, times=20, left=20)
-    _hear(breaker, LOST._replace(lost_anew=0), times=WINDOW_POSTS - 20, left=20)
+    _observe(breaker, LOST, times=20, pending=20)
+    _observe(breaker, LOST._replace(lost_anew=0), times=WINDOW_POSTS - 20, pending=20)
 
     assert not breaker.is_closed
 
@@ -224,7 +228,7 @@ def test_breaker_takes_all_missed_probes_as_one() -> None:
     assert breaker.permits(100, 3.5) == PROBES_AT_ONCE
 
 
-def test_breaker_that_has_heard_nothing_of_its_probes_probes_anew() -> None:
+def test_breaker_that_knows_no_answer_to_its_probes_probes_anew() -> None:
     """No probe could go in time: the caller had to pause, for example, or its audience was slow."""
     breaker = Breaker(probes_from=0.0)
 
@@ -239,8 +243,8 @@ def test_breaker_opens_without_credentials_and_stays_open() -> None:
     breaker = Breaker(REACHED)
 
     breaker.forbid("no credentials")
-    _hear(breaker, OK, times=100)
-    _hear(breaker, LOST, times=100)
+    _observe(breaker, OK, times=100)
+    _observe(breaker, LOST, times=100)
 
     assert (breaker.stopped_by, breaker.permits(1, 99.0)) == (Trouble.FORBIDDEN, 0)
     assert breaker.answers == Answers(100, lost=100)
@@ -249,13 +253,13 @@ def test_breaker_opens_without_credentials_and_stays_open() -> None:
 def test_breaker_takes_posts_that_were_answered_in_a_few_steps() -> None:
     """The usual case is cheap; in any other the breaker has to be told everything."""
     breaker = Breaker()
-    _hear(breaker, REFUSED, times=30)
+    _observe(breaker, REFUSED, times=30)
 
     assert breaker.observe_answered(512)
     assert breaker.answers == Answers(512, refused=30)
-    _hear(breaker, REFUSED, times=30)
+    _observe(breaker, REFUSED, times=30)
     assert breaker.is_closed
-    _hear(breaker, LOST)
+    _observe(breaker, LOST)
     assert not breaker.observe_answered(1)
     assert not Breaker(probes_from=0.0).observe_answered(1)
 
@@ -264,7 +268,7 @@ def test_breaker_opens_in_the_end_when_no_probe_was_answered() -> None:
     """An invocation may be too short for all probes."""
     refused, answered, idle = (Breaker(probes_from=0.0) for _ in range(3))
     _probe(refused, REFUSED, now=0.0)
-    answered.observe(OK, left=math.inf, now=0.0)
+    answered.observe(OK, pending=math.inf, now=0.0)
 
     for breaker in (refused, answered, idle):
         breaker.end()
@@ -282,8 +286,8 @@ def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
 ) -> None:
     """It opens after few attempts, too, but not when a post has reached the endpoint."""
     breaker = Breaker(REACHED)
-    _hear(breaker, *before)
-    _hear(breaker, UNOPENED, times=3, left=1)
+    _observe(breaker, *before)
+    _observe(breaker, UNOPENED, times=3, pending=1)
 
     breaker.end()
 
@@ -293,7 +297,7 @@ def test_breaker_opens_in_the_end_when_nothing_could_be_opened(
 def test_breaker_counts_as_lost_what_was_not_answered_in_time() -> None:
     """They count when the round is judged; they open nothing after posting has ended."""
     breaker = Breaker(REACHED)
-    _hear(breaker, OK)
+    _observe(breaker, OK)
 
     breaker.abandon(512)
     breaker.end()
@@ -302,7 +306,7 @@ def test_breaker_counts_as_lost_what_was_not_answered_in_time() -> None:
     assert (breaker.is_closed, breaker.stopped_by) == (True, None)
 
 
-def test_breaker_that_heard_nothing_stays_closed_in_the_end() -> None:
+def test_breaker_that_observed_nothing_stays_closed_in_the_end() -> None:
     """There was no post to make."""
     breaker = Breaker()
 
@@ -329,7 +333,7 @@ def test_breaker_lets_some_dozens_of_vain_posts_go_at_most(
         is_vain = observed in (REFUSED, LOST, UNOPENED)
         vain, answered = int(is_probe and is_vain), int(is_probe and not is_vain)
         observed = observed._replace(probes_in_vain=vain, probes_answered=answered)  # noqa: PLW2901
-        breaker.observe(observed, left=math.inf, now=now)
+        breaker.observe(observed, pending=math.inf, now=now)
         went = 0 if observed.answers.answered or observed.answers.throttled else went + 1
 
     assert went <= 2 * WINDOW_POSTS + REFUSALS_IN_A_ROW + PROBES_AT_ONCE * len(PROBES_AT_SECONDS)
@@ -347,6 +351,6 @@ def test_breaker_never_stops_for_a_few_wherever_they_stand(
 
     for number in range(2_000):
         observed = REFUSED if number in refused else LOST if number in lost else OK
-        _hear(breaker, observed)
+        _observe(breaker, observed)
 
     assert breaker.is_closed

@@ -26,7 +26,7 @@ def test_plain_reason_leaves_out_ids_and_urls(reason: str, plain: str | None) ->
 
 
 def test_count_reasons_is_bounded() -> None:
-    """The five most frequent, the rest as one."""
+    """The five most frequent, and all others as one."""
     reasons = [str(number) for number in range(9) for _ in range(number + 1)]
 
     counted = count_reasons(reasons)

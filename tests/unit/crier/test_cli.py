@@ -255,7 +255,7 @@ def test_cli_works_when_a_stream_is_closed(closed: str) -> None:
     assert ended.returncode == 0
 
 
-def test_ctrl_c_is_heard_once_everything_is_imported() -> None:
+def test_ctrl_c_is_obeyed_once_everything_is_imported() -> None:
     """What has been shown or hidden by then is put right before the command line ends."""
     program = (
         "import runpy, signal, sys\n"

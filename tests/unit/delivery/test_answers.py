@@ -15,7 +15,7 @@ ANSWERED = [Verdict.DELIVERED, Verdict.GONE, Verdict.REFUSED, Verdict.YOUNG]
 IN_VAIN = [Verdict.FORBIDDEN, Verdict.LOST]
 
 
-def _hear(batch: Batch, post: Post, verdict: Verdict, reason: str = "why") -> None:
+def _judge(batch: Batch, post: Post, verdict: Verdict, reason: str = "why") -> None:
     post.judge(verdict, reason, Backoff())
     batch.add(post, verdict, reason)
 
@@ -42,18 +42,18 @@ def test_batch_counts_each_answer_in_one_of_four_ways(verdict: Verdict, observed
     """The reason is that of a refused or lost one."""
     batch = Batch()
 
-    _hear(batch, _post(), verdict)
+    _judge(batch, _post(), verdict)
 
     assert batch.observed() == observed
 
 
 @pytest.mark.parametrize("verdict", IN_VAIN)
-def test_batch_counts_as_new_what_a_connection_hears_for_the_first_time(verdict: Verdict) -> None:
-    """The same connection's second refusal or loss says nothing of the others."""
+def test_batch_counts_as_new_a_connections_first_answer_of_a_kind(verdict: Verdict) -> None:
+    """The same connection's second refusal or loss says nothing of other connections."""
     batch, post = Batch(), _post()
 
     for _ in range(3):
-        _hear(batch, post, verdict)
+        _judge(batch, post, verdict)
 
     observed = batch.observed()
     assert observed.answers.refused + observed.answers.lost == 3
@@ -65,8 +65,8 @@ def test_batch_counts_a_probe_once(verdict: Verdict) -> None:
     """Whatever is not lost or refused was answered; the post's next try is a probe or not."""
     batch, post = Batch(), _post(is_probe=True)
 
-    _hear(batch, post, verdict)
-    _hear(batch, post, verdict)
+    _judge(batch, post, verdict)
+    _judge(batch, post, verdict)
 
     observed = batch.observed()
     assert (observed.probes_in_vain, observed.probes_answered) == (
@@ -77,7 +77,7 @@ def test_batch_counts_a_probe_once(verdict: Verdict) -> None:
 
 
 def test_batch_counts_an_http_connection_that_cannot_be_opened_as_lost() -> None:
-    """It is nobody's try, and no probe."""
+    """It is no connection's try, and no probe."""
     batch = Batch()
 
     batch.add_unopened("refused")
@@ -89,8 +89,8 @@ def test_batch_has_the_reason_of_the_last_one_in_vain() -> None:
     """A success after it does not hide it."""
     batch = Batch()
 
-    _hear(batch, _post(), Verdict.LOST, "503 first")
-    _hear(batch, _post(), Verdict.FORBIDDEN, "403 last")
-    _hear(batch, _post(), Verdict.THROTTLED, "429 busy")
+    _judge(batch, _post(), Verdict.LOST, "503 first")
+    _judge(batch, _post(), Verdict.FORBIDDEN, "403 last")
+    _judge(batch, _post(), Verdict.THROTTLED, "429 busy")
 
     assert batch.observed().reason == "403 last"

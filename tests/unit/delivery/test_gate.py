@@ -23,7 +23,7 @@ def _make(watch: Watch | None = None, *, deadline: float = DEADLINE) -> PostGate
     return PostGate(watch or Watch(), deadline=deadline, now=0.0)
 
 
-def _heard(verdict: Verdict, posts: int = 1) -> Batch:
+def _answered(verdict: Verdict, posts: int = 1) -> Batch:
     batch = Batch()
     for _ in range(posts):
         post = Post(Connection("a", OLD_MS))
@@ -36,7 +36,7 @@ def _heard(verdict: Verdict, posts: int = 1) -> Batch:
     ("deadline", "last_post_at"), [(DEADLINE, DEADLINE - LAST_ANSWERS_SECONDS), (2.0, 1.5)]
 )
 def test_gate_starts_no_post_just_before_its_deadline(deadline: float, last_post_at: float) -> None:
-    """A second, or the last quarter of a short time, is left for the answers."""
+    """A second, or the last quarter of a short time, is kept for the answers."""
     gate = _make(deadline=deadline)
 
     assert not gate.is_shut(last_post_at - 0.01)
@@ -44,7 +44,7 @@ def test_gate_starts_no_post_just_before_its_deadline(deadline: float, last_post
 
 
 def test_gate_is_stopped_from_the_start_when_its_deadline_is_over() -> None:
-    """There is no time to leave for answers."""
+    """There is no time to keep for answers."""
     assert _make(deadline=-5.0).is_shut(0.0)
 
 
@@ -107,42 +107,42 @@ def test_gate_asks_for_no_more_of_a_pace_than_it_may_post() -> None:
 
 
 def test_gate_is_stopped_when_the_breaker_opens() -> None:
-    """By what the threads have heard, however large the rest is."""
+    """By the answers that the threads have, however many connections are to come."""
     watch = Watch(breaker=Breaker(REACHED))
     gate = _make(watch)
 
-    gate.observe(_heard(Verdict.FORBIDDEN, REFUSALS_IN_A_ROW), ended=0, now=0.0)
+    gate.observe(_answered(Verdict.FORBIDDEN, REFUSALS_IN_A_ROW), ended=0, now=0.0)
 
     assert (gate.is_shut(0.0), watch.breaker.stopped_by) == (True, Trouble.FORBIDDEN)
     assert watch.breaker.answers == Answers(refused=REFUSALS_IN_A_ROW)
 
 
 @pytest.mark.parametrize("is_fed", [True, False])
-def test_gate_tells_the_breaker_how_many_are_left_once_it_knows(*, is_fed: bool) -> None:
-    """A few that are left may be lost on their own; a few that were taken may be followed."""
+def test_gate_tells_the_breaker_how_many_are_pending_once_it_knows(*, is_fed: bool) -> None:
+    """A few that are pending may be lost on their own; a few that were taken may be followed."""
     gate = _make(Watch(breaker=Breaker(REACHED)))
     if is_fed:
         gate.expect(70)
 
-    gate.observe(_heard(Verdict.LOST, WINDOW_POSTS), ended=30, now=0.0)
+    gate.observe(_answered(Verdict.LOST, WINDOW_POSTS), ended=30, now=0.0)
 
     assert gate.is_probing is not is_fed
 
 
 def test_gate_counts_those_that_have_ended_from_batch_to_batch() -> None:
-    """What is left gets fewer."""
+    """Fewer and fewer are pending."""
     gate = _make(Watch(breaker=Breaker(REACHED)))
     gate.expect(100)
 
-    gate.observe(_heard(Verdict.DELIVERED), ended=20, now=0.0)
-    gate.observe(_heard(Verdict.DELIVERED), ended=20, now=0.0)
-    gate.observe(_heard(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
+    gate.observe(_answered(Verdict.DELIVERED), ended=20, now=0.0)
+    gate.observe(_answered(Verdict.DELIVERED), ended=20, now=0.0)
+    gate.observe(_answered(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
 
     assert not gate.is_probing
 
 
 def test_gate_is_shut_when_posting_is_forbidden() -> None:
-    """The reason is kept for the connections that are left."""
+    """The reason is kept for the pending connections."""
     gate = _make()
 
     gate.forbid("no credentials to sign with")

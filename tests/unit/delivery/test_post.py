@@ -9,7 +9,7 @@ from delivery.post import NOT_ANSWERED, Post
 from testbed.model.fakes import OLD_MS
 
 TWO_TRIES = Backoff(tries=2)
-WHO = Connection("a", OLD_MS)
+CONNECTION = Connection("a", OLD_MS)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_post_ends_by_its_first_answer_or_is_tried_again(
     verdict: Verdict, outcome: Outcome | None
 ) -> None:
     """What can change is tried again."""
-    post = Post(WHO, tries=1)
+    post = Post(CONNECTION, tries=1)
 
     assert post.judge(verdict, "why", TWO_TRIES) is outcome
     assert (post.reason, post.verdict) == ("why", verdict)
@@ -37,14 +37,14 @@ def test_post_ends_by_its_first_answer_or_is_tried_again(
 @pytest.mark.parametrize(
     "verdict", [Verdict.THROTTLED, Verdict.YOUNG, Verdict.LOST, Verdict.FORBIDDEN]
 )
-def test_post_is_left_after_its_last_try(verdict: Verdict) -> None:
+def test_post_is_pending_after_its_last_try(verdict: Verdict) -> None:
     """Another round, or another worker, goes on with it."""
-    assert Post(WHO, tries=2).judge(verdict, "why", TWO_TRIES) is Outcome.PENDING
+    assert Post(CONNECTION, tries=2).judge(verdict, "why", TWO_TRIES) is Outcome.PENDING
 
 
-def test_post_counts_what_it_hears_by_kind() -> None:
-    """Throttles are the account's, refusals and losses the breaker's."""
-    post = Post(WHO)
+def test_post_counts_its_answers_by_kind() -> None:
+    """Throttles are counted for the receipt, refusals and losses for the breaker."""
+    post = Post(CONNECTION)
 
     for verdict in (Verdict.THROTTLED, Verdict.LOST, Verdict.LOST, *[Verdict.FORBIDDEN] * 3):
         post.judge(verdict, "why", TWO_TRIES)
@@ -54,24 +54,26 @@ def test_post_counts_what_it_hears_by_kind() -> None:
 
 def test_post_settles_with_all_that_has_happened_to_it() -> None:
     """The last verdict is what its round is judged by."""
-    post = Post(WHO, tries=1)
+    post = Post(CONNECTION, tries=1)
     post.judge(Verdict.THROTTLED, "429 busy", TWO_TRIES)
 
     settlement = post.settle(Outcome.PENDING)
 
-    assert settlement == Settlement(WHO, Outcome.PENDING, 1, 1, "429 busy", Verdict.THROTTLED)
+    assert settlement == Settlement(
+        CONNECTION, Outcome.PENDING, 1, 1, "429 busy", Verdict.THROTTLED
+    )
 
 
-@pytest.mark.parametrize("observed", [None, Verdict.FORBIDDEN, Verdict.LOST])
-def test_post_is_lost_when_it_is_abandoned_unless_it_has_heard_something(
-    observed: Verdict | None,
+@pytest.mark.parametrize("earlier", [None, Verdict.FORBIDDEN, Verdict.LOST])
+def test_post_is_lost_when_it_is_abandoned_unless_it_was_answered_before(
+    earlier: Verdict | None,
 ) -> None:
-    """What it heard in an earlier try says more."""
-    post = Post(WHO, tries=1)
-    if observed:
-        post.judge(observed, "why", TWO_TRIES)
+    """The answer to an earlier try says more."""
+    post = Post(CONNECTION, tries=1)
+    if earlier:
+        post.judge(earlier, "why", TWO_TRIES)
 
     post.abandon()
 
-    expected = (observed, "why") if observed else (Verdict.LOST, NOT_ANSWERED)
+    expected = (earlier, "why") if earlier else (Verdict.LOST, NOT_ANSWERED)
     assert (post.verdict, post.reason) == expected

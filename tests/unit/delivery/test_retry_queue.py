@@ -58,7 +58,7 @@ def test_queue_gives_one_that_is_due_earlier_though_it_came_later() -> None:
 
 
 def test_queue_does_not_give_what_is_due_later_than_asked_for() -> None:
-    """Posts that have just become due may have to wait for those who have not been tried."""
+    """Posts that have just become due may have to wait for posts that have not been tried."""
     queue = _queue(a=1.0, b=2.0)
     queue.is_due(2.0)
 

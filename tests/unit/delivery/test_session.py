@@ -81,6 +81,6 @@ def test_session_gives_back_the_posts_that_no_thread_has_taken() -> None:
     _add(one, 3)
     one.take_post()
 
-    rest = [post.connection.id for post in one.take_rest()]
+    untaken = [post.connection.id for post in one.take_back()]
 
-    assert (rest, one.waiting) == (["c1", "c2"], 0)
+    assert (untaken, one.waiting) == (["c1", "c2"], 0)

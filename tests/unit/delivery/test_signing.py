@@ -177,8 +177,8 @@ def test_template_signs_as_botocore_does(  # noqa: PLR0917 - hypothesis passes t
     assert sent.target.startswith(f"{path}/@connections/")
 
 
-def test_template_signs_each_connection_alike_whoever_came_before() -> None:
-    """Nothing of one post is left in the next."""
+def test_template_signs_each_connection_alike_whichever_came_before() -> None:
+    """Nothing of one post appears in the next."""
     template, other = _template(), _template()
     first = text_of(template.sign("a="))
 
@@ -207,7 +207,7 @@ def test_template_refuses_an_id_that_is_no_text() -> None:
 @ENOUGH
 @given(connection_id=IDS)
 def test_encode_id_is_one_segment_that_decodes_to_the_id(connection_id: str) -> None:
-    """No slash and no dot is left: no server can take it as a step to another path."""
+    """It has no slash and no dot: no server can take it as a step to another path."""
     encoded = encode_id(connection_id)
 
     assert unquote(encoded, errors="strict") == connection_id

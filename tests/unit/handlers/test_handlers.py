@@ -131,7 +131,7 @@ class _Floor:
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def release(self, work: Backlog) -> None:
-        """Have a slice that nobody owns."""
+        """Have a slice that no worker owns."""
         opening = NewBroadcast(
             "b", "d", "*", lambda _: "the frame", NOW_MS, 0, Backlog(work.shards)
         )
@@ -200,7 +200,7 @@ def test_connect_refuses_when_the_event_lacks_something(
 
 
 def test_connect_refuses_when_the_row_cannot_be_written(dynamo: FakeDynamo) -> None:
-    """Without a row the client would never hear anything."""
+    """Without a row the client would never receive anything."""
     dynamo.write_errors = [aws_error(500)]
 
     assert _connect(_web_socket_event("$connect"), dynamo) == {"statusCode": 500}
@@ -241,7 +241,7 @@ def test_disconnect_answers_500_when_the_row_stays(dynamo: FakeDynamo) -> None:
 
 @pytest.mark.parametrize(("body", "found"), [("hello", "hello"), (None, ""), ("x" * 500, "x" * 80)])
 def test_client_frame_answers_with_what_it_found(body: str | None, found: str) -> None:
-    """The client hears that it may only listen."""
+    """The client is told that it may only listen."""
     answer = client_frame.handler(_web_socket_event("$default") | {"body": body}, None)
 
     assert answer["statusCode"] == 200
@@ -275,10 +275,10 @@ def test_broadcast_posts_the_frame_and_publishes_the_account(
         assert figure in out.replace(" ", "")
 
 
-def test_broadcast_is_carried_though_its_beginning_cannot_be_reported(
+def test_broadcast_is_delivered_though_its_beginning_cannot_be_reported(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message would come again and again, and nobody be posted to."""
+    """The message would come again and again, and nothing would be posted."""
 
     def fail(**_: object) -> None:
         raise OSError("injected")
@@ -296,7 +296,7 @@ def _messages(log: io.StringIO) -> list[str]:
 def test_broadcast_tells_how_it_went_on(
     floor: _Floor, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Opened once; resumed by whoever takes up a slice that has been begun."""
+    """It is opened once, and resumed by the worker that takes up a slice that was begun."""
     floor.fan_out.most = 0
     floor.handle(_sqs_record("m1", '{"message": 1}'))
     floor.fan_out.most = 2
@@ -464,7 +464,7 @@ def test_broadcast_says_which_slice_it_skips(  # noqa: PLR0917
     assert line["slice_id"] == slice_id
 
 
-def test_broadcast_reports_what_stopped_it_and_releases_the_rest(
+def test_broadcast_reports_what_stopped_it_and_releases_the_backlog(
     floor: _Floor, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The message is forgotten, another goes on with the slice; no settle time is published."""
@@ -518,7 +518,7 @@ def test_handlers_log_the_account_and_no_coming_and_going_when_the_level_is_high
 
 
 def test_broadcast_forgets_a_message_that_comes_again_after_the_end(floor: _Floor) -> None:
-    """Settled is settled: nobody is posted to again, and no number is used."""
+    """Settled is settled: nothing is posted again, and no number is used."""
     record = _sqs_record("m1", '{"message": 1}')
 
     assert [floor.handle(record) for _ in range(3)] == [[], [], []]
@@ -612,7 +612,7 @@ def test_broadcast_is_delivered_though_it_cannot_be_reported(
 
 
 def test_broadcast_rejects_when_the_frame_is_too_large(floor: _Floor) -> None:
-    """Over 127 KiB once framed: kept with its reason, posted to nobody."""
+    """Over 127 KiB once framed: kept with its reason, and not posted."""
     body = json.dumps({"message": "a" * (127 * 1024)})
 
     failed = floor.handle(_sqs_record("m1", body))

@@ -40,7 +40,7 @@ def _progress(
 
 
 def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
-    """The named have been counted as targeted before."""
+    """Connections that the slice names have been counted as targeted before."""
     progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     met = list(progress)
@@ -51,7 +51,7 @@ def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
 
 
 def test_progress_tells_about_how_many_are_to_come() -> None:
-    """The named, and those of the shards; fewer with each that is met."""
+    """Named connections, and those of the shards; fewer with each that is met."""
     progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     hints = [progress.to_come]
@@ -84,7 +84,7 @@ def test_progress_forgets_what_has_been_written_down() -> None:
     assert (progress.failed, progress.unsaved, progress.counts.failed) == ((), 0, 2)
 
 
-def test_progress_keeps_who_was_tried_in_vain() -> None:
+def test_progress_keeps_connections_that_were_tried_in_vain() -> None:
     """With the round counted; too many of them, and it has failed."""
     last = Connection("z", OLD_MS, MAX_ROUNDS - 1)
     progress = _progress(Backlog((), (NAMED[0], last)))
@@ -123,12 +123,12 @@ def test_progress_gives_shards_away() -> None:
 
 
 @given(st.integers(0, 60), st.lists(st.sampled_from(Outcome), max_size=60), st.randoms())
-def test_progress_knows_at_every_moment_what_is_left(
+def test_progress_knows_at_every_moment_what_is_pending(
     taken: int,
     outcomes: list[Outcome],
     random: Random,
 ) -> None:
-    """Wherever it is stopped, its account adds up, and nobody is in it twice or missing."""
+    """Wherever it is stopped, its sums add up, and no connection is in them twice or missing."""
     dynamo = FakeDynamo(_rows(50), page_rows=2)
     progress = _progress(Backlog(ALL, NAMED), dynamo)
 
@@ -146,8 +146,8 @@ def test_progress_knows_at_every_moment_what_is_left(
     assert sorted([*ended, *others]) == sorted([*dynamo.rows, "x", "y"])
 
 
-def test_progress_expires_everyone_who_has_not_ended() -> None:
-    """Those under way, those left, the named, and those that are not read yet."""
+def test_progress_expires_all_connections_that_have_not_ended() -> None:
+    """Those under way, tried in vain, named and not taken, and not read yet."""
     progress = _progress(Backlog(ALL, NAMED), FakeDynamo(_rows(100), page_rows=3))
     first, second, third = (next(progress) for _ in range(3))
     progress.settle(Settlement(first, Outcome.DELIVERED, 1))
@@ -161,7 +161,7 @@ def test_progress_expires_everyone_who_has_not_ended() -> None:
     assert progress.failed == ()
 
 
-def test_progress_expires_only_whom_the_time_allows() -> None:
+def test_progress_expires_only_what_the_time_allows() -> None:
     """Past the deadline nothing is read: the next invocation goes on."""
     progress = _progress(Backlog(ALL, NAMED), FakeDynamo(_rows(9)), seconds=FAR)
 

@@ -1,4 +1,4 @@
-"""Carrying a slice: everyone is accounted for, nobody is forgotten."""
+"""Delivering a slice: each connection is counted once, and none is forgotten."""
 
 import json
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ from testbed.model.fakes import (
     FakeTime,
     Fault,
     half,
-    left,
+    pending,
     plan,
 )
 
@@ -95,8 +95,8 @@ class _Floor:
         )
         return one.deliver(held, FAR)
 
-    def carry_on(self) -> InvocationReport:
-        """Carry all slices that have been sent, until the broadcast is settled."""
+    def deliver_all(self) -> InvocationReport:
+        """Deliver all slices that have been sent, until the broadcast is settled."""
         for message in self.sqs.sent:  # grows
             self.time.run(message["DelaySeconds"])
             held = self.lease(json.loads(message["MessageBody"])["slice"])
@@ -125,11 +125,11 @@ def _held(held: Lease | Refusal) -> Lease:
 
 @pytest.fixture
 def floor() -> _Floor:
-    """A worker on fakes, with nobody connected."""
+    """A worker on fakes, with no connection yet."""
     return _Floor()
 
 
-def test_worker_settles_everyone(floor: _Floor) -> None:
+def test_worker_settles_the_broadcast_when_all_are_delivered(floor: _Floor) -> None:
     """All are delivered, nothing is handed over; the ledger and the receipt agree."""
     floor.dynamo = FakeDynamo(_rows(100), page_rows=4)
 
@@ -155,7 +155,7 @@ def test_worker_writes_twice_when_one_page_of_each_shard_is_all(floor: _Floor) -
 def test_worker_writes_the_account_down_after_each_page(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At most so many are repeated after a crash."""
+    """After a crash at most the connections of a page are repeated."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100), page_rows=1)
 
@@ -168,7 +168,7 @@ def test_worker_writes_the_account_down_after_each_page(
 def test_worker_writes_the_account_down_when_many_have_failed(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transaction takes only so many of their ids and reasons."""
+    """A transaction takes a limited number of their ids and reasons."""
     monkeypatch.setattr(checkpoints, "CHECKPOINT_CONNECTIONS", 10)
     floor.dynamo = FakeDynamo(_rows(100))
     floor.fan_out = FakeFanOut({name: plan(Outcome.FAILED) for name in floor.dynamo.rows})
@@ -180,7 +180,7 @@ def test_worker_writes_the_account_down_when_many_have_failed(
     assert report.summary.counts == Receipt(100, failed=100)
 
 
-def test_worker_deletes_the_rows_of_who_is_gone(floor: _Floor) -> None:
+def test_worker_deletes_the_rows_of_gone_connections(floor: _Floor) -> None:
     """Only theirs, in batches of 25."""
     floor.dynamo = FakeDynamo(_rows(60))
     gone = list(floor.dynamo.rows)[:30]
@@ -207,12 +207,12 @@ def test_worker_releases_unread_shards_at_once_when_time_is_up(floor: _Floor) ->
     assert isinstance(floor.lease(), Lease)
 
 
-def test_worker_releases_who_was_not_taken_so_that_each_is_reached_once(floor: _Floor) -> None:
-    """Carried to the end, hop by hop, the sums are exact."""
+def test_worker_releases_connections_not_taken_so_that_each_is_reached_once(floor: _Floor) -> None:
+    """When the slice is delivered to its end, hop by hop, the sums are exact."""
     floor.dynamo, floor.fan_out = FakeDynamo(_rows(100), page_rows=2), FakeFanOut(most=7)
 
     first = floor.deliver()
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert (first.counts.delivered, last.counts.delivered) == (7, 2)
     assert len(floor.fan_out.frames) == 15
@@ -220,7 +220,7 @@ def test_worker_releases_who_was_not_taken_so_that_each_is_reached_once(floor: _
 
 
 def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
-    """Those that it has not begun, each as a slice; all together reach everyone once."""
+    """It gives away those that it has not begun, each as a slice; together they reach all once."""
     floor.dynamo = FakeDynamo(_rows(3_000), page_rows=100)
     floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.1)
 
@@ -229,7 +229,7 @@ def test_worker_gives_shards_to_others_after_a_second(floor: _Floor) -> None:
     assert report.handed_over > 0
     assert [delay for _, delay in floor.sent] == [0] * report.handed_over
     assert report.summary.open_slices == report.handed_over
-    assert floor.carry_on().summary.counts == Receipt(3_000, delivered=3_000)
+    assert floor.deliver_all().summary.counts == Receipt(3_000, delivered=3_000)
 
 
 def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> None:
@@ -244,7 +244,7 @@ def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> 
 
 
 def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
-    """Who is that fast is done before another has begun."""
+    """A worker that is so fast has ended before another has begun."""
     floor.dynamo = FakeDynamo(_rows(300))
     floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.003)
 
@@ -252,7 +252,7 @@ def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
 
 
 def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
-    """Who was tried in vain is tried later, with the round counted."""
+    """A connection that was tried in vain is tried later, with the round counted."""
     floor.dynamo = FakeDynamo({"a": OLD_MS, "b": OLD_MS})
     floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING, tries=3, throttles=3)})
 
@@ -263,7 +263,7 @@ def test_worker_releases_stragglers_for_a_while(floor: _Floor) -> None:
     assert (report.pending, report.counts) == (1, Receipt(2, delivered=1, throttled=3))
 
 
-def test_worker_has_stragglers_rest_whoever_else_comes(floor: _Floor) -> None:
+def test_worker_delays_stragglers_whichever_message_comes(floor: _Floor) -> None:
     """A message that is delivered again does not use up their rounds; their own one does come."""
     floor.dynamo = FakeDynamo({"a": OLD_MS})
     floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING)})
@@ -275,10 +275,10 @@ def test_worker_has_stragglers_rest_whoever_else_comes(floor: _Floor) -> None:
     assert isinstance(floor.lease(), Lease)
 
 
-def test_worker_has_stragglers_that_it_gave_away_rest_too(
+def test_worker_delays_stragglers_that_it_gave_away_too(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their slice is nobody's until then."""
+    """No worker can lease their slice until then."""
     monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in floor.dynamo.rows})
@@ -301,7 +301,7 @@ def test_worker_releases_young_stragglers_until_they_have_come_of_age(floor: _Fl
 def test_worker_gives_stragglers_away_when_there_are_many(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row holds only so many; another slice tries them later, and each is counted once."""
+    """A row holds a limited number; another slice tries them later, and each is counted once."""
     monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 10)
     floor.dynamo = FakeDynamo(_rows(95))
     names = list(floor.dynamo.rows)
@@ -310,7 +310,7 @@ def test_worker_gives_stragglers_away_when_there_are_many(
     report = floor.deliver()
     counts = [report.counts]
     floor.fan_out.settlements.clear()
-    floor.carry_on()
+    floor.deliver_all()
 
     assert floor.sent == [("1", 10), ("2", 10), ("3", 10), ("0", 10)]
     assert report.handed_over == 3
@@ -318,8 +318,8 @@ def test_worker_gives_stragglers_away_when_there_are_many(
     assert floor.rows.summary("b").counts == Receipt(95, delivered=95)
 
 
-def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: _Floor) -> None:
-    """For those the deadline came first: they have waited long enough."""
+def test_worker_delays_stragglers_and_has_the_others_taken_up_at_once(floor: _Floor) -> None:
+    """The others were not tried before the deadline: they have waited long enough."""
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut(
         {
@@ -337,7 +337,7 @@ def test_worker_lets_stragglers_rest_and_has_the_others_taken_up_at_once(floor: 
     assert report.counts == Receipt(3, delivered=1)
 
 
-def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> None:
+def test_worker_delays_stragglers_while_shards_are_unread(floor: _Floor) -> None:
     """Short invocations would use up their rounds within seconds."""
     floor.dynamo = FakeDynamo(_rows(200), page_rows=3)
     names = list(floor.dynamo.rows)
@@ -350,7 +350,7 @@ def test_worker_lets_stragglers_rest_while_shards_are_unread(floor: _Floor) -> N
     assert floor.backlog().connections == ()
 
 
-def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
+def test_worker_fails_connections_that_were_tried_in_vain_too_often(floor: _Floor) -> None:
     """The last round ends in failed; the id and the reason are kept."""
     floor.fan_out = FakeFanOut({"a": plan(Outcome.PENDING)})
 
@@ -361,10 +361,10 @@ def test_worker_fails_who_was_tried_in_vain_too_often(floor: _Floor) -> None:
     assert json.loads(failed) == [["a", "planned"]]
 
 
-def test_worker_rests_when_it_is_forbidden(floor: _Floor) -> None:
-    """Nothing is counted against the connections: longer each time, and it goes on where it was."""
+def test_worker_delays_its_slice_when_it_is_forbidden(floor: _Floor) -> None:
+    """Nothing is counted against the connections; the delay gets longer each time."""
     named = tuple(Connection(name, OLD_MS) for name in "abc")
-    floor.fan_out = FakeFanOut({"b": left(Verdict.FORBIDDEN)}, most=2, forbidden=True)
+    floor.fan_out = FakeFanOut({"b": pending(Verdict.FORBIDDEN)}, most=2, forbidden=True)
 
     report = floor.deliver(floor.open(_named(*named)))
 
@@ -378,10 +378,10 @@ def test_worker_fails_a_few_that_are_refused(floor: _Floor) -> None:
     """After their rounds, with the reason; all others have been delivered, and it settles."""
     floor.dynamo = FakeDynamo(_rows(100))
     refused = list(floor.dynamo.rows)[:3]
-    floor.fan_out = FakeFanOut({name: left(Verdict.FORBIDDEN) for name in refused})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.FORBIDDEN) for name in refused})
 
     first = floor.deliver()
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert (first.trouble, first.pending, first.reasons) == (None, 3, {"planned": 3})
     assert [delay for _, delay in floor.sent] == [10, 20, 40]
@@ -393,10 +393,10 @@ def test_worker_fails_an_audience_of_one_that_is_refused(floor: _Floor) -> None:
     """When it has reached another broadcast's audience within the last minute."""
     floor.recent.note("another", 1, NOW_MS)
     floor.dynamo = FakeDynamo(_rows(1))
-    floor.fan_out = FakeFanOut({"c0000": left(Verdict.FORBIDDEN)})
+    floor.fan_out = FakeFanOut({"c0000": pending(Verdict.FORBIDDEN)})
 
     floor.deliver()
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert last.summary.counts == Receipt(1, failed=1)
 
@@ -404,7 +404,7 @@ def test_worker_fails_an_audience_of_one_that_is_refused(floor: _Floor) -> None:
 def test_worker_waits_with_an_audience_of_one_that_is_refused(floor: _Floor) -> None:
     """Nothing tells that it is that connection's own trouble."""
     floor.dynamo = FakeDynamo(_rows(1))
-    floor.fan_out = FakeFanOut({"c0000": left(Verdict.FORBIDDEN)})
+    floor.fan_out = FakeFanOut({"c0000": pending(Verdict.FORBIDDEN)})
 
     report = floor.deliver()
 
@@ -420,19 +420,19 @@ def test_worker_waits_with_an_audience_of_one_that_is_refused(floor: _Floor) -> 
         (Verdict.THROTTLED, Trouble.THROTTLED),
     ],
 )
-def test_worker_fails_no_connection_for_what_everyone_hears(
+def test_worker_fails_no_connection_for_everyones_trouble(
     floor: _Floor, verdict: Verdict, trouble: Trouble
 ) -> None:
-    """The slice rests, longer each time; when it is over everyone is delivered, once."""
+    """The slice is delayed, longer each time; after the trouble all are delivered, once."""
     floor.dynamo = FakeDynamo(_rows(20))
-    floor.fan_out = FakeFanOut({name: left(verdict) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: pending(verdict) for name in floor.dynamo.rows})
 
     found = [floor.deliver()]
     for _ in range(7):
         floor.time.run(floor.sent[-1][1])
         found.append(floor.deliver(floor.lease()))
     floor.fan_out.settlements.clear()
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert {one.trouble for one in found} == {trouble}
     assert [delay for _, delay in floor.sent] == [5, 10, 20, 40, 80, 160, 300, 300]
@@ -441,10 +441,10 @@ def test_worker_fails_no_connection_for_what_everyone_hears(
 
 
 def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -> None:
-    """The few that are left rest for long, as it may be everyone's trouble all the same."""
+    """The few pending ones are delayed for long, as it may be everyone's trouble all the same."""
     floor.dynamo = FakeDynamo(_rows(20))
     lost = list(floor.dynamo.rows)[:15]
-    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in lost})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.LOST) for name in lost})
 
     floor.deliver()
     for _ in range(2):
@@ -458,9 +458,9 @@ def test_worker_fails_no_small_audience_in_an_outage_of_minutes(floor: _Floor) -
 def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_for_minutes(
     floor: _Floor,
 ) -> None:
-    """Fewer than were delivered, so it may be their buffers; they rest for long all the same."""
+    """Fewer than were delivered, so it may be their buffers; the delay is long all the same."""
     floor.dynamo = FakeDynamo(_rows(100))
-    full = {name: left(Verdict.THROTTLED) for name in list(floor.dynamo.rows)[:40]}
+    full = {name: pending(Verdict.THROTTLED) for name in list(floor.dynamo.rows)[:40]}
     floor.fan_out = FakeFanOut(full)
 
     floor.deliver()
@@ -473,9 +473,9 @@ def test_worker_fails_no_full_half_of_an_audience_for_a_quota_that_is_used_up_fo
 
 
 def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor) -> None:
-    """The last rest ends with the time; the reason is kept, and nothing else is lost."""
+    """The last delay ends with that time; the reason is kept, and nothing else is lost."""
     floor.dynamo = FakeDynamo(_rows(20))
-    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.LOST) for name in floor.dynamo.rows})
 
     report = floor.deliver()
     while not report.given_up:
@@ -492,7 +492,7 @@ def test_worker_gives_up_when_an_outage_was_waited_for_long_enough(floor: _Floor
 def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
     """The worker that has the slice now goes on with it: it is no dead letter."""
     floor.dynamo = FakeDynamo(_rows(20))
-    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.LOST) for name in floor.dynamo.rows})
     floor.deliver()
     floor.time.run(3_600)
     held = floor.lease()
@@ -509,12 +509,12 @@ def test_worker_does_not_give_up_when_its_lease_was_lost(floor: _Floor) -> None:
 def test_worker_begins_another_outage_when_most_posts_were_answered_before(
     floor: _Floor, answered: int, outage: tuple[int, int]
 ) -> None:
-    """The endpoint was back meanwhile: that time is not waited for, and rests are short again."""
+    """The endpoint was back meanwhile: that time is not waited for, and delays are short again."""
     named = tuple(Connection(f"c{number}", OLD_MS) for number in range(40))
     floor.fan_out = FakeFanOut(most=0, forbidden=True)
     floor.deliver(floor.open(_named(*named)))
     floor.time.run(5)
-    lost = {one.id: left(Verdict.LOST) for one in named[:10]}
+    lost = {one.id: pending(Verdict.LOST) for one in named[:10]}
     floor.fan_out = FakeFanOut(lost, most=10 + answered, forbidden=True)
 
     report = floor.deliver(floor.lease())
@@ -524,12 +524,12 @@ def test_worker_begins_another_outage_when_most_posts_were_answered_before(
 
 
 def test_worker_settles_as_expired_when_the_time_to_live_ends_an_outage(floor: _Floor) -> None:
-    """The slice rests no longer than that."""
+    """The slice is delayed no longer than that."""
     floor.dynamo = FakeDynamo(_rows(20))
-    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.LOST) for name in floor.dynamo.rows})
 
     floor.deliver(floor.open(ttl_ms=12_000))
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert [delay for _, delay in floor.sent] == [5, 7]
     assert last.summary.counts == Receipt(20, expired=20)
@@ -552,13 +552,13 @@ def test_worker_calls_nothing_an_outage_when_it_has_not_posted(floor: _Floor) ->
     assert floor.sent == sent
 
 
-def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
+def test_worker_delays_stragglers_of_everyones_trouble_while_others_go_on(
     floor: _Floor,
 ) -> None:
     """Too many are refused to be a few; the others do not wait for them."""
     floor.dynamo = FakeDynamo(_rows(60))
     names = list(floor.dynamo.rows)
-    refused = {name: left(Verdict.FORBIDDEN) for name in names[:40:2]}
+    refused = {name: pending(Verdict.FORBIDDEN) for name in names[:40:2]}
     floor.fan_out = FakeFanOut(refused, most=59)
 
     report = floor.deliver()
@@ -574,33 +574,33 @@ def test_worker_lets_stragglers_of_everyones_trouble_rest_while_others_go_on(
 def test_worker_counts_no_round_for_the_last_few_when_all_of_it_is_throttled(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch, faults: list[Fault]
 ) -> None:
-    """Those that were given away, or could not be, heard the same in this round."""
+    """The stragglers that were to be given away were answered the same in this round."""
     monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 40)
     floor.dynamo = FakeDynamo(_rows(50))
-    floor.fan_out = FakeFanOut({name: left(Verdict.THROTTLED) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.THROTTLED) for name in floor.dynamo.rows})
     held = floor.open()
     floor.rows.faults = [*faults]
 
     floor.deliver(held)
 
-    pieces = [floor.slice_row(slice_id) for slice_id, _ in floor.sent]
-    assert sum(len(slice_row.backlog.connections) for slice_row in pieces) == 50
-    assert {one.rounds for slice_row in pieces for one in slice_row.backlog.connections} == {0}
+    parts = [floor.slice_row(slice_id) for slice_id, _ in floor.sent]
+    assert sum(len(slice_row.backlog.connections) for slice_row in parts) == 50
+    assert {one.rounds for slice_row in parts for one in slice_row.backlog.connections} == {0}
     assert {
         (slice_row.outage.rounds, delay)
-        for slice_row, (_, delay) in zip(pieces, floor.sent, strict=True)
+        for slice_row, (_, delay) in zip(parts, floor.sent, strict=True)
     } == {(1, 5)}
 
 
 def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
     floor: _Floor,
 ) -> None:
-    """Ten that are left of a thousand are a few, whichever slice they are in."""
+    """Ten that are pending of a thousand are a few, whichever slice they are in."""
     held = floor.open()
     refused = tuple(Connection(f"c{number}", OLD_MS, 1) for number in range(10))
     counts = Receipt(1_010, delivered=1_000)
     floor.ledger.split(held, Backlog(), counts, (), (_named(*refused),), deadline=FAR)
-    floor.fan_out = FakeFanOut({one.id: left(Verdict.FORBIDDEN) for one in refused})
+    floor.fan_out = FakeFanOut({one.id: pending(Verdict.FORBIDDEN) for one in refused})
 
     report = floor.deliver(floor.lease("1"))
 
@@ -608,10 +608,10 @@ def test_worker_counts_what_the_broadcast_reached_before_a_slice_was_split_off(
     assert {one.rounds for one in floor.backlog("1").connections} == {2}
 
 
-def test_worker_that_rested_asks_before_it_posts_to_all(floor: _Floor) -> None:
-    """The fan-out is to probe; not when what is left may be a few connections' own trouble."""
+def test_worker_probes_before_it_posts_to_all_when_its_slice_was_delayed(floor: _Floor) -> None:
+    """It does not when the pending connections are a few, as the trouble may be their own."""
     floor.dynamo = FakeDynamo(_rows(40))
-    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows})
+    floor.fan_out = FakeFanOut({name: pending(Verdict.LOST) for name in floor.dynamo.rows})
 
     floor.deliver()
     floor.time.run(5)
@@ -621,9 +621,9 @@ def test_worker_that_rested_asks_before_it_posts_to_all(floor: _Floor) -> None:
 
 
 def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> None:
-    """A slice that rested goes back with its hour as it was: no post was made."""
+    """The slice goes back with its outage as it was: no post was made."""
     floor.dynamo = FakeDynamo(_rows(40))
-    floor.fan_out = FakeFanOut({name: left(Verdict.LOST) for name in floor.dynamo.rows}, most=37)
+    floor.fan_out = FakeFanOut({name: pending(Verdict.LOST) for name in floor.dynamo.rows}, most=37)
     floor.deliver()
     before = floor.slice_row().outage
     floor.ledger.release(
@@ -640,7 +640,7 @@ def test_worker_calls_it_no_outage_when_nothing_can_be_read(floor: _Floor) -> No
 def test_worker_raises_nothing_and_reports_what_was_saved_when_nothing_could_be_read(
     floor: _Floor,
 ) -> None:
-    """A failed read before anyone ended: the message goes back."""
+    """A read failed before any connection ended: the message goes back."""
     floor.dynamo = FakeDynamo(unreadable={f"all#{shard}" for shard in range(SHARDS)})
 
     report = floor.deliver()
@@ -649,8 +649,8 @@ def test_worker_raises_nothing_and_reports_what_was_saved_when_nothing_could_be_
     assert isinstance(floor.lease(), Lease)
 
 
-def test_worker_reaches_everyone_else_when_one_shard_cannot_be_read(floor: _Floor) -> None:
-    """Only that shard is left, with a delay, and the account says why."""
+def test_worker_reaches_all_others_when_one_shard_cannot_be_read(floor: _Floor) -> None:
+    """Only that shard is pending, with a delay, and the report says why."""
     floor.dynamo = FakeDynamo(_rows(300), page_rows=2, unreadable={"all#3"})
 
     report = floor.deliver()
@@ -674,7 +674,7 @@ def test_worker_raises_when_the_slice_cannot_be_sent(floor: _Floor) -> None:
 
 
 def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) -> None:
-    """A crash between the split and the messages costs nobody the broadcast."""
+    """A crash between the split and the messages costs no connection the broadcast."""
     held = floor.ledger.split(
         floor.open(),
         Backlog(),
@@ -690,11 +690,11 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
     assert floor.sent == [("1", 0), ("2", 0)]
     assert report.is_closed
     assert held.summary.open_slices == 3
-    assert floor.carry_on().summary.slices == 3
+    assert floor.deliver_all().summary.slices == 3
 
 
-def test_worker_that_announces_slices_again_lets_stragglers_rest(floor: _Floor) -> None:
-    """Whoever split them off has died; they are no younger, and no less often tried."""
+def test_worker_that_announces_slices_again_delays_stragglers(floor: _Floor) -> None:
+    """The worker that split them off has died; they are no younger, and no less often tried."""
     parts = (_named(Connection("a", OLD_MS, 2)), _named(Connection("b", OLD_MS, 1)), Backlog())
     floor.ledger.split(floor.open(), Backlog(), Receipt(2), (), parts, deadline=FAR)
     floor.time.run(LEASE_MS / 1000)
@@ -704,10 +704,10 @@ def test_worker_that_announces_slices_again_lets_stragglers_rest(floor: _Floor) 
     assert floor.sent == [("1", 20), ("2", 10), ("3", 0)]
 
 
-def test_worker_lets_stragglers_rest_when_their_message_was_refused_at_first(
+def test_worker_delays_stragglers_when_their_message_was_refused_at_first(
     floor: _Floor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is sent in the end, with the same delay."""
+    """The message is sent in the end, with the same delay."""
     monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 2)
     floor.dynamo = FakeDynamo(_rows(3))
     floor.fan_out = FakeFanOut({name: plan(Outcome.PENDING) for name in floor.dynamo.rows})
@@ -725,17 +725,17 @@ def test_worker_gives_up_slices_of_as_many_stragglers_as_one_names(
     """The quota is used up for good: none becomes another slice over and over again."""
     monkeypatch.setattr(upkeep, "MOST_STRAGGLERS", 20)
     floor.dynamo = FakeDynamo(_rows(clients))
-    floor.fan_out = FakeFanOut(dict.fromkeys(floor.dynamo.rows, left(Verdict.THROTTLED)))
+    floor.fan_out = FakeFanOut(dict.fromkeys(floor.dynamo.rows, pending(Verdict.THROTTLED)))
 
-    all_carried = [floor.deliver()]
+    reports = [floor.deliver()]
     for message in floor.sqs.sent:  # grows
         floor.time.run(message["DelaySeconds"])
         held = floor.lease(json.loads(message["MessageBody"])["slice"])
         if isinstance(held, Lease):
-            all_carried.append(floor.deliver(held))
+            reports.append(floor.deliver(held))
         assert floor.time.seconds < 6 * 3_600
 
-    given_up = [one for one in all_carried if one.given_up]
+    given_up = [one for one in reports if one.given_up]
     assert sum(one.pending for one in given_up) == clients
     assert floor.rows.summary("b").open_slices == len(given_up)
 
@@ -761,7 +761,7 @@ def test_worker_stops_when_its_lease_was_lost(
 
 
 def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None:
-    """The message comes again; who has been posted to may be posted to again."""
+    """The message comes again; a connection may then be posted to twice."""
     floor.dynamo = FakeDynamo(_rows(10))
     held = floor.open()
     floor.rows.faults = [Fault.REFUSED]
@@ -774,7 +774,7 @@ def test_worker_raises_when_the_account_cannot_be_written(floor: _Floor) -> None
     assert floor.deliver(floor.lease()).summary.counts == Receipt(10, delivered=10)
 
 
-def test_worker_releases_a_slice_with_nothing_left_when_it_cannot_be_closed(
+def test_worker_releases_a_slice_with_an_empty_backlog_when_it_cannot_be_closed(
     floor: _Floor,
 ) -> None:
     """That is a write to its own row alone; another invocation closes it, and posts to none."""
@@ -784,7 +784,7 @@ def test_worker_releases_a_slice_with_nothing_left_when_it_cannot_be_closed(
 
     report = floor.deliver(held)
     floor.rows.is_busy = lambda _: False
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert (report.is_closed, report.failure, floor.sent) == (False, None, [("0", 0)])
     assert floor.time.seconds >= FAR
@@ -820,7 +820,7 @@ def test_worker_keeps_what_it_cannot_give_away(
     report = floor.deliver(held)
     floor.rows.is_busy = lambda _: False
     floor.fan_out.settlements.clear()
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert report.handed_over == 0
     assert report.pending == 15
@@ -855,8 +855,8 @@ def test_worker_waits_when_dynamodb_is_busy_at_the_end(floor: _Floor, fault: Fau
     assert len(floor.fan_out.frames) == 1
 
 
-def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> None:
-    """Targeted is delivered, gone, failed and left, exactly."""
+def test_worker_counts_each_connection_once_when_outcomes_are_mixed(floor: _Floor) -> None:
+    """Targeted is the sum of delivered, gone, failed and pending, exactly."""
     names = list(_rows(100))
     floor.dynamo = FakeDynamo(_rows(100))
     floor.fan_out = FakeFanOut(
@@ -871,11 +871,11 @@ def test_worker_accounts_for_everyone_when_outcomes_are_mixed(floor: _Floor) -> 
 
     assert report.counts == Receipt(100, delivered=40, gone=10, failed=20)
     assert report.pending == 30
-    assert floor.carry_on().summary.counts == Receipt(100, delivered=40, gone=10, failed=50)
+    assert floor.deliver_all().summary.counts == Receipt(100, delivered=40, gone=10, failed=50)
 
 
-def test_worker_posts_to_nobody_when_the_broadcast_is_too_old(floor: _Floor) -> None:
-    """Everyone is met, and counted as expired, in one go."""
+def test_worker_posts_to_no_connection_when_the_broadcast_is_too_old(floor: _Floor) -> None:
+    """Every connection is met, and counted as expired, in one go."""
     floor.dynamo = FakeDynamo(_rows(100), page_rows=3)
     held = floor.open(ttl_ms=1_000)
     floor.time.run(1)
@@ -905,20 +905,20 @@ def test_worker_stops_posting_when_the_broadcast_grows_too_old(floor: _Floor) ->
     assert NOW_MS + 500 <= floor.time.epoch_ms <= NOW_MS + 510
 
 
-def test_worker_lets_stragglers_rest_no_longer_than_the_time_to_live(floor: _Floor) -> None:
+def test_worker_delays_stragglers_no_longer_than_the_time_to_live(floor: _Floor) -> None:
     """Then they are expired, and the broadcast settles."""
     floor.dynamo = FakeDynamo(_rows(10))
     floor.fan_out = FakeFanOut({"c0003": plan(Outcome.PENDING)})
 
     floor.deliver(floor.open(ttl_ms=1_400))
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert floor.sent == [("0", 2)]
     assert last.summary.counts == Receipt(10, delivered=9, expired=1)
 
 
 def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor) -> None:
-    """The deadline comes first: who is left is expired by whoever goes on."""
+    """The deadline comes first: the worker that goes on expires the pending connections."""
     floor.dynamo = FakeDynamo(_rows(100), page_rows=3)
     floor.time.seconds = FAR
     held = floor.open(ttl_ms=1_000)
@@ -926,13 +926,13 @@ def test_worker_expires_in_the_next_invocation_when_the_time_is_up(floor: _Floor
 
     first = floor.deliver(held)
     floor.time.seconds = 0
-    last = floor.carry_on()
+    last = floor.deliver_all()
 
     assert first.counts == Receipt()
     assert last.summary.counts == Receipt(100, expired=100)
 
 
-def test_worker_posts_to_everyone_when_the_broadcast_is_young_enough(floor: _Floor) -> None:
+def test_worker_posts_to_all_when_the_broadcast_is_young_enough(floor: _Floor) -> None:
     """A time to live that is not reached changes nothing."""
     floor.dynamo = FakeDynamo(_rows(10))
 

@@ -49,7 +49,7 @@ def test_logical_ids_are_frozen(prod: Template) -> None:
 
 
 def test_tables_are_on_demand_and_expire_rows(prod: Template) -> None:
-    """They cost what is used, drop old rows, and have no recovery that nobody needs."""
+    """They cost what is used, drop old rows, and have no recovery, which is not needed."""
     prod.all_resources_properties(
         "AWS::DynamoDB::Table",
         {
@@ -121,7 +121,7 @@ def test_queues_are_encrypted_and_talk_tls_only(prod: Template) -> None:
 def test_tables_outlive_the_stack_in_prod(
     request: pytest.FixtureRequest, fixture: str, policy: str, protection: object
 ) -> None:
-    """In prod both are left by a deleted stack, and none is deleted by mistake; in dev both go."""
+    """In prod both outlive the stack, and none is deleted by mistake; in dev both go with it."""
     template: Template = request.getfixturevalue(fixture)
 
     template.resource_count_is("AWS::DynamoDB::Table", 2)

@@ -31,7 +31,7 @@ def _ids(reader: AudienceReader) -> list[str]:
 
 
 def test_reader_reads_every_row_of_every_page_once() -> None:
-    """Nothing is left unread."""
+    """Everything has been read."""
     dynamo = FakeDynamo(_rows(300), page_rows=3)
     reader = _reader(dynamo, ALL)
 

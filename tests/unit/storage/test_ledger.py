@@ -451,7 +451,7 @@ def test_lease_is_refused_when_another_was_faster(floor: _Floor) -> None:
 
 
 def test_release_lets_another_go_on_at_once(floor: _Floor) -> None:
-    """With what is left, and what was counted."""
+    """With the backlog, and what was counted."""
     held = floor.opened()
 
     floor.ledger.release(held, STRAGGLERS, Receipt(5, delivered=3), (), deadline=FAR)

@@ -61,7 +61,7 @@ def test_slices_closed_at_once_are_all_closed_when_the_partition_is_metered(seed
 
 @pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 2.0, 10.0])
 def test_closing_waits_until_throttling_is_over(seconds: float) -> None:
-    """A partition that has no units left for a while: closed in the same invocation."""
+    """A partition whose units are used up for a while: closed in the same invocation."""
     dynamo = contended(1)
     (held,) = leases_of(dynamo.time.run([lambda: open_broadcast(dynamo, "b")]))
     dynamo.units_per_second = 0

@@ -250,7 +250,7 @@ def test_table_has_no_row_that_has_expired(
 def test_table_writes_over_rows_that_have_expired(
     client: LedgerDynamo, table: LedgerTable, rows: tuple[Row, ...]
 ) -> None:
-    """A first write needs a place without a row: nothing of the old one is left."""
+    """A first write needs a place without a row: nothing of the old one stays."""
     table.write(*(replace(SLICE, owner="old"), SUMMARY)[: len(rows)])
     for old in client.items.values():
         old["expiresAt"] = {"N": str(NOW_MS // 1000)}

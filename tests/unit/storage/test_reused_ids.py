@@ -74,7 +74,7 @@ def week() -> _Week:
 
 
 ALL = ("summary", "slice#0", "slice#1", "slice#2", "failed#0#000000", "failed#1#000000")
-PENDING = pytest.mark.parametrize(
+ROWS_LEFT_BEHIND = pytest.mark.parametrize(
     "left",
     [
         ALL,
@@ -90,7 +90,7 @@ PENDING = pytest.mark.parametrize(
 )
 
 
-@PENDING
+@ROWS_LEFT_BEHIND
 @pytest.mark.parametrize("digest", ["d", "another text"])
 def test_broadcast_of_last_week_is_a_new_one_whatever_is_left_of_it(
     week: _Week, left: tuple[str, ...], digest: str
@@ -165,7 +165,7 @@ def test_last_owner_of_a_slice_has_lost_it_when_its_broadcast_is_sent_again(week
         week.ledger.close(old, Receipt(), (), deadline=FAR)
 
 
-@PENDING
+@ROWS_LEFT_BEHIND
 def test_broadcast_of_last_week_is_not_known_whatever_is_left_of_it(
     week: _Week, left: tuple[str, ...]
 ) -> None:

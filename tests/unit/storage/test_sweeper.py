@@ -52,7 +52,7 @@ def test_sweeper_never_names_a_row_twice_in_one_batch() -> None:
 def test_sweeper_leaves_rows_to_the_next_broadcast_when_too_many_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Memory stays flat when the deletes are slow; what is left is counted."""
+    """Memory stays flat when the deletes are slow; rows that stay are counted."""
     monkeypatch.setattr(sweeper, "_MOST_BATCHES", 6)
     go = Event()
     names = [f"c{number}" for number in range(25 * 20)]
@@ -66,10 +66,10 @@ def test_sweeper_leaves_rows_to_the_next_broadcast_when_too_many_wait(
         pass
     for name in names[25 * 10 :]:
         one.add(name)
-    left = one.finish(PATIENCE_SECONDS)
+    stale_rows = one.finish(PATIENCE_SECONDS)
 
-    assert left == len(dynamo.rows)
-    assert 25 * 4 <= left <= 25 * 10
+    assert stale_rows == len(dynamo.rows)
+    assert 25 * 4 <= stale_rows <= 25 * 10
 
 
 class _Slow:

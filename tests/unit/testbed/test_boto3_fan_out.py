@@ -62,7 +62,7 @@ def test_fan_out_never_waits_for_a_pace() -> None:
     assert not _fan_out(FakePosts()).is_paced
 
 
-def test_fan_out_ends_at_once_when_there_is_nobody() -> None:
+def test_fan_out_ends_at_once_when_its_audience_is_empty() -> None:
     """An empty audience has no settlements."""
     assert _deliver(FakePosts(), []) == []
 
@@ -87,7 +87,7 @@ def test_fan_out_ends_at_once_when_there_is_nobody() -> None:
 def test_fan_out_settles_by_the_answer(
     error: Exception, outcome: Outcome, tries: int, throttles: int, reason: str
 ) -> None:
-    """What cannot succeed ends at once, what may is tried three times and left."""
+    """What cannot succeed ends at once, what may is tried three times and is then pending."""
     posts = FakePosts(lambda _id, _tries: error)
 
     (settlement,) = _deliver(posts, _old(1))
@@ -113,8 +113,8 @@ def test_fan_out_delivers_when_a_later_try_succeeds() -> None:
 
     (settlement,) = _deliver(posts, _old(1))
 
-    who, delivered = settlement.connection, Verdict.DELIVERED
-    assert settlement == Settlement(who, Outcome.DELIVERED, 3, 2, "", delivered)
+    one, delivered = settlement.connection, Verdict.DELIVERED
+    assert settlement == Settlement(one, Outcome.DELIVERED, 3, 2, "", delivered)
 
 
 def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
@@ -132,7 +132,7 @@ def test_fan_out_settles_everyone_exactly_once_when_answers_are_mixed() -> None:
 
 @pytest.mark.parametrize("error", [aws_error(403, "Forbidden"), NoCredentialsError()])
 def test_fan_out_stops_within_some_dozens_of_posts_when_forbidden(error: Exception) -> None:
-    """Nothing fails, and those who are not taken stay where they are."""
+    """Nothing fails, and connections that are not taken stay where they are."""
     posts, watch, untaken = FakePosts(lambda _id, _tries: error), Watch(), iter(_old(500))
     fan_out = Boto3FanOut(
         posts.client, workers=4, clock=FakeTime().clock, jitter=half, backoff=NEVER_AGAIN
@@ -195,7 +195,7 @@ def test_fan_out_stops_when_no_post_is_answered(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_fan_out_goes_on_when_a_probe_is_answered() -> None:
-    """A slice that was in trouble begins with probes, and everyone is delivered."""
+    """A slice that was in trouble begins with probes, and all are delivered."""
     watch = Watch(breaker=Breaker(probes_from=0.0))
 
     settlements = list(_fan_out(FakePosts()).deliver("frame", _old(100), FAR, watch=watch))
@@ -239,7 +239,7 @@ def test_fan_out_starts_no_post_once_it_is_to_stop() -> None:
 
 
 def test_fan_out_takes_nobody_when_the_deadline_is_over() -> None:
-    """No post, no settlement: whoever is not taken remains."""
+    """No post, no settlement: connections that are not taken remain."""
     time, posts, untaken = FakeTime(seconds=FAR), FakePosts(), iter(_old(3))
 
     assert list(_fan_out(posts, time).deliver("frame", untaken, FAR)) == []
@@ -263,7 +263,7 @@ def test_fan_out_stops_taking_when_the_deadline_comes_in_the_middle() -> None:
 
 @pytest.mark.parametrize("seconds", [FAR, FAR + DRAIN_SECONDS])
 def test_fan_out_leaves_who_waits_for_a_next_try_when_the_deadline_comes(seconds: float) -> None:
-    """A retry that is due later is left with its tries counted."""
+    """A retry that is due later is pending with its tries counted."""
     time, untaken = FakeTime(), iter(_old(2))
 
     def late(_name: str, _tries: int) -> Exception:
@@ -305,7 +305,7 @@ def test_fan_out_waits_for_the_next_try_without_holding_a_thread() -> None:
 
 
 def test_fan_out_counts_an_answer_that_came_just_before_it_gave_up() -> None:
-    """What was answered is not left, though the time for the last answers is over."""
+    """What was answered is not pending, though the time for the last answers is over."""
     time, both_are_idle = FakeTime(), Barrier(2)
     fan_out = _fan_out(FakePosts(), time, workers=2)
 
@@ -321,7 +321,7 @@ def test_fan_out_counts_an_answer_that_came_just_before_it_gave_up() -> None:
 
 
 def test_fan_out_posts_nothing_that_was_left_while_it_waited_for_a_thread() -> None:
-    """It is handed over: somebody else posts it."""
+    """It is handed over: another worker posts it."""
     time, posts, is_over = FakeTime(), FakePosts(), Event()
     fan_out = _fan_out(posts, time, workers=2)
     for _ in range(2):

@@ -70,7 +70,7 @@ def test_process_serves_without_tls() -> None:
 
 
 def test_process_is_ended_when_its_user_fails() -> None:
-    """Nothing is left behind."""
+    """No process stays behind."""
     stand_in = StandInProcess(QUICK, tls=False)
 
     with pytest.raises(RuntimeError, match="ours"), stand_in:
@@ -80,7 +80,7 @@ def test_process_is_ended_when_its_user_fails() -> None:
 
 
 def test_process_says_so_when_it_has_ended() -> None:
-    """A command that nobody obeys is an error, not a wait."""
+    """A command that is not obeyed is an error, not a wait."""
     with StandInProcess(QUICK, tls=False) as stand_in:
         stand_in._child.kill()
         stand_in._child.wait()
@@ -123,7 +123,7 @@ def test_process_refuses_a_wrong_behaviour(behaviour: str) -> None:
 
 
 def test_process_refuses_a_core_that_is_not_there() -> None:
-    """Its user hears of it at once, and nothing is left behind."""
+    """Its user is told at once, and nothing stays behind."""
     stand_in = StandInProcess(QUICK, cpu=1_000_000)
 
     with pytest.raises(StandInError, match="ended"):

@@ -103,7 +103,7 @@ def test_answer_closes_when_it_says_so() -> None:
         Client(stand_in.url) as client,
     ):
         client.send(post_bytes())
-        data = client.rest()
+        data = client.remainder()
 
     assert b"\r\nConnection: close\r\n" in data
     assert data.endswith(b"{}")
@@ -118,7 +118,7 @@ def test_reset_comes_before_the_answer(certificate: ServerCertificate, *, with_t
     with StandIn(always(Reset()), tls=tls) as stand_in, Client(stand_in.url, ca_path) as client:
         client.send(post_bytes())
         with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):
-            client.rest()
+            client.remainder()
         report = stand_in.report()
 
     assert (report.posts, report.delivered, report.answers) == (1, 0, {})
@@ -166,7 +166,7 @@ def test_half_answer_is_followed_by_silence() -> None:
         half = client.socket.recv(65536)
         client.socket.settimeout(SHORT_SECONDS)
         with pytest.raises(TimeoutError):
-            client.rest()
+            client.remainder()
         report = stand_in.report()
 
     assert half.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -180,7 +180,7 @@ def test_silence_says_nothing_however_often_it_is_asked() -> None:
         client.send(post_bytes() * 2)
         client.socket.settimeout(SHORT_SECONDS)
         with pytest.raises(TimeoutError):
-            client.rest()
+            client.remainder()
         report = stand_in.report()
 
     assert (report.posts, report.delivered) == (1, 0)
@@ -209,7 +209,7 @@ def test_raw_bytes_are_sent_as_they_are() -> None:
         Client(stand_in.url) as client,
     ):
         client.send(post_bytes())
-        found = client.rest()
+        found = client.remainder()
         report = stand_in.report()
 
     assert found == data

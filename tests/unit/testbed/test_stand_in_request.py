@@ -158,6 +158,6 @@ def test_reader_refuses_a_wrong_header(name: str, value: str) -> None:
 
 
 def test_reader_refuses_a_head_without_end() -> None:
-    """Nobody fills the memory with a head."""
+    """A head cannot fill the memory."""
     with pytest.raises(MalformedError, match="end"):
         RequestReader().read(b"POST" + b"x" * MAX_HEAD_BYTES)

@@ -123,7 +123,7 @@ def test_server_serves_on_when_a_client_speaks_no_tls(certificate: ServerCertifi
     with StandIn(OK, tls=certificate) as stand_in:
         with Client(stand_in.url) as plain:
             plain.send(post_bytes())
-            plain.rest()
+            plain.remainder()
         with Client(stand_in.url, certificate.ca_path) as client:
             status = client.post()
 
@@ -201,7 +201,7 @@ def test_server_refuses_what_is_no_post(certificate: ServerCertificate, *, with_
 
     with StandIn(OK, tls=tls) as stand_in, Client(stand_in.url, ca_path) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + bytes(500_000))
-        data = client.rest()
+        data = client.remainder()
         report = stand_in.report()
 
     assert data.startswith(b"HTTP/1.1 400 Bad Request\r\n")
@@ -214,7 +214,7 @@ def test_server_refuses_bytes_past_the_content_length() -> None:
     """They are the begin of another request, and a wrong one."""
     with StandIn(OK, tls=None) as stand_in, Client(stand_in.url) as client:
         client.send(post_bytes(headers={"Content-Length": "4"}) + b"\r\n\r\n")
-        data = client.rest()
+        data = client.remainder()
         report = stand_in.report()
 
     assert [line[9:12] for line in data.split(b"\r\n") if line[:9] == b"HTTP/1.1 "] == [
@@ -228,7 +228,7 @@ def test_server_closes_a_refused_client_that_does_not() -> None:
     """It lingers for a second, not for ever."""
     with StandIn(OK, tls=None) as stand_in, Client(stand_in.url) as client:
         client.send(b"nonsense\r\n\r\n")
-        client.rest()
+        client.remainder()
         _wait_until(lambda: _is_closed(client))
 
 
@@ -336,7 +336,7 @@ def test_server_closes_after_a_slow_reader_has_all() -> None:
     ):
         client.send(post_bytes())
         _wait_until(lambda: stand_in.report().posts == 1)
-        data = client.rest()
+        data = client.remainder()
 
     assert data.endswith(b"\r\n\r\n" + body)
 
@@ -352,7 +352,7 @@ def test_server_closes_unannounced_after_so_many_answers(
         with Client(stand_in.url, ca_path) as client:
             statuses = [client.post(), client.post()]
             client.send(post_bytes())
-            data = client.rest()
+            data = client.remainder()
         report = stand_in.report()
 
     assert statuses == [200, 200]
@@ -388,7 +388,7 @@ def test_server_raises_what_a_script_raised() -> None:
     stand_in = StandIn(script, tls=None).__enter__()
     with Client(stand_in.url) as client:
         client.send(post_bytes())
-        rest = client.rest()
+        rest = client.remainder()
 
     assert rest == b""
     with pytest.raises(RuntimeError, match="no such script"):
@@ -402,7 +402,7 @@ def test_server_closes_everything_when_it_stops() -> None:
         client.post()
 
     with client:
-        assert client.rest() == b""
+        assert client.remainder() == b""
         with pytest.raises(ConnectionRefusedError):
             Client(stand_in.url)
     assert stand_in.report().posts == 1

@@ -329,8 +329,8 @@ def _simulate(pacer: Pacer, account: Account, *, seconds: float, settled_at: flo
         again = max(0, again - len(sent))
         retries.append(sum(not is_taken for _, is_taken in sent))
         answers.append([is_taken for is_first, is_taken in sent if is_first or is_taken])
-        observed = answers.popleft()
-        pacer.observe(len(observed), observed.count(False), now)
+        batch = answers.popleft()
+        pacer.observe(len(batch), batch.count(False), now)
         if now >= settled_at:
             counts.delivered += sum(is_taken for _, is_taken in sent)
             counts.throttled += sum(not is_taken for _, is_taken in sent)

@@ -185,15 +185,17 @@ def test_status_shows_what_is_known_of_an_open_broadcast(stack: FakeStack, run: 
     assert shown.stderr == ""
 
 
-def test_status_says_which_slices_rest_and_which_were_given_up(stack: FakeStack, run: Run) -> None:
+def test_status_says_which_slices_are_delayed_and_which_were_given_up(
+    stack: FakeStack, run: Run
+) -> None:
     """Until when, why, and what to do; a script reads the same."""
-    rests = {"outage_since_ms": OPENED_MS, "outage_rounds": 2}
+    delayed = {"outage_since_ms": OPENED_MS, "outage_rounds": 2}
     stack.table.open(a_summary(open_slices=4, slices=4))
     stack.table.put(
-        a_slice("0", Receipt(), **rests, leased_until_ms=OPENED_MS + 90_000),
-        a_slice("1", Receipt(), **rests, given_up="403 Forbidden [b]"),
-        a_slice("2", Receipt(), **rests, given_up="403 Forbidden [b]"),
-        a_slice("3", Receipt(), **rests, given_up="taken up too often"),
+        a_slice("0", Receipt(), **delayed, leased_until_ms=OPENED_MS + 90_000),
+        a_slice("1", Receipt(), **delayed, given_up="403 Forbidden [b]"),
+        a_slice("2", Receipt(), **delayed, given_up="403 Forbidden [b]"),
+        a_slice("3", Receipt(), **delayed, given_up="taken up too often"),
     )
 
     shown = " ".join(run("status", "news").stdout.replace("│", " ").split())
@@ -205,7 +207,7 @@ def test_status_says_which_slices_rest_and_which_were_given_up(stack: FakeStack,
     assert "at 2026-01-01 00:01:30Z" in shown
     assert "2 slices: 403 Forbidden [b]; 1 slice: taken up too often. Repair the cause" in shown
     assert "crier redrive" in shown
-    assert told["resting"]["until_ms"] == OPENED_MS + 90_000
+    assert told["delayed"]["until_ms"] == OPENED_MS + 90_000
     assert [one["slice"] for one in told["given_up"]] == ["1", "2", "3"]
 
 
@@ -235,7 +237,7 @@ def test_status_says_so_when_none_failed(stack: FakeStack, run: Run) -> None:
 
 
 def test_status_is_json_when_asked(stack: FakeStack, run: Run) -> None:
-    """The JSON has the counts, and who failed when that is asked for."""
+    """The JSON has the counts, and the failed connections when they are asked for."""
     stack.table.open(replace(SETTLED, counts=ILL))
     stack.table.fail(("c1", "400"))
 
@@ -545,7 +547,7 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 def test_status_shows_a_summary_that_cannot_be_read(
     stack: FakeStack, run: Run, options: tuple[str, ...]
 ) -> None:
-    """With its key and what to do; who failed is listed all the same. It exits with 1."""
+    """With its key and what to do; failed connections are listed all the same. It exits with 1."""
     stack.table.open(SETTLED)
     stack.table.fail(("c1", "400"))
     del stack.table.items["broadcast#news", "summary"]["digest"]

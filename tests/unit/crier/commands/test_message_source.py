@@ -15,7 +15,7 @@ from crier.commands.message_source import MOST_BYTES, read_message
 
 
 class _Terminal(io.TextIOWrapper):
-    """A standard input that somebody types."""
+    """A standard input that a person types."""
 
     def isatty(self) -> bool:
         """Say that it is a terminal."""
@@ -101,7 +101,7 @@ def test_message_comes_from_a_pipe() -> None:
 def test_message_on_a_terminal_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """How to end it is said on stderr, so that nobody waits for nothing."""
+    """How to end it is said on stderr, so that no person waits for nothing."""
     monkeypatch.setattr(sys, "stdin", _Terminal(io.BytesIO(b"typed\n")))
 
     assert read_message("-", None) == "typed"

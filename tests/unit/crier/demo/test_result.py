@@ -1,4 +1,4 @@
-"""The demo's counting: who received what, and which rows are left."""
+"""The demo's counting: which client received what, and which rows are still there."""
 
 from dataclasses import replace
 

@@ -12,7 +12,7 @@ from broadcasting.ledger_rows import FailedConnection, FrameRow
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader, Recent, watch
-from crier.deployed.open_slices import GivenUp, Resting
+from crier.deployed.open_slices import Delayed, GivenUp
 from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import CrierError
 from tests.support.fake_stack import OPENED_MS, TABLE, FakeTable, a_slice, a_summary
@@ -118,7 +118,7 @@ def test_account_is_settled_when_the_last_slice_is_closed_between_two_reads(
 def test_account_is_read_a_few_times_only_when_slices_close_all_the_time(
     accounts: AccountReader, table: FakeTable
 ) -> None:
-    """Of a broadcast that never rests the last reading is shown."""
+    """Of a broadcast that never stops changing the last reading is shown."""
     versions = iter(range(2, 100))
     table.open(a_summary())
     table.after_query = lambda: table.open(a_summary(version=next(versions)))
@@ -401,27 +401,27 @@ def test_watch_ends_when_the_time_is_over(accounts: AccountReader, table: FakeTa
     assert not account.is_settled
 
 
-RESTING = {"outage_since_ms": OPENED_MS + 1, "outage_rounds": 2, "leased_until_ms": OPENED_MS + 9}
+DELAYED = {"outage_since_ms": OPENED_MS + 1, "outage_rounds": 2, "leased_until_ms": OPENED_MS + 9}
 
 
-def test_account_tells_which_slices_rest_because_of_an_outage(
+def test_account_tells_which_slices_are_delayed_because_of_an_outage(
     accounts: AccountReader, table: FakeTable
 ) -> None:
-    """Those that a worker has, and those that rest for another reason, do not."""
+    """Those that a worker has, and those that are delayed for another reason, do not."""
     table.open(a_summary(open_slices=4, slices=5))
     table.put(
-        a_slice("0", Receipt(), **RESTING),
-        a_slice("1", Receipt(), **RESTING | {"outage_since_ms": OPENED_MS, "outage_rounds": 1}),
-        a_slice("2", Receipt(), **RESTING, owner="worker"),
+        a_slice("0", Receipt(), **DELAYED),
+        a_slice("1", Receipt(), **DELAYED | {"outage_since_ms": OPENED_MS, "outage_rounds": 1}),
+        a_slice("2", Receipt(), **DELAYED, owner="worker"),
         a_slice("3", Receipt(), leased_until_ms=OPENED_MS + 5),
         a_slice("4", Receipt(), is_closed=True),
     )
 
     account = find(accounts)
 
-    assert account.resting == Resting(slices=2, since_ms=OPENED_MS, until_ms=OPENED_MS + 9)
+    assert account.delayed == Delayed(slices=2, since_ms=OPENED_MS, until_ms=OPENED_MS + 9)
     assert account.given_up == ()
-    assert account.as_json(OPENED_MS)["resting"] == {
+    assert account.as_json(OPENED_MS)["delayed"] == {
         "slices": 2,
         "since_ms": OPENED_MS,
         "until_ms": OPENED_MS + 9,
@@ -433,11 +433,11 @@ def test_account_tells_which_slices_were_given_up_and_why(
 ) -> None:
     """They wait in the dead-letter queue; the others go on."""
     table.open(a_summary(open_slices=2, slices=2))
-    table.put(a_slice("0", OPEN), a_slice("1", Receipt(), **RESTING, given_up="403 Forbidden"))
+    table.put(a_slice("0", OPEN), a_slice("1", Receipt(), **DELAYED, given_up="403 Forbidden"))
 
     account = find(accounts)
 
-    assert (account.resting, account.given_up) == (None, (GivenUp("1", "403 Forbidden"),))
+    assert (account.delayed, account.given_up) == (None, (GivenUp("1", "403 Forbidden"),))
     assert account.as_json(OPENED_MS)["given_up"] == [{"slice": "1", "reason": "403 Forbidden"}]
 
 
@@ -452,7 +452,7 @@ def test_account_reads_slices_of_an_earlier_release(
     account = find(accounts)
 
     assert not lacking & set(table.items["broadcast#news", "slice#0"])
-    assert (account.resting, account.given_up, account.counts) == (None, (), OPEN)
+    assert (account.delayed, account.given_up, account.counts) == (None, (), OPEN)
 
 
 def test_accounts_never_read_the_frame(accounts: AccountReader, table: FakeTable) -> None:

@@ -114,7 +114,7 @@ def test_dead_letter_says_so_when_sqs_moved_it(queue: DeadLetterQueue, sqs: Fake
 
 
 def test_dead_letter_says_so_when_nobody_knows_why(queue: DeadLetterQueue, sqs: FakeQueues) -> None:
-    """A message that somebody put there by hand has no reason."""
+    """A message that a person put there by hand has no reason."""
     sqs.add("dead", "m1", '{"message": 1}')
 
     (found,) = read(queue)

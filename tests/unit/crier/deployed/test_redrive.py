@@ -160,7 +160,7 @@ def test_broadcast_keeps_its_time_to_live_when_our_clock_is_behind() -> None:
 
 
 def test_broadcast_stays_when_its_time_to_live_is_over() -> None:
-    """Nobody shall receive it any more: it is not begun."""
+    """No client shall receive it any more: it is not begun."""
     body = '{"message": "hear", "ttlSeconds": 60}'
 
     decision = decide(letter(body), nothing, rejected=False, now_ms=NOW_MS)
@@ -170,7 +170,7 @@ def test_broadcast_stays_when_its_time_to_live_is_over() -> None:
 
 
 def test_broadcast_stays_when_it_is_older_than_the_ledger_remembers() -> None:
-    """It may have been delivered: its account is gone, and nobody shall receive it again."""
+    """It may have been delivered: its account is gone, and no client shall receive it again."""
     week_ms = 7 * 24 * 3600 * 1000
 
     young = decide(letter(HEAR), nothing, rejected=False, now_ms=OPENED_MS + week_ms)
@@ -181,7 +181,7 @@ def test_broadcast_stays_when_it_is_older_than_the_ledger_remembers() -> None:
 
 
 def test_broadcast_that_is_open_goes_on_when_its_time_to_live_is_over() -> None:
-    """The ledger has the end of its time: what is left of it is counted as expired."""
+    """The ledger has the end of its time: the pending connections are counted as expired."""
     body = '{"message": "hear", "ttlSeconds": 60}'
     digest = Broadcast("news", "hear", 60).digest
 
@@ -312,7 +312,7 @@ def run(sqs: FakeQueues, only: str | None = None) -> list[Redriven]:
     return list(redrive(queue, find, only=only, rejected=False, now_ms=NOW_MS))
 
 
-def test_redrive_does_what_is_decided_and_leaves_the_rest_visible(sqs: FakeQueues) -> None:
+def test_redrive_does_what_is_decided_and_leaves_the_others_visible(sqs: FakeQueues) -> None:
     """One is sent and then deleted, one only deleted, one stays."""
     done = run(sqs)
 
@@ -420,7 +420,7 @@ def test_redrive_of_a_slice_is_marked() -> None:
 
 
 def test_redrive_trusts_no_attribute_of_a_letter_that_sqs_moved() -> None:
-    """A producer's `messageId` would have everyone hear the broadcast again, under that id."""
+    """A producer's `messageId` would have all clients receive it again, under that id."""
     sqs = FakeQueues()
     forged = {"reason": "r", "messageId": "other", **rejected("r", "other")}
     sqs.add("dead", "news", HEAR, forged, is_moved=True)

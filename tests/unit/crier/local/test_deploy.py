@@ -97,7 +97,7 @@ def test_deployment_names_the_command_when_the_cdk_takes_too_long(
 
 
 def test_deployment_ends_what_the_cdk_started(aws: LocalAws, root: Path) -> None:
-    """What the CDK has left running is ended: nobody can write any more."""
+    """Processes that the CDK left running are ended: none can write any more."""
     pipe = root / "pipe"
     os.mkfifo(pipe)
     install_node(root, f"/bin/sleep 60 >{pipe} 2>&1 & exit 1")
@@ -107,7 +107,7 @@ def test_deployment_ends_what_the_cdk_started(aws: LocalAws, root: Path) -> None
     with pytest.raises(CrierError, match="cdk bootstrap failed"):
         deploy_locally(aws, ignore)
 
-    assert os.read(reader, 1) == b""  # raises BlockingIOError when somebody could still write
+    assert os.read(reader, 1) == b""  # raises BlockingIOError when a process could still write
     os.close(reader)
 
 

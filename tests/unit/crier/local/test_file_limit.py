@@ -84,7 +84,7 @@ def test_file_limit_says_what_to_type_when_the_system_refuses(
 def test_file_limit_is_raised_as_far_as_the_system_allows(
     monkeypatch: pytest.MonkeyPatch, hard: int, files: int
 ) -> None:
-    """Who only wants as many files as possible learns how many those are."""
+    """A caller that only wants as many files as possible learns how many those are."""
     limits(monkeypatch, 64, hard)
 
     assert raise_file_limit(3_000) == files

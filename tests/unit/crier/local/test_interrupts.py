@@ -75,7 +75,7 @@ def test_signals_disturb_nothing_when_the_wait_is_over(interrupts: Interrupts) -
 
 
 def test_closed_terminal_is_ignored_when_it_was_before(interrupts: Interrupts) -> None:
-    """Who starts a run with `nohup` wants it to survive the terminal."""
+    """A user that starts a run with `nohup` wants it to survive the terminal."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     interrupts.listen()

@@ -19,7 +19,7 @@ def test_follower_yields_lines_once(tmp_path: Path) -> None:
 
 
 def test_follower_keeps_a_line_back_when_it_is_partial(tmp_path: Path) -> None:
-    """A line without its end is read with its rest, the next time."""
+    """A line without its end is read the next time, with its end."""
     log = tmp_path / "connect.log"
     log.write_text("one\ntw")
     follower = LogFollower(tmp_path)

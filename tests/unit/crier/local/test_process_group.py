@@ -20,7 +20,7 @@ from crier.local.process_group import end_group
     ids=["the leader waits", "the leader has ended", "all ignore SIGTERM", "a child ignores it"],
 )
 def test_end_group_returns_when_nobody_runs(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """When it returns nobody has the output open any more: not the leader, and no child."""
+    """When it returns no process has the output open any more: not the leader, and no child."""
     monkeypatch.setattr(process_group, "_ASK_SECONDS", 0.2)
     monkeypatch.setattr(process_group, "_END_SECONDS", 0.2)
     reader, writer = os.pipe()
@@ -32,5 +32,5 @@ def test_end_group_returns_when_nobody_runs(monkeypatch: pytest.MonkeyPatch, scr
         end_group(process)
 
         os.set_blocking(reader, False)
-        assert output.read(1) == b""  # None when somebody could still write
+        assert output.read(1) == b""  # None when a process could still write
     assert process.returncode is not None

@@ -1,4 +1,4 @@
-"""What a killed run has left is ended and deleted by the next one, and nothing else is."""
+"""Processes and files of a killed run are ended and deleted by the next one, and no others."""
 
 import os
 import signal

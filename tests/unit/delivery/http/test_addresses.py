@@ -29,12 +29,12 @@ def test_addresses_are_taken_in_turn() -> None:
 
 
 def test_addresses_are_taken_once_each_when_a_look_up_names_one_twice() -> None:
-    """For several protocols, say."""
+    """For example, once for each of several protocols."""
     assert len(_addresses(A, B, A)) == 2
 
 
 def test_addresses_leave_out_one_that_has_failed() -> None:
-    """As long as another has not."""
+    """While another one has not failed."""
     addresses = _addresses(A, B)
     _next(addresses).has_failed = True
 
@@ -91,7 +91,7 @@ def test_addresses_remember_what_they_know_when_they_are_found_again() -> None:
 
 
 def test_addresses_stay_in_use_when_they_are_replaced_in_the_middle() -> None:
-    """Another thread may hear of a look-up while one goes through them."""
+    """Another thread may bring a look-up's result while one goes through them."""
     addresses = _addresses(A, B)
 
     tried = []

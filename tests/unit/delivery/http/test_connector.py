@@ -1,4 +1,4 @@
-"""Opening connections: who is looked up, who is believed, and what goes wrong."""
+"""Opening connections: how a host is looked up and its server verified, and what goes wrong."""
 
 import re
 import socket
@@ -144,7 +144,7 @@ def test_connector_uses_no_tls_for_an_http_endpoint(
 def test_connector_opens_verified_connections_to_an_https_endpoint(
     make: Make, tmp_path: Path, *, rsa: bool
 ) -> None:
-    """The authority is known, and the name is right."""
+    """The test's authority is known, and the name is right."""
     certificate = issue_certificate(tmp_path, rsa=rsa)
     with Loopback(_answer_one, certificate.server_context()) as server:
         connector = make(server.url, certificate.ca_path)
@@ -156,7 +156,7 @@ def test_connector_opens_verified_connections_to_an_https_endpoint(
 
 
 def test_connector_refuses_a_server_with_another_name(make: Make, tmp_path: Path) -> None:
-    """A right certificate of somebody else is a wrong one."""
+    """A good certificate for another name is a wrong one."""
     elsewhere = issue_certificate(tmp_path, names=WRONG_NAMES)
     with Loopback(_answer_one, elsewhere.server_context()) as server:
         connector = make(server.url, elsewhere.ca_path)
@@ -169,7 +169,7 @@ def test_connector_refuses_a_server_with_another_name(make: Make, tmp_path: Path
 def test_connector_refuses_a_server_of_an_unknown_authority(
     make: Make, certificate: ServerCertificate, tmp_path: Path
 ) -> None:
-    """Anybody can make a certificate with the right name."""
+    """Any server can make itself a certificate with the right name."""
     unknown = issue_certificate(tmp_path)
     with Loopback(_answer_one, unknown.server_context()) as server:
         connector = make(server.url, certificate.ca_path)
@@ -220,7 +220,7 @@ def test_connector_refuses_a_server_that_speaks_no_tls(
             _drive(connector.open())
 
 
-def test_connector_fails_when_nobody_listens(make: Make) -> None:
+def test_connector_fails_when_no_server_listens(make: Make) -> None:
     """The refusal shows when the connection is advanced."""
     connector = make(f"http://127.0.0.1:{unused_port()}/prod")
     connector.resolve(PATIENCE_SECONDS)
@@ -355,7 +355,7 @@ def test_connector_opens_connections_to_the_addresses_in_turn(
 def test_connector_leaves_no_socket_behind_when_connecting_cannot_begin(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A socket that nobody closes would warn, and warnings are errors here."""
+    """A socket that stays open would warn, and warnings are errors here."""
     _host(monkeypatch, ("no address", 80))
     connector = make("http://odd.example/prod")
     connector.resolve(PATIENCE_SECONDS)
@@ -395,7 +395,7 @@ def test_connector_finds_a_host_that_has_moved_while_the_function_was_frozen(
 def test_connector_takes_no_look_up_that_ended_before_a_freeze_for_a_new_one(
     make: Make, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was begun at the end of the last run, and nobody has asked for it since."""
+    """It was begun at the end of the last run, and nothing has asked for it since."""
     with Loopback(_answer_one) as server:
         _host(monkeypatch, ("127.0.0.1", unused_port()))
         connector = make("http://moving.example/prod")
@@ -412,7 +412,7 @@ def test_connector_takes_no_look_up_that_ended_before_a_freeze_for_a_new_one(
 def test_connector_tries_the_next_address_when_one_fails_at_once(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where there is no route to it: nothing is lost, and nothing is reported."""
+    """For example, there is no route to it: nothing is lost, and nothing is reported."""
     with Loopback(_answer_one) as server:
         _host(monkeypatch, ("255.255.255.255", 80), ("127.0.0.1", server.port))
         connector = make("http://two.example/prod")
@@ -448,7 +448,7 @@ def test_connector_leaves_an_address_that_failed_out_until_the_next_run(
 
 
 def test_connector_forgives_an_address_that_fails_and_then_works(make: Make) -> None:
-    """Of two attempts at once the one that is heard last counts."""
+    """Of two attempts at once the one that ends last counts."""
     with Loopback(_answer_one) as server:
         connector = make(server.url)
         connector.resolve(PATIENCE_SECONDS)

@@ -71,7 +71,7 @@ class Ends:
             self._shake_hands(self.server)
 
     def receive(self, size: int) -> bytes:
-        """Receive so many bytes at the server's end, the client going on meanwhile."""
+        """Receive a number of bytes at the server's end, while the client goes on."""
         data = b""
         while len(data) < size:
             assert self.http.advance() == ()
@@ -126,30 +126,30 @@ def tls_ends(certificate: ServerCertificate) -> Iterator[Ends]:
         yield ends
 
 
-def test_connection_carries_one_post_after_another(ends: Ends) -> None:
+def test_connection_sends_one_post_after_another(ends: Ends) -> None:
     """The same connection, a new answer each time."""
     http = ends.http
 
     for number, expected in enumerate([Response(200, b"{}"), Response(410)], start=1):
         http.send(NAME, REQUEST)
         received = ends.receive(len(POST))
-        heard_before = http._has_heard
+        received_before = http._has_received
         answer = ends.answer(OK if number == 1 else GONE)
 
         assert (received, answer) == (POST, expected)
-        assert (heard_before, http._has_heard) == (False, True)
+        assert (received_before, http._has_received) == (False, True)
         assert (http._answers, http.interest) == (number, READ)
 
 
 def test_connection_waits_for_nothing_but_the_server_once_it_is_open(ends: Ends) -> None:
-    """It carries no post yet: a selector that still watched it for writing would never sleep."""
+    """It has no post yet: a selector that still watched it for writing would never sleep."""
     assert ends.http.interest == READ
     assert (ends.http.room, ends.http.is_usable) == (1, True)
     assert ends.http.close(LOST) == ()
 
 
 def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(ends: Ends) -> None:
-    """Every byte arrives once; meanwhile an early answer would be heard."""
+    """Every byte arrives once; meanwhile an early answer would be read."""
     request = _request(bytes(n % 251 for n in range(128 * 1024)))
     post = text_of(request)
 
@@ -165,7 +165,7 @@ def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(end
 
 
 def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) -> None:
-    """The rest of the post would be taken for the next one."""
+    """The remainder of the post would be taken for the next one."""
     ends.http.send(NAME, LARGE_REQUEST)
 
     answer = ends.answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
@@ -174,7 +174,7 @@ def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) 
 
 
 def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
-    """Whoever answers 200 before it has the message has not delivered it."""
+    """A server that answers 200 before it has the message has not delivered it."""
     ends.http.send(NAME, LARGE_REQUEST)
 
     with pytest.raises(MalformedAnswerError, match="before the whole post was sent"):
@@ -271,7 +271,7 @@ def test_connection_is_quiet_when_session_tickets_have_come(tls_ends: Ends) -> N
 
 
 def test_connection_is_not_quiet_when_the_server_has_closed_it(ends: Ends) -> None:
-    """Politely, as API Gateway does after ten minutes."""
+    """The server says goodbye in TLS first, as API Gateway does after ten minutes."""
     ends.server.close()
 
     assert is_readable(ends.http)
@@ -280,7 +280,7 @@ def test_connection_is_not_quiet_when_the_server_has_closed_it(ends: Ends) -> No
 
 
 def test_connection_is_not_quiet_when_the_server_has_reset_it(ends: Ends) -> None:
-    """Impolitely, as a load balancer does."""
+    """The server says nothing first, as a load balancer does."""
     reset(ends.server)
 
     assert is_readable(ends.http)

@@ -35,8 +35,8 @@ EVERY_RULE_ANSWER = Response(410, b'{"a0\r\n\r\n\r\n\r\n}')
 def _read(*pieces: bytes) -> Response | None:
     """Return the answer to be read from pieces; expects none before the last."""
     parser = ResponseParser()
-    for slice_row in pieces[:-1]:
-        assert parser.feed(slice_row) is None
+    for piece in pieces[:-1]:
+        assert parser.feed(piece) is None
     return parser.feed(pieces[-1])
 
 
@@ -44,8 +44,8 @@ def _outcome(pieces: list[bytes]) -> Response | type[MalformedAnswerError] | Non
     """Return what comes of any bytes; whatever else is raised is the test's failure."""
     parser = ResponseParser()
     try:
-        for slice_row in pieces:
-            answer = parser.feed(slice_row)
+        for piece in pieces:
+            answer = parser.feed(piece)
             if answer is not None:
                 return answer
     except MalformedAnswerError:
@@ -244,8 +244,8 @@ def test_parser_ends_with_every_endless_answer(start: bytes, unit: bytes) -> Non
     parser = ResponseParser()
 
     with pytest.raises((MalformedAnswerError, StopIteration)):  # noqa: PT012 - one step of many
-        for slice_row in pieces:
-            if parser.feed(slice_row) is not None:
+        for piece in pieces:
+            if parser.feed(piece) is not None:
                 raise StopIteration
             assert len(parser._buffer) <= MAX_HEAD_BYTES + MAX_BODY_BYTES + len(endless)
 

@@ -95,7 +95,7 @@ def silent() -> Iterator[str]:
 
 @pytest.fixture
 def refusing() -> str:
-    """Return a URL where nobody listens."""
+    """Return a URL where no server listens."""
     return f"http://127.0.0.1:{unused_port()}/prod"
 
 
@@ -174,8 +174,8 @@ def test_pool_opens_one_connection_in_a_poll(make: Make) -> None:
         pool.close()
 
 
-def test_pool_opens_only_so_many_at_once(make: Make, silent: str) -> None:
-    """Opening costs the processor: the rest waits until some are open."""
+def test_pool_limits_how_many_connections_it_opens_at_once(make: Make, silent: str) -> None:
+    """Opening costs the processor: the other openings wait until some are done."""
     pool = make(silent)
     while pool.may_open(99):
         pool.open()
@@ -195,7 +195,7 @@ def test_pool_opens_no_more_than_its_size(make: Make, silent: str) -> None:
 
 
 def test_pool_opens_no_more_than_posts_wait(make: Make, silent: str) -> None:
-    """Nobody waits: none is opened."""
+    """No post waits, so none is opened."""
     pool = make(silent)
 
     asked = []
@@ -257,7 +257,7 @@ def test_pool_gives_up_a_connection_that_is_not_open_in_time(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_pool_says_why_a_connection_was_refused(make: Make, scheme: str) -> None:
-    """Nobody listens."""
+    """No server listens."""
     pool = make(f"{scheme}://127.0.0.1:{unused_port()}/prod")
     pool.open()
 
@@ -268,7 +268,7 @@ def test_pool_says_why_a_connection_was_refused(make: Make, scheme: str) -> None
 
 
 def test_pool_says_why_a_handshake_failed(make: Make) -> None:
-    """The connection is reset in the middle of it, say."""
+    """For example, the connection is reset in the middle of it."""
 
     def reset_early(server: socket.socket) -> None:
         server.recv(1)
@@ -284,7 +284,7 @@ def test_pool_says_why_a_handshake_failed(make: Make) -> None:
 
 
 def test_pool_raises_when_opening_cannot_even_begin(make: Make) -> None:
-    """Its host is unknown, say."""
+    """For example, its host is unknown."""
     pool = make("http://nowhere.invalid/prod")
 
     with pytest.raises(OSError, match="not resolved"):
@@ -293,7 +293,7 @@ def test_pool_raises_when_opening_cannot_even_begin(make: Make) -> None:
     assert pool.take_failures() == []
 
 
-def test_pool_rests_a_moment_when_every_address_has_failed(
+def test_pool_pauses_for_a_moment_when_every_address_has_failed(
     make: Make, time: FakeTime, refusing: str
 ) -> None:
     """A refusal comes at once: attempts without a pause would only burn the processor."""
@@ -312,7 +312,7 @@ def test_pool_rests_a_moment_when_every_address_has_failed(
     assert later
 
 
-def test_pool_rests_a_moment_when_the_host_is_not_resolved(make: Make, time: FakeTime) -> None:
+def test_pool_pauses_for_a_moment_when_the_host_is_not_resolved(make: Make, time: FakeTime) -> None:
     """Each attempt would say the same until the name server has answered."""
     pool = make("http://nowhere.invalid/prod")
     with pytest.raises(OSError, match="not resolved"):
@@ -325,7 +325,7 @@ def test_pool_rests_a_moment_when_the_host_is_not_resolved(make: Make, time: Fak
     assert pool.may_open(1)
 
 
-def test_pool_does_not_rest_when_a_run_begins_anew(
+def test_pool_does_not_pause_when_a_run_begins_anew(
     make: Make, connect: Connect, refusing: str
 ) -> None:
     """What failed in the last one may work by now."""
@@ -340,7 +340,7 @@ def test_pool_does_not_rest_when_a_run_begins_anew(
     assert pool.may_open(1)
 
 
-def test_pool_does_not_rest_while_one_address_works(
+def test_pool_does_not_pause_while_one_address_works(
     make: Make, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that refuses is left out from then on."""

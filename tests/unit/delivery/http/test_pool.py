@@ -103,7 +103,7 @@ Serve = Callable[..., Loopback]
 
 
 def _endings(pool: HttpPool[str], number_of: int = 1) -> list[Ending[str]]:
-    """Poll until so many posts have ended."""
+    """Poll until a number of posts has ended."""
     endings: list[Ending[str]] = []
     while len(endings) < number_of:
         news = pool.poll(PATIENCE_SECONDS)
@@ -118,7 +118,7 @@ def _result(pool: HttpPool[str]) -> Response | Exception:
 
 
 def _open(pool: HttpPool[str], number_of: int = 1) -> None:
-    """Open so many connections."""
+    """Open a number of connections."""
     for _ in range(number_of):
         pool.open()
     _poll_until(pool, lambda: not pool.is_opening)
@@ -126,7 +126,7 @@ def _open(pool: HttpPool[str], number_of: int = 1) -> None:
 
 
 def _send(pool: HttpPool[str], request: Request = REQUEST) -> Response | Exception:
-    """Carry one post to its end, on a new connection if none is idle."""
+    """Send one post and return its result, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
     pool.send("a", request)
@@ -352,7 +352,7 @@ def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> No
     assert isinstance(result, ClosedError)
 
 
-def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_has_rested(
+def test_pool_says_that_a_first_post_was_in_vain_when_the_connection_was_idle(
     serve: Serve, make: Make
 ) -> None:
     """It was opened in an earlier run, and never needed there."""
@@ -378,8 +378,8 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
 
     def answer_too_much(server: socket.socket) -> None:
         read_post(server)
-        for slice_row in [OK + stray] if is_in_one_piece else [OK, stray]:
-            server.sendall(slice_row)
+        for piece in [OK + stray] if is_in_one_piece else [OK, stray]:
+            server.sendall(piece)
         is_sent.set()
         wait_for_end(server)
 
@@ -474,7 +474,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
     assert pool.under_way == 0
 
 
-def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
+def test_pool_takes_the_status_when_the_remainder_does_not_come_in_time(
     serve: Serve, make: Make, time: FakeTime
 ) -> None:
     """The message was delivered: it must not be posted again."""
@@ -489,7 +489,7 @@ def test_pool_takes_the_status_when_the_rest_does_not_come_in_time(
     pool.send("a", REQUEST)
     (http,) = (one for one, _ in pool._under_way.values())
     assert isinstance(http, Http1Connection)
-    _poll_until(pool, lambda: http._has_heard)
+    _poll_until(pool, lambda: http._has_received)
     time.seconds = TIMEOUTS.read_seconds
 
     ((_, result),) = pool.expire()
@@ -595,13 +595,13 @@ def _settle_under_way(pool: HttpPool[str]) -> None:
 
 
 class _Roomy:
-    """A connection of a protocol that carries two requests at once."""
+    """A connection of a protocol that takes two requests at once."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._names: list[str] = []
         self.interest = self.watched = selectors.EVENT_READ
-        self.is_usable, self.has_rested = True, False
+        self.is_usable, self.was_idle = True, False
 
     @property
     def room(self) -> int:
