@@ -1,6 +1,7 @@
 """Feeds a session from its audience, and gathers what its threads return."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
@@ -8,6 +9,9 @@ from delivery.fan_out import Audience
 from delivery.gate import PostGate
 from delivery.post_loop import PostLoop
 from delivery.session import DeliverySession
+
+_TAKEN_AT_ONCE = 16
+"""This many connections are taken before it is asked whether they are enough."""
 
 _FEWEST_TAKEN = 512
 """At least this many connections are taken before results are passed on: more than end in that
@@ -53,13 +57,10 @@ class Feeder:
         return self._gate.wants(waiting, self._clock.monotonic())
 
     def _feed(self) -> None:
-        session, before = self._session, self._taken
-        session.begin_to_feed()
+        before = self._taken
+        self._session.begin_to_feed()
         while not self._has_enough(self._taken - before):
-            self._take()
-            for loop in self._loops:
-                if loop.wants_posts or session.is_fed:
-                    loop.wake()
+            self._take_some()
 
     def _has_enough(self, taken: int) -> bool:
         """Tell whether it is time to pass on results."""
@@ -70,19 +71,22 @@ class Feeder:
             return True
         return taken >= _FEWEST_TAKEN and session.has_results
 
-    def _take(self) -> None:
-        """Add the next connection; one that is not there, or cannot be read, is the last."""
+    def _take_some(self) -> None:
+        """Add the next connections; the one before the end, or before an error, is the last."""
+        enough = self._taken + _TAKEN_AT_ONCE
         try:
-            connection = next(self._audience)
-        except StopIteration:
-            self._end()
+            for connection in islice(self._audience, _TAKEN_AT_ONCE):
+                self._taken += 1
+                self._session.add(connection)
+                self._wake()
         except Exception as error:  # noqa: BLE001 - raised when those taken have ended
             self.error = error
-            self._end()
-        else:
-            self._taken += 1
-            self._session.add(connection)
+        if self._taken < enough:
+            self._gate.expect(self._taken)
+            self._session.end_audience()
+            self._wake(all_of_them=True)
 
-    def _end(self) -> None:
-        self._gate.expect(self._taken)
-        self._session.end_audience()
+    def _wake(self, *, all_of_them: bool = False) -> None:
+        for loop in self._loops:
+            if loop.wants_posts or all_of_them:
+                loop.wake()

@@ -3,10 +3,13 @@
 What an answer means is decided in judge.py.
 """
 
+from collections.abc import Iterable, Iterator
+
 from broadcasting.clock import Clock
 from delivery.fan_out import ForbiddenError
 from delivery.gate import PostGate
 from delivery.http.pool import HttpPool
+from delivery.http.request import Request
 from delivery.judge import Judge
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
@@ -124,7 +127,6 @@ class PostLoop:
             admitted = self._pacer.admit(wanted)
             if admitted:
                 started = self._start(admitted, template, now)
-                self._flush_posts(now)
                 self._pacer.started(admitted, started)
         self._open(ready - started)
 
@@ -139,23 +141,12 @@ class PostLoop:
             self._judge.judge((), [error], self._clock.monotonic())
 
     def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
-        """Start posts; return how many."""
-        for started in range(admitted):
-            post = self._next_post(now)
-            if post is None:  # another thread took it
-                return started
-            post.tries += 1
-            post.is_probe = self._gate.probe()
-            endings = self._pool.send(post, template.sign(post.connection.id))
-            if endings:
-                self._judge.judge(endings, (), now)
-        return admitted
-
-    def _flush_posts(self, now: float) -> None:
-        """Have what was started leave."""
-        endings = self._pool.flush()
+        """Start posts; return how many: another thread may have taken some."""
+        posts = self._next_posts(admitted, now)
+        endings = self._pool.send(_signed(posts, template))
         if endings:
             self._judge.judge(endings, (), now)
+        return len(posts)
 
     def _ready(self, now: float) -> int:
         """Return how many posts might start now, if no other thread takes them."""
@@ -167,10 +158,18 @@ class PostLoop:
     def _may_take_new(self) -> bool:
         return len(self._retries) < MAX_WAITING
 
+    def _next_posts(self, most: int, now: float) -> list[Post]:
+        """Return up to `most` posts, in the order in which they are to start."""
+        if not self._retries and not self._gate.is_probing:  # the hot path
+            return self._session.take_posts(most)
+        posts: list[Post] = []
+        while len(posts) < most and (post := self._next_post(now)):
+            post.is_probe = self._gate.probe()
+            posts.append(post)
+        return posts
+
     def _next_post(self, now: float) -> Post | None:
         is_probing = self._gate.is_probing
-        if not self._retries and not is_probing:  # the hot path
-            return self._session.take_post()
         patience = PATIENCE_SECONDS if self._session.waiting and self._may_take_new else 0.0
         if is_probing:  # probes are of both kinds, in turn
             patience *= not self._is_retry_next
@@ -201,3 +200,10 @@ class PostLoop:
     def _flush(self) -> None:
         if self._judge.settled:
             self._session.return_results(self._judge.take_settled())
+
+
+def _signed(posts: Iterable[Post], template: SigningTemplate) -> Iterator[tuple[Post, Request]]:
+    """Sign posts one by one, as they leave."""
+    for post in posts:
+        post.tries += 1
+        yield post, template.sign(post.connection.id)

@@ -3,6 +3,7 @@
 import queue
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from threading import Lock
 
 from broadcasting.audience import Connection
@@ -81,16 +82,20 @@ class DeliverySession:
 
     # The posting threads
 
-    def take_post(self) -> Post | None:
-        """Return a post that was never made, None if there is none; ask for more in time."""
-        try:
-            post = self._waiting.popleft()
-        except IndexError:  # another thread took the last one
-            return None
+    def take_posts(self, most: int) -> list[Post]:
+        """Return up to `most` posts that were never made; ask for more connections in time."""
+        posts: list[Post] = []
+        with suppress(IndexError):  # another thread took the last one
+            while len(posts) < most:
+                posts.append(self._waiting.popleft())
         if len(self._waiting) < self._fewest_waiting and not self._has_asked:
             self._has_asked = True
             self._results.put(())
-        return post
+        return posts
+
+    def take_post(self) -> Post | None:
+        """Return a post that was never made, None if there is none."""
+        return next(iter(self.take_posts(1)), None)
 
     def return_results(self, results: Sequence[Settlement]) -> None:
         """Hand over how some connections have ended."""

@@ -96,14 +96,10 @@ class HttpConnection(Watched, Protocol[Token]):
         """Whether the server has asked for fewer requests: none is opened to it for a while."""
         ...
 
-    def send(self, token: Token, request: Request) -> None:
-        """Begin a request; there must be room. Raises OSError when the connection is lost."""
-        ...
+    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+        """Begin requests, as many as there is room for at most; write what the socket takes.
 
-    def flush(self) -> None:
-        """Write what was begun, as far as the socket allows; a protocol may wait for this.
-
-        Raises OSError when the connection is lost.
+        Raises OSError when the connection is lost: `close` returns these requests, too.
         """
         ...
 

@@ -72,9 +72,9 @@ class Http1Connection(Generic[Token]):
         """How many posts it carries: one at most."""
         return int(self._token is not None)
 
-    def send(self, token: Token, request: Request) -> None:
-        """Begin a post: see `HttpConnection`."""
-        self._token = token
+    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+        """Begin a post, one at a time: see `HttpConnection`."""
+        ((self._token, request),) = requests
         self.room = 0
         self._parser = ResponseParser()
         self._unsent = text_of(request)
@@ -97,9 +97,6 @@ class Http1Connection(Generic[Token]):
         else:
             self.is_usable = False
         return ((token, response),)
-
-    def flush(self) -> None:
-        """Do nothing: a post is written when it begins."""
 
     def look(self, now: float) -> None:
         """Do nothing: a dead connection has a post that takes too long."""

@@ -1,7 +1,6 @@
 """HTTP/2: one connection, which carries many posts at once. The shell around http2_protocol.py.
 
-What begins in one turn of the loop is written together, in `flush`; all that has come is read at
-once.
+What begins in one turn of the loop is written together, and what has come is read together.
 """
 
 import selectors
@@ -34,14 +33,14 @@ class Http2Connection(Generic[Token]):
     __slots__ = (
         "_has_answered",
         "_has_received",
-        "_received_at",
         "_is_silent",
         "_pinged_at",
         "_protocol",
+        "_received_at",
         "_socket",
         "_unsent",
-        "was_idle",
         "interest",
+        "was_idle",
         "watched",
     )
 
@@ -86,28 +85,14 @@ class Http2Connection(Generic[Token]):
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed
 
-    def send(self, token: Token, request: Request) -> None:
-        """Begin a request, which leaves with the next `flush`."""
+    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+        """Begin requests, and write them together: see `HttpConnection`."""
         if not self._protocol.under_way:
             self._has_received = False
             self._is_silent = False
-        self._protocol.begin(token, request)
-
-    def flush(self) -> None:
-        """Write what has been begun: see `HttpConnection`."""
-        sender = self._protocol.sender
-        if sender.has_unsent:
-            self._unsent = memoryview(bytes(self._unsent) + sender.take())
-        self.interest = READ
-        while self._unsent:
-            try:
-                sent = self._socket.send(self._unsent)
-            except (ssl.SSLWantWriteError, BlockingIOError):
-                self.interest = READ | WRITE
-                return
-            except ssl.SSLWantReadError:
-                return
-            self._unsent = self._unsent[sent:]
+        for token, request in requests:
+            self._protocol.begin(token, request)
+        self._flush()
 
     def advance(self) -> Sequence[Ending[Token]]:
         """Read once: a server that never stops sending must not hold up the others."""
@@ -125,7 +110,7 @@ class Http2Connection(Generic[Token]):
             self._has_received, self._is_silent = True, False
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
-        self.flush()
+        self._flush()
         return endings
 
     def look(self, now: float) -> None:
@@ -136,7 +121,7 @@ class Http2Connection(Generic[Token]):
             if now - self._received_at >= SILENT_SECONDS:
                 self._pinged_at = now
                 self._protocol.ping()
-                self.flush()
+                self._flush()
         elif now - self._pinged_at >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
@@ -144,7 +129,7 @@ class Http2Connection(Generic[Token]):
         """Give up requests; the others go on."""
         endings = self._protocol.cancel(tokens, error)
         with suppress(OSError):  # the next poll shows that the connection is lost
-            self.flush()
+            self._flush()
         return endings
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:
@@ -152,9 +137,25 @@ class Http2Connection(Generic[Token]):
         code = error.code if isinstance(error, Http2Error) else ErrorCode.NO_ERROR
         self._protocol.sender.go_away(code)
         with suppress(OSError):
-            self.flush()
+            self._flush()
         self._socket.close()
         return self._protocol.end(self._loss(error))
+
+    def _flush(self) -> None:
+        """Write what is queued, as far as the socket takes it."""
+        sender = self._protocol.sender
+        if sender.has_unsent:
+            self._unsent = memoryview(bytes(self._unsent) + sender.take())
+        self.interest = READ
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent)
+            except (ssl.SSLWantWriteError, BlockingIOError):
+                self.interest = READ | WRITE
+                return
+            except ssl.SSLWantReadError:
+                return
+            self._unsent = self._unsent[sent:]
 
     def _loss(self, error: Exception) -> Exception:
         """Return why there are no answers; a server may close what is idle without a word."""

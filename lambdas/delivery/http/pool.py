@@ -8,8 +8,8 @@ post: a class between would be paid for in each.
 
 import math
 import selectors
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple
 
@@ -64,7 +64,6 @@ class HttpPool(Generic[Token]):
         self._ready: dict[HttpConnection[Token], None] = {}
         """The connections that have room. Those that have just answered, and carry nothing more,
         join them when the next poll has shown that they are quiet."""
-        self._unflushed: dict[HttpConnection[Token], None] = {}
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
@@ -129,35 +128,40 @@ class HttpPool(Generic[Token]):
         """Return why connections could not be opened since the last call."""
         return self._openings.take_failures()
 
-    def send(self, token: Token, request: Request) -> Sequence[Ending[Token]]:
-        """Begin a request; there must be room, and `flush` must follow.
+    def send(self, requests: Iterable[tuple[Token, Request]]) -> list[Ending[Token]]:
+        """Begin requests; there must be room for all of them. They are asked for as they leave.
 
-        Returns what ends by that: the requests of a connection that is found lost.
+        Returns what ends by that: the requests of connections that are found lost.
         """
-        http, _ = self._ready.popitem()
-        self._under_way[token] = http, self._clock.monotonic()
-        try:
-            http.send(token, request)
-        except OSError as error:
-            return self._lose(http, error)
-        if http.room:
-            self._ready[http] = None
-        self._unflushed[http] = None
-        return ()
-
-    def flush(self) -> list[Ending[Token]]:
-        """Write what was begun since the last call; return what ends by that, as `send` does."""
+        remaining, now = iter(requests), self._clock.monotonic()
         endings: list[Ending[Token]] = []
-        unflushed, self._unflushed = self._unflushed, {}
-        for http in unflushed:
-            try:
-                http.flush()
-            except OSError as error:
-                endings += self._lose(http, error)
-                continue
-            if http.watched != http.interest:
-                watch(self._selector, http)
+        while self._ready:
+            http, _ = self._ready.popitem()
+            room = http.room
+            batch = list(islice(remaining, room))
+            begun = http, now
+            for token, _ in batch:
+                self._under_way[token] = begun
+            if batch:
+                self._send(http, batch, endings)
+            if len(batch) < room:
+                self._ready[http] = None
+                break
         return endings
+
+    def _send(
+        self,
+        http: HttpConnection[Token],
+        batch: Sequence[tuple[Token, Request]],
+        endings: list[Ending[Token]],
+    ) -> None:
+        try:
+            http.send(batch)
+        except OSError as error:
+            endings += self._lose(http, error)
+            return
+        if http.watched != http.interest:
+            watch(self._selector, http)
 
     def poll(self, timeout_seconds: float, deadline: float = math.inf) -> list[Ending[Token]]:
         """Wait for news, at most `timeout_seconds`; return what has ended by the deadline.
@@ -293,7 +297,7 @@ class HttpPool(Generic[Token]):
 
     def _drop(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         self._selector.unregister(http)
-        for one in (self._open, self._ready, self._answered, self._unflushed):
+        for one in (self._open, self._ready, self._answered):
             one.pop(http, None)
         if http.wants_calm:
             self._connector.calm()

@@ -492,10 +492,10 @@ def test_pool_looks_the_host_up_anew_when_a_connection_is_lost_with_its_post(
             is_told.set()
             assert is_reset.wait(PATIENCE_SECONDS)
             assert is_readable(next(iter(pool._ready)))
-            ((_, lost),) = pool.send("a", REQUEST)
+            ((_, lost),) = pool.send([("a", REQUEST)])
             assert isinstance(lost, OSError)
         else:
-            pool.send("a", REQUEST)
+            pool.send([("a", REQUEST)])
             while pool.under_way:
                 pool.poll(PATIENCE_SECONDS)
         _wait_for_look_up(connector)

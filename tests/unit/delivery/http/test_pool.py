@@ -6,7 +6,7 @@ How they are opened is in test_openings.py.
 import os
 import selectors
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
 from threading import Event, Thread
 from typing import Any
@@ -129,7 +129,7 @@ def _send(pool: HttpPool[str], request: Request = REQUEST) -> Response | Excepti
     """Send one post and return its result, on a new connection if none is idle."""
     if not pool.room:
         _open(pool)
-    pool.send("a", request)
+    pool.send([("a", request)])
     return _result(pool)
 
 
@@ -157,7 +157,7 @@ def test_pool_sends_posts_and_says_which_answer_is_whose(serve: Serve, make: Mak
     names = [f"{n:02}" for n in range(OPENING_AT_ONCE)]
     _open(pool, len(names))
     for name in names:
-        pool.send(name, _request(name.encode()))
+        pool.send([(name, _request(name.encode()))])
 
     endings = _endings(pool, len(names))
 
@@ -220,8 +220,8 @@ def test_pool_has_room_for_no_more_than_its_size(serve: Serve, make: Make) -> No
     """Then posts wait for those that are under way."""
     pool = make(serve().url, size=2)
     _open(pool, 2)
-    pool.send("a", REQUEST)
-    pool.send("b", REQUEST)
+    pool.send([("a", REQUEST)])
+    pool.send([("b", REQUEST)])
 
     room_meanwhile = (pool.room, pool.lacks_connections(99))
     _endings(pool, 2)
@@ -243,7 +243,7 @@ def test_pool_opens_nothing_while_there_is_news(serve: Serve, make: Make) -> Non
 
     pool = make(serve(answer_when_told).url)
     _open(pool)
-    pool.send("a", REQUEST)
+    pool.send([("a", REQUEST)])
 
     after_news = (pool.may_open(1), pool.lacks_connections(1))
     _settle(pool)
@@ -338,7 +338,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     assert is_reset.wait(PATIENCE_SECONDS)
     assert is_readable(http)
 
-    ((token, result),) = pool.send("a", REQUEST)
+    ((token, result),) = pool.send([("a", REQUEST)])
 
     assert (token, type(result)) == ("a", IdleClosedError)
     assert not pool.under_way
@@ -435,7 +435,7 @@ def test_pool_ends_a_post_with_what_goes_wrong_and_leaves_the_others(
     pool = make(serve(answer_by_name).url)
     _open(pool, 3)
     for name in ("00", "01", "02"):
-        pool.send(name, _request(name.encode()))
+        pool.send([(name, _request(name.encode()))])
 
     results = dict(_endings(pool, 3))
 
@@ -460,7 +460,7 @@ def test_pool_gives_up_an_answer_that_does_not_come_in_time(
     _send(pool)
     _settle(pool)
     time.seconds = 1.0
-    pool.send("a", REQUEST)
+    pool.send([("a", REQUEST)])
     assert is_read.wait(PATIENCE_SECONDS)
     time.seconds = 1.0 + TIMEOUTS.read_seconds - 0.01
     too_early = pool.expire()
@@ -486,7 +486,7 @@ def test_pool_takes_the_status_when_the_remainder_does_not_come_in_time(
 
     pool = make(serve(answer_half).url)
     _open(pool)
-    pool.send("a", REQUEST)
+    pool.send([("a", REQUEST)])
     (http,) = (one for one, _ in pool._under_way.values())
     assert isinstance(http, Http1Connection)
     _poll_until(pool, lambda: http._has_received)
@@ -510,7 +510,7 @@ def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
     pool = make(serve(never_answer).url)
     _open(pool, 2)
     for name in ("a", "b"):
-        pool.send(name, REQUEST)
+        pool.send([(name, REQUEST)])
     pool.open()
 
     abandoned = pool.abandon()
@@ -529,8 +529,8 @@ def test_pool_drops_what_is_idle(serve: Serve, make: Make) -> None:
     server = serve()
     pool = make(server.url)
     _open(pool, 2)
-    pool.send("a", REQUEST)
-    pool.send("b", REQUEST)
+    pool.send([("a", REQUEST)])
+    pool.send([("b", REQUEST)])
     _endings(pool, 1)
 
     _settle_under_way(pool)
@@ -580,7 +580,7 @@ def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
 
     monkeypatch.setattr(selectors.DefaultSelector, "select", twice)
     _open(pool)
-    pool.send("a", REQUEST)
+    pool.send([("a", REQUEST)])
 
     endings = _endings(pool)
 
@@ -601,7 +601,7 @@ class _Roomy:
         self._socket = sock
         self._names: list[str] = []
         self.interest = self.watched = selectors.EVENT_READ
-        self.is_usable, self.was_idle = True, False
+        self.is_usable, self.was_idle, self.wants_calm = True, False, False
 
     @property
     def room(self) -> int:
@@ -611,13 +611,26 @@ class _Roomy:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def send(self, token: str, _request: Request) -> None:
-        self._names.append(token)
+    @property
+    def under_way(self) -> int:
+        return len(self._names)
+
+    def send(self, requests: Sequence[tuple[str, Request]]) -> None:
+        self._names += [token for token, _ in requests]
 
     def advance(self) -> list[Ending[str]]:
         """Take an answer to the request that was begun last."""
         assert self._socket.recv(1)
         return [(self._names.pop(), OK_ANSWER)]
+
+    def look(self, now: float) -> None:
+        """Nothing shows that it is dead."""
+
+    def cancel(self, tokens: Container[str], error: Exception) -> list[Ending[str]]:
+        """Give up requests; the connection goes on."""
+        given_up = [name for name in self._names if name in tokens]
+        self._names = [name for name in self._names if name not in tokens]
+        return [(name, error) for name in given_up]
 
     def close(self, error: Exception) -> list[Ending[str]]:
         self._socket.close()
@@ -631,11 +644,12 @@ def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make)
     client, server = socket.socketpair()
     roomy = _Roomy(client)
     pool._selector.register(roomy, roomy.interest, roomy)
+    pool._open[roomy] = NOW_MS
     pool._ready[roomy] = None
 
     rooms = [pool.room]
     for name in ("a", "b"):
-        pool.send(name, REQUEST)
+        pool.send([(name, REQUEST)])
         rooms.append(pool.room)
     server.send(b"!")
     endings = _endings(pool)
@@ -646,7 +660,7 @@ def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make)
     assert rooms == [2, 1, 0, 1]
     assert endings == [("b", OK_ANSWER)]
     assert [(name, type(error)) for name, error in abandoned] == [("a", TimeoutError)]
-    assert not pool.has_room
+    assert pool.has_room  # the connection goes on
     server.close()
 
 
