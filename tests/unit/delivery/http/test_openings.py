@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 
+from delivery.http.connection import IdleClosedError
 from delivery.http.connector import (
     ATTEMPT_DELAY_SECONDS,
     FAILURE_DELAY_SECONDS,
@@ -14,7 +15,6 @@ from delivery.http.connector import (
     tls_context,
 )
 from delivery.http.endpoint import parse_endpoint
-from delivery.http.http1_connection import IdleClosedError
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate

@@ -13,10 +13,16 @@ from typing import Any
 
 import pytest
 
-from delivery.http.connection import ClosedError, Ending, MalformedAnswerError, Response
+from delivery.http.connection import (
+    ClosedError,
+    Ending,
+    IdleClosedError,
+    MalformedAnswerError,
+    Response,
+)
 from delivery.http.connector import Connector, tls_context
 from delivery.http.endpoint import parse_endpoint
-from delivery.http.http1_connection import Http1Connection, IdleClosedError
+from delivery.http.http1_connection import Http1Connection
 from delivery.http.http1_request import text_of
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
@@ -596,6 +602,8 @@ def _settle_under_way(pool: HttpPool[str]) -> None:
 
 class _Roomy:
     """A connection of a protocol that takes two requests at once."""
+
+    protocol = "two"
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
