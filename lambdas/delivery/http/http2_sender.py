@@ -61,7 +61,7 @@ class Sender:
             return
         self._send_block(stream_id, block, 0 if body else wire.END_STREAM)
         if body:
-            stream.unsent = body
+            stream.unsent, stream.window_bytes = body, settings.window_bytes
             self._blocked[stream_id] = stream
             self._send_on(stream_id, stream)
 

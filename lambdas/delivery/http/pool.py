@@ -9,7 +9,7 @@ post: a class between would be paid for in each.
 import math
 import selectors
 from collections.abc import Iterable, Sequence
-from itertools import islice, takewhile
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple
 
@@ -56,8 +56,6 @@ class HttpPool(Generic[Token]):
         self._openings = Openings(
             connector, self._selector, clock, timeout_seconds=timeouts.connect_seconds
         )
-        self._under_way: dict[Token, tuple[HttpConnection[Token], float]] = {}
-        """The requests without an answer, the oldest first, and when each was begun."""
         self._open: dict[HttpConnection[Token], int] = {}
         """All open connections, and when each was last of use, in epoch milliseconds."""
         self._answered: dict[HttpConnection[Token], None] = {}
@@ -67,22 +65,19 @@ class HttpPool(Generic[Token]):
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
-
-    @property
-    def under_way(self) -> int:
+        self.under_way = 0
         """How many requests have no answer yet."""
-        return len(self._under_way)
 
     @property
     def room(self) -> int:
         """How many requests can be begun now."""
         room: int = sum(map(_room_of, self._ready))
-        return min(self._size - len(self._under_way), room)
+        return min(self._size - self.under_way, room)
 
     @property
     def has_room(self) -> bool:
         """Whether a request can be begun now."""
-        return bool(self._ready) and len(self._under_way) < self._size
+        return bool(self._ready) and self.under_way < self._size
 
     @property
     def has_answered(self) -> bool:
@@ -110,7 +105,7 @@ class HttpPool(Generic[Token]):
         opening = len(self._openings)
         if len(self._open) + opening >= self._most_connections or self._are_many_stuck:
             return False
-        if len(self._under_way) + opening >= self._size:
+        if self.under_way + opening >= self._size:
             return False
         return not self._openings.are_enough_for(ready)
 
@@ -139,11 +134,9 @@ class HttpPool(Generic[Token]):
             http, _ = self._ready.popitem()
             room = http.room
             batch = list(islice(remaining, room))
-            begun = http, now
-            for token, _ in batch:
-                self._under_way[token] = begun
             if batch:
-                self._send(http, batch, endings)
+                self.under_way += len(batch)
+                self._send(http, batch, now, endings)
             if len(batch) < room:
                 self._ready[http] = None
                 break
@@ -153,10 +146,11 @@ class HttpPool(Generic[Token]):
         self,
         http: HttpConnection[Token],
         batch: Sequence[tuple[Token, Request]],
+        now: float,
         endings: list[Ending[Token]],
     ) -> None:
         try:
-            http.send(batch)
+            http.send(batch, now)
         except OSError as error:
             endings += self._lose(http, error)
             return
@@ -194,11 +188,7 @@ class HttpPool(Generic[Token]):
         """Give up what takes too long, and what is dead; return the requests that this ends."""
         self._openings.expire()
         now, seconds = self._clock.monotonic(), self._timeouts.read_seconds
-        begun = self._under_way.items()
-        late = [
-            token for token, (_, at) in takewhile(lambda one: one[1][1] <= now - seconds, begun)
-        ]
-        endings = self._give_up(late, TimeoutError(f"no answer within {seconds} s"))
+        endings = self._give_up(now - seconds, TimeoutError(f"no answer within {seconds} s"))
         for http in list(self._open):
             try:
                 http.look(now)
@@ -209,8 +199,7 @@ class HttpPool(Generic[Token]):
     def abandon(self) -> list[Ending[Token]]:
         """Give up what is under way; return its requests, with their answers where known."""
         self._openings.close()
-        error = TimeoutError("given up before an answer has come")
-        return self._give_up(list(self._under_way), error)
+        return self._give_up(math.inf, TimeoutError("given up before an answer has come"))
 
     def drop_idle(self, until_ms: int) -> None:
         """Close the connections that have sent nothing since then, in epoch milliseconds.
@@ -256,13 +245,13 @@ class HttpPool(Generic[Token]):
         if http.watched != http.interest:
             watch(self._selector, http)
         if ended:
-            self._take(http, ended)
+            self._count(http, ended)
             endings += ended
         self._sort(http, has_answered=bool(ended))
 
-    def _take(self, http: HttpConnection[Token], ended: Sequence[Ending[Token]]) -> None:
-        for token, _ in ended:
-            del self._under_way[token]
+    def _count(self, http: HttpConnection[Token], ended: Sequence[Ending[Token]]) -> None:
+        """Take note that requests have ended on a connection."""
+        self.under_way -= len(ended)
         self._open[http] = self._clock.epoch_ms()
 
     def _sort(self, http: HttpConnection[Token], *, has_answered: bool) -> None:
@@ -277,15 +266,15 @@ class HttpPool(Generic[Token]):
         elif http not in self._answered:
             self._ready[http] = None
 
-    def _give_up(self, tokens: list[Token], error: Exception) -> list[Ending[Token]]:
-        given_up = set(tokens)
+    def _give_up(self, until: float, error: Exception) -> list[Ending[Token]]:
         endings: list[Ending[Token]] = []
-        for http in dict.fromkeys(self._under_way[token][0] for token in tokens):
-            ended = http.cancel(given_up, error)
-            self._take(http, ended)
-            endings += ended
-            self._sort(http, has_answered=False)
-            self._connector.doubt()
+        for http in list(self._open):
+            ended = http.give_up(until, error)
+            if ended:
+                self._count(http, ended)
+                endings += ended
+                self._sort(http, has_answered=False)
+                self._connector.doubt()
         return endings
 
     def _lose(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
@@ -302,6 +291,5 @@ class HttpPool(Generic[Token]):
         if http.wants_calm:
             self._connector.calm()
         endings = list(http.close(error))
-        for token, _ in endings:
-            del self._under_way[token]
+        self.under_way -= len(endings)
         return endings

@@ -6,7 +6,7 @@ How they are opened is in test_openings.py.
 import os
 import selectors
 import socket
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from threading import Event, Thread
 from typing import Any
@@ -493,7 +493,7 @@ def test_pool_takes_the_status_when_the_remainder_does_not_come_in_time(
     pool = make(serve(answer_half).url)
     _open(pool)
     pool.send([("a", REQUEST)])
-    (http,) = (one for one, _ in pool._under_way.values())
+    (http,) = pool._open
     assert isinstance(http, Http1Connection)
     _poll_until(pool, lambda: http._has_received)
     time.seconds = TIMEOUTS.read_seconds
@@ -608,6 +608,7 @@ class _Roomy:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._names: list[str] = []
+        self._begun_at = 0.0
         self.interest = self.watched = selectors.EVENT_READ
         self.is_usable, self.was_idle, self.wants_calm = True, False, False
 
@@ -623,8 +624,9 @@ class _Roomy:
     def under_way(self) -> int:
         return len(self._names)
 
-    def send(self, requests: Sequence[tuple[str, Request]]) -> None:
+    def send(self, requests: Sequence[tuple[str, Request]], now: float) -> None:
         self._names += [token for token, _ in requests]
+        self._begun_at = now
 
     def advance(self) -> list[Ending[str]]:
         """Take an answer to the request that was begun last."""
@@ -634,11 +636,11 @@ class _Roomy:
     def look(self, now: float) -> None:
         """Nothing shows that it is dead."""
 
-    def cancel(self, tokens: Container[str], error: Exception) -> list[Ending[str]]:
-        """Give up requests; the connection goes on."""
-        given_up = [name for name in self._names if name in tokens]
-        self._names = [name for name in self._names if name not in tokens]
-        return [(name, error) for name in given_up]
+    def give_up(self, until: float, error: Exception) -> list[Ending[str]]:
+        """Give up all requests; the connection goes on."""
+        assert self._begun_at <= until
+        names, self._names = self._names, []
+        return [(name, error) for name in names]
 
     def close(self, error: Exception) -> list[Ending[str]]:
         self._socket.close()
