@@ -144,6 +144,21 @@ class Http2Protocol(Generic[Token]):
             self._streams.end(stream_id, stream.response_or(error))
         return self._take_endings()
 
+    def leave(self) -> None:
+        """Begin no more requests."""
+        self._is_leaving = True
+
+    @property
+    def next_id(self) -> int:
+        """The id of the stream of the next request."""
+        return self._streams.next_id
+
+    def end_unprocessed(self, first_id: int, error: NotProcessedError) -> None:
+        """Take note that the server has not processed the requests from `first_id` on."""
+        for stream_id in [one for one in self._streams.open if one >= first_id]:
+            self.sender.forget(stream_id)
+            self._streams.end(stream_id, error)
+
     def ping(self) -> None:
         """Ask the server for a sign of life."""
         self.is_pinging = True
@@ -262,9 +277,7 @@ class Http2Protocol(Generic[Token]):
         self._is_leaving = True
         self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
-        for unprocessed in [one for one in self._streams.open if one > last_id]:
-            self.sender.forget(unprocessed)
-            self._streams.end(unprocessed, error)
+        self.end_unprocessed(last_id + 1, error)
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         size = wire.number_of(payload) & wire.MAX_WINDOW_BYTES
