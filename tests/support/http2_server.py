@@ -136,6 +136,7 @@ class Peer:
             while not self._until_next():
                 heapq.heappop(self._timers)[2]()
                 self._flush()
+                self._server.note()
         return self._socket.recv(_READ_BYTES)
 
     def _until_next(self) -> float:
