@@ -20,6 +20,7 @@ from h2.connection import H2Connection
 from h2.events import (
     ConnectionTerminated,
     DataReceived,
+    PingReceived,
     RequestReceived,
     StreamEnded,
     StreamReset,
@@ -66,8 +67,8 @@ class Peer:
         """Why the client has left, if it has said so."""
         self.last_id = 2**31 - 1
         """Posts on streams above this are not processed."""
-        self.most_open = 0
-        """How many streams the client has had open at once."""
+        self.is_over = False
+        """Whether it has ended."""
         self.widens = True
         """Whether windows are widened by what has come."""
         self.memo: list[Post] = []
@@ -110,15 +111,19 @@ class Peer:
         self._flush()
         raise _OverError
 
+    def pause(self, seconds: float) -> None:
+        """Read nothing and send nothing for a while."""
+        self._flush()
+        self._server.is_over.wait(seconds)
+
     def stall(self) -> None:
         """Read nothing and send nothing any more, until the test is over."""
-        self._flush()
-        self._server.is_over.wait(PATIENCE_SECONDS)
+        self.pause(6 * PATIENCE_SECONDS)
         raise _OverError
 
     def serve(self) -> None:
         """Serve until one of the sides has ended the connection."""
-        with suppress(_OverError):
+        with suppress(_OverError, OSError):
             self._server.on_open(self)
             self._flush()
             while data := self._read():
@@ -149,11 +154,12 @@ class Peer:
         return bool(is_pending) or is_readable(self._socket, seconds)
 
     def _take(self, event: H2Event) -> None:
-        if isinstance(event, RequestReceived):
+        if isinstance(event, PingReceived) and not self._server.answers_pings:
+            self.h2.clear_outbound_data_buffer()
+        elif isinstance(event, RequestReceived):
             fields = cast("list[tuple[str, str]]", event.headers)
             self._requests[event.stream_id] = dict(fields)
             self._bodies[event.stream_id] = b""
-            self.most_open = max(self.most_open, self.h2.open_inbound_streams)
         elif isinstance(event, DataReceived):
             self._bodies[event.stream_id] += event.data
             if self.widens and event.flow_controlled_length:
@@ -194,10 +200,11 @@ class Http2Server:
         self.received: Counter[str] = Counter()
         """How many frames reached each connection id."""
         self.peers: list[Peer] = []
+        self.answers_pings = True
         self.is_over = Event()
         self.lock = Condition()
         self._attempts: Counter[str] = Counter()
-        self._loopback = Loopback(self._serve, tls)
+        self._loopback = Loopback(self.serve, tls)
         self.url = self._loopback.url
 
     @property
@@ -221,11 +228,14 @@ class Http2Server:
             self._attempts[connection_id] += 1
             return self._attempts[connection_id]
 
-    def _serve(self, sock: socket.socket) -> None:
+    def serve(self, sock: socket.socket) -> None:
+        """Serve an accepted connection until it ends."""
         peer = Peer(self, sock)
         with self.lock:
             self.peers.append(peer)
         peer.serve()
+        sock.close()
+        peer.is_over = True
         self.note()
 
     def note(self) -> None:

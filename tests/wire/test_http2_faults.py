@@ -9,14 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from broadcasting.outcome import Outcome
-from broadcasting.retry import Backoff
 from tests.support import http2_reactions as react
 from tests.support.http2_posting import Start, ids, tries
 from tests.support.http2_server import Peer, Post, Script
-from tests.support.posting import IMPATIENT, TRIES, number_of, once
-
-PERSISTENT = Backoff(tries=20, base_seconds=0.001, cap_seconds=0.01)
-"""Where many HTTP connections are about to die, a post may meet several of them."""
+from tests.support.posting import IMPATIENT, PERSISTENT, TRIES, number_of, once
 
 
 def _once_in(step: int, fault: Script) -> Script:

@@ -10,7 +10,7 @@ from delivery.http import connector
 from tests.support import http2_reactions as react
 from tests.support.http2_posting import Start, ids, tries
 from tests.support.http2_server import Peer, Post, Script
-from tests.support.posting import CLOCK, TRIES, number_of, once
+from tests.support.posting import CLOCK, number_of, once
 
 
 def _leave_at(number: int, code: int = react.NO_ERROR) -> Script:
@@ -102,7 +102,7 @@ def test_fan_out_tries_again_what_a_server_has_taken_before_it_left_abruptly(htt
 
 def test_fan_out_drops_a_connection_whose_server_leaves_while_it_is_idle(http2: Start) -> None:
     """The next posts go to another one, and to no server that has said goodbye."""
-    posting = http2(lambda peer, post: _deliver_and_leave_when_idle(peer, post), threads=1)
+    posting = http2(_deliver_and_leave_when_idle, threads=1)
     first = posting.deliver(1)
     (peer,) = posting.server.peers
     posting.server.wait_for(lambda: peer.last_id == 1)
@@ -163,7 +163,7 @@ def test_fan_out_leaves_all_pending_when_all_are_refused_for_ever(http2: Start) 
 @pytest.mark.usefixtures("hasty_probes")
 def test_fan_out_leaves_all_pending_when_servers_leave_without_processing_any(http2: Start) -> None:
     """It ends long before its deadline, and has not opened connections without end."""
-    posting = http2(react.ok, on_open=lambda peer: _begin_and_leave(peer))
+    posting = http2(react.ok, on_open=_begin_and_leave)
 
     delivery = posting.deliver(50)
 
