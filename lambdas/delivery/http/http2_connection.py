@@ -114,7 +114,6 @@ class Http2Connection(Generic[Token]):
             raise self._failure
         if data:
             self._has_received, self._is_silent = True, False
-            self._protocol.is_pinging = False  # an answer is a sign of life, too
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
         self._flush()
@@ -131,7 +130,7 @@ class Http2Connection(Generic[Token]):
                 self._pinged_at = now
                 self._protocol.ping()
                 self._flush()
-        elif now - self._pinged_at >= PING_SECONDS:
+        elif now - max(self._pinged_at, self._received_at) >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:

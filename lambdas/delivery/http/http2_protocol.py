@@ -155,9 +155,10 @@ class Http2Protocol(Generic[Token]):
 
     def end_unprocessed(self, first_id: int, error: NotProcessedError) -> None:
         """Take note that the server has not processed the requests from `first_id` on."""
-        for stream_id in [one for one in self._streams.open if one >= first_id]:
-            self.sender.forget(stream_id)
-            self._streams.end(stream_id, error)
+        for stream_id, stream in list(self._streams.open.items()):
+            if stream_id >= first_id:
+                self.sender.forget(stream_id)
+                self._streams.end(stream_id, stream.response_or(error))
 
     def ping(self) -> None:
         """Ask the server for a sign of life."""
