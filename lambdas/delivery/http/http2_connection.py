@@ -122,7 +122,7 @@ class Http2Connection(Generic[Token]):
                 self._pinged_at = now
                 self._protocol.ping()
                 self._flush()
-        elif now - self._pinged_at >= PING_SECONDS:
+        elif now - max(self._pinged_at, self._received_at) >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:

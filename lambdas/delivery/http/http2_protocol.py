@@ -152,7 +152,7 @@ class Http2Protocol(Generic[Token]):
     def _take_endings(self) -> Sequence[Ending[Token]]:
         endings = self._streams.take_endings()
         if endings:
-            self._reader.answered()
+            self._reader.got_on()
         return endings
 
     def _finish(self, stream_id: int) -> None:
@@ -200,8 +200,10 @@ class Http2Protocol(Generic[Token]):
         if stream and not stream.status:
             error = MalformedAnswerError(payload, "the status of a response before its body")
             self._give_up(stream_id, error, ErrorCode.PROTOCOL_ERROR)
-        elif stream:
+        elif stream and content:
+            stream.body = stream.body or bytearray()
             stream.body += content
+            self._reader.got_on()
         if flags & wire.END_STREAM:
             self._finish(stream_id)
         elif stream and stream.received_bytes > MAX_BODY_BYTES:
@@ -262,21 +264,30 @@ class Http2Protocol(Generic[Token]):
         self._is_leaving = True
         self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
-        for unprocessed in [one for one in self._streams.open if one > last_id]:
-            self.sender.forget(unprocessed)
-            self._streams.end(unprocessed, error)
+        for unprocessed, stream in list(self._streams.open.items()):
+            if unprocessed > last_id:
+                self.sender.forget(unprocessed)
+                self._streams.end(unprocessed, stream.response_or(error))
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         size = wire.number_of(payload) & wire.MAX_WINDOW_BYTES
         if not stream_id:
-            self.sender.widen(size)
-            return
-        self._streams.require_begun(stream_id)
-        if stream_id in self._streams.open:
-            try:
-                self.sender.widen_stream(stream_id, size)
-            except Http2Error as error:
-                self._give_up(stream_id, error, error.code)
+            is_of_use = self.sender.widen(size)
+        else:
+            self._streams.require_begun(stream_id)
+            is_of_use = self._widen_stream(stream_id, size)
+        if is_of_use:
+            self._reader.got_on()
+
+    def _widen_stream(self, stream_id: int, size: int) -> bool:
+        stream = self._streams.open.get(stream_id)
+        if stream is None:
+            return False
+        try:
+            return self.sender.widen_stream(stream_id, size)
+        except Http2Error as error:
+            self._give_up(stream_id, stream.response_or(error), error.code)
+            return False
 
     def _observe(self, code: int) -> None:
         """Take the reason why something has ended: some are meant for all of the connection."""
