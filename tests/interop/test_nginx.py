@@ -42,8 +42,9 @@ def check(
     return posts
 
 
-@both_protocols
-@pytest.mark.parametrize("streams", [1, 8, 128])
+@pytest.mark.parametrize(
+    ("protocol", "streams"), [(HTTP_2, 1), (HTTP_2, 8), (HTTP_2, 128), (HTTP_1, 128)]
+)
 def test_nginx_gets_each_post_once(
     certificate: ServerCertificate, protocol: str, streams: int
 ) -> None:

@@ -126,7 +126,7 @@ def test_node_gets_each_post_once_by_its_settings(
 ) -> None:
     """A table of any size, the largest frames, a window of one byte."""
     with running_node(certificate, settings=settings) as node:
-        delivery = post_all(node.authority, certificate, mixed_audience())
+        delivery = post_all(node.authority, certificate, mixed_audience(500))
 
         check(node, HTTP_2, delivery)
 

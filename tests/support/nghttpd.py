@@ -49,8 +49,7 @@ class Nghttpd:
     def received(self, frame: str) -> list[ReceivedPost]:
         """Have it end; return the posts that it has received.
 
-        It tells only the sizes of bodies: one that is as long as the frame is taken for it. That
-        it was the frame, the signature shows to a server that verifies it, or what it has echoed.
+        It tells only the sizes of bodies: one that is as long as the frame is taken for it.
         """
         self.process.stop()
         posts: dict[_Stream, dict[str, str]] = {}

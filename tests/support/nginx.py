@@ -62,31 +62,23 @@ class Nginx:
 
     def __init__(self, certificate: ServerCertificate, folder: Path, **limits: int) -> None:
         """Take `streams` of a connection at once, and the `requests` after which it ends."""
-        program = find_server("nginx", "nginx")
+        self._program = find_server("nginx", "nginx")
         self._folder = folder
+        self._facts = {"folder": folder, "pem": certificate.chain_and_key_path, **limits}
         self.authorities: dict[str, str] = {}
+        self.process = ServerProcess(folder, self._command)
 
-        def command(port: int) -> Sequence[str]:
-            http1_port = unused_port()
-            self.authorities = {
-                HTTP_2: f"127.0.0.1:{port}",
-                HTTP_1: f"127.0.0.1:{http1_port}",
-            }
-            configuration = folder / "nginx.conf"
-            configuration.write_text(
-                _CONFIGURATION.format(
-                    **limits,
-                    folder=folder,
-                    port=port,
-                    http1_port=http1_port,
-                    pem=certificate.chain_and_key_path,
-                    line=json.dumps(_VARIABLES),
-                    answers=_ANSWERS,
-                )
+    def _command(self, port: int) -> Sequence[str]:
+        http1_port = unused_port()
+        self.authorities = {HTTP_2: f"127.0.0.1:{port}", HTTP_1: f"127.0.0.1:{http1_port}"}
+        ports = {"port": port, "http1_port": http1_port}
+        configuration = self._folder / "nginx.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(
+                **self._facts, **ports, line=json.dumps(_VARIABLES), answers=_ANSWERS
             )
-            return program, "-e", "stderr", "-c", str(configuration)
-
-        self.process = ServerProcess(folder, command)
+        )
+        return self._program, "-e", "stderr", "-c", str(configuration)
 
     def received(self) -> list[ReceivedPost]:
         """Have it end; return the posts that it has answered."""
@@ -99,7 +91,7 @@ class Nginx:
 def running_nginx(
     certificate: ServerCertificate, *, streams: int = 128, requests: int = 1_000_000
 ) -> Iterator[Nginx]:
-    """Run nginx; a connection takes so many streams at once, and ends after so many requests."""
+    """Run nginx; each connection takes `streams` at once, and ends after `requests`."""
     with TemporaryDirectory(prefix="nginx-") as folder:  # short: a socket's path is limited
         nginx = Nginx(certificate, Path(folder), streams=streams, requests=requests)
         with nginx.process:

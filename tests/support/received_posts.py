@@ -7,15 +7,13 @@ from urllib.parse import unquote
 
 from delivery.signing import Credentials
 from testbed.stand_in.behaviour import Behaviour
-from testbed.stand_in.request import Request
-from testbed.stand_in.request_head import RequestHead
+from testbed.stand_in.request import Request, RequestReader
 from testbed.stand_in.signature import SignatureVerifier
 from tests.support.posting import REGION
 
 PREFIX = "/prod/@connections/"
 HTTP_1, HTTP_2 = "http/1.1", "h2"
 
-_SIGNATURE = "Signature="
 _FIELDS = {
     *("host", "x-amz-date", "x-amz-security-token"),
     *("authorization", "content-length"),
@@ -45,13 +43,10 @@ class ReceivedPost:
         """The session token, "" if there is none."""
         return self.headers.get("x-amz-security-token", "")
 
-    def request(self) -> Request:
-        """Return it as the stand-in reads it, which refuses what is malformed."""
-        lines = "\r\n".join(f"{name}: {value}" for name, value in self.headers.items())
-        head = RequestHead.parse(lines.encode("latin-1"))
-        signature = self.headers["authorization"].partition(_SIGNATURE)[2]
-        path = self.path.encode()
-        return Request(self.connection_id, path, head, signature.encode(), self.body, 0)
+    def text(self) -> bytes:
+        """Return it as HTTP/1.1 writes it, which the stand-in reads."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+        return f"POST {self.path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + self.body
 
 
 def check_posts(
@@ -63,13 +58,14 @@ def check_posts(
     frame: str,
     credentials: Iterable[Credentials],
 ) -> None:
-    """Assert that each connection id was posted to that often, each time as it was sent.
+    """Assert that each connection id was posted to as often as `times` says, each time the same.
 
-    The signature must be right for one of the credentials, by botocore's own signer.
+    The stand-in must be able to read what the server has decoded, and the signature must be right
+    for one of the credentials, by botocore's own signer.
     """
     body = frame.encode()
     verifiers = {one.session_token or "": _verifier(one) for one in credentials}
-    received: Counter[str] = Counter()
+    reader, received = RequestReader(), Counter[str]()
     for post in posts:
         received[post.connection_id] += 1
         assert post.protocol == protocol
@@ -78,7 +74,9 @@ def check_posts(
         assert post.headers["host"] == authority
         assert post.headers["content-length"] == str(len(body))
         assert post.body == body
-        assert verifiers[post.token].objection(post.request()) == ""
+        request = reader.read(post.text())
+        assert isinstance(request, Request)
+        assert verifiers[post.token].objection(request) == ""
     assert received == Counter(times)
 
 
