@@ -69,8 +69,12 @@ class ServerProcess:
             self.port = unused_port()
             with self._printed.open("wb") as output:
                 self._child = _start(self._command(self.port), output)
-            if self._listens():
-                return self
+            try:
+                if self._listens():
+                    return self
+            except BaseException:
+                self.stop()
+                raise
             self.stop()
         raise RuntimeError(f"the server does not listen; it said:\n{self.printed}")
 
