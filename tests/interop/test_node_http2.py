@@ -1,6 +1,6 @@
 """The client against Node's own servers, which tell all that they have decoded of a post."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -131,11 +131,19 @@ def test_node_gets_each_post_once_by_its_settings(
         check(node, HTTP_2, delivery)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {100: NARROW, 140: USUAL_SETTINGS},
+        {100: {"headerTableSize": 0}, 101: {"headerTableSize": 4_096}},
+    ],
+    ids=["narrow-for-a-while", "no-table-for-a-moment"],
+)
 def test_node_gets_each_post_once_when_its_settings_change_in_the_middle(
-    certificate: ServerCertificate,
+    certificate: ServerCertificate, changes: Mapping[int, Settings]
 ) -> None:
-    """One stream, a window of one byte and no table for a while, in the middle of a connection."""
-    with running_node(certificate, changes={100: NARROW, 140: USUAL_SETTINGS}) as node:
+    """A window of one byte; a table that shrinks and grows between two posts, empty after that."""
+    with running_node(certificate, changes=changes) as node:
         delivery = post_all(node.authority, certificate, mixed_audience())
 
         check(node, HTTP_2, delivery)
