@@ -21,6 +21,7 @@ from delivery.http.http2_frame_reader import FrameReader
 from delivery.http.http2_frames import ErrorCode, Http2Error
 from delivery.http.http2_response import status_of
 from delivery.http.http2_sender import WINDOW_BYTES, Sender
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.http2_stream import Stream, StreamTable
 from delivery.http.request import Request
 
@@ -62,8 +63,9 @@ class Http2Protocol(Generic[Token]):
         "sender",
     )
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.sender = Sender(is_tls=is_tls)
+    def __init__(self, *, is_tls: bool, limit: StreamLimit | None = None) -> None:
+        """Take what is known of the server from earlier connections."""
+        self.sender = Sender(is_tls=is_tls, limit=limit or StreamLimit())
         self.is_calmed = False
         """Whether the server has asked for calm: it has got more than it takes."""
         self.is_pinging = False
