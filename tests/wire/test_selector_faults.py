@@ -65,6 +65,7 @@ from tests.support.posting import (
     IN_FLIGHT,
     LONG_SECONDS,
     OLD_MS,
+    PERSISTENT,
     REGION,
     TRIES,
     Delivery,
@@ -77,8 +78,6 @@ from tests.support.posting import (
 )
 
 RAW_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-PERSISTENT = Backoff(tries=20, base_seconds=0.001, cap_seconds=0.01)
-"""Where many connections are about to die, a post may meet several of them in a row."""
 
 SOON_LATE_SECONDS = 0.2
 """By how much a delivery may miss its deadline."""

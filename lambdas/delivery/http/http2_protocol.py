@@ -146,6 +146,22 @@ class Http2Protocol(Generic[Token]):
             self._streams.end(stream_id, stream.response_or(error))
         return self._take_endings()
 
+    def leave(self) -> None:
+        """Begin no more requests."""
+        self._is_leaving = True
+
+    @property
+    def next_id(self) -> int:
+        """The id of the stream of the next request."""
+        return self._streams.next_id
+
+    def end_unprocessed(self, first_id: int, error: NotProcessedError) -> None:
+        """Take note that the server has not processed the requests from `first_id` on."""
+        for stream_id, stream in list(self._streams.open.items()):
+            if stream_id >= first_id:
+                self.sender.forget(stream_id)
+                self._streams.end(stream_id, stream.response_or(error))
+
     def ping(self) -> None:
         """Ask the server for a sign of life."""
         self.is_pinging = True
@@ -266,10 +282,7 @@ class Http2Protocol(Generic[Token]):
         self._is_leaving = True
         self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
-        for unprocessed, stream in list(self._streams.open.items()):
-            if unprocessed > last_id:
-                self.sender.forget(unprocessed)
-                self._streams.end(unprocessed, stream.response_or(error))
+        self.end_unprocessed(last_id + 1, error)
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         size = wire.number_of(payload) & wire.MAX_WINDOW_BYTES

@@ -4,12 +4,12 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome
+from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from delivery.fan_out import Watch
 from delivery.gate import PostGate
-from delivery.http.connection import NotProcessedError
+from delivery.http.connection import IdleClosedError, NotProcessedError, Response
 from delivery.judge import MAX_REPEATS, REPEATS_AT_ONCE, Judge
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
@@ -40,14 +40,24 @@ class Bench:
             jitter=lambda: 1.0,
         )
 
-    def refuse(self, times: int) -> None:
-        """Make the post that often; the server refuses it each time."""
+    def refuse(
+        self, times: int, *, error: Exception = REFUSED, others_are_answered: bool = True
+    ) -> None:
+        """Make the post that often; the server has processed it at no time."""
         for time in range(times):
             if time:
                 assert self.retries.is_due(LATER)
-                self.retries.take()
+                assert self.retries.take() is self.post
+            if others_are_answered:
+                other = Post(Connection("b", OLD_MS), tries=1)
+                self.judge.judge([(other, Response(200))], (), NO_TIME)
             self.post.tries += 1
-            self.judge.judge([(self.post, REFUSED)], (), NO_TIME)
+            self.judge.judge([(self.post, error)], (), NO_TIME)
+
+    @property
+    def settled(self) -> list[Settlement]:
+        """How the post has ended, if it has."""
+        return [one for one in self.judge.take_settled() if one.connection is self.post.connection]
 
 
 @pytest.mark.parametrize("times", [1, REPEATS_AT_ONCE])
@@ -64,23 +74,37 @@ def test_judge_repeats_a_post_at_once_that_was_not_processed(times: int) -> None
 
 @pytest.mark.parametrize("times", [REPEATS_AT_ONCE + 1, MAX_REPEATS])
 def test_judge_delays_a_post_that_was_not_processed_often(times: int) -> None:
-    """It is still no try; but a server that refuses all posts is an outage, so it is counted."""
+    """It is still no try, as long as other posts are answered."""
     bench = Bench()
 
     bench.refuse(times)
 
     assert (bench.retries.is_due(NO_TIME), bench.retries.is_due(LATER)) == (False, True)
     assert (bench.post.tries, bench.post.repeats) == (0, times)
-    assert bench.watch.breaker.answers.lost == times - REPEATS_AT_ONCE
+    assert bench.watch.breaker.answers.lost == 0
 
 
-def test_judge_counts_a_try_when_a_post_is_never_processed() -> None:
-    """It has an end, with the server's reason."""
+@pytest.mark.parametrize(
+    ("error", "others_are_answered", "repeats"),
+    [
+        (REFUSED, True, MAX_REPEATS),
+        (REFUSED, False, REPEATS_AT_ONCE),
+        (IdleClosedError("closed while idle"), True, REPEATS_AT_ONCE),
+    ],
+    ids=["never", "no post is", "inferred"],
+)
+def test_judge_counts_a_try_when_a_post_is_not_processed_too_often(
+    error: Exception,
+    others_are_answered: bool,  # noqa: FBT001 - a parameter of the test
+    repeats: int,
+) -> None:
+    """It has an end, with the server's reason, and the breaker learns of it."""
     bench = Bench()
 
-    bench.refuse(MAX_REPEATS + BACKOFF.tries)
+    bench.refuse(repeats + BACKOFF.tries, error=error, others_are_answered=others_are_answered)
 
-    (settled,) = bench.judge.take_settled()
+    (settled,) = bench.settled
     assert (settled.outcome, settled.tries) == (Outcome.PENDING, BACKOFF.tries)
-    assert settled.reason == "NotProcessedError: REFUSED_STREAM"
+    assert settled.reason == f"{type(error).__name__}: {error}"
+    assert bench.post.repeats == repeats
     assert not bench.retries
