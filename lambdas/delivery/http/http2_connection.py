@@ -110,7 +110,12 @@ class Http2Connection(Generic[Token]):
             self._has_received, self._is_silent = True, False
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
-        self._flush()
+        try:
+            self._flush()
+        except OSError:
+            if not endings:
+                raise
+            # What has ended is returned; the next poll shows that the connection is lost.
         return endings
 
     def look(self, now: float) -> None:
