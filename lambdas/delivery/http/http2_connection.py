@@ -123,12 +123,7 @@ class Http2Connection(Generic[Token]):
             self._protocol.is_pinging = False  # an answer is a sign of life, too
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
-        try:
-            self._flush()
-        except OSError:
-            if not endings:
-                raise
-            # What has ended is returned; the next poll shows that the connection is lost.
+        self._flush()
         return endings
 
     def look(self, now: float) -> None:
