@@ -13,8 +13,11 @@ from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.shared_pacer import SharedPacer
 
-MAX_REPEATS = 3
+REPEATS_AT_ONCE = 3
 """How often one post is repeated at once when the server has not processed it."""
+
+MAX_REPEATS = 16
+"""How often in all, with backoff, while the server says so and answers other posts."""
 
 _BEFORE_ALL = -math.inf
 """When a post is due that goes before those that wait."""
@@ -125,12 +128,14 @@ class Judge:
 
         That a connection was closed while it was idle is only inferred: such repeats are few.
         """
-        if post.repeats < MAX_REPEATS:
+        if post.repeats < REPEATS_AT_ONCE:
             return True
-        return not isinstance(error, IdleClosedError) and self._responses > post.responses_before
+        if isinstance(error, IdleClosedError) or post.repeats >= MAX_REPEATS:
+            return False
+        return self._responses > post.responses_before
 
     def _repeat_at(self, post: Post, now: float) -> float:
-        delayed = post.repeats - MAX_REPEATS
+        delayed = post.repeats - REPEATS_AT_ONCE
         if delayed <= 0:
             return _BEFORE_ALL
         return now + self._backoff.seconds(delayed, self._jitter())

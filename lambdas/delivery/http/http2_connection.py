@@ -12,6 +12,7 @@ from typing import Generic
 from delivery.http.connection import ClosedError, Ending, IdleClosedError, NotProcessedError, Token
 from delivery.http.http2_frames import ErrorCode, Http2Error
 from delivery.http.http2_protocol import Http2Protocol
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -46,10 +47,15 @@ class Http2Connection(Generic[Token]):
 
     protocol = "h2"
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take an open socket in non-blocking mode, with TLS around it or without."""
+    def __init__(self, sock: socket.socket, limit: StreamLimit | None = None) -> None:
+        """Take an open socket in non-blocking mode, with TLS around it or without.
+
+        What is known of the server from earlier connections is in `limit`.
+        """
         self._socket = sock
-        self._protocol: Http2Protocol[Token] = Http2Protocol(is_tls=isinstance(sock, ssl.SSLSocket))
+        self._protocol: Http2Protocol[Token] = Http2Protocol(
+            is_tls=isinstance(sock, ssl.SSLSocket), limit=limit
+        )
         self._unsent = memoryview(b"")
         self._failure: OSError | None = None
         """Why nothing can be written any more. What has come before is still read."""
