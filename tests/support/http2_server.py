@@ -22,10 +22,13 @@ from h2.events import (
     DataReceived,
     PingReceived,
     RequestReceived,
+    SettingsAcknowledged,
     StreamEnded,
     StreamReset,
 )
 from h2.events import Event as H2Event
+from h2.exceptions import ProtocolError
+from h2.settings import SettingCodes
 
 from testbed.stand_in.certificate import ServerCertificate
 from tests.support.loopback import PATIENCE_SECONDS, Loopback, is_readable, reset
@@ -80,12 +83,29 @@ class Peer:
         self._bodies: dict[int, bytes] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
+        self._changes: list[dict[SettingCodes | int, int]] = []
+        """The settings that are not acknowledged, of which the first one has been sent."""
 
     def begin(self, *, streams: int = MOST_STREAMS) -> None:
         """Say hello, and how many streams may be open."""
         self.h2.local_settings.max_concurrent_streams = streams
         self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
+        self._changes.append({})
+
+    def change(self, setting: SettingCodes, value: int) -> None:
+        """Announce a setting, which holds from the client's acknowledgement on.
+
+        One at a time: `h2` takes one acknowledgement for those of all settings.
+        """
+        self._changes.append({setting: value})
+        if len(self._changes) == 1:
+            self._announce()
+
+    def _announce(self) -> None:
+        with suppress(ProtocolError):  # the client has left
+            for change in self._changes[:1]:
+                self.h2.update_settings(change)
 
     def deliver(self, post: Post) -> None:
         """Have a client receive the frame."""
@@ -171,6 +191,9 @@ class Peer:
             self.resets.append((event.stream_id, int(event.error_code)))
         elif isinstance(event, ConnectionTerminated):
             self.goodbye = int(event.error_code or 0)
+        elif isinstance(event, SettingsAcknowledged) and self._changes:
+            self._changes.pop(0)
+            self._announce()
         elif isinstance(event, PingReceived) and not self._server.answers_pings:
             self.h2.clear_outbound_data_buffer()
 

@@ -13,7 +13,7 @@ from broadcasting.outcome import Outcome
 from delivery import signing
 from delivery.signing import Credentials
 from tests.support import http2_reactions as react
-from tests.support.http2_posting import Start, ids
+from tests.support.http2_posting import Posting, Start, ids
 from tests.support.http2_server import Peer, Post
 from tests.support.posting import CREDENTIALS, IMPATIENT, connections, deliver, once
 
@@ -21,19 +21,21 @@ LARGE = "x" * MAX_FRAME_BYTES
 TOKEN = "t" * 1_100
 
 
-def _change(peer: Peer, name: SettingCodes, value: int) -> None:
-    """Announce a setting; it holds from the client's acknowledgement on."""
-    peer.h2.update_settings({name: value})
-
-
 def _announcing(name: SettingCodes, value: int) -> Callable[[Peer], None]:
     """Return what begins a connection, and announces a setting at once."""
 
     def begin(peer: Peer) -> None:
         peer.begin()
-        _change(peer, name, value)
+        peer.change(name, value)
 
     return begin
+
+
+def _warm_up(posting: Posting) -> None:
+    """Open a connection, and let the client take its limits before more posts go."""
+    for _ in range(2):  # limits come one after the other, each before an answer
+        posting.deliver(1)
+    posting.server.received.clear()
 
 
 def test_fan_out_posts_one_at_a_time_when_a_server_takes_one_stream(http2: Start) -> None:
@@ -64,8 +66,8 @@ def test_fan_out_goes_on_when_a_server_lowers_its_streams_and_raises_them(
     def script(peer: Peer, post: Post) -> None:
         react.ok(peer, post)
         if post.number == 20:
-            _change(peer, SettingCodes.MAX_CONCURRENT_STREAMS, least)
-            peer.later(0.1, lambda: _change(peer, SettingCodes.MAX_CONCURRENT_STREAMS, 50))
+            peer.change(SettingCodes.MAX_CONCURRENT_STREAMS, least)
+            peer.later(0.1, lambda: peer.change(SettingCodes.MAX_CONCURRENT_STREAMS, 50))
 
     posting = http2(script, in_flight=64)
 
@@ -109,13 +111,16 @@ def test_fan_out_keeps_to_the_streams_that_a_server_allows(http2: Start) -> None
 def test_fan_out_keeps_to_a_stream_window_of_any_size(http2: Start, size: int) -> None:
     """The body waits for the window, however small, and arrives as it was sent."""
     frame = "x" * min(2_000, 20 * size)
-    posting = http2(react.ok, on_open=_announcing(SettingCodes.INITIAL_WINDOW_SIZE, size))
+    begin = _announcing(SettingCodes.INITIAL_WINDOW_SIZE, size)
+    posting = http2(react.ok, on_open=begin, threads=1)
+    _warm_up(posting)
 
     delivery = posting.deliver(40, frame=frame)
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     posting.check_delivered_once(delivery)
-    assert {post.body for peer in posting.server.peers for post in peer.posts} == {frame.encode()}
+    (peer,) = posting.server.peers
+    assert {post.body for post in peer.posts[2:]} == {frame.encode()}
 
 
 def test_fan_out_waits_while_a_stream_window_is_closed(http2: Start) -> None:
@@ -123,8 +128,8 @@ def test_fan_out_waits_while_a_stream_window_is_closed(http2: Start) -> None:
 
     def begin(peer: Peer) -> None:
         peer.begin()
-        _change(peer, SettingCodes.INITIAL_WINDOW_SIZE, 0)
-        peer.later(0.2, lambda: _change(peer, SettingCodes.INITIAL_WINDOW_SIZE, 65_535))
+        peer.change(SettingCodes.INITIAL_WINDOW_SIZE, 0)
+        peer.later(0.2, lambda: peer.change(SettingCodes.INITIAL_WINDOW_SIZE, 65_535))
 
     posting = http2(react.ok, on_open=begin)
 
@@ -141,8 +146,8 @@ def test_fan_out_waits_while_stream_windows_are_negative(http2: Start) -> None:
         peer.widens = False
         peer.begin()
         peer.h2.increment_flow_control_window(2**24)
-        peer.later(0.1, lambda: _change(peer, SettingCodes.INITIAL_WINDOW_SIZE, 10))
-        peer.later(0.2, lambda: _change(peer, SettingCodes.INITIAL_WINDOW_SIZE, 200_000))
+        peer.later(0.1, lambda: peer.change(SettingCodes.INITIAL_WINDOW_SIZE, 10))
+        peer.later(0.2, lambda: peer.change(SettingCodes.INITIAL_WINDOW_SIZE, 200_000))
 
     posting = http2(react.ok, on_open=begin)
 
@@ -173,14 +178,16 @@ def test_fan_out_posts_elsewhere_when_a_window_never_opens(http2: Start) -> None
 @pytest.mark.parametrize("largest", [16_384, 20_000, 2**24 - 1])
 def test_fan_out_keeps_to_the_largest_frame_that_a_server_takes(http2: Start, largest: int) -> None:
     """A message of 127 KiB goes in as many frames as it needs, through windows of 64 KiB."""
-    posting = http2(react.ok, on_open=_announcing(SettingCodes.MAX_FRAME_SIZE, largest))
+    begin = _announcing(SettingCodes.MAX_FRAME_SIZE, largest)
+    posting = http2(react.ok, on_open=begin, threads=1)
+    _warm_up(posting)
 
     delivery = posting.deliver(60, frame=LARGE)
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     posting.check_delivered_once(delivery)
-    bodies = {post.body for peer in posting.server.peers for post in peer.posts}
-    assert bodies == {LARGE.encode()}
+    (peer,) = posting.server.peers
+    assert {post.body for post in peer.posts[2:]} == {LARGE.encode()}
 
 
 def _with_token(token: str) -> Callable[[], Credentials]:
@@ -201,7 +208,7 @@ def test_fan_out_keeps_to_the_header_table_that_a_server_allows(
         react.ok(peer, post)
         step, is_time = divmod(post.number, 10)
         if not is_time and step < len(sizes):
-            _change(peer, SettingCodes.HEADER_TABLE_SIZE, sizes[step])
+            peer.change(SettingCodes.HEADER_TABLE_SIZE, sizes[step])
 
     posting = http2(
         script,
@@ -209,6 +216,7 @@ def test_fan_out_keeps_to_the_header_table_that_a_server_allows(
         credentials=_with_token(TOKEN),
         threads=1,
     )
+    _warm_up(posting)
 
     delivery = posting.deliver(300)
 
