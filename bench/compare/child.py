@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Timer
 from typing import Self
 
@@ -30,11 +31,27 @@ def neutral_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-class Child:
-    """Starts a command on entering; on leaving it has ended, and so has all that it started."""
+def python_path(root: Path) -> dict[str, str]:
+    """Return the setting by which Python finds a tree's modules before any that is installed."""
+    return {"PYTHONPATH": os.pathsep.join((str(root), str(root / "lambdas")))}
 
-    def __init__(self, command: tuple[str, ...], *, core: int | None, limit_seconds: float) -> None:
+
+class Child:
+    """Starts a command on entering; on leaving it has ended, and so has all that it started.
+
+    Its modules come from the tree `root`, whatever else is installed.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        *,
+        core: int | None,
+        limit_seconds: float,
+        root: Path = ROOT,
+    ) -> None:
         self._command = command
+        self._root = root
         self._core = core
         self._limit_seconds = limit_seconds
         self._is_late = False
@@ -61,8 +78,8 @@ class Child:
         with pinned(self._core):
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
-                env=neutral_environment(os.environ),
+                cwd=self._root,
+                env=neutral_environment(os.environ) | python_path(self._root),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

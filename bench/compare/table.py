@@ -27,7 +27,10 @@ _COLUMNS: Mapping[str, Callable[[Run], str]] = {
     "p50 ms": lambda run: f"{run.latency_ms['p50']:,.0f}",
     "p99 ms": lambda run: f"{run.latency_ms['p99']:,.0f}",
     "not delivered": lambda run: f"{run.connections - run.delivered:,}",
-    "stand-in": lambda run: f"{run.stand_in_cpu_share:.0%}",
+    "protocol": lambda run: run.protocol,
+    "HTTPS": lambda run: f"{run.https_connections:,}",
+    "own core": lambda run: f"{run.cpu_share:.0%}",
+    "stand-in": lambda run: f"{run.stand_in_cpu_share:.0%}{' full' * run.is_stand_in_full}",
 }
 
 _KEY_COLUMNS = ("connections", "wall s", "posts/s", "CPU µs/post", "not delivered")

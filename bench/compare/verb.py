@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bench import terminal
+from bench.compare.before import COMMIT, unpack_before
 from bench.compare.cores import Cores
 from bench.compare.import_cost import import_ratio
 from bench.compare.machine import machine_facts
@@ -16,6 +17,8 @@ from bench.paths import shown
 from bench.strategies.registry import require
 from testbed.stand_in.process import StandInProcess
 
+_BEFORE = "crier-before"
+
 
 def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> bool:
     """Measure, judge, write and show; return whether every strategy's receipt is right.
@@ -23,7 +26,7 @@ def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> boo
     `names` are runs or strategies, none of them for all; `repeats` is None for the plan's own.
     """
     runs = quick() if is_quick else full()
-    runs = only(runs, names) if names else runs
+    runs = _measurable(only(runs, names) if names else runs)
     require(run.strategy for run in runs)
     rounds = repeats or (QUICK_REPEATS if is_quick else FULL_REPEATS)
     samples, probes = _measure(runs, rounds, has_probes=not names)
@@ -35,6 +38,14 @@ def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> boo
     terminal.show_targets(result.targets)
     terminal.note(f"Written to {shown(path)}.")
     return not _complain(samples)
+
+
+def _measurable(runs: Sequence[PlannedRun]) -> Sequence[PlannedRun]:
+    """Return the runs without those of the release before, where it cannot be had."""
+    if unpack_before() or not any(run.strategy == _BEFORE for run in runs):
+        return runs
+    terminal.note(f"The release before ({COMMIT}) is not in this checkout: left out.")
+    return tuple(run for run in runs if run.strategy != _BEFORE)
 
 
 def _measure(
