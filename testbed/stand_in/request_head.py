@@ -41,7 +41,11 @@ class RequestHead:
 
         Raises MalformedError.
         """
-        headers = _read_fields(block.decode("latin-1"))
+        return cls.of(_read_fields(block.decode("latin-1")))
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Self:
+        """Return the head that consists of these headers. Raises MalformedError."""
         for name in _NEEDED:
             if not headers.get(name):
                 raise MalformedError(f"expected a header {name}")
