@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python -m bench VERB`; `python -m bench --help` names the verbs."""
+"""The benchmarks' command line: `python -m bench VERB`; `--help` names the verbs."""
 
 # ruff: noqa: PLC0415 - a verb loads its own parts only: `scale` judges the memory of this process
 

@@ -25,8 +25,8 @@ def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> boo
 
     `names` are runs or strategies, none of them for all; `repeats` is None for the plan's own.
     """
-    runs = quick() if is_quick else full()
-    runs = _measurable(only(runs, names) if names else runs)
+    plan = quick() if is_quick else full()
+    runs = _measurable(only(plan, names) if names else plan)
     require(run.strategy for run in runs)
     rounds = repeats or (QUICK_REPEATS if is_quick else FULL_REPEATS)
     samples, probes = _measure(runs, rounds, has_probes=not names)

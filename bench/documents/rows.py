@@ -57,9 +57,7 @@ def row(run: Run) -> tuple[str, ...]:
         f"{run.https_connections:,}",
         f"{run.cpu_share:.0%}",
         f"{run.stand_in_cpu_share:.0%}{', **full**' * run.is_stand_in_full}",
-        f"{run.cpu_microseconds_per_post:,.0f} µs"
-        if run.cpu_microseconds_per_post >= 100
-        else f"{run.cpu_microseconds_per_post:,.1f} µs",
+        f"{run.cpu_microseconds_per_post:,.1f} µs",
     )
 
 

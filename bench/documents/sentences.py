@@ -1,8 +1,5 @@
 """What the documents say of a result in words."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from bench.compare.result import Result
 from bench.documents.blocks import table
 from bench.documents.rows import usual
@@ -35,7 +32,7 @@ def cold(result: Result) -> str:
 
 def conditions(result: Result) -> str:
     """Return under which conditions the figures were measured."""
-    machine: Mapping[str, Any] = result.machine
+    machine = result.machine
     repeats = max(run.repeats for run in result.runs)
     return (
         f"Measured on {machine['date'][:10]}, on {machine['cores']} shared virtual cores "
@@ -48,7 +45,9 @@ def conditions(result: Result) -> str:
 
 def targets_table(targets: tuple[Target, ...]) -> str:
     """Return every target, its figure, and whether it is met."""
-    rows = [(target.name, target.target, _figure(target), _verdict(target)) for target in targets]
+    rows: list[tuple[str, ...]] = [
+        (one.name, one.target, _figure(one), _verdict(one)) for one in targets
+    ]
     return table(("what", "target", "measured", "met"), rows)
 
 

@@ -1,4 +1,4 @@
-"""What `python -m bench documents` does: write the figures of the latest result where they stand."""
+"""What `python -m bench documents` does: write the latest figures into the pages that show them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

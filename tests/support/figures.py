@@ -56,6 +56,8 @@ def a_report(**changes: Any) -> Report:
         "http_connections_opened": 1,
         "handshakes": 1,
         "posts_by_protocol": {"h2": 3},
+        "connections_by_protocol": {"h2": 1},
+        "most_streams": 2,
         "cpu_seconds": 0.125,
         "wall_seconds": 0.6,
     }

@@ -3,10 +3,11 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from bench.compare.child import Child, neutral_environment
+from bench.compare.child import Child, neutral_environment, python_path
 from bench.compare.cores import Cores, pinned
 from bench.errors import BenchError
 from tests.support.figures import a_measurement
@@ -72,6 +73,23 @@ def test_child_is_ended_when_the_benchmark_is_interrupted() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(one.process_id, 0)
+
+
+def test_child_runs_the_modules_of_its_tree(tmp_path: Path) -> None:
+    """Whatever is installed: so two releases are measured side by side."""
+    package = tmp_path / "lambdas" / "broadcasting"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"print({a_measurement().to_json()!r})")
+    command = (sys.executable, "-c", f"{WARM} import broadcasting", "job")
+
+    with Child(command, core=None, limit_seconds=20.0, root=tmp_path) as one:
+        found = one.measure(lambda: None)
+
+    assert found == a_measurement()
+    assert python_path(tmp_path)["PYTHONPATH"].split(os.pathsep) == [
+        str(tmp_path),
+        str(tmp_path / "lambdas"),
+    ]
 
 
 def test_environment_loses_what_would_change_an_sdk() -> None:
