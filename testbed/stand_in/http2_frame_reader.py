@@ -45,7 +45,7 @@ class FrameReader:
         """Read posts the long way: what was known of them may mean something else by now."""
         self._templates.clear()
 
-    def feed(self, data: bytes) -> Iterator[Frame | tuple[Template, QuickPost]]:
+    def feed(self, data: bytes) -> Iterator[Frame | tuple[Template, list[QuickPost]]]:
         """Yield what has come as a whole. Raises Http2Error."""
         buffer = self._buffer + data if self._buffer else data
         if not self._has_begun and not self._take_preface(buffer):
@@ -53,17 +53,13 @@ class FrameReader:
             return
         position, end = 0 if self._has_begun else len(PREFACE), len(buffer)
         self._has_begun = True
-        templates = self._templates
-        template: Template | None = None
         while end - position >= HEAD_BYTES:
-            if template is None or buffer[position : position + START_BYTES] != template.start:
-                template = templates.get(buffer[position : position + START_BYTES])
-            if template is not None and position + template.size_bytes <= end:
-                post = template.read(buffer, position)
-                if post is not None:
-                    position += template.size_bytes
-                    yield template, post
-                    continue
+            template = self._templates.get(buffer[position : position + START_BYTES])
+            posts = template.read(buffer, position) if template else None
+            if template and posts:
+                position += template.size_bytes * len(posts)
+                yield template, posts
+                continue
             found = self._read_frame(buffer, position, end)
             if found is None:
                 break

@@ -1,5 +1,7 @@
 """The posts that come on one HTTP/2 connection, each from its header block to its last byte."""
 
+from collections.abc import Sequence
+
 from testbed.stand_in.http2_frame_reader import FrameReader, content_of
 from testbed.stand_in.http2_frames import (
     END_HEADERS,
@@ -74,6 +76,13 @@ class Inbox:
                 ErrorCode.PROTOCOL_ERROR, f"expected an odd stream above {self.last_id}"
             )
         self.last_id = stream_id
+
+    def open_all(self, stream_ids: Sequence[int]) -> None:
+        """Take the ids of new streams. Raises Http2Error."""
+        for stream_id in stream_ids:
+            if stream_id <= self.last_id or not stream_id & 1:
+                self.open(stream_id)
+            self.last_id = stream_id
 
     def use(self, size: int) -> None:
         """Take note of bytes on the connection's window, and widen it. Raises Http2Error."""

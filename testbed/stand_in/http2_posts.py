@@ -22,10 +22,19 @@ class Posts(Streams):
         tally.most_streams = max(tally.most_streams, under_way)
         self._end_turn()
 
-    def begin(self, stream_id: int, connection_id: str, reaction: Reaction) -> None:
-        """Take a post that was handled: its reaction happens after its delay."""
-        self.server_context.post_handler.tally.posts_over_http2 += 1
-        self.wait(stream_id, connection_id, reaction)
+    def begin_all(self, posts: list[tuple[int, str, Reaction]]) -> None:
+        """Take posts that were handled: their reactions happen after their delays."""
+        self.server_context.post_handler.tally.posts_over_http2 += len(posts)
+        waiting, due, now_ms = self.waiting, self.due, self.now_ms
+        for stream_id, connection_id, reaction in posts:  # as `wait` does, without a call for each
+            waiting[stream_id] = connection_id, reaction
+            delay_seconds = reaction.delay_seconds
+            due_ms = int(now_ms + delay_seconds * 1000) + 1 if delay_seconds else AT_ONCE
+            stream_ids = due.get(due_ms)
+            if stream_ids is None:
+                self.schedule(due_ms, stream_id)
+            else:
+                stream_ids.append(stream_id)
 
     def schedule(self, due_ms: int, stream_id: int) -> None:
         """Let the first stream wait for a millisecond; 0 is at once."""
@@ -59,6 +68,7 @@ class Posts(Streams):
             frames.append(found[1].write(stream_id, next(numbers)))
 
     def _end_turn(self) -> None:
+        """Perform what is due at once; end the connection if it was to end after that."""
         while AT_ONCE in self.due:  # a reaction may begin another one
             self._perform_due(AT_ONCE)
         limit = self.server_context.post_handler.close_after_answers

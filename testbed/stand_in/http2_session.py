@@ -26,7 +26,7 @@ from testbed.stand_in.http2_posts import Posts
 from testbed.stand_in.http2_settings import Announced
 from testbed.stand_in.http2_streams import Channel
 from testbed.stand_in.http2_template import QuickPost, Template
-from testbed.stand_in.request import Request, decode_id
+from testbed.stand_in.request import Request
 from testbed.stand_in.request_head import MalformedError
 from testbed.stand_in.server_context import ServerContext
 
@@ -83,22 +83,29 @@ class Http2Session:
             self._channel.end()
         self._posts.end_turn()
 
-    def _take_quick(self, template: Template, post: QuickPost) -> None:
-        stream_id, encoded_id, signature, body = post
-        self._inbox.open(stream_id)
-        self._inbox.use(len(body))
-        if not self._admits(stream_id):
-            return
+    def _take_quick(self, template: Template, posts: list[QuickPost]) -> None:
+        """Take posts that came together: all that is the same for them is done once."""
+        self._inbox.use(template.body_bytes * len(posts))
+        self._inbox.open_all([post[0] for post in posts])
+        if not self._admits_all(len(posts)):
+            posts = [post for post in posts if self._admits(post[0])]
         handler = self._server_context.post_handler
-        connection_id = decode_id(encoded_id)
         if handler.verifies:
-            path = template.path + encoded_id
-            reaction = handler.react(
-                Request(connection_id, path, template.head, signature, body, 0)
-            )
-        else:
-            reaction = handler.decide(connection_id, body)
-        self._posts.begin(stream_id, connection_id, reaction)
+            for stream_id, connection_id, signature, body in posts:
+                self._take_request(stream_id, template.request(connection_id, signature, body))
+            return
+        decide = handler.decide
+        self._posts.begin_all(
+            [
+                (stream_id, connection_id, decide(connection_id, body))
+                for stream_id, connection_id, _, body in posts
+            ]
+        )
+
+    def _admits_all(self, number: int) -> bool:
+        """Whether so many posts more count without a doubt."""
+        room = self._announced.values[Setting.MAX_CONCURRENT_STREAMS] - self._posts.under_way
+        return self._posts.last_id == MAX_STREAM_ID and number <= room
 
     def _take_frame(self, found: Frame) -> None:
         """Take any frame. What is wrong with one stream ends that stream only."""
@@ -132,7 +139,7 @@ class Http2Session:
     def _take_request(self, stream_id: int, request: Request | None) -> None:
         if request is not None:
             reaction = self._server_context.post_handler.react(request)
-            self._posts.begin(stream_id, request.connection_id, reaction)
+            self._posts.begin_all([(stream_id, request.connection_id, reaction)])
 
     def _admits(self, stream_id: int) -> bool:
         """Whether a new stream counts. One too many is refused, one after GOAWAY is skipped."""

@@ -11,6 +11,7 @@ from typing import Self
 from testbed.stand_in.http2_frames import END_HEADERS, END_STREAM, HEAD, Kind
 from testbed.stand_in.http2_head import PostHead
 from testbed.stand_in.http2_hpack import Field
+from testbed.stand_in.request import Request
 
 START_BYTES = 5
 """A frame's length, kind and flags."""
@@ -18,10 +19,9 @@ START_BYTES = 5
 _SIGNATURE_BYTES = 64
 _HEX = b"0123456789abcdef"
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_PADDED_ID_END = b"%3D"
 
-QuickPost = tuple[int, bytes, bytes, bytes]
-"""Stream, encoded id, signature and body."""
+QuickPost = tuple[int, str, bytes, bytes]
+"""Stream, connection id, signature and body."""
 
 
 class Template:
@@ -73,25 +73,25 @@ class Template:
         template._fit(path.end - id_begin, body_bytes)
         return template
 
-    def read(self, data: bytes, position: int) -> QuickPost | None:
-        """Return the post at a position, if it fits; `data` must hold `size_bytes` from there."""
-        start, stream_id, before, encoded_id, between, signature, after, data_id, body = (
-            self._unpack(data, position)
-        )
-        if (
-            start == self.start
-            and before == self._before
-            and between == self._between
-            and after == self._after
-            and stream_id == data_id
-            and not signature.translate(None, _HEX)
-            and _is_simple(encoded_id)
-        ):
-            return stream_id, encoded_id, signature, body
-        return None
+    def request(self, connection_id: str, signature: bytes, body: bytes) -> Request:
+        """Return a post that fits, with all that was not read of it again."""
+        path = self.path + connection_id.replace("=", "%3D").encode()
+        return Request(connection_id, path, self.head, signature, body, 0)
 
-
-def _is_simple(encoded_id: bytes) -> bool:
-    """Whether an id is written as usual: with nothing to decode but one `=` at its end."""
-    others = encoded_id.translate(None, _UNRESERVED)
-    return not others or (others == b"%" and encoded_id.endswith(_PADDED_ID_END))
+    def read(self, data: bytes, position: int) -> list[QuickPost]:
+        """Return the whole posts that begin at a position, as many as fit one after another."""
+        known = self.start, self._before, self._between, self._after
+        posts = []
+        for place in range(position, len(data) - self.size_bytes + 1, self.size_bytes):
+            start, stream_id, before, encoded_id, between, signature, after, data_id, body = (
+                self._unpack(data, place)
+            )
+            if (start, before, between, after) != known or stream_id != data_id:
+                break
+            others = encoded_id.translate(None, _UNRESERVED)
+            if others and (others != b"%" or encoded_id[-3:] != b"%3D"):
+                break  # more to decode than one `=` at its end
+            if signature.translate(None, _HEX):
+                break
+            posts.append((stream_id, encoded_id.decode().replace("%3D", "="), signature, body))
+        return posts
