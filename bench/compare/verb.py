@@ -13,6 +13,7 @@ from bench.compare.runs import FULL_REPEATS, QUICK_REPEATS, PlannedRun, full, on
 from bench.compare.table import show_runs
 from bench.compare.targets import PROBES, judge
 from bench.compare.whole_path_cost import whole_path_microseconds
+from bench.errors import BenchError
 from bench.paths import shown
 from bench.strategies.registry import require
 from testbed.stand_in.process import StandInProcess
@@ -61,11 +62,15 @@ def _measure(
 
 
 def _probe(begin: Callable[[str], None]) -> dict[str, float]:
+    """Return what the probes say; one that fails says so, and takes no run's figures along."""
     programs = dict(zip(PROBES, (import_ratio, whole_path_microseconds), strict=True))
     figures = {}
     for name, program in programs.items():
         begin(f"Measuring the {name}")
-        figures[name] = program()
+        try:
+            figures[name] = program()
+        except BenchError as error:
+            terminal.show_error(error, f"The {name} is not measured")
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
