@@ -105,19 +105,28 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
     return issue_certificate(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture(params=["http", "https"])
+@pytest.fixture(params=["http", "https", "h2"])
 def start(request: pytest.FixtureRequest, certificate: ServerCertificate) -> Iterator[Start]:
-    """Return what starts a stand-in with a script, and makes a fan-out with options to it."""
+    """Return what starts a stand-in with a script, and makes a fan-out with options to it.
+
+    They speak HTTP/1.1, plain and with TLS, and HTTP/2.
+    """
+    protocol = "h2" if request.param == "h2" else "http/1.1"
     with ExitStack() as stack:
 
         def start(
             script: Script | Behaviour, *, close_after_answers: int = 0, **options: Any
         ) -> Posting:
-            tls = certificate if request.param == "https" else None
+            tls = None if request.param == "http" else certificate
             if isinstance(script, Behaviour):
-                stand_in = StandIn.of(script, tls=tls)
+                stand_in = StandIn.of(script, tls=tls, protocols=(protocol,))
             else:
-                stand_in = StandIn(script, tls=tls, close_after_answers=close_after_answers)
+                stand_in = StandIn(
+                    script,
+                    tls=tls,
+                    close_after_answers=close_after_answers,
+                    protocols=(protocol,),
+                )
             stack.enter_context(stand_in)
             fan_out = selector_fan_out(stand_in.url, certificate.ca_path, **options)
             return Posting(stack.enter_context(fan_out), stand_in)
