@@ -28,7 +28,7 @@ app = typer.Typer(
 def compare(
     *,
     is_quick: Annotated[
-        bool, typer.Option("--quick", help="A short version, under 2 minutes.")
+        bool, typer.Option("--quick", help="A short version, some 3 minutes.")
     ] = False,
     names: Annotated[
         list[str] | None, typer.Option("--only", help="Just this run or strategy; repeatable.")

@@ -31,15 +31,10 @@ def neutral_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def python_path(root: Path) -> dict[str, str]:
-    """Return the setting by which Python finds a tree's modules before any that is installed."""
-    return {"PYTHONPATH": os.pathsep.join((str(root), str(root / "lambdas")))}
-
-
 class Child:
     """Starts a command on entering; on leaving it has ended, and so has all that it started.
 
-    Its modules come from the tree `root`, whatever else is installed.
+    It runs in the folder `root`: what `python -m` imports comes from that tree.
     """
 
     def __init__(
@@ -79,7 +74,7 @@ class Child:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._root,
-                env=neutral_environment(os.environ) | python_path(self._root),
+                env=neutral_environment(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

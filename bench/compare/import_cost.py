@@ -5,7 +5,7 @@ import subprocess
 import sys
 from statistics import median
 
-from bench.compare.child import neutral_environment, python_path
+from bench.compare.child import neutral_environment
 from bench.paths import ROOT
 
 _HANDLER = "import handlers.broadcast"
@@ -25,7 +25,7 @@ def import_seconds(imports: str) -> float:
     """Return the CPU time of these imports in a process of their own."""
     run = subprocess.run(
         [sys.executable, "-c", _PROGRAM.format(imports)],
-        env=neutral_environment(os.environ) | python_path(ROOT),
+        env=neutral_environment(os.environ) | {"PYTHONPATH": str(ROOT / "lambdas")},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from bench.compare.child import neutral_environment, python_path
+from bench.compare.child import neutral_environment
 from bench.errors import BenchError
 from bench.paths import ROOT
 
@@ -25,7 +25,7 @@ def whole_path_microseconds() -> float | None:
         run = subprocess.run(
             [sys.executable, "-m", "bench.compare.whole_path"],
             cwd=ROOT,
-            env=neutral_environment(os.environ) | python_path(ROOT),
+            env=neutral_environment(os.environ),
             stdout=subprocess.PIPE,
             text=True,
             check=True,
