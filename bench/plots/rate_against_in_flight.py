@@ -26,7 +26,7 @@ def draw(axes: Axes, runs: Sequence[Run]) -> None:
     axes.set_yscale("log")
     axes.set_xlim(_TICKS[0] * 0.9, _TICKS[-1] * 1.1)
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_locator(FixedLocator([500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -65,9 +65,10 @@ def _quota(axes: Axes) -> None:
     axes.axhline(rate, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
     axes.annotate(
         f"default quota of an account: {rate:,.0f}/s",
-        (_TICKS[0], rate),
+        (_TICKS[-1], rate),
         (0, 4),
         textcoords="offset points",
+        ha="right",
         fontsize=9,
         color=QUIET,
     )

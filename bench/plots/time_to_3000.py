@@ -58,7 +58,7 @@ def _label(axes: Axes, place: int, run: Run) -> None:
     )
     is_whole = run.connections == _AUDIENCE
     axes.annotate(
-        f"{run.in_flight} in flight" if is_whole else f"measured on {run.connections:,}",
+        f"{run.in_flight:,} in flight" if is_whole else f"measured on {run.connections:,}",
         (1, 0.5),
         (6, 0),
         xycoords=time,
