@@ -67,11 +67,13 @@ def _best_peers(runs: Sequence[Run]) -> list[Run]:
 
 
 def _crier_rows(runs: Sequence[Run], strategy: str) -> Iterator[Run]:
-    """Yield crier's rows by one protocol, at its usual number in flight."""
-    for run in runs:
-        is_of_it = run.strategy == strategy or _special(run)[0] == strategy
-        if is_of_it and run.in_flight == CRIERS[strategy]:
-            yield run
+    """Yield crier's rows by one protocol, at its usual number in flight.
+
+    That is the one of the run from cold: a result tells it, whatever is usual by now.
+    """
+    found = [run for run in runs if _special(run)[0] == strategy]
+    usual_in_flight = {run.in_flight for run in found if not run.warm}
+    yield from (run for run in found if run.in_flight in usual_in_flight)
 
 
 def _special(run: Run) -> tuple[str, str]:
