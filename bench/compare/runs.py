@@ -25,6 +25,7 @@ CRIER_IN_FLIGHTS = (256, 512, 1_024, 2_048, 4_096)
 """What crier's best number in flight for 3,000 is looked for among."""
 SWEEPS = {"crier": (64, 128, 256, 512, 1_024, 2_048, 4_096), "crier-http1": (16, 32, 64, 128, 256)}
 """The run of 30,000 stands for the usual number in flight."""
+_SUSTAINED = 30_000
 _SWEEP_ROUNDS = 60
 _SWEEP_MOST = 61_440
 QUOTA = Pace(posts_per_second=10_000, burst=5_000)
@@ -95,11 +96,9 @@ def only(runs: Iterable[PlannedRun], names: Iterable[str]) -> tuple[PlannedRun, 
     return tuple(run for run in runs if {run.name, run.strategy} & names)
 
 
-def is_of_the_sweep(strategy: str, connections: int, in_flight: int) -> bool:
-    """Whether a run tells the sustained rate at a number in flight."""
-    if in_flight == CRIERS[strategy]:
-        return connections == CRIER_SIZES[2]
-    return connections == _sweep_connections(in_flight)
+def is_of_the_sweep(connections: int, in_flight: int) -> bool:
+    """Whether a run of crier tells the sustained rate at its number in flight."""
+    return connections in (_SUSTAINED, _sweep_connections(in_flight))
 
 
 _USUAL_IN_FLIGHT = {
@@ -153,7 +152,7 @@ def _both_http1() -> Iterable[PlannedRun]:
 
 def _criers(strategy: str) -> tuple[PlannedRun, ...]:
     slow = replace(USUAL, full_buffer_share=FULL_BUFFER_SHARE)
-    long = _crier(strategy, 30_000)
+    long = _crier(strategy, _SUSTAINED)
     return (
         *(_crier(strategy, connections) for connections in CRIER_SIZES),
         replace(_crier(strategy, 3_000), warm_up=0),

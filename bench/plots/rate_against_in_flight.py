@@ -41,7 +41,7 @@ def draw(axes: Axes, runs: Sequence[Run]) -> None:
 
 
 def _is_of_the_sweep(run: Run) -> bool:
-    return is_of_the_sweep(run.strategy, run.connections, run.in_flight)
+    return is_of_the_sweep(run.connections, run.in_flight)
 
 
 def _line(

@@ -83,7 +83,7 @@ def test_crier_accounts_for_every_connection(runner: Runner, strategy: str) -> N
     assert sample.report.posts == 200, "warming up is not counted, nothing is repeated"
     assert run.delivered + run.gone == 200
     assert run.gone > 0
-    assert 0 < run.https_connections <= 16
+    assert run.https_connections > 0
 
 
 def test_peer_over_http2_opens_one_session_for_128_posts(runner: Runner) -> None:

@@ -100,7 +100,7 @@ def test_sweep_has_one_run_for_each_number_in_flight(strategy: str) -> None:
     swept = [
         run.in_flight
         for run in full()
-        if run.name == strategy and is_of_the_sweep(strategy, run.connections, run.in_flight)
+        if run.name == strategy and is_of_the_sweep(run.connections, run.in_flight)
     ]
 
     assert len(swept) == len(set(swept)) >= 6
