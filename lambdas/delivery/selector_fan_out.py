@@ -88,6 +88,16 @@ class SelectorFanOut:
         """Whether it is the pace that posts wait for: see `FanOut`."""
         return self._pacer.is_limiting
 
+    @property
+    def protocol(self) -> str:
+        """What its connections spoke in the last call: see `FanOut`."""
+        return "+".join(sorted(set[str]().union(*(pool.protocols for pool in self._pools))))
+
+    @property
+    def calmed(self) -> int:
+        """How often the server has asked for calm: see `FanOut`."""
+        return self._connector.calmed
+
     def deliver(
         self,
         frame: str,

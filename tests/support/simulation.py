@@ -315,6 +315,8 @@ class _FanOut:
     """`@connections`: takes some ahead of need, posts in any order, and tells the ends later."""
 
     one: Invocation
+    protocol = "h2"
+    calmed = 0
 
     @property
     def is_paced(self) -> bool:

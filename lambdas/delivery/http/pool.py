@@ -64,6 +64,7 @@ class HttpPool(Generic[Token]):
         self._ready: dict[HttpConnection[Token], None] = {}
         """The connections that have room. Those that have just answered, and carry nothing more,
         join them when the next poll has shown that they are quiet."""
+        self._protocols: set[str] = set()
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
@@ -93,6 +94,11 @@ class HttpPool(Generic[Token]):
     def is_opening(self) -> bool:
         """Whether a connection is being opened."""
         return bool(self._openings)
+
+    @property
+    def protocols(self) -> frozenset[str]:
+        """What the connections speak that have been open since the last `drop_idle`."""
+        return frozenset(self._protocols)
 
     def may_open(self, ready: int) -> bool:
         """Tell whether to open one more connection now, for `ready` requests that wait.
@@ -224,6 +230,7 @@ class HttpPool(Generic[Token]):
             http.was_idle = True
             if not until_ms < since_ms <= now_ms:
                 self._drop(http, TimeoutError("idle for too long"))
+        self._protocols = {http.protocol for http in self._open}
 
     def close(self) -> None:
         """Close everything."""
@@ -245,6 +252,7 @@ class HttpPool(Generic[Token]):
             return False
         self._open[http] = self._clock.epoch_ms()
         self._ready[http] = None
+        self._protocols.add(http.protocol)
         return True
 
     def _advance(self, http: HttpConnection[Token], endings: list[Ending[Token]]) -> None:
