@@ -25,7 +25,7 @@ from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, FrameSigner, Signer
 
 THREADS = 2
-IN_FLIGHT = 512
+IN_FLIGHT = 1_024
 """The best shape that was measured: see docs/contributor/delivery.md."""
 
 MOST_CONNECTIONS = 768

@@ -3,17 +3,29 @@
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 
 import pytest
+from botocore.session import Session
 
 from broadcasting.outcome import Outcome
 from delivery.selector_fan_out import SelectorFanOut
+from settings import BroadcastSettings
+from testbed.function.event_source import Queue
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
+from testbed.tables import function_environment
 from tests.support.http2_server import Status, serve_http2
-from tests.support.loopback import OK, Loopback, read_post
-from tests.support.posting import boto3_fan_out, connections, deliver, selector_fan_out
+from tests.support.loopback import OK, Loopback, read_post, unused_port
+from tests.support.posting import (
+    CLOCK,
+    REGION,
+    boto3_fan_out,
+    connections,
+    deliver,
+    selector_fan_out,
+)
+from wiring import build_broadcast
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +39,8 @@ def _ok(_head: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def _posting(
-    certificate: ServerCertificate, tls: ssl.SSLContext, status_of: Status = _ok
-) -> Iterator[SelectorFanOut]:
-    """Serve whichever protocol TLS has agreed on, and make a fan-out to it."""
+def _serving(tls: ssl.SSLContext, status_of: Status = _ok) -> Iterator[Loopback]:
+    """Serve whichever protocol TLS has agreed on."""
 
     def answer(sock: socket.socket) -> None:
         assert isinstance(sock, ssl.SSLSocket)
@@ -39,9 +49,20 @@ def _posting(
         while read_post(sock):
             sock.sendall(OK)
 
-    with ExitStack() as stack:
-        server = stack.enter_context(Loopback(answer, tls))
-        yield stack.enter_context(selector_fan_out(server.url, certificate.ca_path, threads=1))
+    with Loopback(answer, tls) as server:
+        yield server
+
+
+@contextmanager
+def _posting(
+    certificate: ServerCertificate, tls: ssl.SSLContext, status_of: Status = _ok
+) -> Iterator[SelectorFanOut]:
+    """Serve, and make a fan-out to that server."""
+    with (
+        _serving(tls, status_of) as server,
+        selector_fan_out(server.url, certificate.ca_path, threads=1) as fan_out,
+    ):
+        yield fan_out
 
 
 @pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
@@ -116,3 +137,38 @@ def test_reference_tells_the_protocol_once_it_has_posted(certificate: ServerCert
         deliver(fan_out, connections(5))
 
         assert (before, fan_out.protocol, fan_out.calmed) == ("", "http/1.1", 0)
+
+
+@pytest.mark.parametrize(("is_offered", "protocol"), [(True, "h2"), (False, "http/1.1")])
+def test_function_speaks_http2_only_where_its_settings_offer_it(
+    certificate: ServerCertificate,
+    monkeypatch: pytest.MonkeyPatch,
+    is_offered: bool,  # noqa: FBT001 - a parameter of pytest's
+    protocol: str,
+) -> None:
+    """The server takes both, and would choose HTTP/2."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    tls = certificate.server_context()
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    with _serving(tls) as server:
+        settings = BroadcastSettings.read(
+            function_environment(
+                callback_url=server.url,
+                slices=Queue("http://q/slices", "arn:slices", "http://q/slice-dead"),
+                dead_letters_url="http://q/dead",
+                posts_per_second=1_000,
+                post_burst=1_000,
+            )
+            | {"HTTP2": str(is_offered).lower(), "AWS_CA_BUNDLE": str(certificate.ca_path)}
+        )
+        fan_out = build_broadcast(settings, Session(), CLOCK).worker.fan_out
+        assert isinstance(fan_out, SelectorFanOut)
+        with closing(fan_out):
+            delivery = deliver(fan_out, connections(3))
+
+            assert len(delivery.ids(Outcome.DELIVERED)) == 3
+            assert fan_out.protocol == protocol

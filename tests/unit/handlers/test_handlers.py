@@ -50,6 +50,7 @@ SETTINGS = BroadcastSettings(
     slice_queue_arn=SLICES,
     slice_dead_letter_queue_url="slice-dead",
     posts_in_flight=4,
+    http2=True,
     posts_per_second=8_000,
     post_burst=4_000,
     outage_seconds=3_600,
