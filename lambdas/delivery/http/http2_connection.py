@@ -6,12 +6,12 @@ What begins in one turn of the loop is written together, and what has come is re
 import selectors
 import socket
 import ssl
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from typing import Generic
 
 from delivery.http.connection import ClosedError, Ending, IdleClosedError, Token
-from delivery.http.http2_frames import ErrorCode, Http2Error
+from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_protocol import Http2Protocol
 from delivery.http.request import Request
 
@@ -84,6 +84,11 @@ class Http2Connection(Generic[Token]):
     def wants_calm(self) -> bool:
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed
+
+    @property
+    def told(self) -> Mapping[Setting, int]:
+        """What the server has told of itself: its limits."""
+        return self._protocol.sender.settings.told
 
     def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
         """Begin requests, and write them together: see `HttpConnection`."""

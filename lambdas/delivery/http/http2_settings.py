@@ -36,15 +36,18 @@ _BOUNDS: Final[dict[int, tuple[int, int, ErrorCode]]] = {
     ),
 }
 
+_KNOWN: Final = frozenset(Setting)
 _ANY: Final = (0, 2**32 - 1, ErrorCode.NO_ERROR)
 
 
 class ServerSettings:
     """The server's settings as of now."""
 
-    __slots__ = ("max_frame_bytes", "max_streams", "window_bytes")
+    __slots__ = ("max_frame_bytes", "max_streams", "told", "window_bytes")
 
     def __init__(self) -> None:
+        self.told: dict[Setting, int] = {}
+        """What the server has told of itself, as of now."""
         self.max_streams = _FIRST_STREAMS
         self.window_bytes = FIRST_WINDOW_BYTES
         self.max_frame_bytes = LEAST_MAX_FRAME_BYTES
@@ -55,6 +58,8 @@ class ServerSettings:
         if not least <= value <= most:
             expected = f"{Setting(name).name} from {least} to {most}"
             raise Http2Error(code, str(value).encode(), expected)
+        if name in _KNOWN:
+            self.told[Setting(name)] = value
         if name == Setting.MAX_CONCURRENT_STREAMS:
             self.max_streams = value
         elif name == Setting.INITIAL_WINDOW_SIZE:
