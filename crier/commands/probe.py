@@ -153,7 +153,7 @@ def _ask(endpoint: Endpoint, http: HttpConnection[str], request: Request) -> Res
     """Return the answer to one request. Raises CrierError."""
     until = time.monotonic() + STEP_SECONDS
     try:
-        http.send([(_ASKED, request)])
+        http.send([(_ASKED, request)], time.monotonic())
         while not (endings := http.advance()):
             _wait(http, until - time.monotonic())
     except (OSError, MalformedAnswerError) as error:

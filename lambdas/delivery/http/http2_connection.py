@@ -6,7 +6,7 @@ What begins in one turn of the loop is written together, and what has come is re
 import selectors
 import socket
 import ssl
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Generic
 
@@ -90,13 +90,13 @@ class Http2Connection(Generic[Token]):
         """What the server has told of itself: its limits."""
         return self._protocol.sender.settings.told
 
-    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+    def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin requests, and write them together: see `HttpConnection`."""
         if not self._protocol.under_way:
             self._has_received = False
             self._is_silent = False
         for token, request in requests:
-            self._protocol.begin(token, request)
+            self._protocol.begin(token, request, now)
         self._flush()
 
     def advance(self) -> Sequence[Ending[Token]]:
@@ -130,9 +130,9 @@ class Http2Connection(Generic[Token]):
         elif now - self._pinged_at >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
-    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
-        """Give up requests; the others go on."""
-        endings = self._protocol.cancel(tokens, error)
+    def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
+        """Give up requests; the others go on: see `HttpConnection`."""
+        endings = self._protocol.give_up(until, error)
         with suppress(OSError):  # the next poll shows that the connection is lost
             self._flush()
         return endings

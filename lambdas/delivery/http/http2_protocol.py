@@ -5,7 +5,8 @@ sends that. What is wrong with one stream ends that stream; what is wrong with t
 raised, with the code that the server is to be told.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any, Final, Generic
 
 from delivery.http import http2_frames as wire
@@ -102,9 +103,9 @@ class Http2Protocol(Generic[Token]):
         """Whether requests can begin now or later, or are under way."""
         return not self._is_leaving or bool(self._streams.open)
 
-    def begin(self, token: Token, request: Request) -> None:
-        """Begin a request; there must be room."""
-        stream_id, stream = self._streams.begin(token, self.sender.settings.window_bytes)
+    def begin(self, token: Token, request: Request, now: float) -> None:
+        """Begin a request, in monotonic seconds; there must be room."""
+        stream_id, stream = self._streams.begin(token, now)
         self.sender.begin(stream_id, stream, request)
         if stream_id >= MAX_ID:
             self._is_leaving = True
@@ -128,15 +129,16 @@ class Http2Protocol(Generic[Token]):
                 take(flags, stream_id, payload)
         return self._take_endings()
 
-    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
-        """Give up requests; return their responses if the status has come, else `error`."""
-        for stream_id, stream in list(self._streams.open.items()):
-            if stream.token in tokens:
-                self._give_up(stream_id, stream.response_or(error))
+    def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
+        """Give up the requests begun by then; return their responses, `error` without a status."""
+        streams = self._streams.open.items()
+        late = list(takewhile(lambda begun: begun[1].begun_at <= until, streams))
+        for stream_id, stream in late:
+            self._give_up(stream_id, stream.response_or(error))
         return self._take_endings()
 
     def end(self, error: Exception) -> Sequence[Ending[Token]]:
-        """Take the end of the connection; return all requests, as `cancel` does."""
+        """Take the end of the connection; return all requests, as `give_up` does."""
         self._is_leaving = True
         for stream_id, stream in list(self._streams.open.items()):
             self._streams.end(stream_id, stream.response_or(error))

@@ -50,18 +50,19 @@ class Sender:
         """Send a request; what finds no room in the windows waits in `stream.unsent`."""
         block, body, settings = self._writer.write(request), request.template.body, self.settings
         size, most = len(body), settings.max_frame_bytes
-        if 0 < size <= min(self._window_bytes, settings.window_bytes, most) and len(block) <= most:
-            self._window_bytes -= size  # the hot path
-            self._queue.append(
-                HEAD.pack(len(block) << 8 | wire.HEADERS, wire.END_HEADERS, stream_id)
-                + block
-                + HEAD.pack(size << 8 | wire.DATA, wire.END_STREAM, stream_id)
-                + body
+        has_room = 0 < size <= self._window_bytes and size <= settings.window_bytes
+        if has_room and size <= most and len(block) <= most:  # the hot path
+            self._window_bytes -= size
+            self._queue += (
+                HEAD.pack(len(block) << 8 | wire.HEADERS, wire.END_HEADERS, stream_id),
+                block,
+                HEAD.pack(size << 8 | wire.DATA, wire.END_STREAM, stream_id),
+                body,
             )
             return
         self._send_block(stream_id, block, 0 if body else wire.END_STREAM)
         if body:
-            stream.unsent = body
+            stream.unsent, stream.window_bytes = body, settings.window_bytes
             self._blocked[stream_id] = stream
             self._send_on(stream_id, stream)
 

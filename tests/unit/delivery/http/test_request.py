@@ -25,7 +25,7 @@ def _received_over_http2(*requests: Request) -> list[Event]:
     server.initiate_connection()
     events = []
     for token, request in enumerate(requests):
-        protocol.begin(token, request)
+        protocol.begin(token, request, 0.0)
         events += server.receive_data(protocol.sender.take())
     return [one for one in events if isinstance(one, RequestReceived | DataReceived | StreamEnded)]
 
