@@ -13,6 +13,7 @@ from typing import Generic
 from delivery.http.connection import ClosedError, Ending, IdleClosedError, Token
 from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_protocol import Http2Protocol
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -46,10 +47,15 @@ class Http2Connection(Generic[Token]):
 
     protocol = "h2"
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take an open socket in non-blocking mode, with TLS around it or without."""
+    def __init__(self, sock: socket.socket, limit: StreamLimit | None = None) -> None:
+        """Take an open socket in non-blocking mode, with TLS around it or without.
+
+        What is known of the server from earlier connections is in `limit`.
+        """
         self._socket = sock
-        self._protocol: Http2Protocol[Token] = Http2Protocol(is_tls=isinstance(sock, ssl.SSLSocket))
+        self._protocol: Http2Protocol[Token] = Http2Protocol(
+            is_tls=isinstance(sock, ssl.SSLSocket), limit=limit
+        )
         self._unsent = memoryview(b"")
         self._has_answered = False
         self._has_received = False
@@ -127,7 +133,7 @@ class Http2Connection(Generic[Token]):
                 self._pinged_at = now
                 self._protocol.ping()
                 self._flush()
-        elif now - self._pinged_at >= PING_SECONDS:
+        elif now - max(self._pinged_at, self._received_at) >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
