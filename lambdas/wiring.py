@@ -19,7 +19,7 @@ from botocore.session import Session
 
 from broadcasting.clock import Clock, Jitter
 from broadcasting.pacing.pace import Pace
-from delivery.http.connector import tls_context
+from delivery.http.connector import ALPN, ALPN_OF_HTTP1, tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
@@ -151,7 +151,10 @@ def _build_fan_out(
         parse_endpoint(settings.callback_url),
         region=session.get_config_variable("region"),
         credentials=partial(_credentials, session),
-        tls=tls_context(settings.ca_bundle or get_cert_path(verify=True)),
+        tls=tls_context(
+            settings.ca_bundle or get_cert_path(verify=True),
+            ALPN if settings.http2 else ALPN_OF_HTTP1,
+        ),
         pace=pace,
         budget=PostBudget(dynamodb, settings.broadcasts_table, pace=pace, clock=clock),
         workers=settings.maximum_concurrency,

@@ -303,6 +303,10 @@ class FakeFanOut:
     most: int = 1_000_000
     forbidden: bool = False
     is_paced: bool = False
+    protocol: str = "h2"
+    calmed: int = 0
+    calms: int = 0
+    """How often each delivery is asked for calm."""
     time: FakeTime | None = None
     seconds_per_post: float = 0.0
     frames: list[str] = field(default_factory=list)
@@ -325,6 +329,7 @@ class FakeFanOut:
         assert deadline
         watch = watch or Watch()
         self.frames.append(frame)
+        self.calmed += self.calms
         self.probing.append(not watch.breaker.is_closed)
         source, unsaved = iter(audience), 0
         for _ in range(self.most):
