@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
@@ -18,8 +17,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
+class ConnectionSettings(NamedTuple):
     """What the connect and disconnect functions need."""
 
     connections_table: str
@@ -33,8 +31,7 @@ class ConnectionSettings:
         return cls(table)
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastSettings:
+class BroadcastSettings(NamedTuple):
     """What the broadcast function needs.
 
     `posts_in_flight` is the number of posts at once, 1 to 768; `posts_per_second` and `post_burst`
