@@ -9,7 +9,6 @@
 | ChannelEntry   | one for each number in a channel  | once                                       |
 | FrameRow       | one for each number in a channel  | once                                       |
 
-They are named tuples, as frozen dataclasses cost each cold start a millisecond or more apiece.
 `version` counts how often a row was written; 0 is a row that is not written yet. Times are in
 epoch milliseconds, and 0 stands for none.
 """
