@@ -12,8 +12,12 @@ from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.shared_pacer import SharedPacer
 
-MAX_REPEATS = 3
-"""How often one post may meet a connection that the server has just closed."""
+MAX_REPEATS = 16
+"""How often one post may be made again because the server has not processed it: it had closed the
+connection, took leave of it, or refused the stream."""
+
+REPEATS_AT_ONCE = 3
+"""Later repeats wait like retries, and count as lost for the breaker, but are still no tries."""
 
 _SHOWN_BYTES = 200
 _DELIVERED, _TOO_MANY = 200, 429
@@ -108,8 +112,9 @@ class Judge:
         if isinstance(error, NotProcessedError) and post.repeats < MAX_REPEATS:
             post.repeats += 1
             post.tries -= 1
-            self._retries.add(post, now)
-            return
+            if post.repeats <= REPEATS_AT_ONCE:
+                self._retries.add(post, now)
+                return
         self._decide(post, Verdict.LOST, _shown(error), batch, now)
 
     def _decide(self, post: Post, verdict: Verdict, reason: str, batch: Batch, now: float) -> None:

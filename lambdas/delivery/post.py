@@ -19,7 +19,7 @@ NOT_ANSWERED = "no answer before the time was up"
 class Post:
     """What has happened to one connection in this call so far.
 
-    `repeats` counts how often it was posted again because an idle HTTP connection had been closed,
+    `repeats` counts how often it was posted again because the server had not processed it,
     `refusals` its 403 answers, `losses` the posts without an answer. `is_probe` is whether the post
     under way is one of the breaker's probes.
     """

@@ -4,7 +4,7 @@ A protocol is a sibling file that implements it: http1_connection.py and http2_c
 one a connection speaks is decided when its handshake is over: see handshake.py.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from delivery.http.request import Request
@@ -96,10 +96,11 @@ class HttpConnection(Watched, Protocol[Token]):
         """Whether the server has asked for fewer requests: none is opened to it for a while."""
         ...
 
-    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+    def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin requests, as many as there is room for at most; write what the socket takes.
 
-        Raises OSError when the connection is lost: `close` returns these requests, too.
+        `now` is in monotonic seconds. Raises OSError when the connection is lost: `close` returns
+        these requests, too.
         """
         ...
 
@@ -119,8 +120,8 @@ class HttpConnection(Watched, Protocol[Token]):
         """
         ...
 
-    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
-        """Give up some of the requests under way; return them, as `close` does.
+    def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
+        """Give up the requests that were begun by then; return them, as `close` does.
 
         A connection that carries one request at a time is not usable any more after it.
         """

@@ -12,6 +12,7 @@ from broadcasting.clock import Clock
 from delivery.http.addresses import Addresses, Route
 from delivery.http.endpoint import Endpoint
 from delivery.http.handshake import Handshake
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.resolver import Resolver
 
 ATTEMPT_DELAY_SECONDS = 0.25
@@ -64,6 +65,7 @@ class Connector:
         self._opening: dict[Handshake, tuple[Route, float]] = {}
         self._failed_at: float | None = None
         self._calm_until = -math.inf
+        self._stream_limit = StreamLimit()
         self._lock = Lock()
         self.room = 1
         """How many requests a connection had room for when it was opened last."""
@@ -168,7 +170,7 @@ class Connector:
         if error not in _UNDER_WAY:
             sock.close()
             raise OSError(error, os.strerror(error))
-        handshake = Handshake(sock, self._wrap if self._tls else None)
+        handshake = Handshake(sock, self._wrap if self._tls else None, self._stream_limit)
         self._opening[handshake] = route, self._monotonic()
         route.opening += 1
         return handshake

@@ -3,7 +3,7 @@
 import selectors
 import socket
 import ssl
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Generic
 
 from delivery.http.connection import (
@@ -33,6 +33,7 @@ class Http1Connection(Generic[Token]):
 
     __slots__ = (
         "_answers",
+        "_begun_at",
         "_has_received",
         "_parser",
         "_socket",
@@ -54,6 +55,7 @@ class Http1Connection(Generic[Token]):
         self._unsent: bytes | memoryview = b""
         self._parser = ResponseParser()
         self._token: Token | None = None
+        self._begun_at = 0.0
         self._answers = 0
         self._has_received = False
         """Whether anything of the answer under way has come."""
@@ -72,9 +74,10 @@ class Http1Connection(Generic[Token]):
         """How many posts it carries: one at most."""
         return int(self._token is not None)
 
-    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+    def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin a post, one at a time: see `HttpConnection`."""
         ((self._token, request),) = requests
+        self._begun_at = now
         self.room = 0
         self._parser = ResponseParser()
         self._unsent = text_of(request)
@@ -101,9 +104,9 @@ class Http1Connection(Generic[Token]):
     def look(self, now: float) -> None:
         """Do nothing: a dead connection has a post that takes too long."""
 
-    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
+    def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
         """Give up the post under way; the connection cannot be used again."""
-        if self._token is None or self._token not in tokens:
+        if self._token is None or self._begun_at > until:
             return ()
         self.is_usable = False
         return self._end(error)

@@ -6,13 +6,14 @@ What begins in one turn of the loop is written together, and what has come is re
 import selectors
 import socket
 import ssl
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Generic
 
 from delivery.http.connection import ClosedError, Ending, IdleClosedError, Token
 from delivery.http.http2_frames import ErrorCode, Http2Error
 from delivery.http.http2_protocol import Http2Protocol
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -46,10 +47,15 @@ class Http2Connection(Generic[Token]):
 
     protocol = "h2"
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take an open socket in non-blocking mode, with TLS around it or without."""
+    def __init__(self, sock: socket.socket, limit: StreamLimit | None = None) -> None:
+        """Take an open socket in non-blocking mode, with TLS around it or without.
+
+        What is known of the server from earlier connections is in `limit`.
+        """
         self._socket = sock
-        self._protocol: Http2Protocol[Token] = Http2Protocol(is_tls=isinstance(sock, ssl.SSLSocket))
+        self._protocol: Http2Protocol[Token] = Http2Protocol(
+            is_tls=isinstance(sock, ssl.SSLSocket), limit=limit
+        )
         self._unsent = memoryview(b"")
         self._has_answered = False
         self._has_received = False
@@ -85,13 +91,13 @@ class Http2Connection(Generic[Token]):
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed
 
-    def send(self, requests: Sequence[tuple[Token, Request]]) -> None:
+    def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin requests, and write them together: see `HttpConnection`."""
         if not self._protocol.under_way:
             self._has_received = False
             self._is_silent = False
         for token, request in requests:
-            self._protocol.begin(token, request)
+            self._protocol.begin(token, request, now)
         self._flush()
 
     def advance(self) -> Sequence[Ending[Token]]:
@@ -122,12 +128,12 @@ class Http2Connection(Generic[Token]):
                 self._pinged_at = now
                 self._protocol.ping()
                 self._flush()
-        elif now - self._pinged_at >= PING_SECONDS:
+        elif now - max(self._pinged_at, self._received_at) >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
-    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
-        """Give up requests; the others go on."""
-        endings = self._protocol.cancel(tokens, error)
+    def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
+        """Give up requests; the others go on: see `HttpConnection`."""
+        endings = self._protocol.give_up(until, error)
         with suppress(OSError):  # the next poll shows that the connection is lost
             self._flush()
         return endings

@@ -5,7 +5,8 @@ sends that. What is wrong with one stream ends that stream; what is wrong with t
 raised, with the code that the server is to be told.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any, Final, Generic
 
 from delivery.http import http2_frames as wire
@@ -20,6 +21,7 @@ from delivery.http.http2_frame_reader import FrameReader
 from delivery.http.http2_frames import ErrorCode, Http2Error
 from delivery.http.http2_response import status_of
 from delivery.http.http2_sender import WINDOW_BYTES, Sender
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.http2_stream import Stream, StreamTable
 from delivery.http.request import Request
 
@@ -61,8 +63,9 @@ class Http2Protocol(Generic[Token]):
         "sender",
     )
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.sender = Sender(is_tls=is_tls)
+    def __init__(self, *, is_tls: bool, limit: StreamLimit | None = None) -> None:
+        """Take what is known of the server from earlier connections."""
+        self.sender = Sender(is_tls=is_tls, limit=limit or StreamLimit())
         self.is_calmed = False
         """Whether the server has asked for calm: it has got more than it takes."""
         self.is_pinging = False
@@ -102,9 +105,9 @@ class Http2Protocol(Generic[Token]):
         """Whether requests can begin now or later, or are under way."""
         return not self._is_leaving or bool(self._streams.open)
 
-    def begin(self, token: Token, request: Request) -> None:
-        """Begin a request; there must be room."""
-        stream_id, stream = self._streams.begin(token, self.sender.settings.window_bytes)
+    def begin(self, token: Token, request: Request, now: float) -> None:
+        """Begin a request, in monotonic seconds; there must be room."""
+        stream_id, stream = self._streams.begin(token, now)
         self.sender.begin(stream_id, stream, request)
         if stream_id >= MAX_ID:
             self._is_leaving = True
@@ -128,15 +131,16 @@ class Http2Protocol(Generic[Token]):
                 take(flags, stream_id, payload)
         return self._take_endings()
 
-    def cancel(self, tokens: Container[Token], error: Exception) -> Sequence[Ending[Token]]:
-        """Give up requests; return their responses if the status has come, else `error`."""
-        for stream_id, stream in list(self._streams.open.items()):
-            if stream.token in tokens:
-                self._give_up(stream_id, stream.response_or(error))
+    def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
+        """Give up the requests begun by then; return their responses, `error` without a status."""
+        streams = self._streams.open.items()
+        late = list(takewhile(lambda begun: begun[1].begun_at <= until, streams))
+        for stream_id, stream in late:
+            self._give_up(stream_id, stream.response_or(error))
         return self._take_endings()
 
     def end(self, error: Exception) -> Sequence[Ending[Token]]:
-        """Take the end of the connection; return all requests, as `cancel` does."""
+        """Take the end of the connection; return all requests, as `give_up` does."""
         self._is_leaving = True
         for stream_id, stream in list(self._streams.open.items()):
             self._streams.end(stream_id, stream.response_or(error))
@@ -150,7 +154,7 @@ class Http2Protocol(Generic[Token]):
     def _take_endings(self) -> Sequence[Ending[Token]]:
         endings = self._streams.take_endings()
         if endings:
-            self._reader.answered()
+            self._reader.got_on()
         return endings
 
     def _finish(self, stream_id: int) -> None:
@@ -198,8 +202,10 @@ class Http2Protocol(Generic[Token]):
         if stream and not stream.status:
             error = MalformedAnswerError(payload, "the status of a response before its body")
             self._give_up(stream_id, error, ErrorCode.PROTOCOL_ERROR)
-        elif stream:
+        elif stream and content:
+            stream.body = stream.body or bytearray()
             stream.body += content
+            self._reader.got_on()
         if flags & wire.END_STREAM:
             self._finish(stream_id)
         elif stream and stream.received_bytes > MAX_BODY_BYTES:
@@ -260,21 +266,30 @@ class Http2Protocol(Generic[Token]):
         self._is_leaving = True
         self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
-        for unprocessed in [one for one in self._streams.open if one > last_id]:
-            self.sender.forget(unprocessed)
-            self._streams.end(unprocessed, error)
+        for unprocessed, stream in list(self._streams.open.items()):
+            if unprocessed > last_id:
+                self.sender.forget(unprocessed)
+                self._streams.end(unprocessed, stream.response_or(error))
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         size = wire.number_of(payload) & wire.MAX_WINDOW_BYTES
         if not stream_id:
-            self.sender.widen(size)
-            return
-        self._streams.require_begun(stream_id)
-        if stream_id in self._streams.open:
-            try:
-                self.sender.widen_stream(stream_id, size)
-            except Http2Error as error:
-                self._give_up(stream_id, error, error.code)
+            is_of_use = self.sender.widen(size)
+        else:
+            self._streams.require_begun(stream_id)
+            is_of_use = self._widen_stream(stream_id, size)
+        if is_of_use:
+            self._reader.got_on()
+
+    def _widen_stream(self, stream_id: int, size: int) -> bool:
+        stream = self._streams.open.get(stream_id)
+        if stream is None:
+            return False
+        try:
+            return self.sender.widen_stream(stream_id, size)
+        except Http2Error as error:
+            self._give_up(stream_id, stream.response_or(error), error.code)
+            return False
 
     def _observe(self, code: int) -> None:
         """Take the reason why something has ended: some are meant for all of the connection."""

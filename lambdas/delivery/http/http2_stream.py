@@ -13,17 +13,26 @@ _DELIVERED: Final = 200
 class Stream(Generic[Token]):
     """A post from its request to the end of its response."""
 
-    __slots__ = ("body", "received_bytes", "status", "token", "unsent", "window_bytes")
+    __slots__ = (
+        "begun_at",
+        "body",
+        "received_bytes",
+        "status",
+        "token",
+        "unsent",
+        "window_bytes",
+    )
 
-    def __init__(self, token: Token, window_bytes: int) -> None:
-        """Take how many bytes the server allows to be sent on it."""
+    def __init__(self, token: Token, begun_at: float) -> None:
         self.token = token
-        self.window_bytes = window_bytes
-        self.unsent = b""
+        self.begun_at = begun_at
+        self.unsent: bytes | memoryview = b""
         """What of the request's body waits for a window. Its last byte ends the request."""
+        self.window_bytes = 0
+        """How much the server allows to be sent of what is unsent."""
         self.status = 0
         """The status of the response, 0 while it has not come."""
-        self.body = b""
+        self.body: bytes | bytearray = b""
         self.received_bytes = 0
         """How much of its window the server has used, padding included."""
 
@@ -34,7 +43,7 @@ class Stream(Generic[Token]):
         """
         if not self.status or (self.unsent and self.status == _DELIVERED):
             return error
-        return Response(self.status, self.body)
+        return Response(self.status, bytes(self.body))
 
     def result(self) -> Response | Exception:
         """Return the response, of which all has come that is needed."""
@@ -59,11 +68,11 @@ class StreamTable(Generic[Token]):
         """How many streams the server may still believe to be open."""
         return len(self._given_up)
 
-    def begin(self, token: Token, window_bytes: int) -> tuple[int, Stream[Token]]:
+    def begin(self, token: Token, now: float) -> tuple[int, Stream[Token]]:
         """Open a stream; return its id, too."""
         stream_id = self.next_id
         self.next_id = stream_id + 2
-        stream = self.open[stream_id] = Stream(token, window_bytes)
+        stream = self.open[stream_id] = Stream(token, now)
         return stream_id, stream
 
     def find(self, stream_id: int) -> Stream[Token] | None:

@@ -2,26 +2,23 @@
 
 The pool knows no protocol and no broadcast: it gives requests to connections that have room, and
 gives each caller's token back with what became of its request. The file has more than 200 lines
-because all of it works on the same three sets of connections (idle, answered, under way), for each
-post: a class between would be paid for in each.
+because all of it works on the same selector.
 """
 
 import math
 import selectors
 from collections.abc import Iterable, Sequence
-from itertools import islice, takewhile
-from operator import attrgetter
+from itertools import islice
 from typing import Any, Generic, NamedTuple
 
 from broadcasting.clock import Clock
 from delivery.http.connection import Ending, HttpConnection, MalformedAnswerError, Token
 from delivery.http.connector import Connector
 from delivery.http.handshake import Handshake
+from delivery.http.open_connections import OpenConnections
 from delivery.http.openings import OPENING_AT_ONCE, Openings, watch
 from delivery.http.request import Request
 from delivery.http.waker import Waker
-
-_room_of = attrgetter("room")
 
 
 class Timeouts(NamedTuple):
@@ -56,38 +53,27 @@ class HttpPool(Generic[Token]):
         self._openings = Openings(
             connector, self._selector, clock, timeout_seconds=timeouts.connect_seconds
         )
-        self._under_way: dict[Token, tuple[HttpConnection[Token], float]] = {}
-        """The requests without an answer, the oldest first, and when each was begun."""
-        self._open: dict[HttpConnection[Token], int] = {}
-        """All open connections, and when each was last of use, in epoch milliseconds."""
-        self._answered: dict[HttpConnection[Token], None] = {}
-        self._ready: dict[HttpConnection[Token], None] = {}
-        """The connections that have room. Those that have just answered, and carry nothing more,
-        join them when the next poll has shown that they are quiet."""
+        self._connections: OpenConnections[Token] = OpenConnections(clock)
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
-
-    @property
-    def under_way(self) -> int:
+        self.under_way = 0
         """How many requests have no answer yet."""
-        return len(self._under_way)
 
     @property
     def room(self) -> int:
         """How many requests can be begun now."""
-        room: int = sum(map(_room_of, self._ready))
-        return min(self._size - len(self._under_way), room)
+        return min(self._size - self.under_way, self._connections.room)
 
     @property
     def has_room(self) -> bool:
         """Whether a request can be begun now."""
-        return bool(self._ready) and len(self._under_way) < self._size
+        return self._connections.have_room and self.under_way < self._size
 
     @property
     def has_answered(self) -> bool:
         """Whether there will be more room as soon as the next poll has shown what is quiet."""
-        return bool(self._answered)
+        return self._connections.have_answered
 
     @property
     def is_opening(self) -> bool:
@@ -105,20 +91,15 @@ class HttpPool(Generic[Token]):
 
     def lacks_connections(self, ready: int) -> bool:
         """Tell whether `ready` requests that wait deserve one more, once a poll is quiet."""
-        if not ready or self._ready or self._answered:
+        connections, opening = self._connections, len(self._openings)
+        if not ready or connections.have_room or connections.have_answered:
             return False
-        opening = len(self._openings)
-        if len(self._open) + opening >= self._most_connections or self._are_many_stuck:
+        if self.under_way + opening >= self._size:
             return False
-        if len(self._under_way) + opening >= self._size:
+        if len(connections) + opening >= self._most_connections:
             return False
-        return not self._openings.are_enough_for(ready)
-
-    @property
-    def _are_many_stuck(self) -> bool:
-        """Whether connections that carry nothing, and take nothing, are as many as make sense."""
-        stuck = sum(not http.under_way for http in self._open)  # none of them has room now
-        return stuck >= OPENING_AT_ONCE
+        is_in_vain = connections.stuck >= OPENING_AT_ONCE  # the server takes nothing now
+        return not is_in_vain and not self._openings.are_enough_for(ready)
 
     def open(self) -> None:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
@@ -135,17 +116,15 @@ class HttpPool(Generic[Token]):
         """
         remaining, now = iter(requests), self._clock.monotonic()
         endings: list[Ending[Token]] = []
-        while self._ready:
-            http, _ = self._ready.popitem()
+        while self._connections.have_room:
+            http = self._connections.take_ready()
             room = http.room
             batch = list(islice(remaining, room))
-            begun = http, now
-            for token, _ in batch:
-                self._under_way[token] = begun
             if batch:
-                self._send(http, batch, endings)
+                self.under_way += len(batch)
+                self._send(http, batch, now, endings)
             if len(batch) < room:
-                self._ready[http] = None
+                self._connections.put_back(http)
                 break
         return endings
 
@@ -153,10 +132,11 @@ class HttpPool(Generic[Token]):
         self,
         http: HttpConnection[Token],
         batch: Sequence[tuple[Token, Request]],
+        now: float,
         endings: list[Ending[Token]],
     ) -> None:
         try:
-            http.send(batch)
+            http.send(batch, now)
         except OSError as error:
             endings += self._lose(http, error)
             return
@@ -171,7 +151,7 @@ class HttpPool(Generic[Token]):
         """
         events = self._selector.select(timeout_seconds)
         self._is_quiet = not events
-        self._keep_answered()
+        self._connections.keep_answered()
         endings: list[Ending[Token]] = []
         has_opened = False
         one: HttpConnection[Token] | Handshake | None
@@ -194,12 +174,8 @@ class HttpPool(Generic[Token]):
         """Give up what takes too long, and what is dead; return the requests that this ends."""
         self._openings.expire()
         now, seconds = self._clock.monotonic(), self._timeouts.read_seconds
-        begun = self._under_way.items()
-        late = [
-            token for token, (_, at) in takewhile(lambda one: one[1][1] <= now - seconds, begun)
-        ]
-        endings = self._give_up(late, TimeoutError(f"no answer within {seconds} s"))
-        for http in list(self._open):
+        endings = self._give_up(now - seconds, TimeoutError(f"no answer within {seconds} s"))
+        for http in self._connections:
             try:
                 http.look(now)
             except OSError as error:
@@ -209,8 +185,7 @@ class HttpPool(Generic[Token]):
     def abandon(self) -> list[Ending[Token]]:
         """Give up what is under way; return its requests, with their answers where known."""
         self._openings.close()
-        error = TimeoutError("given up before an answer has come")
-        return self._give_up(list(self._under_way), error)
+        return self._give_up(math.inf, TimeoutError("given up before an answer has come"))
 
     def drop_idle(self, until_ms: int) -> None:
         """Close the connections that have sent nothing since then, in epoch milliseconds.
@@ -218,12 +193,9 @@ class HttpPool(Generic[Token]):
         Not by the monotonic clock: that may stand still while a function is frozen. The epoch
         clock may be set back: what has been idle since a time to come is closed, too.
         """
-        self._keep_answered()
-        now_ms = self._clock.epoch_ms()
-        for http, since_ms in self._open.copy().items():
-            http.was_idle = True
-            if not until_ms < since_ms <= now_ms:
-                self._drop(http, TimeoutError("idle for too long"))
+        self._connections.keep_answered()
+        for http in self._connections.idle(until_ms):
+            self._drop(http, TimeoutError("idle for too long"))
 
     def close(self) -> None:
         """Close everything."""
@@ -232,19 +204,12 @@ class HttpPool(Generic[Token]):
         self._selector.close()
         self._waker.close()
 
-    def _keep_answered(self) -> None:
-        for http in self._answered:
-            if http.room:
-                self._ready[http] = None
-        self._answered.clear()
-
     def _open_on(self, handshake: Handshake) -> bool:
         """Go on opening a connection; tell whether it is open now."""
         http: HttpConnection[Any] | None = self._openings.advance(handshake)
         if http is None:
             return False
-        self._open[http] = self._clock.epoch_ms()
-        self._ready[http] = None
+        self._connections.add(http)
         return True
 
     def _advance(self, http: HttpConnection[Token], endings: list[Ending[Token]]) -> None:
@@ -256,36 +221,30 @@ class HttpPool(Generic[Token]):
         if http.watched != http.interest:
             watch(self._selector, http)
         if ended:
-            self._take(http, ended)
+            self._count(http, ended)
             endings += ended
         self._sort(http, has_answered=bool(ended))
 
-    def _take(self, http: HttpConnection[Token], ended: Sequence[Ending[Token]]) -> None:
-        for token, _ in ended:
-            del self._under_way[token]
-        self._open[http] = self._clock.epoch_ms()
+    def _count(self, http: HttpConnection[Token], ended: Sequence[Ending[Token]]) -> None:
+        """Take note that requests have ended on a connection."""
+        self.under_way -= len(ended)
+        self._connections.note_use(http)
 
     def _sort(self, http: HttpConnection[Token], *, has_answered: bool) -> None:
-        """Put a connection where it belongs after news of it."""
-        if not http.is_usable:
+        if http.is_usable:
+            self._connections.sort(http, has_answered=has_answered)
+        else:
             self._drop(http, ConnectionError("not to be used again"))
-        elif not http.room:
-            self._ready.pop(http, None)
-        elif has_answered and not http.under_way:
-            self._ready.pop(http, None)
-            self._answered[http] = None
-        elif http not in self._answered:
-            self._ready[http] = None
 
-    def _give_up(self, tokens: list[Token], error: Exception) -> list[Ending[Token]]:
-        given_up = set(tokens)
+    def _give_up(self, until: float, error: Exception) -> list[Ending[Token]]:
         endings: list[Ending[Token]] = []
-        for http in dict.fromkeys(self._under_way[token][0] for token in tokens):
-            ended = http.cancel(given_up, error)
-            self._take(http, ended)
-            endings += ended
-            self._sort(http, has_answered=False)
-            self._connector.doubt()
+        for http in self._connections:
+            ended = http.give_up(until, error)
+            if ended:
+                self._count(http, ended)
+                endings += ended
+                self._sort(http, has_answered=False)
+                self._connector.doubt()
         return endings
 
     def _lose(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
@@ -297,11 +256,9 @@ class HttpPool(Generic[Token]):
 
     def _drop(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         self._selector.unregister(http)
-        for one in (self._open, self._ready, self._answered):
-            one.pop(http, None)
+        self._connections.remove(http)
         if http.wants_calm:
             self._connector.calm()
         endings = list(http.close(error))
-        for token, _ in endings:
-            del self._under_way[token]
+        self.under_way -= len(endings)
         return endings

@@ -212,13 +212,13 @@ def test_fan_out_starts_no_post_until_its_pause_is_moved(monkeypatch: pytest.Mon
 
     def tick() -> None:
         sent.append(len(posts.sent))
-        watch.pause_at = FAR if len(sent) == 2 else -1.0
+        watch.pause_at = FAR if len(sent) >= 2 else -1.0
 
     watch.tick = tick
 
     settlements = list(_fan_out(posts).deliver("frame", _old(20), FAR, watch=watch))
 
-    assert sent == [0, 0]
+    assert sent[:2] == [0, 0]
     assert [one.outcome for one in settlements] == [Outcome.DELIVERED] * 20
 
 

@@ -54,7 +54,7 @@ def _drive(handshake: Handshake) -> Response:
             assert is_readable(handshake) if is_reading else is_writable(handshake)
             handshake.watched = handshake.interest
             http = handshake.advance()
-        http.send([("a", REQUEST)])
+        http.send([("a", REQUEST)], 0.0)
         while True:
             if http.interest == READ:
                 assert is_readable(http)

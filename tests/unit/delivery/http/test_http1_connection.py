@@ -131,7 +131,7 @@ def test_connection_sends_one_post_after_another(ends: Ends) -> None:
     http = ends.http
 
     for number, expected in enumerate([Response(200, b"{}"), Response(410)], start=1):
-        http.send([(NAME, REQUEST)])
+        http.send([(NAME, REQUEST)], 0.0)
         received = ends.receive(len(POST))
         received_before = http._has_received
         answer = ends.answer(OK if number == 1 else GONE)
@@ -153,7 +153,7 @@ def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(end
     request = _request(bytes(n % 251 for n in range(128 * 1024)))
     post = text_of(request)
 
-    ends.http.send([(NAME, request)])
+    ends.http.send([(NAME, request)], 0.0)
     interest = ends.http.interest
     received = ends.receive(len(post))
     answer = ends.answer(OK)
@@ -166,7 +166,7 @@ def test_connection_sends_a_large_post_in_parts_when_the_server_reads_slowly(end
 
 def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) -> None:
     """The remainder of the post would be taken for the next one."""
-    ends.http.send([(NAME, LARGE_REQUEST)])
+    ends.http.send([(NAME, LARGE_REQUEST)], 0.0)
 
     answer = ends.answer(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
 
@@ -175,7 +175,7 @@ def test_connection_is_given_up_when_the_server_answers_half_a_post(ends: Ends) 
 
 def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
     """A server that answers 200 before it has the message has not delivered it."""
-    ends.http.send([(NAME, LARGE_REQUEST)])
+    ends.http.send([(NAME, LARGE_REQUEST)], 0.0)
 
     with pytest.raises(MalformedAnswerError, match="before the whole post was sent"):
         ends.answer(OK)
@@ -193,7 +193,7 @@ def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
 
     sock = WantsToSend(fileno=client.detach())
     http = Http1Connection[str](sock)
-    http.send([(NAME, REQUEST)])
+    http.send([(NAME, REQUEST)], 0.0)
 
     with closing(sock), closing(server):
         assert http.advance() == ()
@@ -202,7 +202,7 @@ def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
 
 def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
     """No piece is too small."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
 
     answers = [ends.answer(OK[n : n + 1]) for n in range(len(OK))]
@@ -213,7 +213,7 @@ def test_connection_puts_an_answer_together_from_pieces(ends: Ends) -> None:
 @pytest.mark.parametrize("stray", STRAY)
 def test_connection_is_given_up_when_bytes_come_with_the_answer(ends: Ends, stray: bytes) -> None:
     """In the same segment, and in the same TLS record."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
 
     answer = ends.answer(GONE + stray)
@@ -224,7 +224,7 @@ def test_connection_is_given_up_when_bytes_come_with_the_answer(ends: Ends, stra
 def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends) -> None:
     """The answer ends where a read ends, and bytes follow in the same record."""
     tls_ends.finish_opening()
-    tls_ends.http.send([(NAME, REQUEST)])
+    tls_ends.http.send([(NAME, REQUEST)], 0.0)
     tls_ends.receive(len(POST))
     start = b"HTTP/1.1 410 Gone\r\nContent-Length: 4000\r\nX: "
     data = start + b"x" * (4096 - 4000 - len(start) - 4) + b"\r\n\r\n" + b"y" * 4000
@@ -238,7 +238,7 @@ def test_connection_is_given_up_when_tls_holds_more_than_was_read(tls_ends: Ends
 @pytest.mark.parametrize("stray", STRAY)
 def test_connection_is_not_quiet_when_bytes_come_after_the_answer(ends: Ends, stray: bytes) -> None:
     """In a segment and a record of their own."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
     answer = ends.answer(OK)
 
@@ -252,7 +252,7 @@ def test_connection_is_not_quiet_when_bytes_come_after_the_answer(ends: Ends, st
 
 def test_connection_is_quiet_when_nothing_has_come(ends: Ends) -> None:
     """It can be used again."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
     ends.answer(OK)
 
@@ -290,7 +290,7 @@ def test_connection_is_not_quiet_when_the_server_has_reset_it(ends: Ends) -> Non
 
 def test_connection_is_closed_before_the_answer(ends: Ends) -> None:
     """The post may or may not have arrived."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
     ends.server.close()
 
@@ -301,7 +301,7 @@ def test_connection_is_closed_before_the_answer(ends: Ends) -> None:
 
 def test_connection_is_closed_within_the_answer(ends: Ends) -> None:
     """The status has come: that is answer enough."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
     ends.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
     ends.server.close()
@@ -311,7 +311,7 @@ def test_connection_is_closed_within_the_answer(ends: Ends) -> None:
 
 def test_connection_keeps_the_status_when_it_is_reset_within_the_answer(ends: Ends) -> None:
     """TLS takes a reset for an end, TCP raises it: `close` returns what the error does not say."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
     ends.answer(b"HTTP/1.1 410 Gone\r\nContent-Length: 9\r\n\r\n{")
     reset(ends.server)
@@ -326,7 +326,7 @@ def test_connection_keeps_the_status_when_it_is_reset_within_the_answer(ends: En
 
 def test_connection_refuses_garbage(ends: Ends) -> None:
     """What is no answer is an error of its own."""
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
 
     with pytest.raises(MalformedAnswerError):
@@ -336,7 +336,7 @@ def test_connection_refuses_garbage(ends: Ends) -> None:
 def test_connection_refuses_news_without_end(ends: Ends) -> None:
     """A server that sends faster than we read must not hold the thread."""
     news = b"HTTP/1.1 100 Continue\r\n\r\n" * 40
-    ends.http.send([(NAME, REQUEST)])
+    ends.http.send([(NAME, REQUEST)], 0.0)
     ends.receive(len(POST))
 
     answers = [ends.answer(news) for _ in range(MAX_ANSWER_BYTES // len(news))]
@@ -395,7 +395,7 @@ def test_connection_waits_for_what_sending_wants(wanting: Wanting) -> None:
     http, tls = wanting()
     tls.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
 
-    http.send([(NAME, REQUEST)])
+    http.send([(NAME, REQUEST)], 0.0)
     interests = [http.interest]
     while not tls.sent:
         http.advance()

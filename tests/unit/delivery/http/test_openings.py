@@ -153,7 +153,7 @@ def test_pool_has_room_as_soon_as_a_connection_is_open(
         assert while_opening == (0, True, 0)
         assert failures == []
         assert (pool.room, pool.is_opening, pool.under_way) == (1, False, 0)
-        assert list(pool._open.values()) == [NOW_MS + 7]
+        assert list(pool._connections._used_ms.values()) == [NOW_MS + 7]
         pool.close()
 
 
@@ -491,7 +491,7 @@ def test_pool_looks_the_host_up_anew_when_a_connection_is_lost_with_its_post(
         if is_noticed_early:
             is_told.set()
             assert is_reset.wait(PATIENCE_SECONDS)
-            assert is_readable(next(iter(pool._ready)))
+            assert is_readable(next(iter(pool._connections._ready)))
             ((_, lost),) = pool.send([("a", REQUEST)])
             assert isinstance(lost, OSError)
         else:

@@ -6,7 +6,7 @@ How they are opened is in test_openings.py.
 import os
 import selectors
 import socket
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from threading import Event, Thread
 from typing import Any
@@ -295,7 +295,7 @@ def test_pool_drops_a_connection_that_is_closed_while_idle(
     _settle(pool)
     is_told.set()
 
-    _poll_until(pool, lambda: not pool._ready)
+    _poll_until(pool, lambda: not pool._connections._ready)
     second = _send(pool)
 
     assert (first, second) == (OK_ANSWER, OK_ANSWER)
@@ -339,7 +339,7 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     pool = make(serve(answer_and_reset).url)
     _send(pool)
     _settle(pool)
-    (http,) = pool._ready
+    (http,) = pool._connections._ready
     is_told.set()
     assert is_reset.wait(PATIENCE_SECONDS)
     assert is_readable(http)
@@ -397,7 +397,7 @@ def test_pool_never_takes_stray_bytes_for_the_next_answer(
         answer = _send(pool)
         statuses.append(answer.status if isinstance(answer, Response) else answer)
         assert is_sent.wait(PATIENCE_SECONDS)
-        _poll_until(pool, lambda: not pool._ready and not pool.has_answered)
+        _poll_until(pool, lambda: not pool._connections._ready and not pool.has_answered)
         is_sent.clear()
 
     assert statuses == [200, 200, 200]
@@ -493,7 +493,7 @@ def test_pool_takes_the_status_when_the_remainder_does_not_come_in_time(
     pool = make(serve(answer_half).url)
     _open(pool)
     pool.send([("a", REQUEST)])
-    (http,) = (one for one, _ in pool._under_way.values())
+    (http,) = pool._connections
     assert isinstance(http, Http1Connection)
     _poll_until(pool, lambda: http._has_received)
     time.seconds = TIMEOUTS.read_seconds
@@ -501,7 +501,7 @@ def test_pool_takes_the_status_when_the_remainder_does_not_come_in_time(
     ((_, result),) = pool.expire()
 
     assert result == Response(200, b"", keeps_alive=False)
-    assert not pool._ready
+    assert not pool._connections._ready
 
 
 def test_pool_abandons_what_is_under_way(serve: Serve, make: Make) -> None:
@@ -608,6 +608,7 @@ class _Roomy:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._names: list[str] = []
+        self._begun_at = 0.0
         self.interest = self.watched = selectors.EVENT_READ
         self.is_usable, self.was_idle, self.wants_calm = True, False, False
 
@@ -623,8 +624,9 @@ class _Roomy:
     def under_way(self) -> int:
         return len(self._names)
 
-    def send(self, requests: Sequence[tuple[str, Request]]) -> None:
+    def send(self, requests: Sequence[tuple[str, Request]], now: float) -> None:
         self._names += [token for token, _ in requests]
+        self._begun_at = now
 
     def advance(self) -> list[Ending[str]]:
         """Take an answer to the request that was begun last."""
@@ -634,11 +636,11 @@ class _Roomy:
     def look(self, now: float) -> None:
         """Nothing shows that it is dead."""
 
-    def cancel(self, tokens: Container[str], error: Exception) -> list[Ending[str]]:
-        """Give up requests; the connection goes on."""
-        given_up = [name for name in self._names if name in tokens]
-        self._names = [name for name in self._names if name not in tokens]
-        return [(name, error) for name in given_up]
+    def give_up(self, until: float, error: Exception) -> list[Ending[str]]:
+        """Give up all requests; the connection goes on."""
+        assert self._begun_at <= until
+        names, self._names = self._names, []
+        return [(name, error) for name in names]
 
     def close(self, error: Exception) -> list[Ending[str]]:
         self._socket.close()
@@ -652,8 +654,7 @@ def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make)
     client, server = socket.socketpair()
     roomy = _Roomy(client)
     pool._selector.register(roomy, roomy.interest, roomy)
-    pool._open[roomy] = NOW_MS
-    pool._ready[roomy] = None
+    pool._connections.add(roomy)
 
     rooms = [pool.room]
     for name in ("a", "b"):
@@ -769,7 +770,7 @@ def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
             is_told.set()
             assert is_sent.wait(PATIENCE_SECONDS)
             assert pool.poll(PATIENCE_SECONDS) == []
-            kept.append(len(pool._ready))
+            kept.append(len(pool._connections._ready))
 
         assert kept == [1, 0]
         pool.close()
