@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _FLAGS: Final = ("true", "false")
@@ -19,8 +18,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
+class ConnectionSettings(NamedTuple):
     """What the connect and disconnect functions need."""
 
     connections_table: str
@@ -34,8 +32,7 @@ class ConnectionSettings:
         return cls(table)
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastSettings:
+class BroadcastSettings(NamedTuple):
     """What the broadcast function needs.
 
     `posts_in_flight` is the number of posts at once, 1 to 4,096; `http2` is whether HTTP/2 is

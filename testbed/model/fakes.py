@@ -6,7 +6,7 @@ of it at once, and these share one time.
 
 import math
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
@@ -240,7 +240,7 @@ class FakeLedgerTable:
         return {key: item for key, item in self.items.items() if self._found(key)}
 
     def _next(self, row: Row) -> Item:
-        item = to_item(replace(row, version=row.version + 1))
+        item = to_item(row._replace(version=row.version + 1))
         if not isinstance(row, ChannelCounter):
             item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
         return item
