@@ -6,11 +6,11 @@ What begins in one turn of the loop is written together, and what has come is re
 import selectors
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic
 
 from delivery.http.connection import ClosedError, Ending, IdleClosedError, NotProcessedError, Token
-from delivery.http.http2_frames import ErrorCode, Http2Error
+from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_protocol import Http2Protocol
 from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
@@ -93,6 +93,11 @@ class Http2Connection(Generic[Token]):
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed
 
+    @property
+    def told(self) -> Mapping[Setting, int]:
+        """What the server has told of itself: its limits."""
+        return self._protocol.sender.settings.told
+
     def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin requests, and write them together: see `HttpConnection`."""
         if not self._protocol.under_way:
@@ -123,12 +128,7 @@ class Http2Connection(Generic[Token]):
             self._protocol.is_pinging = False  # an answer is a sign of life, too
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
-        try:
-            self._flush()
-        except OSError:
-            if not endings:
-                raise
-            # What has ended is returned; the next poll shows that the connection is lost.
+        self._flush()
         return endings
 
     def look(self, now: float) -> None:
