@@ -42,15 +42,13 @@ def run(job: Job, protocol: str) -> None:
 
 def make_fan_out(job: Job, protocol: str) -> SelectorFanOut:
     """Return the fan-out of the broadcast function, with the options of a job."""
-    tls = tls_context(job.ca)
-    tls.set_alpn_protocols(_OFFERS[protocol])
     pace = Pace(job.pace.posts_per_second, job.pace.burst) if job.pace else UNPACED
     credentials = Credentials(job.access_key, job.secret_key, job.session_token or None)
     return SelectorFanOut(
         parse_endpoint(job.url),
         region=job.region,
         credentials=lambda: credentials,
-        tls=tls,
+        tls=tls_context(job.ca, _OFFERS[protocol]),
         pace=pace,
         clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep),
         jitter=random.random,
