@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 from bench.paths import BEFORE, ROOT
 
-COMMIT = "e0ca877"
+COMMIT = "e0ca877397d82ffbfcdfd4c3d7428973622db9ed"
 """The last one that spoke HTTP/1.1 only."""
 _PARTS = ("lambdas", "bench", "testbed")
 _MARK = BEFORE / "commit"

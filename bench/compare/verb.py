@@ -45,7 +45,7 @@ def _measurable(runs: Sequence[PlannedRun]) -> Sequence[PlannedRun]:
     """Return the runs without those of the release before, where it cannot be had."""
     if unpack_before() or not any(run.strategy == _BEFORE for run in runs):
         return runs
-    terminal.note(f"The release before ({COMMIT}) is not in this checkout: left out.")
+    terminal.note(f"The release before ({COMMIT[:7]}) is not in this checkout: left out.")
     return tuple(run for run in runs if run.strategy != _BEFORE)
 
 
