@@ -29,7 +29,6 @@ from tests.support.loopback import (
 )
 
 Run = Callable[..., Result]
-GONE_ID = probe_command.NO_CONNECTION
 
 
 @pytest.fixture(scope="module")
@@ -156,25 +155,34 @@ def test_probe_tells_that_a_server_does_not_speak_http2(serve: Serve, run: Run) 
     assert heads[0].startswith(b"GET /prod/@connections/L0SM9cOFvHcCIhw%3D HTTP/1.1\r\n")
 
 
-@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize(
+    ("protocol", "limits"),
+    [
+        ("h2", {"streams": 128}),
+        ("http/1.1", None),
+        ("", None),
+    ],
+)
 def test_probe_is_answered_by_the_stand_in(
-    run: Run,
-    certificate: ServerCertificate,
-    is_tls: bool,  # noqa: FBT001 - a parameter of pytest's
+    run: Run, certificate: ServerCertificate, protocol: str, limits: dict[str, int] | None
 ) -> None:
-    """What it asks is no post there: the stand-in says so, and how it was asked is told."""
+    """Which takes posts only, and says so: how it was asked is told all the same.
+
+    Without a protocol it is asked in cleartext.
+    """
 
     def react(_post: Post) -> Reaction:
         return Answer(200)
 
-    with StandIn(react, tls=certificate if is_tls else None) as stand_in:
+    tls = certificate if protocol else None
+    with StandIn(react, tls=tls, protocols=(protocol or "http/1.1",)) as stand_in:
         done = run(stand_in.url, "--json")
 
     told = json.loads(done.stdout)
-    assert told["protocol"] in ("h2", "http/1.1")
-    assert bool(told["tls"]) == is_tls
-    assert told["status"] >= 400
-    assert done.exit_code == int(not told["is_well"])
+    assert told["protocol"] == (protocol or "http/1.1")
+    assert bool(told["tls"]) == bool(protocol)
+    assert {name: told["limits"][name] for name in limits or {}} == (limits or {})
+    assert (told["status"], told["is_well"], done.exit_code) == (400, False, 1)
 
 
 def test_probe_says_that_cleartext_has_http1_only(run: Run) -> None:
