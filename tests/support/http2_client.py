@@ -60,7 +60,7 @@ class Http2Client:
         self.protocol.update_settings(dict(settings or {}))
         self.events: list[Event] = []
         self.is_closed = self.was_reset = False
-        self._received = b""
+        self.received = b""
         self.flush()
 
     def post(
@@ -106,9 +106,10 @@ class Http2Client:
         except OSError:
             self.was_reset = True
             data = b""
-        self._received += data
+        is_over = bool(self.goaways())
+        self.received += data
         self.is_closed = not data
-        if not data or self.goaways():
+        if not data or is_over:
             return
         with suppress(h2.exceptions.ProtocolError):
             for event in self.protocol.receive_data(data):
@@ -122,21 +123,23 @@ class Http2Client:
             size = event.flow_controlled_length
             self.protocol.acknowledge_received_data(size, event.stream_id)
 
+    def receive_raw(self) -> None:
+        """Read once, of streams that the package knows nothing of: see `frames`."""
+        self.received += self.socket.recv(65_536)
+
     def frames(self) -> Iterator[tuple[int, int, int, bytes]]:
         """Yield kind, flags, stream and payload of the frames that have come."""
         place = 0
-        while place < len(self._received):
-            head, flags, stream_id = HEAD.unpack_from(self._received, place)
+        while place < len(self.received):
+            head, flags, stream_id = HEAD.unpack_from(self.received, place)
             begin = place + HEAD_BYTES
             place = begin + (head >> 8)
-            yield head & 0xFF, flags, stream_id, self._received[begin:place]
+            yield head & 0xFF, flags, stream_id, self.received[begin:place]
 
     def ended(self) -> set[int]:
         """Return the streams of which all has come, those after GOAWAY included."""
-        parts = (Kind.DATA, Kind.HEADERS)
-        return {
-            id_ for kind, flags, id_, _ in self.frames() if kind in parts and flags & END_STREAM
-        }
+        parts = [one for one in self.frames() if one[0] in (Kind.DATA, Kind.HEADERS)]
+        return {stream_id for _, flags, stream_id, _ in parts if flags & END_STREAM}
 
     def goaways(self) -> list[tuple[int, int]]:
         """Return last stream and code of all GOAWAYs."""

@@ -42,7 +42,7 @@ def test_stand_in_answers_many_posts_at_once(certificate: ServerCertificate) -> 
 
     def script(post: Post) -> Answer:
         bodies.append(post.body)
-        return Answer(200, post.connection_id.encode(), delay_seconds=0.05)
+        return Answer(200, post.connection_id.encode(), delay_seconds=0.3)
 
     with (
         StandIn(script, tls=certificate) as stand_in,
