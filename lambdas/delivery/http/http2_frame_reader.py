@@ -20,8 +20,8 @@ from delivery.http.http2_frames import (
 )
 
 MAX_BLOCK_BYTES: Final = 64 * 1024
-MAX_FRAMES_WITHOUT_ANSWER: Final = 10_000
-"""A server that sends more frames than this while it answers nothing would do so for ever."""
+MAX_FRAMES_IN_VAIN: Final = 10_000
+"""A server that sends more frames than this while no post gets on would do so for ever."""
 
 Frame = tuple[int, int, int, bytes]
 """Its type, its flags, its stream, and its payload."""
@@ -44,7 +44,7 @@ class FrameReader:
         self._block: Frame | None = None
         """A header block that is to be continued: nothing else may come before its end."""
         self._others = 0
-        """How many frames have come since the last answer that were no answer by themselves."""
+        """How many frames have come since a post got on that were no answer by themselves."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that are whole now. Raises Http2Error."""
@@ -55,7 +55,8 @@ class FrameReader:
             kind, start = head & 0xFF, position + HEAD_BYTES
             stop = start + (head >> 8)
             if stop - start > LEAST_MAX_FRAME_BYTES:
-                raise _too_large(buffer[position:], f"frames of up to {LEAST_MAX_FRAME_BYTES}")
+                expected = f"frames of up to {LEAST_MAX_FRAME_BYTES} bytes"
+                raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, buffer[position:], expected)
             if stop > end:
                 break
             frame = kind, flags, stream_id & MAX_STREAM_ID, buffer[start:stop]
@@ -66,16 +67,17 @@ class FrameReader:
                 yield whole
         self._buffer = buffer[position:]
 
-    def answered(self) -> None:
-        """Take note that posts have been answered by what was fed."""
+    def got_on(self) -> None:
+        """Take note that a post has got on by what was fed: by a byte at least, or to its end."""
         self._others = 0
 
     def _complete(self, frame: Frame) -> Frame | None:
         """Return a frame as it can be used; None for a header block that is to be continued."""
         kind, flags, stream_id, payload = frame
         self._others += 1
-        if self._others > MAX_FRAMES_WITHOUT_ANSWER:
-            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, payload, "an answer among 10,000 frames")
+        if self._others > MAX_FRAMES_IN_VAIN:
+            expected = f"fewer than {MAX_FRAMES_IN_VAIN} frames by which no post gets on"
+            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, payload, expected)
         if self._is_first:
             if kind != SETTINGS or flags & ACK:
                 raise _out_of_place(frame, "SETTINGS first")
@@ -94,17 +96,14 @@ class FrameReader:
         if (kind, its_stream_id) != (CONTINUATION, stream_id):
             raise _out_of_place(frame, f"CONTINUATION of stream {stream_id}")
         if len(block) + len(payload) > MAX_BLOCK_BYTES:
-            raise _too_large(payload, f"header blocks of up to {MAX_BLOCK_BYTES}")
+            expected = f"header blocks of up to {MAX_BLOCK_BYTES} bytes"
+            raise Http2Error(ErrorCode.ENHANCE_YOUR_CALM, payload, expected)
         return self._whole((HEADERS, begun_flags | flags & END_HEADERS, stream_id, block + payload))
 
     def _whole(self, headers: Frame) -> Frame | None:
         is_whole = headers[1] & END_HEADERS
         self._block = None if is_whole else headers
         return headers if is_whole else None
-
-
-def _too_large(found: bytes, expected: str) -> Http2Error:
-    return Http2Error(ErrorCode.FRAME_SIZE_ERROR, found, f"{expected} bytes")
 
 
 def _out_of_place(frame: Frame, expected: str) -> Http2Error:

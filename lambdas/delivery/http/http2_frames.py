@@ -70,7 +70,7 @@ class Http2Error(MalformedAnswerError):
         super().__init__(found, expected)
 
 
-def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
+def frame(kind: int, flags: int, stream_id: int, payload: bytes | memoryview = b"") -> bytes:
     """Return a whole frame."""
     return HEAD.pack(len(payload) << 8 | kind, flags, stream_id) + payload
 
@@ -132,12 +132,10 @@ def content_of(flags: int, payload: bytes) -> bytes:
 
     `flags` of a DATA frame must not include HAS_PRIORITY. Raises Http2Error.
     """
-    start, end = 0, len(payload)
-    if flags & PADDED:
-        start = 1
-        end -= payload[0] if payload else 0
-    if flags & HAS_PRIORITY:
-        start += PRIORITY_BYTES
+    start = bool(flags & PADDED) + PRIORITY_BYTES * bool(flags & HAS_PRIORITY)
+    if start > len(payload):
+        raise wrong_size(payload, start)
+    end = len(payload) - (payload[0] if flags & PADDED else 0)
     if start > end:
         raise Http2Error(ErrorCode.PROTOCOL_ERROR, payload, "padding within the frame")
     return payload[start:end]

@@ -21,6 +21,7 @@ from delivery.http.http2_frame_reader import FrameReader
 from delivery.http.http2_frames import ErrorCode, Http2Error
 from delivery.http.http2_response import status_of
 from delivery.http.http2_sender import WINDOW_BYTES, Sender
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.http2_stream import Stream, StreamTable
 from delivery.http.request import Request
 
@@ -62,8 +63,9 @@ class Http2Protocol(Generic[Token]):
         "sender",
     )
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.sender = Sender(is_tls=is_tls)
+    def __init__(self, *, is_tls: bool, limit: StreamLimit | None = None) -> None:
+        """Take what is known of the server from earlier connections."""
+        self.sender = Sender(is_tls=is_tls, limit=limit or StreamLimit())
         self.is_calmed = False
         """Whether the server has asked for calm: it has got more than it takes."""
         self.is_pinging = False
@@ -144,6 +146,22 @@ class Http2Protocol(Generic[Token]):
             self._streams.end(stream_id, stream.response_or(error))
         return self._take_endings()
 
+    def leave(self) -> None:
+        """Begin no more requests."""
+        self._is_leaving = True
+
+    @property
+    def next_id(self) -> int:
+        """The id of the stream of the next request."""
+        return self._streams.next_id
+
+    def end_unprocessed(self, first_id: int, error: NotProcessedError) -> None:
+        """Take note that the server has not processed the requests from `first_id` on."""
+        for stream_id, stream in list(self._streams.open.items()):
+            if stream_id >= first_id:
+                self.sender.forget(stream_id)
+                self._streams.end(stream_id, stream.response_or(error))
+
     def ping(self) -> None:
         """Ask the server for a sign of life."""
         self.is_pinging = True
@@ -152,7 +170,7 @@ class Http2Protocol(Generic[Token]):
     def _take_endings(self) -> Sequence[Ending[Token]]:
         endings = self._streams.take_endings()
         if endings:
-            self._reader.answered()
+            self._reader.got_on()
         return endings
 
     def _finish(self, stream_id: int) -> None:
@@ -200,8 +218,10 @@ class Http2Protocol(Generic[Token]):
         if stream and not stream.status:
             error = MalformedAnswerError(payload, "the status of a response before its body")
             self._give_up(stream_id, error, ErrorCode.PROTOCOL_ERROR)
-        elif stream:
+        elif stream and content:
+            stream.body = stream.body or bytearray()
             stream.body += content
+            self._reader.got_on()
         if flags & wire.END_STREAM:
             self._finish(stream_id)
         elif stream and stream.received_bytes > MAX_BODY_BYTES:
@@ -262,21 +282,27 @@ class Http2Protocol(Generic[Token]):
         self._is_leaving = True
         self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
-        for unprocessed in [one for one in self._streams.open if one > last_id]:
-            self.sender.forget(unprocessed)
-            self._streams.end(unprocessed, error)
+        self.end_unprocessed(last_id + 1, error)
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         size = wire.number_of(payload) & wire.MAX_WINDOW_BYTES
         if not stream_id:
-            self.sender.widen(size)
-            return
-        self._streams.require_begun(stream_id)
-        if stream_id in self._streams.open:
-            try:
-                self.sender.widen_stream(stream_id, size)
-            except Http2Error as error:
-                self._give_up(stream_id, error, error.code)
+            is_of_use = self.sender.widen(size)
+        else:
+            self._streams.require_begun(stream_id)
+            is_of_use = self._widen_stream(stream_id, size)
+        if is_of_use:
+            self._reader.got_on()
+
+    def _widen_stream(self, stream_id: int, size: int) -> bool:
+        stream = self._streams.open.get(stream_id)
+        if stream is None:
+            return False
+        try:
+            return self.sender.widen_stream(stream_id, size)
+        except Http2Error as error:
+            self._give_up(stream_id, stream.response_or(error), error.code)
+            return False
 
     def _observe(self, code: int) -> None:
         """Take the reason why something has ended: some are meant for all of the connection."""

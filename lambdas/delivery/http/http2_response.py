@@ -13,7 +13,7 @@ from delivery.http.http2_frames import ErrorCode, Http2Error
 _STATUSES: Final = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
 """The places of `:status` in the static table: RFC 7541, appendix A."""
 
-_NAMES: Final = (b":status", bytes.fromhex("b8848d36a3"))
+_NAMES: Final = ((b":status", False), (bytes.fromhex("b8848d36a3"), True))
 """The name as it is, and Huffman-coded."""
 
 _DIGITS: Final = {f"{digit:05b}": digit for digit in range(3)} | {
@@ -22,6 +22,8 @@ _DIGITS: Final = {f"{digit:05b}": digit for digit in range(3)} | {
 """The digits by their Huffman codes: RFC 7541, appendix B."""
 
 _STATUS_DIGITS: Final = 3
+_MAX_STATUS_BYTES: Final = 3
+_MAX_PADDING_BITS: Final = 7
 _LEAST_STATUS: Final = 100
 
 
@@ -51,8 +53,8 @@ def _read_status(block: bytes) -> int:
     if place > hpack.STATIC_ENTRIES:
         raise _not_hpack(block)
     if not place:
-        name, start = _read_text(block, start)
-    if (place not in _STATUSES) if place else (name not in _NAMES):
+        *name, start = _read_text(block, start)
+    if (place not in _STATUSES) if place else (tuple(name) not in _NAMES):
         raise _no_response(block)
     return _status_in(block, start)
 
@@ -67,18 +69,18 @@ def _after_size_updates(block: bytes) -> int:
     return start
 
 
-def _read_text(block: bytes, start: int) -> tuple[bytes, int]:
-    """Return the bytes of a text, decoded or not, and where it ends."""
+def _read_text(block: bytes, start: int) -> tuple[bytes, bool, int]:
+    """Return the bytes of a text, whether they are Huffman-coded, and where it ends."""
     size, begin = hpack.read_integer(block, start, hpack.TEXT_BITS)
     end = begin + size
     if end > len(block):
         raise _not_hpack(block)
-    return block[begin:end], end
+    return block[begin:end], bool(block[start] & hpack.HUFFMAN), end
 
 
 def _status_in(block: bytes, start: int) -> int:
-    value, _ = _read_text(block, start)
-    digits = _digits_in(value) if block[start] & hpack.HUFFMAN else value.decode("latin-1")
+    value, is_huffman, _ = _read_text(block, start)
+    digits = _digits_in(value) if is_huffman else value.decode("latin-1")
     if len(digits) != _STATUS_DIGITS or not (digits.isascii() and digits.isdecimal()):
         raise _no_response(block)
     status = int(digits)
@@ -88,13 +90,16 @@ def _status_in(block: bytes, start: int) -> int:
 
 
 def _digits_in(value: bytes) -> str:
-    """Return the digits of a Huffman-coded text up to what is none, as padding is none."""
-    bits = "".join(f"{byte:08b}" for byte in value[:_STATUS_DIGITS])
+    """Return the digits of a Huffman-coded text; none when it is longer, or holds anything else.
+
+    Ones fill its last byte: RFC 7541, 5.2.
+    """
+    bits = "".join(f"{byte:08b}" for byte in value) if len(value) <= _MAX_STATUS_BYTES else ""
     digits = ""
     while code := next((code for code in (bits[:5], bits[:6]) if code in _DIGITS), ""):
         digits += str(_DIGITS[code])
         bits = bits[len(code) :]
-    return digits
+    return "" if "0" in bits or len(bits) > _MAX_PADDING_BITS else digits
 
 
 def _not_hpack(block: bytes) -> Http2Error:

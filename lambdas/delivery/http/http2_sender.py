@@ -8,7 +8,7 @@ from typing import Any, Final
 from delivery.http import http2_frames as wire
 from delivery.http.http2_frames import HEAD, ErrorCode, Http2Error, Setting
 from delivery.http.http2_request import BlockWriter
-from delivery.http.http2_settings import OURS, ServerSettings
+from delivery.http.http2_settings import OURS, ServerSettings, StreamLimit
 from delivery.http.http2_stream import Stream
 from delivery.http.request import Request
 
@@ -21,8 +21,8 @@ class Sender:
 
     __slots__ = ("_blocked", "_queue", "_window_bytes", "_writer", "settings")
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.settings = ServerSettings()
+    def __init__(self, *, is_tls: bool, limit: StreamLimit) -> None:
+        self.settings = ServerSettings(limit)
         self._writer = BlockWriter(is_tls=is_tls)
         self._window_bytes = wire.FIRST_WINDOW_BYTES
         self._blocked: dict[int, Stream[Any]] = {}
@@ -62,7 +62,7 @@ class Sender:
             return
         self._send_block(stream_id, block, 0 if body else wire.END_STREAM)
         if body:
-            stream.unsent, stream.window_bytes = body, settings.window_bytes
+            stream.unsent, stream.window_bytes = memoryview(body), settings.window_bytes
             self._blocked[stream_id] = stream
             self._send_on(stream_id, stream)
 
@@ -89,29 +89,37 @@ class Sender:
 
     def take_settings(self, payload: bytes) -> None:
         """Take the server's settings, and acknowledge them. Raises Http2Error."""
+        before = self.settings.window_bytes
         for name, value in wire.settings_in(payload):
-            before = self.settings.window_bytes
             self.settings.take(name, value)
             if name == Setting.HEADER_TABLE_SIZE:
                 self._writer.limit_table(value)
-            wider_by = self.settings.window_bytes - before
-            for stream in self._blocked.values():  # a window may become negative: 6.9.2
-                stream.window_bytes = _within_limit(stream.window_bytes + wider_by)
+        wider_by = self.settings.window_bytes - before
+        for stream in self._blocked.values():  # a window may become negative: 6.9.2
+            stream.window_bytes = _within_limit(stream.window_bytes + wider_by)
         self._queue.append(wire.frame(wire.SETTINGS, wire.ACK, 0))
         self._send_all()
 
-    def widen(self, size: int) -> None:
-        """Take the server's leave to send more on the connection. Raises Http2Error."""
-        self._window_bytes = _wider(self._window_bytes, size)
-        self._send_all()
+    def widen(self, size: int) -> bool:
+        """Take the server's leave to send more on the connection; tell whether that was of use.
 
-    def widen_stream(self, stream_id: int, size: int) -> None:
-        """Take the server's leave to send more on a stream. Raises Http2Error for that stream."""
-        stream = self._blocked.get(stream_id)
+        Raises Http2Error.
+        """
+        self._window_bytes = before = _wider(self._window_bytes, size)
+        self._send_all()
+        return self._window_bytes < before
+
+    def widen_stream(self, stream_id: int, size: int) -> bool:
+        """Take the server's leave to send more on a stream; tell whether that was of use.
+
+        Raises Http2Error for that stream.
+        """
+        stream, before = self._blocked.get(stream_id), self._window_bytes
         window_bytes = _wider(stream.window_bytes if stream else 0, size)
         if stream:
             stream.window_bytes = window_bytes
             self._send_on(stream_id, stream)
+        return self._window_bytes < before
 
     def _send_block(self, stream_id: int, block: bytes, flags: int) -> None:
         """Send a header block in as many frames as it takes: RFC 9113, 6.10."""

@@ -26,13 +26,13 @@ class Stream(Generic[Token]):
     def __init__(self, token: Token, begun_at: float) -> None:
         self.token = token
         self.begun_at = begun_at
-        self.unsent = b""
+        self.unsent: bytes | memoryview = b""
         """What of the request's body waits for a window. Its last byte ends the request."""
         self.window_bytes = 0
         """How much the server allows to be sent of what is unsent."""
         self.status = 0
         """The status of the response, 0 while it has not come."""
-        self.body = b""
+        self.body: bytes | bytearray = b""
         self.received_bytes = 0
         """How much of its window the server has used, padding included."""
 
@@ -43,7 +43,7 @@ class Stream(Generic[Token]):
         """
         if not self.status or (self.unsent and self.status == _DELIVERED):
             return error
-        return Response(self.status, self.body)
+        return Response(self.status, bytes(self.body))
 
     def result(self) -> Response | Exception:
         """Return the response, of which all has come that is needed."""
