@@ -33,7 +33,8 @@ MOST_CONNECTIONS = 768
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 TAKEN_AHEAD = 1_024
-"""This many connections are taken ahead of need: memory stays flat whatever the audience's size."""
+"""This many connections are taken ahead of need, or as many as posts may be under way, if that is
+more: memory stays flat whatever the audience's size."""
 
 
 class SelectorFanOut:
@@ -123,11 +124,13 @@ class SelectorFanOut:
     ) -> Generator[Settlement, None, None]:
         clock = self._clock
         gate = PostGate(watch, deadline=deadline, now=clock.monotonic())
-        threads = len(self._pools)
-        session = DeliverySession(threads=threads, fewest_waiting=TAKEN_AHEAD // 2, tick=watch.tick)
+        threads, most_waiting = len(self._pools), max(TAKEN_AHEAD, self._in_flight)
+        session = DeliverySession(
+            threads=threads, fewest_waiting=most_waiting // 2, tick=watch.tick
+        )
         signer = FrameSigner(self._signer, frame.encode(), clock)
         loops = [self._loop(session, gate, signer, pool) for pool in self._pools]
-        feeder = Feeder(session, gate, loops, audience, most_waiting=TAKEN_AHEAD, clock=clock)
+        feeder = Feeder(session, gate, loops, audience, most_waiting=most_waiting, clock=clock)
         self._pacer.begin(feeder.demand, lambda: _wake(loops))
         driven: list[Future[None]] = []
         try:
