@@ -1,5 +1,6 @@
 """Judges what became of posts: a settlement, or another try; the breaker and the pacer are told."""
 
+import math
 from collections.abc import Sequence
 
 from broadcasting.clock import Clock, Jitter
@@ -7,13 +8,19 @@ from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
 from delivery.answers import Batch
 from delivery.gate import PostGate
-from delivery.http.connection import Ending, NotProcessedError, Response
+from delivery.http.connection import Ending, IdleClosedError, NotProcessedError, Response
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.shared_pacer import SharedPacer
 
-MAX_REPEATS = 3
-"""How often one post may meet a connection that the server has just closed."""
+REPEATS_AT_ONCE = 3
+"""How often one post is repeated at once when the server has not processed it."""
+
+MAX_REPEATS = 16
+"""How often in all, with backoff, while the server says so and answers other posts."""
+
+_BEFORE_ALL = -math.inf
+"""When a post is due that goes before those that wait."""
 
 _SHOWN_BYTES = 200
 _DELIVERED, _TOO_MANY = 200, 429
@@ -39,6 +46,8 @@ class Judge:
         self._clock = clock
         self._jitter = jitter
         self._settled: list[Settlement] = []
+        self._responses = 0
+        """How many responses have come, without those of posts that are throttled for long."""
 
     @property
     def settled(self) -> int:
@@ -76,6 +85,7 @@ class Judge:
             batch.add_unopened(_shown(error))
         self._gate.observe(batch, ended=len(self._settled) - settled, now=now)
         if answers:
+            self._responses += answers
             self._pacer.observe(answers, throttled)
 
     def end(self, abandoned: Sequence[Ending[Post]], now: float) -> None:
@@ -105,12 +115,30 @@ class Judge:
 
     def _judge_loss(self, post: Post, error: Exception, batch: Batch, now: float) -> None:
         """Judge a post that has no answer; one that was not processed is no try."""
-        if isinstance(error, NotProcessedError) and post.repeats < MAX_REPEATS:
+        if isinstance(error, NotProcessedError) and self._may_repeat(post, error):
             post.repeats += 1
+            post.responses_before = self._responses
             post.tries -= 1
-            self._retries.add(post, now)
+            self._retries.add(post, self._repeat_at(post, now))
             return
         self._decide(post, Verdict.LOST, _shown(error), batch, now)
+
+    def _may_repeat(self, post: Post, error: NotProcessedError) -> bool:
+        """Tell whether to repeat a post: a few times, and as long as others are answered.
+
+        That a connection was closed while it was idle is only inferred: such repeats are few.
+        """
+        if post.repeats < REPEATS_AT_ONCE:
+            return True
+        if isinstance(error, IdleClosedError) or post.repeats >= MAX_REPEATS:
+            return False
+        return self._responses > post.responses_before
+
+    def _repeat_at(self, post: Post, now: float) -> float:
+        delayed = post.repeats - REPEATS_AT_ONCE
+        if delayed <= 0:
+            return _BEFORE_ALL
+        return now + self._backoff.seconds(delayed, self._jitter())
 
     def _decide(self, post: Post, verdict: Verdict, reason: str, batch: Batch, now: float) -> None:
         outcome = post.judge(verdict, reason, self._backoff)

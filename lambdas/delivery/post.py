@@ -19,8 +19,9 @@ NOT_ANSWERED = "no answer before the time was up"
 class Post:
     """What has happened to one connection in this call so far.
 
-    `repeats` counts how often it was posted again because an idle HTTP connection had been closed,
-    `refusals` its 403 answers, `losses` the posts without an answer. `is_probe` is whether the post
+    `repeats` counts how often it was posted again because the server had not processed it, and
+    `responses_before` is how many responses had come to any post when that was so last. `refusals`
+    counts its 403 answers, `losses` the posts without an answer. `is_probe` is whether the post
     under way is one of the breaker's probes.
     """
 
@@ -29,6 +30,7 @@ class Post:
     throttles: int = 0
     reason: str = ""
     repeats: int = 0
+    responses_before: int = 0
     refusals: int = 0
     losses: int = 0
     verdict: Verdict | None = None

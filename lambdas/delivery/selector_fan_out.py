@@ -25,7 +25,7 @@ from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, FrameSigner, Signer
 
 THREADS = 2
-IN_FLIGHT = 512
+IN_FLIGHT = 1_024
 """The best shape that was measured: see docs/contributor/delivery.md."""
 
 MOST_CONNECTIONS = 768
@@ -87,6 +87,16 @@ class SelectorFanOut:
     def is_paced(self) -> bool:
         """Whether it is the pace that posts wait for: see `FanOut`."""
         return self._pacer.is_limiting
+
+    @property
+    def protocol(self) -> str:
+        """What its connections spoke in the last call: see `FanOut`."""
+        return "+".join(sorted(set[str]().union(*(pool.protocols for pool in self._pools))))
+
+    @property
+    def calmed(self) -> int:
+        """How often the server has asked for calm: see `FanOut`."""
+        return self._connector.calmed
 
     def deliver(
         self,

@@ -19,6 +19,7 @@ from typing import Any
 
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import issue_certificate
+from testbed.stand_in.greeting import PROTOCOLS, checked_protocols
 from testbed.stand_in.server import StandIn
 
 _WRONG_USE = 2
@@ -42,12 +43,20 @@ def main(arguments: list[str] | None = None) -> int:
     gc.set_threshold(_GC_THRESHOLD)
     with TemporaryDirectory(prefix="stand-in-") as folder:
         tls = None if options.no_tls else issue_certificate(Path(folder))
-        with StandIn.of(behaviour, tls=tls) as stand_in, suppress(KeyboardInterrupt):
+        stand_in = StandIn.of(behaviour, tls=tls, protocols=options.protocols)
+        with stand_in, suppress(KeyboardInterrupt):
             ca = None if tls is None else str(tls.ca_path)
             _say({"url": stand_in.url, "ca": ca, "pid": os.getpid()})
             for line in sys.stdin:
                 _say(_obey(stand_in, line))
     return 0
+
+
+def _protocols(text: str) -> tuple[str, ...]:
+    try:
+        return checked_protocols(text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _pin(cpu: int | None) -> None:
@@ -78,6 +87,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m testbed.stand_in", description=__doc__)
     parser.add_argument("behaviour", nargs="?", default="{}", help="JSON; {} for the usual one")
     parser.add_argument("--no-tls", action="store_true", help="serve http instead of https")
+    parser.add_argument(
+        "--protocols",
+        type=_protocols,
+        default=PROTOCOLS,
+        help="what to speak over TLS, the preferred one first: h2,http/1.1",
+    )
     parser.add_argument("--cpu", type=int, help="the core to run on, where the system allows")
     return parser.parse_args(arguments)
 

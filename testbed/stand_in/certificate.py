@@ -1,6 +1,7 @@
 """A throw-away certificate authority, and a server certificate that it has signed."""
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,16 @@ class ServerCertificate:
     ca_path: Path
     chain_and_key_path: Path
 
-    def server_context(self) -> ssl.SSLContext:
-        """Return what a server needs to show this certificate, TLS 1.2 and later."""
+    def server_context(self, protocols: Sequence[str] = ()) -> ssl.SSLContext:
+        """Return what a server needs to show this certificate, TLS 1.2 and later.
+
+        Of `protocols` it chooses, by ALPN, the first one that the client offers.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.chain_and_key_path)
+        if protocols:
+            context.set_alpn_protocols(list(protocols))
         return context
 
 

@@ -6,7 +6,18 @@ from typing import assert_never
 
 from testbed.stand_in.errors import error_answer
 from testbed.stand_in.post_stream import PostStream
-from testbed.stand_in.reaction import Answer, Garbage, HalfAnswer, Raw, Reaction, Reset, Silence
+from testbed.stand_in.reaction import (
+    Announce,
+    Answer,
+    Garbage,
+    GoAway,
+    HalfAnswer,
+    Raw,
+    Reaction,
+    Reset,
+    Silence,
+    StreamReset,
+)
 from testbed.stand_in.request_head import MalformedError
 from testbed.stand_in.server_context import ServerContext
 from testbed.stand_in.wire import Wire
@@ -47,9 +58,7 @@ class HttpConnection:
             if events & EVENT_WRITE:
                 self._flush()
             if events & EVENT_READ and self._is_open:
-                data = self._wire.receive()
-                if data and not self._is_refused:
-                    self._take(data)
+                self.take(self._wire.receive())
         except (OSError, EOFError):
             self.close()
 
@@ -58,7 +67,10 @@ class HttpConnection:
         if self._leave():
             self._wire.close()
 
-    def _take(self, data: bytes) -> None:
+    def take(self, data: bytes) -> None:
+        """Take what the client has sent. Raises OSError."""
+        if not data or self._is_refused:
+            return
         self._posts.feed(data)
         if self._posts.is_too_long:
             self._reset()
@@ -105,15 +117,18 @@ class HttpConnection:
                 data = self._server_context.writer.write(reaction)
                 self._answer(data, reaction.status, close=reaction.close)
             case Raw():
-                self._answer(reaction.data, reaction.status, close=reaction.close)
+                data = reaction.data(0) if callable(reaction.data) else reaction.data
+                self._answer(data, reaction.status, close=reaction.close)
             case Garbage():
                 self._answer(reaction.data, _NO_STATUS, close=False)
             case HalfAnswer():
                 self._send_half()
             case Silence():
                 pass
-            case Reset():
+            case Reset() | StreamReset():
                 self._reset_when(reaction.when)
+            case GoAway() | Announce():
+                raise TypeError(f"{reaction} is for HTTP/2 only, this connection is HTTP/1.1")
             case _:
                 assert_never(reaction)
 

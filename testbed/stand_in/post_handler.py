@@ -26,18 +26,36 @@ class PostHandler:
         self._script = script
         self._verifier = verifier
 
+    @property
+    def verifies(self) -> bool:
+        """Whether it looks at more of a post than `decide` is told."""
+        return self._verifier is not None
+
     def react(self, request: Request) -> Reaction:
         """Return what happens to a post; from here on it counts as delivered, or not."""
+        if self._verifier is not None and (wrong := self._verifier.objection(request)):
+            self.tally.posts += 1
+            self.tally.unsigned += 1
+            return error_answer(403, wrong)
+        return self.decide(request.connection_id, request.body)
+
+    def decide(self, connection_id: str, body: bytes) -> Reaction:
+        """Return what happens to a post whose signature is not in question."""
         tally = self.tally
         tally.posts += 1
-        if self._verifier is not None and (wrong := self._verifier.objection(request)):
-            tally.unsigned += 1
-            return error_answer(403, wrong)
-        if len(request.body) > PAYLOAD_LIMIT_BYTES:
+        if len(body) > PAYLOAD_LIMIT_BYTES:
             return error_answer(413)
-        connection_id = request.connection_id
         attempt = tally.attempts[connection_id] = tally.attempts.get(connection_id, 0) + 1
-        reaction = self._script(Post(connection_id, attempt, request.body))
+        reaction = self._script(Post(connection_id, attempt, body))
         if reaction.delivers:
             tally.received[connection_id] = tally.received.get(connection_id, 0) + 1
         return reaction
+
+    def take_back(self, connection_id: str, reaction: Reaction) -> None:
+        """Let a post not count as delivered: it was lost, or refused, before its reaction."""
+        received = self.tally.received
+        count = received.get(connection_id, 0)
+        if reaction.delivers and count > 1:
+            received[connection_id] = count - 1
+        elif reaction.delivers:
+            received.pop(connection_id, None)

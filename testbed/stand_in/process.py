@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 from testbed.stand_in.behaviour import Behaviour
+from testbed.stand_in.greeting import PROTOCOLS, checked_protocols
 from testbed.stand_in.report import Report
 
 _ROOT = Path(__file__).parents[2]
@@ -23,10 +25,16 @@ class StandInProcess:
     """Starts the stand-in on entering; on leaving it has ended, whatever has happened."""
 
     def __init__(
-        self, behaviour: Behaviour | None = None, *, tls: bool = True, cpu: int | None = None
+        self,
+        behaviour: Behaviour | None = None,
+        *,
+        tls: bool = True,
+        cpu: int | None = None,
+        protocols: Sequence[str] = PROTOCOLS,
     ) -> None:
         self._behaviour = behaviour or Behaviour()
         self._options = [] if tls else ["--no-tls"]
+        self._options += ["--protocols", ",".join(checked_protocols(protocols))]
         if cpu is not None:
             self._options += ["--cpu", str(cpu)]
         self.url = ""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from testbed.stand_in.http2_frames import ErrorCode, Setting
+
 
 class Post(NamedTuple):
     """One post that was read: `attempt` is 1 for the first post to its connection."""
@@ -81,9 +83,13 @@ class Garbage(_Delayed):
 
 @dataclass(frozen=True, slots=True)
 class Raw(_Delayed):
-    """Bytes as they are; `status` is what they count as (0: as no answer)."""
+    """Bytes as they are; `status` is what they count as (0: as no answer).
 
-    data: bytes
+    Over HTTP/2 they are sent on the connection, among its frames; `data` may make them of the
+    stream's id.
+    """
+
+    data: bytes | Callable[[int], bytes]
     close: bool = False
     status: int = 0
 
@@ -93,5 +99,61 @@ class Raw(_Delayed):
         return self.status == 200
 
 
-Reaction = Answer | Reset | HalfAnswer | Silence | Garbage | Raw
+@dataclass(frozen=True, slots=True)
+class StreamReset(_Delayed):
+    """HTTP/2: the post's stream is reset, with a code, before a 200, within it, or after it.
+
+    Over HTTP/1.1, where a stream is a connection, it is what `Reset` is.
+    """
+
+    code: int = ErrorCode.INTERNAL_ERROR
+    when: Literal["before", "during", "after"] = "before"
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the message reached its connection."""
+        return self.when != "before"
+
+
+@dataclass(frozen=True, slots=True)
+class GoAway(_Delayed):
+    """HTTP/2: the connection takes no more posts, and closes when those that count have ended.
+
+    `last` says which ones count as processed: none, those before this post, this one too, or all
+    that have come. They are answered as they would have been, this one with 200; no other ones.
+    """
+
+    code: int = ErrorCode.NO_ERROR
+    last: Literal["none", "before", "this", "all"] = "this"
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the message reached its connection."""
+        return self.last in ("this", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Announce(_Delayed):
+    """HTTP/2: the connection's settings change; what happens to the post begins after that."""
+
+    settings: tuple[tuple[Setting, int], ...]
+    then: "Reaction" = Answer(200)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether the message reached its connection."""
+        return self.then.delivers
+
+
+Reaction = Answer | Reset | HalfAnswer | Silence | Garbage | Raw | StreamReset | GoAway | Announce
 Script = Callable[[Post], Reaction]
+
+
+def refuse(*, delay_seconds: float = 0.0) -> StreamReset:
+    """Return what says that a post's stream was not processed at all."""
+    return StreamReset(ErrorCode.REFUSED_STREAM, delay_seconds=delay_seconds)
+
+
+def calm(*, delay_seconds: float = 0.0) -> GoAway:
+    """Return what asks for less: neither this post nor later ones of the connection count."""
+    return GoAway(ErrorCode.ENHANCE_YOUR_CALM, "before", delay_seconds=delay_seconds)

@@ -29,6 +29,12 @@ class Report:
     cpu_seconds: float
     """User and system time of the serving thread."""
     wall_seconds: float
+    posts_by_protocol: Mapping[str, int] = field(default_factory=dict)
+    """Well-formed posts over `h2` and `http/1.1`, as ALPN names them."""
+    connections_by_protocol: Mapping[str, int] = field(default_factory=dict)
+    """HTTP connections by what they were opened for; those that fell silent before are in none."""
+    most_streams: int = 0
+    """The most posts without an answer at once on one connection of HTTP/2."""
     received: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """How many messages reached each connection."""
 

@@ -13,9 +13,9 @@ from testbed.stand_in.request_head import MalformedError, RequestHead
 
 MAX_HEAD_BYTES = 16 * 1024
 _HEADS_KEPT = 1024
-_REQUEST_LINE = re.compile(
-    rb"POST (/[\w.~-]+/@connections/(?! )([\w.~-]*(?:%[0-9A-Fa-f]{2}[\w.~-]*)*)) HTTP/1\.1\r\n"
-)
+_PATH = rb"(/[\w.~-]+/@connections/(?=[\w.~%-])([\w.~-]*(?:%[0-9A-Fa-f]{2}[\w.~-]*)*))"
+_REQUEST_LINE = re.compile(rb"POST " + _PATH + rb" HTTP/1\.1\r\n")
+_match_path = re.compile(_PATH).fullmatch
 _SIGNATURE = re.compile(rb"[0-9a-f]{64}(?![0-9a-f])")
 _SIGNATURE_MARK = b"Signature="
 _NO_SIGNATURE = b"0" * 64
@@ -58,7 +58,7 @@ class RequestReader:
             return size_bytes
         path, encoded_id = line.groups()
         body = data[body_at:size_bytes]
-        return Request(_decode(encoded_id), path, head, signature, body, size_bytes)
+        return Request(decode_id(encoded_id), path, head, signature, body, size_bytes)
 
     def _read_head(self, data: bytes, begin: int, end: int) -> tuple[RequestHead, bytes]:
         """Return what is between request line and empty line, and the signature in it."""
@@ -78,7 +78,15 @@ class RequestReader:
         return head
 
 
-def _decode(encoded_id: bytes) -> str:
+def connection_id_in(path: bytes) -> str:
+    """Return the connection that a post's path is for. Raises MalformedError."""
+    found = _match_path(path)
+    if found is None:
+        raise MalformedError("expected the path /<stage>/@connections/<encoded id>")
+    return decode_id(found[2])
+
+
+def decode_id(encoded_id: bytes) -> str:
     """Return a connection id: real ones have one character to decode, the `=` at their end."""
     text = encoded_id.decode("ascii").replace("%3D", "=")
     if "%" not in text:

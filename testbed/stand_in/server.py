@@ -1,10 +1,13 @@
 """The stand-in's server: one thread, one selector, no framework.
 
-It accepts connections; `HttpConnection` talks to each client; `PostHandler` decides and counts.
+It accepts connections; `HttpConnection` or `Http2Connection` talks to each client; `PostHandler`
+decides and counts.
 """
 
 import socket
 import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from selectors import EVENT_READ, DefaultSelector
 from threading import Thread
@@ -13,7 +16,10 @@ from typing import Self
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.behaviour_script import BehaviourScript
 from testbed.stand_in.certificate import ServerCertificate
-from testbed.stand_in.http_connection import HttpConnection
+from testbed.stand_in.greeting import PROTOCOLS, Greeting, checked_protocols
+from testbed.stand_in.http2_connection import Http2Connection
+from testbed.stand_in.http2_frames import Setting
+from testbed.stand_in.http2_settings import Http2Limits
 from testbed.stand_in.post_handler import PostHandler
 from testbed.stand_in.reaction import Script
 from testbed.stand_in.report import Report
@@ -42,31 +48,48 @@ class StandIn:
         tls: ServerCertificate | None,
         close_after_answers: int = 0,
         verifier: SignatureVerifier | None = None,
+        protocols: Sequence[str] = PROTOCOLS,
+        limits: Http2Limits | None = None,
     ) -> None:
-        self._context = tls.server_context() if tls else None
+        self._protocols = checked_protocols(protocols)
+        self._context = tls.server_context(self._protocols) if tls else None
         post_handler = PostHandler(
             script, close_after_answers=close_after_answers, verifier=verifier
         )
         self._server_context = ServerContext(
-            DefaultSelector(), Timers(), RequestReader(), ResponseWriter(), post_handler
+            DefaultSelector(),
+            Timers(),
+            RequestReader(),
+            ResponseWriter(),
+            post_handler,
+            limits or Http2Limits(),
         )
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self._listener.settimeout(0)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/prod"
         self._waker, self._wakened = socket.socketpair()
+        self._calls: deque[Callable[[], None]] = deque()
+        """What is to be done in the serving thread."""
         self._is_stopping = False
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._serve_in_thread, name="stand-in", daemon=True)
 
     @classmethod
-    def of(cls, behaviour: Behaviour, *, tls: ServerCertificate | None) -> Self:
+    def of(
+        cls,
+        behaviour: Behaviour,
+        *,
+        tls: ServerCertificate | None,
+        protocols: Sequence[str] = PROTOCOLS,
+    ) -> Self:
         """Return a stand-in that behaves."""
         return cls(
             BehaviourScript(behaviour),
             tls=tls,
             close_after_answers=behaviour.close_after_answers,
             verifier=_verifier_of(behaviour),
+            protocols=protocols,
         )
 
     def behave(self, behaviour: Behaviour) -> None:
@@ -94,9 +117,15 @@ class StandIn:
                 ):
                     key.data(events)
                 server_context.timers.fire()
+                self._flush()
                 server_context.post_handler.tally.cpu_seconds = time.thread_time()
         finally:
             self._close()
+
+    def announce(self, *settings: tuple[Setting, int]) -> None:
+        """Change the settings of all open HTTP/2 connections, soon; from any thread."""
+        self._calls.append(lambda: self._announce(settings))
+        self._waker.send(b"!")
 
     def stop(self) -> None:
         """Let `serve` return; from any thread."""
@@ -125,7 +154,8 @@ class StandIn:
             while True:
                 connected, _ = self._listener.accept()
                 self._server_context.post_handler.tally.http_connections_opened += 1
-                HttpConnection(self._new_wire(connected), self._server_context)
+                wire = self._new_wire(connected)
+                Greeting(wire, self._server_context, self._protocols)
 
     def _new_wire(self, connected: socket.socket) -> Wire:
         if self._context is None:
@@ -137,6 +167,20 @@ class StandIn:
 
     def _wake(self, _events: int) -> None:
         self._wakened.recv(1)
+        while self._calls:
+            self._calls.popleft()()
+
+    def _flush(self) -> None:
+        """Write what this turn has made, for each connection at once."""
+        unflushed = self._server_context.unflushed
+        while unflushed:
+            unflushed.popitem()[0].flush()
+
+    def _announce(self, settings: Sequence[tuple[Setting, int]]) -> None:
+        for key in list(self._server_context.selector.get_map().values()):
+            connection = getattr(key.data, "__self__", None)
+            if isinstance(connection, Http2Connection):
+                connection.announce(settings)
 
     def _close(self) -> None:
         for key in list(self._server_context.selector.get_map().values()):

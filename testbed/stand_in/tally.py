@@ -1,7 +1,7 @@
 """The counts as they grow: written by the serving thread only, read by any."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from testbed.stand_in.report import Report
 
@@ -16,6 +16,9 @@ class Tally:
         self.http_connections_opened = 0
         self.handshakes = 0
         self.cpu_seconds = cpu_seconds
+        self.posts_over_http2 = 0
+        self.connections_by_protocol: Counter[str] = Counter()
+        self.most_streams = 0
         self.answers: defaultdict[int, int] = defaultdict(int)
         self.attempts: dict[str, int] = {}
         self.received: dict[str, int] = {}
@@ -36,7 +39,15 @@ class Tally:
             unsigned=self.unsigned,
             http_connections_opened=self.http_connections_opened,
             handshakes=self.handshakes,
+            posts_by_protocol=self._posts_by_protocol(),
+            connections_by_protocol=dict(self.connections_by_protocol.copy()),
+            most_streams=self.most_streams,
             cpu_seconds=self.cpu_seconds - self._cpu_began,
             wall_seconds=time.monotonic() - self._wall_began,
             received=received,
         )
+
+    def _posts_by_protocol(self) -> dict[str, int]:
+        over_http2 = self.posts_over_http2
+        both = {"h2": over_http2, "http/1.1": self.posts - over_http2}
+        return {protocol: posts for protocol, posts in both.items() if posts}

@@ -16,7 +16,10 @@ class Timers:
 
     def push(self, delay_seconds: float, action: Action) -> None:
         """Let an action happen after a delay."""
-        due_ms = int((time.monotonic() + delay_seconds) * 1000) + 1
+        self.push_at(int((time.monotonic() + delay_seconds) * 1000) + 1, action)
+
+    def push_at(self, due_ms: int, action: Action) -> None:
+        """Let an action happen in a certain millisecond of the monotonic clock."""
         actions = self._actions.get(due_ms)
         if actions is None:
             self._actions[due_ms] = [action]

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-from testbed.stand_in.wire import RECEIVE_BYTES, Wire
+from testbed.stand_in.wire import HTTP1, RECEIVE_BYTES, Wire
 
 
 class TlsWire(Wire):
@@ -26,6 +26,11 @@ class TlsWire(Wire):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._on_handshake = on_handshake
         self._is_open = False
+
+    @property
+    def protocol(self) -> str | None:
+        """Return what is spoken on it, as ALPN has it; None while that is open."""
+        return (self._tls.selected_alpn_protocol() or HTTP1) if self._is_open else None
 
     def receive(self) -> bytes:
         """Return what has come and is decrypted; shake hands first."""

@@ -4,6 +4,10 @@ import socket
 import struct
 
 RECEIVE_BYTES = 64 * 1024
+HTTP1 = "http/1.1"
+HTTP2 = "h2"
+"""What connections may speak, as ALPN has it."""
+
 _ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER for 0 seconds: closing then resets."""
 
@@ -25,6 +29,11 @@ class Wire:
     def fileno(self) -> int:
         """Return the descriptor, for selectors."""
         return self._socket.fileno()
+
+    @property
+    def protocol(self) -> str | None:
+        """Return what is spoken on it, as ALPN has it; None while that is open."""
+        return HTTP1
 
     @property
     def has_unsent(self) -> bool:

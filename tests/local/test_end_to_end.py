@@ -202,7 +202,9 @@ async def test_aws_cli_shows_what_was_rejected(
     seen = await until(
         lambda: [
             letter["MessageAttributes"]["crier.reason"]["StringValue"]
-            for letter in shell(printed["List what was rejected with the AWS CLI"]).get("Messages", [])
+            for letter in shell(printed["List what was rejected with the AWS CLI"]).get(
+                "Messages", []
+            )
             if letter["Body"] == '{"message": 1, "user": "u"}'
         ]
     )

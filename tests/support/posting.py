@@ -37,6 +37,8 @@ TRIES = 3
 IN_FLIGHT = 32
 """How many posts the fast fan-out has under way at once, unless told."""
 BACKOFF = Backoff(tries=TRIES, base_seconds=0.001, cap_seconds=0.01)
+PERSISTENT = Backoff(tries=20, base_seconds=0.001, cap_seconds=0.01)
+"""Where many HTTP connections are about to die, a post may meet several of them in a row."""
 PATIENT = Timeouts(connect_seconds=30.0, read_seconds=30.0)
 """What would come does not time out: the machine may be busy."""
 IMPATIENT = Timeouts(connect_seconds=30.0, read_seconds=0.3)

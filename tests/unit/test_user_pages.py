@@ -12,7 +12,7 @@ from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS, Backoff
 from crier.commands.message_source import MOST_BYTES
-from delivery.judge import MAX_REPEATS
+from delivery.judge import MAX_REPEATS, REPEATS_AT_ONCE
 from stacks.parts.queue_with_dead_letters import MAX_RECEIVES
 from stacks.settings import DeploySettings
 
@@ -35,7 +35,10 @@ GLOSSARY = (DOCS / "contributor" / "glossary.md").read_text()
         (f"taken up {MAX_HOPS:,} times in a row", MESSAGES),
         (f"| `outageSeconds` | {DeploySettings().outage_seconds:,} |", DEPLOY),
         (f"| a connection, in one invocation | {Backoff().tries} |", GLOSSARY),
-        (f"| a post | {MAX_REPEATS} |", GLOSSARY),
+        (
+            f"| a post | {REPEATS_AT_ONCE} at once; where the server says so, {MAX_REPEATS},",
+            GLOSSARY,
+        ),
         (f"| a connection, in all its invocations | {MAX_ROUNDS} |", GLOSSARY),
         (f"| a slice | {MAX_HOPS:,} |", GLOSSARY),
     ],

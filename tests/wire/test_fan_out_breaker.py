@@ -4,7 +4,7 @@ A moment's trouble, or that of a few connections, stops no other one. `deliver` 
 that each connection which was taken ends exactly once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,19 @@ from delivery.http.pool import Timeouts
 from delivery.selector_fan_out import SelectorFanOut
 from testbed.audience import KnownAudience
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
-from testbed.stand_in.reaction import Answer, Garbage, Post, Reaction, Reset, Script, Silence
+from testbed.stand_in.greeting import PROTOCOLS
+from testbed.stand_in.reaction import (
+    Answer,
+    Garbage,
+    Post,
+    Reaction,
+    Reset,
+    Script,
+    Silence,
+    StreamReset,
+)
 from testbed.stand_in.server import StandIn
+from testbed.stand_in.wire import HTTP2
 from tests.support.loopback import Loopback, reset, silent_port, unused_port
 from tests.support.posting import (
     CLOCK,
@@ -100,21 +111,29 @@ def _wrong_certificate(_certificate: ServerCertificate, folder: Path) -> Iterato
 
 
 @contextmanager
-def _reacting(reaction: Reaction, certificate: ServerCertificate, _folder: Path) -> Iterator[Down]:
-    with StandIn(lambda _post: reaction, tls=certificate) as stand_in:
+def _reacting(
+    reaction: Reaction, protocol: str, certificate: ServerCertificate, _folder: Path
+) -> Iterator[Down]:
+    with StandIn(lambda _post: reaction, tls=certificate, protocols=(protocol,)) as stand_in:
         yield Down(stand_in.url, certificate.ca_path, lambda: stand_in.report().posts)
 
 
-_KINDS: dict[str, Kind] = {
+_KINDS: Mapping[str, Kind] = {
     "refused": _refusing,
     "reset when accepted": _reset_when_accepted,
     "not resolved": _not_resolved,
     "no handshake": _not_shaking_hands,
     "wrong certificate": _wrong_certificate,
-    "reset": partial(_reacting, Reset("before")),
-    "503": partial(_reacting, answer(503)),
-    "silence": partial(_reacting, Silence()),
-    "garbage": partial(_reacting, Garbage()),
+} | {
+    f"{name} over {protocol}": partial(_reacting, reaction, protocol)
+    for protocol in PROTOCOLS
+    for name, reaction in (
+        ("reset", Reset("before")),
+        ("stream reset", StreamReset()),
+        ("503", answer(503)),
+        ("silence", Silence()),
+        ("garbage", Garbage()),
+    )
 }
 
 
@@ -124,12 +143,19 @@ def _ok(_post: Post) -> Reaction:
 
 @contextmanager
 def _posting(
-    script: Script, certificate: ServerCertificate | None = None, **options: Any
+    script: Script,
+    certificate: ServerCertificate | None = None,
+    *,
+    protocol: str = HTTP2,
+    **options: Any,
 ) -> Iterator[tuple[SelectorFanOut, StandIn]]:
-    """Start a stand-in and make a fan-out to it, with TLS if there is a certificate."""
+    """Start a stand-in and make a fan-out to it, with TLS if there is a certificate.
+
+    With TLS they speak the protocol, without it HTTP/1.1.
+    """
     ca_path = certificate.ca_path if certificate else None
     with (
-        StandIn(script, tls=certificate) as stand_in,
+        StandIn(script, tls=certificate, protocols=(protocol,)) as stand_in,
         selector_fan_out(stand_in.url, ca_path, **options) as fan_out,
     ):
         yield fan_out, stand_in
@@ -192,10 +218,11 @@ def test_fan_out_stops_after_six_seconds_of_probing(certificate: ServerCertifica
         assert PROBING_SECONDS <= seconds < PROBING_SECONDS + 3.0
 
 
-@pytest.mark.parametrize("reaction", [Reset("before"), answer(503)], ids=["reset", "503"])
+@pytest.mark.parametrize("reaction", [StreamReset(), answer(503)], ids=["reset", "503"])
 @pytest.mark.parametrize("in_flight", [IN_FLIGHT, 512])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_fan_out_delivers_to_all_when_there_is_a_blip_in_the_middle(
-    certificate: ServerCertificate, reaction: Reaction, in_flight: int
+    certificate: ServerCertificate, reaction: Reaction, in_flight: int, protocol: str
 ) -> None:
     """Half a second in which nothing is answered costs about as much, and no round."""
     lock, began_at, posts = Lock(), 0.0, 0
@@ -209,8 +236,8 @@ def test_fan_out_delivers_to_all_when_there_is_a_blip_in_the_middle(
             began_at = began_at or CLOCK.monotonic()
         return reaction if CLOCK.monotonic() < began_at + 0.5 else Answer(200)
 
-    options = {"in_flight": in_flight, "backoff": Backoff()}
-    with _posting(script, certificate, **options) as (fan_out, stand_in):
+    options: dict[str, Any] = {"in_flight": in_flight, "backoff": Backoff()}
+    with _posting(script, certificate, protocol=protocol, **options) as (fan_out, stand_in):
         delivery = deliver(fan_out, connections(3_000))
 
         ids = {one.id for one in delivery.taken}
@@ -233,14 +260,17 @@ _REFUSED = {
 }
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("refused", _REFUSED.values(), ids=_REFUSED)
-def test_fan_out_delivers_to_the_others_when_some_are_always_refused(refused: set[int]) -> None:
+def test_fan_out_delivers_to_the_others_when_some_are_always_refused(
+    certificate: ServerCertificate, refused: set[int], protocol: str
+) -> None:
     """Wherever they stand, they are pending after all their tries; the breaker stays closed."""
 
     def script(post: Post) -> Reaction:
         return answer(403 if number_of(post.connection_id) in refused else 200)
 
-    with _posting(script) as (fan_out, stand_in):
+    with _posting(script, certificate, protocol=protocol) as (fan_out, stand_in):
         delivery = deliver(fan_out, connections(2_000))
 
         ids = {f"c{number}=" for number in refused}
@@ -252,14 +282,17 @@ def test_fan_out_delivers_to_the_others_when_some_are_always_refused(refused: se
         assert delivery.watch.breaker.is_closed
 
 
-@pytest.mark.parametrize("reaction", [answer(503), Reset("before")], ids=["503", "reset"])
-def test_fan_out_delivers_to_the_others_when_thirty_are_always_lost(reaction: Reaction) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("reaction", [answer(503), StreamReset()], ids=["503", "reset"])
+def test_fan_out_delivers_to_the_others_when_thirty_are_always_lost(
+    certificate: ServerCertificate, reaction: Reaction, protocol: str
+) -> None:
     """The first ones: the endpoint may be probed for a moment, but it does answer."""
 
     def script(post: Post) -> Reaction:
         return reaction if number_of(post.connection_id) < 30 else Answer(200)
 
-    with _posting(script) as (fan_out, stand_in):
+    with _posting(script, certificate, protocol=protocol) as (fan_out, stand_in):
         delivery = deliver(fan_out, connections(2_000))
 
         lost = {f"c{number}=" for number in range(30)}
@@ -268,10 +301,13 @@ def test_fan_out_delivers_to_the_others_when_thirty_are_always_lost(reaction: Re
         assert delivery.watch.breaker.stopped_by is None
 
 
-def test_fan_out_probes_first_when_its_slice_was_in_trouble(certificate: ServerCertificate) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fan_out_probes_first_when_its_slice_was_in_trouble(
+    certificate: ServerCertificate, protocol: str
+) -> None:
     """The endpoint works again: a few posts go first, then all connections are delivered."""
     until = CLOCK.monotonic() + LONG_SECONDS
-    with _posting(_ok, certificate) as (fan_out, stand_in):
+    with _posting(_ok, certificate, protocol=protocol) as (fan_out, stand_in):
         watch = Watch(breaker=Breaker(probes_from=CLOCK.monotonic()))
         settlements = fan_out.deliver(FRAME, KnownAudience(connections(500)), until, watch=watch)
         delivered = [one.outcome for one in settlements]

@@ -1,7 +1,7 @@
 """The port, as both ways of posting keep it: boto3's client, and our selector loops.
 
-Each test runs against real sockets, plain and with TLS, and asks the stand-in which connection
-received what.
+Each test runs against real sockets, plain, with TLS, and over HTTP/2, and asks the stand-in which
+connection received what.
 """
 
 from collections.abc import Callable, Iterator
@@ -78,27 +78,35 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
     return issue_certificate(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture(params=["http", "https"])
-def scheme(request: pytest.FixtureRequest) -> str:
-    """Return the callback URL's scheme."""
-    return str(request.param)
+_WAYS = [
+    (wire, maker)
+    for wire in ("http", "https", "h2")
+    for maker in _MAKERS
+    if (wire, maker) != ("h2", "boto3")  # it speaks HTTP/1.1 only
+]
+"""The wire, plain HTTP/1.1, with TLS around it, or HTTP/2; and what posts on it."""
 
 
-@pytest.fixture(params=list(_MAKERS))
-def start(
-    request: pytest.FixtureRequest, scheme: str, certificate: ServerCertificate
-) -> Iterator[Start]:
+@pytest.fixture(params=_WAYS, ids="-".join)
+def start(request: pytest.FixtureRequest, certificate: ServerCertificate) -> Iterator[Start]:
     """Return what starts a stand-in with a script, and makes a fan-out to it."""
+    wire, maker = request.param
+    protocol = "h2" if wire == "h2" else "http/1.1"
+    started: list[StandIn] = []
     with ExitStack() as stack:
 
         def start(script: Script) -> Posting:
-            tls = certificate if scheme == "https" else None
-            stand_in = stack.enter_context(StandIn(script, tls=tls))
-            make = _MAKERS[request.param]
+            tls = None if wire == "http" else certificate
+            stand_in = stack.enter_context(StandIn(script, tls=tls, protocols=(protocol,)))
+            started.append(stand_in)
+            make = _MAKERS[maker]
             fan_out = stack.enter_context(make(stand_in.url, certificate.ca_path))
             return Posting(fan_out, stand_in)
 
         yield start
+        assert all(
+            stand_in.report().connections_by_protocol.keys() <= {protocol} for stand_in in started
+        )
 
 
 def _ok(_post: Post) -> Reaction:
@@ -376,6 +384,7 @@ def test_fan_out_keeps_its_http_connections_for_the_next_call(start: Start) -> N
 
     report = posting.stand_in.report()
     assert report.delivered == 180
+    assert report.posts_by_protocol.keys() == report.connections_by_protocol.keys()
     assert report.http_connections_opened <= AT_ONCE
 
 

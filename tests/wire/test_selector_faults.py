@@ -29,6 +29,7 @@ from delivery.http.http1_connection import Http1Connection
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.post import NOT_ANSWERED
+from delivery.selector_fan_out import IN_FLIGHT as MOST_IN_FLIGHT
 from delivery.selector_fan_out import TAKEN_AHEAD, SelectorFanOut
 from delivery.session import DeliverySession
 from delivery.signing import Credentials
@@ -36,6 +37,7 @@ from testbed.audience import KnownAudience
 from testbed.model.fakes import FAR, FakeTime, half
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
+from testbed.stand_in.http2_frames import END_HEADERS, Kind, frame
 from testbed.stand_in.reaction import (
     Answer,
     Garbage,
@@ -46,6 +48,7 @@ from testbed.stand_in.reaction import (
     Reset,
     Script,
     Silence,
+    StreamReset,
 )
 from testbed.stand_in.server import StandIn
 from tests.support.loopback import (
@@ -65,6 +68,7 @@ from tests.support.posting import (
     IN_FLIGHT,
     LONG_SECONDS,
     OLD_MS,
+    PERSISTENT,
     REGION,
     TRIES,
     Delivery,
@@ -77,8 +81,6 @@ from tests.support.posting import (
 )
 
 RAW_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-PERSISTENT = Backoff(tries=20, base_seconds=0.001, cap_seconds=0.01)
-"""Where many connections are about to die, a post may meet several of them in a row."""
 
 SOON_LATE_SECONDS = 0.2
 """By how much a delivery may miss its deadline."""
@@ -105,19 +107,42 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ServerCertificate:
     return issue_certificate(tmp_path_factory.mktemp("certificate"))
 
 
-@pytest.fixture(params=["http", "https"])
+@pytest.fixture(params=["http", "https", "h2"])
 def start(request: pytest.FixtureRequest, certificate: ServerCertificate) -> Iterator[Start]:
-    """Return what starts a stand-in with a script, and makes a fan-out with options to it."""
+    """Return what starts a stand-in with a script, and makes a fan-out with options to it.
+
+    They speak HTTP/1.1, plain and with TLS, and HTTP/2.
+    """
+    yield from _starting(request.param, certificate)
+
+
+@pytest.fixture(params=["http", "https"])
+def start_http1(request: pytest.FixtureRequest, certificate: ServerCertificate) -> Iterator[Start]:
+    """Return the same for faults that HTTP/1.1 alone has, and those that end a connection.
+
+    Over HTTP/2 that ends many posts, so that their number is another one: see the tests of its own
+    faults.
+    """
+    yield from _starting(request.param, certificate)
+
+
+def _starting(wire: str, certificate: ServerCertificate) -> Iterator[Start]:
+    protocol = "h2" if wire == "h2" else "http/1.1"
     with ExitStack() as stack:
 
         def start(
             script: Script | Behaviour, *, close_after_answers: int = 0, **options: Any
         ) -> Posting:
-            tls = certificate if request.param == "https" else None
+            tls = None if wire == "http" else certificate
             if isinstance(script, Behaviour):
-                stand_in = StandIn.of(script, tls=tls)
+                stand_in = StandIn.of(script, tls=tls, protocols=(protocol,))
             else:
-                stand_in = StandIn(script, tls=tls, close_after_answers=close_after_answers)
+                stand_in = StandIn(
+                    script,
+                    tls=tls,
+                    close_after_answers=close_after_answers,
+                    protocols=(protocol,),
+                )
             stack.enter_context(stand_in)
             fan_out = selector_fan_out(stand_in.url, certificate.ca_path, **options)
             return Posting(stack.enter_context(fan_out), stand_in)
@@ -331,7 +356,7 @@ def test_fan_out_delivers_after_a_burst_of_server_errors(start: Start, status: i
 
 def test_fan_out_delivers_after_resets_before_the_answer(start: Start) -> None:
     """Nothing had been delivered: each connection gets the message once."""
-    posting = start(_first(Reset("before")))
+    posting = start(_first(StreamReset()))
 
     delivery = deliver(posting.fan_out, connections(200))
 
@@ -339,9 +364,9 @@ def test_fan_out_delivers_after_resets_before_the_answer(start: Start) -> None:
     assert posting.received() == once(_ids(delivery.taken))
 
 
-def test_fan_out_posts_again_after_resets_during_the_answer(start: Start) -> None:
+def test_fan_out_posts_again_after_resets_during_the_answer(start_http1: Start) -> None:
     """The answer is lost: the same frame goes again, and clients know it by its id."""
-    posting = start(_first(Reset("during")))
+    posting = start_http1(_first(Reset("during")))
 
     delivery = deliver(posting.fan_out, connections(200))
 
@@ -351,7 +376,7 @@ def test_fan_out_posts_again_after_resets_during_the_answer(start: Start) -> Non
 
 def test_fan_out_believes_an_answer_that_is_followed_by_a_reset(start: Start) -> None:
     """An answer that was read before the reset counts; a post without one is sent again."""
-    posting = start(_first(Reset("after")), backoff=PERSISTENT)
+    posting = start(_first(StreamReset(when="after")), backoff=PERSISTENT)
 
     delivery = deliver(posting.fan_out, connections(200))
 
@@ -365,7 +390,7 @@ def test_fan_out_leaves_connections_pending_when_their_answers_are_always_reset(
 ) -> None:
     """They have all tries that are allowed, and one more on a used HTTP connection."""
     posting = start(
-        lambda post: Answer(200) if number_of(post.connection_id) % 10 else Reset("before")
+        lambda post: Answer(200) if number_of(post.connection_id) % 10 else StreamReset()
     )
 
     delivery = deliver(posting.fan_out, connections(200))
@@ -377,26 +402,34 @@ def test_fan_out_leaves_connections_pending_when_their_answers_are_always_reset(
 
 
 def test_fan_out_loses_nothing_when_connections_close_after_some_answers(start: Start) -> None:
-    """The end is not announced: a post that was sent just as the connection ended is sent again."""
+    """A post that was sent just as the connection ended is sent again.
+
+    HTTP/1.1 does not announce the end, HTTP/2 does.
+    """
     posting = start(_ok, close_after_answers=3, backoff=PERSISTENT)
 
     delivery = deliver(posting.fan_out, connections(300))
 
     assert delivery.ids(Outcome.DELIVERED) == _ids(delivery.taken)
     assert posting.received() == once(_ids(delivery.taken))
-    assert posting.stand_in.report().http_connections_opened >= 100
+    report = posting.stand_in.report()
+    assert report.http_connections_opened >= (100 if "http/1.1" in report.posts_by_protocol else 10)
 
 
 def test_fan_out_loses_nothing_when_connections_close_after_each_answer(start: Start) -> None:
-    """`Connection: close` announces it: none is used again, and few are opened in vain."""
+    """It is announced, by `Connection: close` or GOAWAY, and few are opened in vain.
+
+    Over HTTP/2, the posts that were under way beside the first one are answered, too.
+    """
     posting = start(lambda _post: Answer(200, close=True))
 
     delivery = deliver(posting.fan_out, connections(100))
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     assert posting.received() == once(_ids(delivery.taken))
-    opened = posting.stand_in.report().http_connections_opened
-    assert 100 <= opened <= 100 + 2 * OPENING_AT_ONCE
+    report = posting.stand_in.report()
+    least = 100 if "http/1.1" in report.posts_by_protocol else 100 // IN_FLIGHT
+    assert least <= report.http_connections_opened <= 100 + 2 * OPENING_AT_ONCE
 
 
 def test_fan_out_notices_connections_that_were_closed_between_two_calls() -> None:
@@ -459,9 +492,9 @@ def test_fan_out_repeats_a_post_once_at_no_cost_when_the_connection_was_closed()
         assert server.accepted == 2
 
 
-def test_fan_out_posts_again_when_half_an_answer_is_followed_by_silence(start: Start) -> None:
+def test_fan_out_posts_again_when_half_an_answer_is_followed_by_silence(start_http1: Start) -> None:
     """The answer is given up after the read time-out; no other connection waits for it."""
-    posting = start(
+    posting = start_http1(
         lambda post: (
             HalfAnswer()
             if post.attempt == 1 and not number_of(post.connection_id) % 10
@@ -478,10 +511,22 @@ def test_fan_out_posts_again_when_half_an_answer_is_followed_by_silence(start: S
     assert {one for one, tries in _posts(delivery).items() if tries > 1} >= halved
 
 
+def _bodiless(status: int) -> Raw:
+    """Return an answer of whose body only one byte comes, in the protocol of the connection."""
+
+    def data(stream_id: int) -> bytes:
+        if not stream_id:
+            return b"HTTP/1.1 %d Some\r\nContent-Length: 10\r\n\r\n{" % status
+        block = b"\x08\x03%d" % status
+        head = frame(Kind.HEADERS, END_HEADERS, stream_id, block)
+        return head + frame(Kind.DATA, 0, stream_id, b"{")
+
+    return Raw(data, status=status)
+
+
 def test_fan_out_takes_the_status_when_the_body_never_comes(start: Start) -> None:
     """It was delivered: no connection gets it twice."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"
-    posting = start(lambda _post: Raw(head, status=200), timeouts=IMPATIENT)
+    posting = start(lambda _post: _bodiless(200), timeouts=IMPATIENT)
 
     delivery = deliver(posting.fan_out, connections(40))
 
@@ -490,15 +535,14 @@ def test_fan_out_takes_the_status_when_the_body_never_comes(start: Start) -> Non
 
 
 @pytest.mark.parametrize(
-    ("head", "outcome"),
-    [(b"200 OK", Outcome.DELIVERED), (b"410 Gone", Outcome.GONE), (b"503 Busy", Outcome.PENDING)],
+    ("status", "outcome"),
+    [(200, Outcome.DELIVERED), (410, Outcome.GONE), (503, Outcome.PENDING)],
 )
 def test_fan_out_takes_the_status_when_the_deadline_comes_before_the_body(
-    start: Start, head: bytes, outcome: Outcome
+    start: Start, status: int, outcome: Outcome
 ) -> None:
     """What is known at the deadline counts: no connection is posted to again for want of a body."""
-    data = b"HTTP/1.1 " + head + b"\r\nContent-Length: 10\r\n\r\n{"
-    posting = start(lambda _post: Raw(data, status=int(head[:3])))
+    posting = start(lambda _post: _bodiless(status))
 
     delivery = deliver(posting.fan_out, connections(30), seconds=1.0)
 
@@ -528,9 +572,9 @@ def test_fan_out_ends_at_the_deadline_when_servers_never_stop_sending(start: Sta
     ],
     ids=["no http", "no length", "no end", "news without end"],
 )
-def test_fan_out_delivers_after_garbage(start: Start, data: bytes) -> None:
+def test_fan_out_delivers_after_garbage(start_http1: Start, data: bytes) -> None:
     """That connection is dropped, the others are unharmed."""
-    posting = start(
+    posting = start_http1(
         lambda post: (
             Garbage(data)
             if post.attempt == 1 and not number_of(post.connection_id) % 25
@@ -544,9 +588,9 @@ def test_fan_out_delivers_after_garbage(start: Start, data: bytes) -> None:
     assert posting.received() == once(_ids(delivery.taken))
 
 
-def test_fan_out_shows_what_came_when_there_is_only_garbage(start: Start) -> None:
+def test_fan_out_shows_what_came_when_there_is_only_garbage(start_http1: Start) -> None:
     """The reason is for the reader of the account."""
-    posting = start(lambda _post: Garbage())
+    posting = start_http1(lambda _post: Garbage())
 
     delivery = deliver(posting.fan_out, connections(10))
 
@@ -556,9 +600,9 @@ def test_fan_out_shows_what_came_when_there_is_only_garbage(start: Start) -> Non
 
 
 @pytest.mark.parametrize("stray", [b"x", GONE])
-def test_fan_out_never_takes_stray_bytes_for_an_answer(start: Start, stray: bytes) -> None:
+def test_fan_out_never_takes_stray_bytes_for_an_answer(start_http1: Start, stray: bytes) -> None:
     """Each answer is followed by a 410 that answers no post: no connection is gone."""
-    posting = start(lambda _post: Raw(RAW_OK + stray, status=200))
+    posting = start_http1(lambda _post: Raw(RAW_OK + stray, status=200))
 
     delivery = deliver(posting.fan_out, connections(100))
 
@@ -984,7 +1028,7 @@ def test_fan_out_gives_back_what_it_was_admitted_when_another_thread_takes_the_p
 
 
 def test_fan_out_tries_again_when_the_connection_is_lost_in_sending(
-    start: Start, monkeypatch: pytest.MonkeyPatch
+    start_http1: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loss is known at once: no poll has to find it."""
     send_on, is_lost = Http1Connection._send_on, iter([True])
@@ -995,7 +1039,7 @@ def test_fan_out_tries_again_when_the_connection_is_lost_in_sending(
         send_on(http)
 
     monkeypatch.setattr(Http1Connection, "_send_on", lose_one)
-    posting = start(_ok)
+    posting = start_http1(_ok)
 
     delivery = deliver(posting.fan_out, connections(3))
 
@@ -1017,7 +1061,7 @@ def test_fan_out_divides_its_connections_among_its_threads() -> None:
 
 
 def test_fan_out_has_defaults_for_production() -> None:
-    """Two threads, 512 connections, the usual backoff and time-outs."""
+    """Two threads share the posts at once; the usual backoff and time-outs."""
     fan_out = SelectorFanOut(
         parse_endpoint("http://127.0.0.1:1/prod"),
         region=REGION,
@@ -1028,6 +1072,6 @@ def test_fan_out_has_defaults_for_production() -> None:
         jitter=half,
     )
 
-    assert [pool._size for pool in fan_out._pools] == [256] * 2
+    assert [pool._size for pool in fan_out._pools] == [MOST_IN_FLIGHT // 2] * 2
     assert (fan_out._backoff, fan_out._timeouts) == (Backoff(), Timeouts())
     fan_out.close()

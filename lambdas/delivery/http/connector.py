@@ -5,6 +5,7 @@ import math
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from concurrent.futures import wait
 from threading import Lock
 
@@ -12,6 +13,7 @@ from broadcasting.clock import Clock
 from delivery.http.addresses import Addresses, Route
 from delivery.http.endpoint import Endpoint
 from delivery.http.handshake import Handshake
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.resolver import Resolver
 
 ATTEMPT_DELAY_SECONDS = 0.25
@@ -26,13 +28,16 @@ CALM_SECONDS = 1.0
 ALPN = ("h2", "http/1.1")
 """What is offered to the server, the better one first: RFC 7301, RFC 9113, 3.2."""
 
+ALPN_OF_HTTP1 = ("http/1.1",)
+"""What is offered in its place where HTTP/2 is not wanted."""
+
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+def tls_context(ca_bundle: str | None, protocols: Sequence[str] = ALPN) -> ssl.SSLContext:
     """Return TLS 1.2 or newer that verifies the server by `ca_bundle`, else by the system's.
 
-    Raises OSError when the bundle cannot be loaded.
+    The server chooses among `protocols`. Raises OSError when the bundle cannot be loaded.
     """
     try:
         context = ssl.create_default_context(cafile=ca_bundle)
@@ -42,7 +47,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
             "certificates in PEM; check AWS_CA_BUNDLE"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(ALPN)
+    context.set_alpn_protocols(protocols)
     return context
 
 
@@ -64,6 +69,7 @@ class Connector:
         self._opening: dict[Handshake, tuple[Route, float]] = {}
         self._failed_at: float | None = None
         self._calm_until = -math.inf
+        self._stream_limit = StreamLimit()
         self._lock = Lock()
         self.room = 1
         """How many requests a connection had room for when it was opened last."""
@@ -168,7 +174,7 @@ class Connector:
         if error not in _UNDER_WAY:
             sock.close()
             raise OSError(error, os.strerror(error))
-        handshake = Handshake(sock, self._wrap if self._tls else None)
+        handshake = Handshake(sock, self._wrap if self._tls else None, self._stream_limit)
         self._opening[handshake] = route, self._monotonic()
         route.opening += 1
         return handshake

@@ -10,6 +10,7 @@ from typing import Any
 from delivery.http.connection import HttpConnection
 from delivery.http.http1_connection import Http1Connection
 from delivery.http.http2_connection import Http2Connection
+from delivery.http.http2_settings import StreamLimit
 
 Wrap = Callable[[socket.socket], ssl.SSLSocket]
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -18,12 +19,18 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 class Handshake:
     """Goes on as far as its socket lets it at the moment: see `Watched`."""
 
-    __slots__ = ("_socket", "_wrap", "interest", "watched")
+    __slots__ = ("_limit", "_socket", "_wrap", "interest", "watched")
 
-    def __init__(self, sock: socket.socket, wrap: Wrap | None) -> None:
-        """Take a connecting socket in non-blocking mode, and what puts TLS around it, if any."""
+    def __init__(
+        self, sock: socket.socket, wrap: Wrap | None, limit: StreamLimit | None = None
+    ) -> None:
+        """Take a connecting socket in non-blocking mode, and what puts TLS around it, if any.
+
+        What is known of the server from earlier connections is in `limit`.
+        """
         self._socket = sock
         self._wrap = wrap
+        self._limit = limit
         self.interest = WRITE
         self.watched = 0
 
@@ -59,7 +66,7 @@ class Handshake:
             isinstance(sock, ssl.SSLSocket)
             and sock.selected_alpn_protocol() == Http2Connection.protocol
         )
-        return Http2Connection(sock) if is_http2 else Http1Connection(sock)
+        return Http2Connection(sock, self._limit) if is_http2 else Http1Connection(sock)
 
     def close(self) -> None:
         """Give it up at once."""

@@ -6,13 +6,13 @@ What begins in one turn of the loop is written together, and what has come is re
 import selectors
 import socket
 import ssl
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Generic
 
-from delivery.http.connection import ClosedError, Ending, IdleClosedError, Token
-from delivery.http.http2_frames import ErrorCode, Http2Error
+from delivery.http.connection import ClosedError, Ending, IdleClosedError, NotProcessedError, Token
+from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_protocol import Http2Protocol
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -31,6 +31,7 @@ class Http2Connection(Generic[Token]):
     """Sends and receives as far as its socket lets it at the moment: see `HttpConnection`."""
 
     __slots__ = (
+        "_failure",
         "_has_answered",
         "_has_received",
         "_is_silent",
@@ -46,11 +47,18 @@ class Http2Connection(Generic[Token]):
 
     protocol = "h2"
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Take an open socket in non-blocking mode, with TLS around it or without."""
+    def __init__(self, sock: socket.socket, limit: StreamLimit | None = None) -> None:
+        """Take an open socket in non-blocking mode, with TLS around it or without.
+
+        What is known of the server from earlier connections is in `limit`.
+        """
         self._socket = sock
-        self._protocol: Http2Protocol[Token] = Http2Protocol(is_tls=isinstance(sock, ssl.SSLSocket))
+        self._protocol: Http2Protocol[Token] = Http2Protocol(
+            is_tls=isinstance(sock, ssl.SSLSocket), limit=limit
+        )
         self._unsent = memoryview(b"")
+        self._failure: OSError | None = None
+        """Why nothing can be written any more. What has come before is still read."""
         self._has_answered = False
         self._has_received = False
         """Whether anything has come since it carried nothing."""
@@ -85,14 +93,21 @@ class Http2Connection(Generic[Token]):
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed
 
+    @property
+    def told(self) -> Mapping[Setting, int]:
+        """What the server has told of itself: its limits."""
+        return self._protocol.sender.settings.told
+
     def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin requests, and write them together: see `HttpConnection`."""
         if not self._protocol.under_way:
             self._has_received = False
             self._is_silent = False
+        first_id = self._protocol.next_id
         for token, request in requests:
             self._protocol.begin(token, request, now)
-        self._flush()
+        if not self._flush() and self._failure:
+            self._protocol.end_unprocessed(first_id, NotProcessedError(str(self._failure)))
 
     def advance(self) -> Sequence[Ending[Token]]:
         """Read once: a server that never stops sending must not hold up the others."""
@@ -106,8 +121,11 @@ class Http2Connection(Generic[Token]):
         if data == b"":
             raise ClosedError("the server closed the connection before it had answered")
         endings: Sequence[Ending[Token]] = ()
+        if data is None and self._failure:
+            raise self._failure
         if data:
             self._has_received, self._is_silent = True, False
+            self._protocol.is_pinging = False  # an answer is a sign of life, too
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
         self._flush()
@@ -117,6 +135,8 @@ class Http2Connection(Generic[Token]):
         """Ask a silent server for a sign of life: see `HttpConnection`."""
         if not (self._is_silent and self._protocol.under_way):
             self._received_at, self._is_silent = now, True
+        elif self._failure:
+            raise self._failure
         elif not self._protocol.is_pinging:
             if now - self._received_at >= SILENT_SECONDS:
                 self._pinged_at = now
@@ -128,34 +148,40 @@ class Http2Connection(Generic[Token]):
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
         """Give up requests; the others go on: see `HttpConnection`."""
         endings = self._protocol.give_up(until, error)
-        with suppress(OSError):  # the next poll shows that the connection is lost
-            self._flush()
+        self._flush()
         return endings
 
     def close(self, error: Exception) -> Sequence[Ending[Token]]:
         """Close at once, and tell the server why if the socket takes it."""
         code = error.code if isinstance(error, Http2Error) else ErrorCode.NO_ERROR
         self._protocol.sender.go_away(code)
-        with suppress(OSError):
-            self._flush()
+        self._flush()
         self._socket.close()
         return self._protocol.end(self._loss(error))
 
-    def _flush(self) -> None:
-        """Write what is queued, as far as the socket takes it."""
+    def _flush(self) -> int:
+        """Write what is queued, as far as the socket takes it; return how many bytes.
+
+        A server that has closed may have answered before: the end is found when all is read.
+        """
         sender = self._protocol.sender
         if sender.has_unsent:
             self._unsent = memoryview(bytes(self._unsent) + sender.take())
         self.interest = READ
-        while self._unsent:
-            try:
-                sent = self._socket.send(self._unsent)
-            except (ssl.SSLWantWriteError, BlockingIOError):
-                self.interest = READ | WRITE
-                return
-            except ssl.SSLWantReadError:
-                return
-            self._unsent = self._unsent[sent:]
+        written_bytes = 0
+        try:
+            while self._unsent:
+                size = self._socket.send(self._unsent)
+                written_bytes += size
+                self._unsent = self._unsent[size:]
+        except (ssl.SSLWantWriteError, BlockingIOError):
+            self.interest = READ | WRITE
+        except ssl.SSLWantReadError:
+            pass
+        except OSError as error:
+            self._failure, self._unsent = error, memoryview(b"")
+            self._protocol.leave()
+        return written_bytes
 
     def _loss(self, error: Exception) -> Exception:
         """Return why there are no answers; a server may close what is idle without a word."""

@@ -21,6 +21,7 @@ from delivery.http.http2_frame_reader import FrameReader
 from delivery.http.http2_frames import ErrorCode, Http2Error
 from delivery.http.http2_response import status_of
 from delivery.http.http2_sender import WINDOW_BYTES, Sender
+from delivery.http.http2_settings import StreamLimit
 from delivery.http.http2_stream import Stream, StreamTable
 from delivery.http.request import Request
 
@@ -62,8 +63,9 @@ class Http2Protocol(Generic[Token]):
         "sender",
     )
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.sender = Sender(is_tls=is_tls)
+    def __init__(self, *, is_tls: bool, limit: StreamLimit | None = None) -> None:
+        """Take what is known of the server from earlier connections."""
+        self.sender = Sender(is_tls=is_tls, limit=limit or StreamLimit())
         self.is_calmed = False
         """Whether the server has asked for calm: it has got more than it takes."""
         self.is_pinging = False
@@ -143,6 +145,22 @@ class Http2Protocol(Generic[Token]):
         for stream_id, stream in list(self._streams.open.items()):
             self._streams.end(stream_id, stream.response_or(error))
         return self._take_endings()
+
+    def leave(self) -> None:
+        """Begin no more requests."""
+        self._is_leaving = True
+
+    @property
+    def next_id(self) -> int:
+        """The id of the stream of the next request."""
+        return self._streams.next_id
+
+    def end_unprocessed(self, first_id: int, error: NotProcessedError) -> None:
+        """Take note that the server has not processed the requests from `first_id` on."""
+        for stream_id, stream in list(self._streams.open.items()):
+            if stream_id >= first_id:
+                self.sender.forget(stream_id)
+                self._streams.end(stream_id, stream.response_or(error))
 
     def ping(self) -> None:
         """Ask the server for a sign of life."""
@@ -264,10 +282,7 @@ class Http2Protocol(Generic[Token]):
         self._is_leaving = True
         self._observe(code)
         error = NotProcessedError(f"the server leaves: {wire.name_of(code)}")
-        for unprocessed, stream in list(self._streams.open.items()):
-            if unprocessed > last_id:
-                self.sender.forget(unprocessed)
-                self._streams.end(unprocessed, stream.response_or(error))
+        self.end_unprocessed(last_id + 1, error)
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
         size = wire.number_of(payload) & wire.MAX_WINDOW_BYTES

@@ -8,7 +8,7 @@ from typing import Any, Final
 from delivery.http import http2_frames as wire
 from delivery.http.http2_frames import HEAD, ErrorCode, Http2Error, Setting
 from delivery.http.http2_request import BlockWriter
-from delivery.http.http2_settings import OURS, ServerSettings
+from delivery.http.http2_settings import OURS, ServerSettings, StreamLimit
 from delivery.http.http2_stream import Stream
 from delivery.http.request import Request
 
@@ -21,8 +21,8 @@ class Sender:
 
     __slots__ = ("_blocked", "_queue", "_window_bytes", "_writer", "settings")
 
-    def __init__(self, *, is_tls: bool) -> None:
-        self.settings = ServerSettings()
+    def __init__(self, *, is_tls: bool, limit: StreamLimit) -> None:
+        self.settings = ServerSettings(limit)
         self._writer = BlockWriter(is_tls=is_tls)
         self._window_bytes = wire.FIRST_WINDOW_BYTES
         self._blocked: dict[int, Stream[Any]] = {}

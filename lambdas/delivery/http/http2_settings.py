@@ -36,16 +36,38 @@ _BOUNDS: Final[dict[int, tuple[int, int, ErrorCode]]] = {
     ),
 }
 
+_KNOWN: Final = frozenset(Setting)
 _ANY: Final = (0, 2**32 - 1, ErrorCode.NO_ERROR)
 
 
-class ServerSettings:
-    """The server's settings as of now."""
+class StreamLimit:
+    """How many streams a server allows on one connection, as it has told last; 100 before that.
 
-    __slots__ = ("max_frame_bytes", "max_streams", "window_bytes")
+    A new connection begins with it: posts leave before the server's settings of that connection
+    have come, and would all be refused but for a few where the server allows only a few.
+    """
+
+    __slots__ = ("streams",)
 
     def __init__(self) -> None:
-        self.max_streams = _FIRST_STREAMS
+        self.streams = _FIRST_STREAMS
+
+    def take(self, streams: int) -> None:
+        """Take what the server has told. Where it allows none for now, the next one tries one."""
+        self.streams = max(1, streams)
+
+
+class ServerSettings:
+    """The server's settings as of now, on one connection."""
+
+    __slots__ = ("_limit", "max_frame_bytes", "max_streams", "told", "window_bytes")
+
+    def __init__(self, limit: StreamLimit) -> None:
+        """Take what the server has told on earlier connections; later ones are told by it, too."""
+        self._limit = limit
+        self.told: dict[Setting, int] = {}
+        """What the server has told on this connection."""
+        self.max_streams = limit.streams
         self.window_bytes = FIRST_WINDOW_BYTES
         self.max_frame_bytes = LEAST_MAX_FRAME_BYTES
 
@@ -55,8 +77,11 @@ class ServerSettings:
         if not least <= value <= most:
             expected = f"{Setting(name).name} from {least} to {most}"
             raise Http2Error(code, str(value).encode(), expected)
+        if name in _KNOWN:
+            self.told[Setting(name)] = value
         if name == Setting.MAX_CONCURRENT_STREAMS:
             self.max_streams = value
+            self._limit.take(value)
         elif name == Setting.INITIAL_WINDOW_SIZE:
             self.window_bytes = value
         elif name == Setting.MAX_FRAME_SIZE:

@@ -54,6 +54,8 @@ class HttpPool(Generic[Token]):
             connector, self._selector, clock, timeout_seconds=timeouts.connect_seconds
         )
         self._connections: OpenConnections[Token] = OpenConnections(clock)
+        self._calmed: set[HttpConnection[Token]] = set()
+        """Those whose servers have asked for calm, and still answer."""
         self._waker = Waker()
         self._selector.register(self._waker, selectors.EVENT_READ)
         self._is_quiet = True
@@ -79,6 +81,11 @@ class HttpPool(Generic[Token]):
     def is_opening(self) -> bool:
         """Whether a connection is being opened."""
         return bool(self._openings)
+
+    @property
+    def protocols(self) -> frozenset[str]:
+        """What the connections speak that have been open since the last `drop_idle`."""
+        return frozenset(self._connections.protocols)
 
     def may_open(self, ready: int) -> bool:
         """Tell whether to open one more connection now, for `ready` requests that wait.
@@ -196,6 +203,7 @@ class HttpPool(Generic[Token]):
         self._connections.keep_answered()
         for http in self._connections.idle(until_ms):
             self._drop(http, TimeoutError("idle for too long"))
+        self._connections.forget_protocols()
 
     def close(self) -> None:
         """Close everything."""
@@ -232,6 +240,7 @@ class HttpPool(Generic[Token]):
 
     def _sort(self, http: HttpConnection[Token], *, has_answered: bool) -> None:
         if http.is_usable:
+            self._heed(http)
             self._connections.sort(http, has_answered=has_answered)
         else:
             self._drop(http, ConnectionError("not to be used again"))
@@ -257,8 +266,14 @@ class HttpPool(Generic[Token]):
     def _drop(self, http: HttpConnection[Token], error: Exception) -> list[Ending[Token]]:
         self._selector.unregister(http)
         self._connections.remove(http)
-        if http.wants_calm:
-            self._connector.calm()
+        self._heed(http)
+        self._calmed.discard(http)
         endings = list(http.close(error))
         self.under_way -= len(endings)
         return endings
+
+    def _heed(self, http: HttpConnection[Token]) -> None:
+        """Have nothing opened for a while when a server asks for calm: once for a connection."""
+        if http.wants_calm and http not in self._calmed:
+            self._calmed.add(http)
+            self._connector.calm()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from delivery.http import http2_frames as wire
 from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_sender import WINDOW_BYTES, Sender
-from delivery.http.http2_settings import OURS
+from delivery.http.http2_settings import OURS, StreamLimit
 from delivery.http.http2_stream import Stream
 from tests.support.http2_oracle import Oracle
 from tests.support.http2_wire import LITTLE, Sent, frames_in, request, template
@@ -80,7 +80,7 @@ def test_sender_keeps_to_what_the_server_allows(steps: list[tuple[str, Any, int]
 
 def _sender(*settings: tuple[Setting, int]) -> Sender:
     """Return a sender whose preface has been sent."""
-    sender = Sender(is_tls=True)
+    sender = Sender(is_tls=True, limit=StreamLimit())
     sender.take_settings(wire.settings_frame(settings)[wire.HEAD_BYTES :])
     sender.take()
     return sender
@@ -99,7 +99,7 @@ def _shapes(sent: bytes) -> list[tuple[int, int, int, int]]:
 
 def test_sender_begins_with_the_preface() -> None:
     """Our settings, and a wide window for all responses together; nothing twice."""
-    sender = Sender(is_tls=True)
+    sender = Sender(is_tls=True, limit=StreamLimit())
 
     sent = sender.take()
 
@@ -281,7 +281,7 @@ def test_sender_refuses_settings_out_of_bounds(name: Setting, value: int, code: 
 
 def test_sender_skips_settings_that_it_does_not_know() -> None:
     """RFC 9113, 6.5.2: they must be ignored, and the frame acknowledged."""
-    sender = Sender(is_tls=True)
+    sender = Sender(is_tls=True, limit=StreamLimit())
     before = [getattr(sender.settings, name) for name in ("max_streams", "window_bytes")]
     sender.take()
 

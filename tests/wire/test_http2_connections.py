@@ -1,0 +1,77 @@
+"""How many HTTP/2 connections are opened, and when the first posts leave."""
+
+from threading import Event
+
+from broadcasting.outcome import Outcome
+from tests.support import http2_reactions as react
+from tests.support.http2_posting import Start
+from tests.support.http2_server import Peer
+from tests.support.posting import CLOCK
+
+MOST_CONNECTIONS = 32
+"""How many are opened for 3,000 posts and more: no more than that."""
+
+
+def test_fan_out_opens_few_connections_for_many_posts(http2: Start) -> None:
+    """Each carries many posts at once; all are under way together."""
+    posting = http2(react.answers(200, after_seconds=0.02), in_flight=3_000)
+
+    delivery = posting.deliver(3_000)
+
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
+    posting.check_delivered_once(delivery)
+    assert posting.server.opened <= MOST_CONNECTIONS
+
+
+def test_fan_out_opens_few_connections_when_as_many_posts_are_under_way_as_usual(
+    http2: Start,
+) -> None:
+    """512 at once."""
+    posting = http2(react.answers(200, after_seconds=0.02), in_flight=512)
+
+    delivery = posting.deliver(3_000)
+
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
+    assert posting.server.opened <= MOST_CONNECTIONS
+
+
+def test_fan_out_opens_one_connection_for_one_post(http2: Start) -> None:
+    """As over HTTP/1.1."""
+    posting = http2(react.ok, in_flight=512)
+
+    posting.deliver(1)
+
+    assert posting.server.opened == 1
+
+
+def test_fan_out_needs_no_more_connections_than_are_open(http2: Start) -> None:
+    """One has room for a hundred posts; the next calls use it."""
+    posting = http2(react.answers(200, after_seconds=0.01), in_flight=512, threads=1)
+    posting.deliver(1)
+
+    for number in (1, 20, 90):
+        assert posting.deliver(number).facts() == {(Outcome.DELIVERED, 1, 0)}
+
+    assert posting.server.opened == 1
+
+
+def test_fan_out_posts_as_soon_as_the_first_connection_is_open(http2: Start) -> None:
+    """The others may take as long as they want to open."""
+    is_delivered = Event()
+
+    def begin(peer: Peer) -> None:
+        if len(posting.server.peers) > 1:
+            peer.pause(0.3)
+        peer.begin()
+
+    def script(peer, post) -> None:  # type: ignore[no-untyped-def]
+        react.ok(peer, post)
+        is_delivered.set()
+
+    posting = http2(script, on_open=begin, threads=1)
+    began = CLOCK.monotonic()
+
+    delivery = posting.deliver(20)
+
+    assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
+    assert CLOCK.monotonic() - began < 0.3
