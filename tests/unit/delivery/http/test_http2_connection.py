@@ -9,7 +9,13 @@ from typing import cast
 import pytest
 
 from delivery.http import http2_frames as wire
-from delivery.http.connection import ClosedError, IdleClosedError, MalformedAnswerError, Response
+from delivery.http.connection import (
+    ClosedError,
+    IdleClosedError,
+    MalformedAnswerError,
+    NotProcessedError,
+    Response,
+)
 from delivery.http.connector import tls_context
 from delivery.http.handshake import Handshake
 from delivery.http.http2_connection import (
@@ -265,6 +271,79 @@ def test_connection_loses_no_post_that_it_could_not_write() -> None:
 
     assert [token for token, _ in endings] == ["a", "b", "c"]
     assert all(isinstance(error, OSError) for _, error in endings)
+
+
+def test_connection_copies_nothing_that_waits_for_the_socket() -> None:
+    """What is begun meanwhile waits in its own place, however often the socket is tried."""
+    sock = _Socket(30, *[BlockingIOError()] * 9)
+    http = _connection(sock)
+    http.send(POSTS, 1.0)
+    waiting = http._unsent.obj
+
+    for _ in range(3):
+        http.send(POSTS, 1.0)
+
+    assert http._unsent.obj is waiting
+    assert len(sock.steps) == 5
+    sock.steps.clear()
+    http.send(POSTS, 1.0)
+    assert [frame.stream_id for frame in frames_in(b"".join(sock.written))][-1] == 29
+
+
+def test_connection_that_cannot_write_is_read_to_its_end() -> None:
+    """The server may have answered before it closed; what was never written is no try."""
+    sock = _Socket()
+    http = _connection(sock)
+    http.send(POSTS[:2], 1.0)
+    lost = ConnectionResetError("reset")
+    sock.steps = [lost]
+    http.send(POSTS[2:], 1.0)
+
+    sock.steps = [SERVER_SETTINGS + headers(1)]
+    endings = dict(http.advance())
+    sock.steps = [BlockingIOError()]
+    with pytest.raises(ConnectionResetError):
+        http.advance()
+
+    assert endings.pop("a") == OK
+    assert {token: type(error) for token, error in endings.items()} == {"c": NotProcessedError}
+    assert (http.room, http.close(lost)) == (0, [("b", lost)])
+
+
+def test_connection_that_cannot_write_is_dead_when_the_server_is_silent() -> None:
+    """No ping could be sent."""
+    sock = _Socket()
+    http = _connection(sock)
+    http.send(POSTS[:1], 1.0)
+    http.send(POSTS[1:], 2.0)
+    sock.steps = [ConnectionResetError("reset")]
+    assert http.give_up(1.0, LOST) == [("a", LOST)]
+    http.look(2.0)
+
+    with pytest.raises(ConnectionResetError):
+        http.look(2.1)
+
+
+def test_connection_writes_nothing_after_what_was_cut_off() -> None:
+    """The server would take it for the rest of a frame, and perhaps for a whole post."""
+    sock = _Socket(30, OSError("no buffer space"))
+    http = _connection(sock)
+    http.send(POSTS, 1.0)
+
+    http.give_up(1.0, LOST)
+    http.close(LOST)
+
+    assert len(sock.written) == 1
+
+
+def test_connection_knows_what_the_server_has_told(ends: Ends) -> None:
+    """Its limits, as of now."""
+    limits = {Setting.MAX_CONCURRENT_STREAMS: 128, Setting.MAX_HEADER_LIST_SIZE: 9_999}
+    before = dict(ends.http.told)
+
+    ends.answer(wire.settings_frame(limits.items()))
+
+    assert (before, ends.http.told) == ({}, limits)
 
 
 def test_connection_gives_up_posts_though_it_cannot_write() -> None:
