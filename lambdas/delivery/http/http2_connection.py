@@ -163,14 +163,13 @@ class Http2Connection(Generic[Token]):
         """Write what is queued, as far as the socket takes it; return how many bytes.
 
         A server that has closed may have answered before: the end is found when all is read.
+        Nothing follows what was cut off by a failure: it would be taken for the rest of a frame.
         """
-        sender = self._protocol.sender
-        if sender.has_unsent:
-            self._unsent = memoryview(bytes(self._unsent) + sender.take())
+        sender, written_bytes = self._protocol.sender, 0
         self.interest = READ
-        written_bytes = 0
         try:
-            while self._unsent:
+            while not self._failure and (self._unsent or sender.has_unsent):
+                self._unsent = self._unsent or memoryview(sender.take())
                 size = self._socket.send(self._unsent)
                 written_bytes += size
                 self._unsent = self._unsent[size:]
