@@ -154,23 +154,25 @@ class Peer:
         return bool(is_pending) or is_readable(self._socket, seconds)
 
     def _take(self, event: H2Event) -> None:
-        if isinstance(event, PingReceived) and not self._server.answers_pings:
-            self.h2.clear_outbound_data_buffer()
-        elif isinstance(event, RequestReceived):
-            fields = cast("list[tuple[str, str]]", event.headers)
-            self._requests[event.stream_id] = dict(fields)
+        if isinstance(event, RequestReceived):
+            self._requests[event.stream_id] = dict(cast("list[tuple[str, str]]", event.headers))
             self._bodies[event.stream_id] = b""
         elif isinstance(event, DataReceived):
             self._bodies[event.stream_id] += event.data
             if self.widens and event.flow_controlled_length:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        elif isinstance(event, StreamEnded):
-            if event.stream_id <= self.last_id:
-                self._process(event.stream_id)
-        elif isinstance(event, StreamReset):
+        elif isinstance(event, StreamEnded) and event.stream_id <= self.last_id:
+            self._process(event.stream_id)
+        else:
+            self._note(event)
+
+    def _note(self, event: H2Event) -> None:
+        if isinstance(event, StreamReset):
             self.resets.append((event.stream_id, int(event.error_code)))
         elif isinstance(event, ConnectionTerminated):
             self.goodbye = int(event.error_code or 0)
+        elif isinstance(event, PingReceived) and not self._server.answers_pings:
+            self.h2.clear_outbound_data_buffer()
 
     def _process(self, stream_id: int) -> None:
         fields = self._requests.pop(stream_id)
@@ -201,6 +203,7 @@ class Http2Server:
         """How many frames reached each connection id."""
         self.peers: list[Peer] = []
         self.answers_pings = True
+        """Whether pings are answered, as `h2` does by itself."""
         self.is_over = Event()
         self.lock = Condition()
         self._attempts: Counter[str] = Counter()

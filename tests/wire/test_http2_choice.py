@@ -16,7 +16,12 @@ import pytest
 from broadcasting.outcome import Outcome
 from delivery.http import http2_connection
 from delivery.http.pool import Timeouts
-from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
+from testbed.stand_in.certificate import (
+    LOOPBACK_NAMES,
+    WRONG_NAMES,
+    ServerCertificate,
+    issue_certificate,
+)
 from tests.support import http2_reactions as react
 from tests.support.http2_posting import Start, ids
 from tests.support.http2_server import Http2Server, Peer, server_tls
@@ -190,8 +195,8 @@ def test_fan_out_sends_nothing_over_http2_when_the_certificate_does_not_verify(
     loopback_certificate: ServerCertificate, tmp_path: Path, wrong: str
 ) -> None:
     """Not a byte of a message goes to that server; nothing counts as a try."""
-    names = {"names": WRONG_NAMES} if wrong == "name" else {}
-    other = issue_certificate(tmp_path, **names)
+    names = WRONG_NAMES if wrong == "name" else LOOPBACK_NAMES
+    other = issue_certificate(tmp_path, names=names)
     trusted = other if wrong == "name" else loopback_certificate
     with (
         Http2Server(react.ok, server_tls(other)) as server,

@@ -1,12 +1,14 @@
 """How many HTTP/2 connections are opened, and when the first posts leave."""
 
-from threading import Event
+import socket
 
 from broadcasting.outcome import Outcome
+from testbed.stand_in.certificate import ServerCertificate
 from tests.support import http2_reactions as react
 from tests.support.http2_posting import Start
-from tests.support.http2_server import Peer
-from tests.support.posting import CLOCK
+from tests.support.http2_server import Http2Server, server_tls
+from tests.support.loopback import Loopback, wait_for_end
+from tests.support.posting import connections, deliver, once, selector_fan_out
 
 MOST_CONNECTIONS = 32
 """How many are opened for 3,000 posts and more: no more than that."""
@@ -55,23 +57,30 @@ def test_fan_out_needs_no_more_connections_than_are_open(http2: Start) -> None:
     assert posting.server.opened == 1
 
 
-def test_fan_out_posts_as_soon_as_the_first_connection_is_open(http2: Start) -> None:
-    """The others may take as long as they want to open."""
-    is_delivered = Event()
+def test_fan_out_posts_as_soon_as_the_first_connection_is_open(
+    loopback_certificate: ServerCertificate,
+) -> None:
+    """No other one ever opens: nothing waits for it."""
+    server = Http2Server(react.ok, server_tls(loopback_certificate))
+    context, turns = server_tls(loopback_certificate), iter(range(1_000))
 
-    def begin(peer: Peer) -> None:
-        if len(posting.server.peers) > 1:
-            peer.pause(0.3)
-        peer.begin()
+    def handle(plain: socket.socket) -> None:
+        if next(turns):
+            wait_for_end(plain)
+            return
+        with context.wrap_socket(plain, server_side=True) as sock:
+            server.serve(sock)
 
-    def script(peer, post) -> None:  # type: ignore[no-untyped-def]
-        react.ok(peer, post)
-        is_delivered.set()
-
-    posting = http2(script, on_open=begin, threads=1)
-    began = CLOCK.monotonic()
-
-    delivery = posting.deliver(20)
+    with (
+        server,
+        Loopback(handle) as listener,
+        selector_fan_out(
+            listener.url.replace("http:", "https:"),
+            loopback_certificate.ca_path,
+            threads=1,
+        ) as fan_out,
+    ):
+        delivery = deliver(fan_out, connections(200))
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
-    assert CLOCK.monotonic() - began < 0.3
+    assert server.received == once({one.id for one in delivery.taken})

@@ -34,6 +34,7 @@ class Http1Connection(Generic[Token]):
     __slots__ = (
         "_answers",
         "_begun_at",
+        "_failure",
         "_has_received",
         "_parser",
         "_socket",
@@ -56,6 +57,8 @@ class Http1Connection(Generic[Token]):
         self._parser = ResponseParser()
         self._token: Token | None = None
         self._begun_at = 0.0
+        self._failure: OSError | None = None
+        """Why the post cannot be sent on. An answer that has come before is still read."""
         self._answers = 0
         self._has_received = False
         """Whether anything of the answer under way has come."""
@@ -89,8 +92,8 @@ class Http1Connection(Generic[Token]):
         if self._token is None:
             self._require_quiet()
             return ()
-        if self._unsent:
-            self._send_on()
+        if self._unsent and not self._failure:
+            self._try_to_send_on()
         response = self._receive()
         if response is None:
             return ()
@@ -146,6 +149,14 @@ class Http1Connection(Generic[Token]):
             return
         raise ClosedError("the server closed the connection, or sent what no post asked for")
 
+    def _try_to_send_on(self) -> None:
+        """Go on sending; a server that has closed may have answered before."""
+        try:
+            self._send_on()
+        except OSError as error:
+            self._failure = error
+            self.interest = READ
+
     def _send_on(self) -> None:
         try:
             sent = self._socket.send(self._unsent)
@@ -166,6 +177,8 @@ class Http1Connection(Generic[Token]):
         try:
             data = self._socket.recv(_READ_BYTES)
         except (ssl.SSLWantReadError, BlockingIOError):
+            if self._failure:
+                raise self._failure from None
             return None
         except ssl.SSLWantWriteError:
             self.interest = READ | WRITE

@@ -125,7 +125,6 @@ class Http2Connection(Generic[Token]):
             raise self._failure
         if data:
             self._has_received, self._is_silent = True, False
-            self._protocol.is_pinging = False  # an answer is a sign of life, too
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
         self._flush()

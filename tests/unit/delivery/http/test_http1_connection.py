@@ -183,6 +183,31 @@ def test_connection_believes_no_delivery_of_half_a_post(ends: Ends) -> None:
     assert ends.http.close(LOST) == ((NAME, LOST),)
 
 
+def test_connection_keeps_the_answer_to_half_a_post_when_the_server_has_reset_it(
+    ends: Ends,
+) -> None:
+    """What came before the reset is read, though the remainder can no more be sent."""
+    ends.http.send([(NAME, LARGE_REQUEST)], 0.0)
+    ends.server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ends.server.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    reset(ends.server)
+
+    answer = _advance(ends.http)
+
+    assert answer == Response(413, b"", keeps_alive=False)
+
+
+def test_connection_is_lost_when_half_a_post_is_all_that_can_be_sent(ends: Ends) -> None:
+    """No answer has come: the reason is why it could not be sent on."""
+    ends.http.send([(NAME, LARGE_REQUEST)], 0.0)
+    reset(ends.server)
+
+    with pytest.raises(ConnectionError) as lost:
+        _advance(ends.http)
+
+    assert ends.http.close(lost.value) == ((NAME, lost.value),)
+
+
 def test_connection_waits_when_tls_has_to_send_before_it_can_receive() -> None:
     """A change of keys may come in between."""
     client, server = socket.socketpair()
@@ -403,3 +428,15 @@ def test_connection_waits_for_what_sending_wants(wanting: Wanting) -> None:
 
     assert interests == [READ, READ | WRITE, READ]
     assert tls.sent == POST
+
+
+def test_connection_is_lost_when_it_cannot_send_on_and_all_is_read(wanting: Wanting) -> None:
+    """Nothing more will come that could be waited for."""
+    http, tls = wanting()
+    tls.wants = [ssl.SSLWantWriteError(), LOST]
+    http.send([(NAME, REQUEST)], 0.0)
+
+    with pytest.raises(OSError, match="lost"):
+        http.advance()
+
+    assert http.close(LOST) == ((NAME, LOST),)
