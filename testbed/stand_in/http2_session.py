@@ -55,7 +55,9 @@ class Http2Session:
         }
         """What takes each kind of frame; others are skipped."""
         self.announce(server_context.limits.pairs())
-        self._inbox.widen(server_context.limits.connection_window_bytes - USUAL_WINDOW_BYTES)
+        wider_by_bytes = server_context.limits.connection_window_bytes - USUAL_WINDOW_BYTES
+        if wider_by_bytes:
+            self._inbox.widen(wider_by_bytes)
 
     @property
     def is_busy(self) -> bool:
