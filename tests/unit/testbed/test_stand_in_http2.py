@@ -1,5 +1,7 @@
 """The stand-in over HTTP/2, asked by a client that is not ours: what it answers and counts."""
 
+import socket
+import struct
 from typing import Any
 
 import h2.events
@@ -14,6 +16,7 @@ from testbed.stand_in.http2_settings import Http2Limits
 from testbed.stand_in.reaction import (
     Announce,
     Answer,
+    Garbage,
     GoAway,
     HalfAnswer,
     Post,
@@ -418,6 +421,57 @@ def test_raw_bytes_may_be_made_for_a_stream(certificate: ServerCertificate) -> N
 
     assert statuses == [200, 200]
     assert report.answers == {200: 2}
+
+
+def test_raw_bytes_and_garbage_go_out_as_they_are(certificate: ServerCertificate) -> None:
+    """Then the connection closes, if that was asked for."""
+    script = _by_id({"garbage": Garbage(data=b"\0\0\0\xee\0\0\0\0\0"), "end": Raw(b"", close=True)})
+    with (
+        StandIn(script, tls=certificate) as stand_in,
+        Http2Client(stand_in.url, certificate.ca_path) as client,
+    ):
+        client.post("garbage")
+        status = client.status(client.post())
+        client.post("end")
+        client.wait_for_end()
+        report = stand_in.report()
+
+    assert status == 200
+    assert 0xEE in {kind for kind, *_ in client.frames()}
+    assert (report.posts, report.answers, client.was_reset) == (3, {200: 1}, False)
+
+
+def test_stand_in_keeps_what_a_slow_http2_reader_does_not_take(
+    certificate: ServerCertificate,
+) -> None:
+    """Others are served meanwhile, and in the end all of it arrives."""
+    body = bytes(range(256)) * 40_000
+    wide: dict[int, int] = {SettingCodes.INITIAL_WINDOW_SIZE: 2**30}
+    with (
+        StandIn(_by_id({"large": Answer(200, body)}), tls=certificate) as stand_in,
+        Http2Client(stand_in.url, certificate.ca_path, settings=wide) as slow,
+        Http2Client(stand_in.url, certificate.ca_path) as other,
+    ):
+        slow.protocol.increment_flow_control_window(2**30)
+        large = slow.post("large")
+        statuses = [other.status(other.post()) for _ in range(20)]
+        statuses += [slow.status(large), slow.status(slow.post())]
+
+    assert statuses == [200] * 22
+    assert slow.body(large) == body
+
+
+@pytest.mark.parametrize("sent", [b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"])
+def test_stand_in_serves_on_when_http2_clients_vanish(
+    certificate: ServerCertificate, sent: bytes
+) -> None:
+    """With a reset, before or after they have begun."""
+    with StandIn(OK, tls=certificate) as stand_in:
+        with tls_socket(stand_in.url, certificate.ca_path, "h2") as client:
+            client.sendall(sent)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with Http2Client(stand_in.url, certificate.ca_path) as next_client:
+            assert next_client.status(next_client.post()) == 200
 
 
 def test_announce_changes_settings_in_the_middle(certificate: ServerCertificate) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from hpack import Encoder
 
+from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import ServerCertificate
 from testbed.stand_in.http2_frames import PREFACE, ErrorCode, Kind, Setting, frame, settings_frame
 from testbed.stand_in.http2_settings import Http2Limits
@@ -29,7 +30,7 @@ def _block(connection_id: str = "one=", size_bytes: int = 5, **more: str) -> byt
     """Return a header block that uses no table."""
     encoder = Encoder()
     wanted = [(name, value, True) for name, value in fields(connection_id, size_bytes, **more)]
-    block: bytes = encoder.encode(wanted)
+    block: bytes = encoder.encode(wanted, huffman=False)
     return block
 
 
@@ -244,6 +245,24 @@ def test_stand_in_refuses_streams_above_its_limit(certificate: ServerCertificate
 
     assert refused == [5, 7]
     assert (found.posts, found.malformed, found.most_streams) == (2, 2, 2)
+
+
+def test_stand_in_verifies_the_signatures_of_posts_that_it_reads_the_fast_way(
+    certificate: ServerCertificate,
+) -> None:
+    """All posts but the first one are alike, and so are read."""
+    behaviour = Behaviour(
+        latency_median_seconds=0.0, verify_signatures=True, access_key="AKIDEXAMPLE", secret_key="x"
+    )
+    with (
+        StandIn.of(behaviour, tls=certificate) as stand_in,
+        Http2Client(stand_in.url, certificate.ca_path) as client,
+    ):
+        client.socket.sendall(b"".join(_post(stream_id) for stream_id in (1, 3, 5)))
+        _wait_for(client, 5)
+        report = stand_in.report()
+
+    assert (report.unsigned, report.answers) == (3, {403: 3})
 
 
 def test_stand_in_resets_a_stream_that_sends_past_its_window(
