@@ -66,7 +66,7 @@ class DeploySettings:
     maximum_concurrency: int = 5
     broadcast_timeout_seconds: int = 60
     outage_seconds: int = 3_600
-    posts_in_flight: int = 1_024
+    posts_in_flight: int = 2_048
     http2: bool = True
     posts_per_second: int | None = None
     post_burst: int | None = None

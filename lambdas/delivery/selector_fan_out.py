@@ -24,8 +24,8 @@ from delivery.session import DeliverySession
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, FrameSigner, Signer
 
-THREADS = 2
-IN_FLIGHT = 1_024
+THREADS = 1
+IN_FLIGHT = 2_048
 """The best shape that was measured: see docs/contributor/delivery.md."""
 
 MOST_CONNECTIONS = 768

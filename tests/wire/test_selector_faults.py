@@ -1061,7 +1061,7 @@ def test_fan_out_divides_its_connections_among_its_threads() -> None:
 
 
 def test_fan_out_has_defaults_for_production() -> None:
-    """Two threads share the posts at once; the usual backoff and time-outs."""
+    """One thread makes all posts; the usual backoff and time-outs."""
     fan_out = SelectorFanOut(
         parse_endpoint("http://127.0.0.1:1/prod"),
         region=REGION,
@@ -1072,6 +1072,6 @@ def test_fan_out_has_defaults_for_production() -> None:
         jitter=half,
     )
 
-    assert [pool._size for pool in fan_out._pools] == [MOST_IN_FLIGHT // 2] * 2
+    assert [pool._size for pool in fan_out._pools] == [MOST_IN_FLIGHT]
     assert (fan_out._backoff, fan_out._timeouts) == (Backoff(), Timeouts())
     fan_out.close()
