@@ -53,11 +53,12 @@ check-types:  # a minute when nothing is cached, and then on one core only
 check-units:
 	$(PYTEST) tests/unit -q
 
-bench: bench-setup ## Measure everything, judge the targets, draw the plots (12 minutes)
+bench: bench-setup ## Measure everything, judge the targets, renew plots and documents (25 minutes)
 	@$(BIN)/python -m bench compare
 	@$(BIN)/python -m bench plots
+	@$(BIN)/python -m bench documents
 
-bench-quick: bench-setup ## A short benchmark (under 2 minutes)
+bench-quick: bench-setup ## A short benchmark (some 3 minutes)
 	@$(BIN)/python -m bench compare --quick
 
 bench-plots: setup ## Draw the plots of the latest benchmark

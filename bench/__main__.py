@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python -m bench compare|scale|simulate|soak|plots|promises`."""
+"""The benchmarks' command line: `python -m bench VERB`; `--help` names the verbs."""
 
 # ruff: noqa: PLC0415 - a verb loads its own parts only: `scale` judges the memory of this process
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 def compare(
     *,
     is_quick: Annotated[
-        bool, typer.Option("--quick", help="A short version, under 2 minutes.")
+        bool, typer.Option("--quick", help="A short version, some 3 minutes.")
     ] = False,
     names: Annotated[
         list[str] | None, typer.Option("--only", help="Just this run or strategy; repeatable.")
@@ -93,6 +93,14 @@ def soak(
 def plots() -> None:
     """Draw the plots of the latest results of compare and scale."""
     from bench.plots.verb import plots as body
+
+    _do(body)
+
+
+@app.command()
+def documents() -> None:
+    """Write the figures of the latest comparison into the documents."""
+    from bench.documents.verb import documents as body
 
     _do(body)
 

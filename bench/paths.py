@@ -5,6 +5,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 PLOTS = ROOT / "docs" / "img"
+BEFORE = ROOT / "build" / "before"
+"""Where the release before is unpacked: see `bench.compare.before`."""
 
 
 def shown(path: Path) -> str:

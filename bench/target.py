@@ -21,12 +21,14 @@ class Target:
     met: bool | None = None
     worst_run: str | None = None
     """The run that the figure is of, where several runs are judged by the worst of them."""
+    limited_by: str | None = None
+    """What kept the figure from its limit, where that is not what is judged: then it is met."""
     source: Source | None = None
     """How the figure was found, where that differs from target to target."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what JSON holds of it; the last two attributes only where they say something."""
-        optional = ("worst_run", "source")
+        """Return what JSON holds of it; the last three attributes only where they say something."""
+        optional = ("worst_run", "limited_by", "source")
         return {
             name: value
             for name, value in asdict(self).items()
@@ -42,14 +44,29 @@ class Limit:
     value: float
     unit: str = ""
 
-    def judge(self, name: str, figure: float | None, *, worst_run: str | None = None) -> Target:
-        """Return the target with this limit, and whether a figure keeps it."""
+    def judge(
+        self,
+        name: str,
+        figure: float | None,
+        *,
+        worst_run: str | None = None,
+        limited_by: str | None = None,
+    ) -> Target:
+        """Return the target with this limit, and whether a figure keeps it.
+
+        A figure that misses it is excused by what it was `limited_by`.
+        """
+        words = f"{self.relation} {self.value:,g} {self.unit}".rstrip()
+        if figure is None:
+            return Target(name=name, target=words)
+        is_kept = self._is_kept(figure)
         return Target(
             name=name,
-            target=f"{self.relation} {self.value:,g} {self.unit}".rstrip(),
-            figure=None if figure is None else round(figure, _DIGITS),
-            met=None if figure is None else self._is_kept(figure),
+            target=words,
+            figure=round(figure, _DIGITS),
+            met=is_kept or limited_by is not None,
             worst_run=worst_run,
+            limited_by=None if is_kept else limited_by,
         )
 
     def _is_kept(self, figure: float) -> bool:

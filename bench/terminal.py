@@ -83,9 +83,11 @@ def show_targets(targets: Sequence[Target], title: str = "Targets") -> None:
     }
     if any(one.worst_run for one in targets):
         columns["worst run"] = lambda one: one.worst_run or ""
+    if any(one.limited_by for one in targets):
+        columns["limited by"] = lambda one: one.limited_by or ""
     if any(one.source for one in targets):
         columns["how"] = lambda one: one.source or ""
-    show_table(title, targets, columns, left=("what", "worst run", "how"))
+    show_table(title, targets, columns, left=("what", "worst run", "limited by", "how"))
     counts = Counter(target.met for target in targets)
     out().print(f"{counts[True]} met, {counts[False]} missed, {counts[None]} not measured.")
 

@@ -10,6 +10,7 @@ from crier.commands.broadcasts import broadcasts
 from crier.commands.dead_letters import dead_letters
 from crier.commands.demo import demo
 from crier.commands.local import local
+from crier.commands.probe import probe
 from crier.commands.redrive import redrive
 from crier.commands.send import SendCommand, send
 from crier.commands.status import status
@@ -58,3 +59,4 @@ app.command()(status)
 app.command()(broadcasts)
 app.command()(dead_letters)
 app.command()(redrive)
+app.command()(probe)

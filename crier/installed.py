@@ -23,7 +23,7 @@ LOCAL = "requirements-dev.txt"
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OLDEST = (3, 11)
-_RULES = "broadcasting"
+_OF_THE_FUNCTIONS = ("broadcasting", "delivery")
 """What crier needs of the functions: an installation brings it along, a bare checkout does not."""
 
 
@@ -35,7 +35,7 @@ def explained() -> "Iterator[None]":
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name == _RULES:
+        if error.name in _OF_THE_FUNCTIONS:
             sys.exit(f"Error: {missing_crier()}")
         name = (error.name or "").partition(".")[0]
         if not name or _is_ours(name):

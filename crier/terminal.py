@@ -1,11 +1,12 @@
 """What people see: data on stdout, everything else on stderr."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 out = Console()
@@ -56,6 +57,16 @@ def bar(bars: Progress, description: str, total: int) -> Callable[[], None]:
 def show_line(text: str) -> None:
     """Print a text as data, as it is."""
     out.print(Text(text), soft_wrap=True)
+
+
+def show_table(rows: Mapping[str, str]) -> None:
+    """Print a table of names and values, which may be foreign texts."""
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, plain(value))
+    out.print(table)
 
 
 def show_json(value: object) -> None:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
+_FLAGS: Final = ("true", "false")
 
 
 class SettingsError(Exception):
@@ -18,8 +18,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
+class ConnectionSettings(NamedTuple):
     """What the connect and disconnect functions need."""
 
     connections_table: str
@@ -33,14 +32,14 @@ class ConnectionSettings:
         return cls(table)
 
 
-@dataclass(frozen=True, slots=True)
-class BroadcastSettings:
+class BroadcastSettings(NamedTuple):
     """What the broadcast function needs.
 
-    `posts_in_flight` is the number of posts at once, 1 to 768; `posts_per_second` and `post_burst`
-    are the pace of all broadcast functions together, of which `maximum_concurrency` serve one
-    queue. An outage of `@connections` is waited for `outage_seconds`, 60 to 43,200. `ca_bundle` is
-    the file that AWS_CA_BUNDLE names, if it is set.
+    `posts_in_flight` is the number of posts at once, 1 to 4,096; `http2` is whether HTTP/2 is
+    offered to `@connections`. `posts_per_second` and `post_burst` are the pace of all broadcast
+    functions together, of which `maximum_concurrency` serve one queue. An outage of `@connections`
+    is waited for `outage_seconds`, 60 to 43,200. `ca_bundle` is the file that AWS_CA_BUNDLE names,
+    if it is set.
     """
 
     connections_table: str
@@ -51,6 +50,7 @@ class BroadcastSettings:
     slice_queue_arn: str
     slice_dead_letter_queue_url: str
     posts_in_flight: int
+    http2: bool
     posts_per_second: int
     post_burst: int
     outage_seconds: int
@@ -69,7 +69,8 @@ class BroadcastSettings:
             slice_queue_url=reader.url("SLICE_QUEUE_URL"),
             slice_queue_arn=reader.text("SLICE_QUEUE_ARN"),
             slice_dead_letter_queue_url=reader.url("SLICE_DEAD_LETTER_QUEUE_URL"),
-            posts_in_flight=reader.number("POSTS_IN_FLIGHT", 1, 768),
+            posts_in_flight=reader.number("POSTS_IN_FLIGHT", 1, 4_096),
+            http2=reader.flag("HTTP2"),
             posts_per_second=reader.number("POSTS_PER_SECOND", 1, 1_000_000),
             post_burst=reader.number("POST_BURST", 1, 1_000_000),
             outage_seconds=reader.number("OUTAGE_SECONDS", 60, 43_200),
@@ -106,6 +107,12 @@ class _Reader:
             expected = f"expected a whole number from {least} to {most}"
             self._problems.append(f"{name} is {value!r}, {expected}")
         return int(value) if is_right else 0
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name)
+        if value and value not in _FLAGS:
+            self._problems.append(f"{name} is {value!r}, expected true or false")
+        return value == "true"
 
     def finish(self) -> None:
         if self._problems:

@@ -53,7 +53,8 @@ ALLOWED: Mapping[str, Rule] = {
     "maximum_concurrency": _within(2, 1_000),
     "broadcast_timeout_seconds": _within(LEAST_TIMEOUT_SECONDS, 900),
     "outage_seconds": _within(60, 43_200),
-    "posts_in_flight": _within(1, 768),
+    "posts_in_flight": _within(1, 4_096),
+    "http2": ("true or false", lambda _: True),
     "posts_per_second": _unless_absent(_within(1, 1_000_000)),
     "post_burst": _unless_absent(_within(1, 1_000_000)),
     "local_callback_base": (

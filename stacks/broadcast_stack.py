@@ -96,6 +96,7 @@ class BroadcastStack(Stack):
                 "SLICE_QUEUE_ARN": slices.queue.queue_arn,
                 "SLICE_DEAD_LETTER_QUEUE_URL": slices.dead_letters.queue_url,
                 "POSTS_IN_FLIGHT": str(self._settings.posts_in_flight),
+                "HTTP2": str(self._settings.http2).lower(),
                 "POSTS_PER_SECOND": pace.posts_per_second,
                 "POST_BURST": pace.post_burst,
                 "OUTAGE_SECONDS": str(self._settings.outage_seconds),

@@ -41,8 +41,11 @@ class DeploySettings:
     broadcast_timeout_seconds  of the broadcast function, 15-900
     outage_seconds             how long an outage of `@connections` is waited for, 60-43,200; then
                                the slice is a dead letter
-    posts_in_flight            posts at once in one broadcast function, 1-768; each takes one of
-                               the 1,024 file descriptors that a function has
+    posts_in_flight            posts at once in one broadcast function, 1-4,096. Over HTTP/1.1
+                               each takes one of the 1,024 file descriptors that a function has,
+                               and at most 768 of them go at once
+    http2                      offer HTTP/2 to `@connections`; without it, or where the server does
+                               not speak it, posts go over HTTP/1.1
     posts_per_second           how fast all broadcast functions together post, 1-1,000,000; None
                                for 80 % of the Region's quota, which all APIs of the account share
     post_burst                 how many posts go at once after a pause, 1-1,000,000; None for 80 %
@@ -63,7 +66,8 @@ class DeploySettings:
     maximum_concurrency: int = 5
     broadcast_timeout_seconds: int = 60
     outage_seconds: int = 3_600
-    posts_in_flight: int = 512
+    posts_in_flight: int = 2_048
+    http2: bool = True
     posts_per_second: int | None = None
     post_burst: int | None = None
     producers: tuple[str, ...] = ()

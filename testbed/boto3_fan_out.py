@@ -58,12 +58,23 @@ class Boto3FanOut:
         self._clock = clock
         self._jitter = jitter
         self._backoff = backoff or Backoff()
+        self._has_posted = False
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="post")
 
     @property
     def is_paced(self) -> bool:
         """Never: it knows no pace."""
         return False
+
+    @property
+    def protocol(self) -> str:
+        """HTTP/1.1, once it has posted: botocore speaks nothing else."""
+        return "http/1.1" if self._has_posted else ""
+
+    @property
+    def calmed(self) -> int:
+        """Never: HTTP/1.1 has no word for that."""
+        return 0
 
     def deliver(
         self,
@@ -105,6 +116,7 @@ class Boto3FanOut:
         try:
             self._client.post_to_connection(ConnectionId=connection.id, Data=data)
         except ClientError as error:
+            self._has_posted = True
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             facts = error.response["Error"]
             young = connection.is_young(self._clock.epoch_ms())
@@ -116,6 +128,7 @@ class Boto3FanOut:
             return Verdict.REFUSED, str(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             return Verdict.LOST, f"{type(error).__name__}: {error}"
+        self._has_posted = True
         return Verdict.DELIVERED, ""
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Timer
 from typing import Self
 
@@ -31,10 +32,21 @@ def neutral_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Child:
-    """Starts a command on entering; on leaving it has ended, and so has all that it started."""
+    """Starts a command on entering; on leaving it has ended, and so has all that it started.
 
-    def __init__(self, command: tuple[str, ...], *, core: int | None, limit_seconds: float) -> None:
+    It runs in the folder `root`: what `python -m` imports comes from that tree.
+    """
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        *,
+        core: int | None,
+        limit_seconds: float,
+        root: Path = ROOT,
+    ) -> None:
         self._command = command
+        self._root = root
         self._core = core
         self._limit_seconds = limit_seconds
         self._is_late = False
@@ -61,7 +73,7 @@ class Child:
         with pinned(self._core):
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=self._root,
                 env=neutral_environment(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

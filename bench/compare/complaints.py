@@ -9,7 +9,7 @@ from testbed.stand_in.report import Report
 
 
 def complaints(
-    job: Job, behaviour: Behaviour, measured: Measurement, report: Report
+    job: Job, behaviour: Behaviour, measured: Measurement, report: Report, protocol: str
 ) -> Iterator[str]:
     """Yield how they disagree; nothing when every connection was posted to, and counted once.
 
@@ -27,10 +27,15 @@ def complaints(
         "duplicates": (report.duplicates, 0),
         "malformed requests": (report.malformed, 0),
         "unsigned requests": (report.unsigned, 0),
+        f"posts that did not speak {protocol}": (report.posts - _spoken(report, protocol), 0),
     }
     for what, (found, expected) in pairs.items():
         if found != expected:
             yield f"{what}: found {found:,}, expected {expected:,}"
+
+
+def _spoken(report: Report, protocol: str) -> int:
+    return report.posts_by_protocol.get(protocol, 0)
 
 
 def _outcomes(measured: Measurement) -> int:

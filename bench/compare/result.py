@@ -13,8 +13,11 @@ from bench.compare.runner import Sample
 from bench.compare.runs import PlannedRun
 from bench.errors import BenchError
 from bench.paths import RESULTS
+from bench.strategies.registry import STRATEGIES
 from bench.target import Target
 
+FULL_SHARE = 0.95
+"""A core that is busy for this share of the time is full: nothing more goes through it."""
 LATEST = RESULTS / "latest.json"
 PARTIAL = LATEST.with_name("partial.json")
 
@@ -24,10 +27,13 @@ class Run:
     """One run: the medians of its repeats; the counts, latencies and curve of the middle one."""
 
     strategy: str
+    protocol: str
+    """By its name of ALPN: h2 or http/1.1."""
     connections: int
     in_flight: int
     warm: bool
     wall_seconds: float
+    wall_seconds_fastest: float
     wall_seconds_spread: float
     """The slowest repeat's minus the fastest one's."""
     posts_per_second: float
@@ -42,8 +48,12 @@ class Run:
     latency_ms: Mapping[str, float]
     curve: Curve
     repeats: int
+    https_connections: int
+    """Opened by the strategy, those of its warming up included; the most of all repeats."""
+    cpu_share: float
+    """Of the strategy's core, while measuring."""
     stand_in_cpu_share: float
-    """Of its core, while measuring: near 1, the stand-in was the bottleneck."""
+    """Of the stand-in's core, while measuring: near 1, the stand-in was the bottleneck."""
 
     @classmethod
     def of(cls, planned: PlannedRun, samples: Sequence[Sample]) -> Self:
@@ -52,10 +62,12 @@ class Run:
         middle = samples[walls.index(median_low(walls))]
         return cls(
             strategy=planned.name,
+            protocol=STRATEGIES[planned.strategy].protocol,
             connections=planned.connections,
             in_flight=planned.in_flight,
             warm=planned.is_warm,
             wall_seconds=round(median(walls), 6),
+            wall_seconds_fastest=round(min(walls), 6),
             wall_seconds_spread=round(max(walls) - min(walls), 6),
             posts_per_second=round(median(_posts_per_second(one) for one in samples), 1),
             cpu_microseconds_per_post=round(median(_cpu_per_post(one) for one in samples), 2),
@@ -67,6 +79,8 @@ class Run:
             latency_ms=middle.measured.latency_ms,
             curve=middle.measured.curve,
             repeats=len(samples),
+            https_connections=max(one.connections_opened for one in samples),
+            cpu_share=round(median(_share(one) for one in samples), 3),
             stand_in_cpu_share=round(median(_stand_in_share(one) for one in samples), 3),
         )
 
@@ -74,6 +88,11 @@ class Run:
     def connections_per_second(self) -> float:
         """The pace at which connections were served."""
         return self.connections / self.wall_seconds
+
+    @property
+    def is_stand_in_full(self) -> bool:
+        """Whether the stand-in's core had no time left: then the strategy may be faster still."""
+        return self.stand_in_cpu_share >= FULL_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +136,10 @@ def _posts_per_second(sample: Sample) -> float:
 
 def _cpu_per_post(sample: Sample) -> float:
     return 1e6 * sample.measured.cpu_seconds / max(1, sample.report.posts)
+
+
+def _share(sample: Sample) -> float:
+    return sample.measured.cpu_seconds / sample.measured.wall_seconds
 
 
 def _stand_in_share(sample: Sample) -> float:

@@ -38,6 +38,13 @@ class Sample:
     measured: Measurement
     report: Report
     complaints: tuple[str, ...]
+    opened_before: int = 0
+    """HTTPS connections that were opened while warming up."""
+
+    @property
+    def connections_opened(self) -> int:
+        """All HTTPS connections that the strategy has opened: as many at most were open at once."""
+        return self.opened_before + self.report.http_connections_opened
 
 
 class Runner:
@@ -49,15 +56,26 @@ class Runner:
 
     def run(self, planned: PlannedRun) -> Sample:
         """Run it once; raises BenchError when the strategy does not measure anything."""
-        job = self._job(planned)
-        command = (*STRATEGIES[planned.strategy].command, job.to_json())
+        job, strategy = self._job(planned), STRATEGIES[planned.strategy]
+        opened_before = 0
+
+        def begin() -> None:
+            nonlocal opened_before
+            opened_before = self._stand_in.report().http_connections_opened
+            self._stand_in.behave(planned.behaviour)
+
         # The quota's bucket is for the measured part: warming up must not be throttled.
         self._stand_in.behave(_unlimited(planned))
-        with Child(command, core=self._cores.strategy, limit_seconds=LIMIT_SECONDS) as child:
-            measured = child.measure(lambda: self._stand_in.behave(planned.behaviour))
+        with Child(
+            (*strategy.command, job.to_json()),
+            core=self._cores.strategy,
+            limit_seconds=LIMIT_SECONDS,
+            root=strategy.root,
+        ) as child:
+            measured = child.measure(begin)
         report = self._stand_in.report()
-        found = tuple(complaints(job, planned.behaviour, measured, report))
-        return Sample(measured, report, found)
+        found = tuple(complaints(job, planned.behaviour, measured, report, strategy.protocol))
+        return Sample(measured, report, found, opened_before)
 
     def _job(self, planned: PlannedRun) -> Job:
         ca_path = self._stand_in.ca_path

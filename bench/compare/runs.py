@@ -1,26 +1,37 @@
 """The plan: which strategy posts to how many connections, with which options."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.compare.job import Pace
 from bench.errors import BenchError
+from delivery.selector_fan_out import IN_FLIGHT
 from testbed.stand_in.behaviour import Behaviour
 
 USUAL = Behaviour()
 FULL_REPEATS = 5
 QUICK_REPEATS = 2
+_FEW_REPEATS = 3
 
 THREADS = (32, 64, 128)
 TASKS = (64, 128, 256)
-SOCKETS = (64, 256, 512)
-CRIER_IN_FLIGHT = 512
+SOCKETS = (64, 128, 256, 512)
+STREAMS = (32, 64, 100, 128, 256, 512)
+CRIERS = {"crier": IN_FLIGHT, "crier-http1": 512, "crier-before": 512}
+"""How many posts each has in flight usually: over HTTP/2 as a function does where nothing is set,
+over HTTP/1.1 as in the release before, whose figures it is held to."""
 CRIER_SIZES = (300, 3_000, 30_000, 300_000)
-SWEEP = (16, 32, 64, 128, 256)
-"""The run of 30,000, with 512 in flight, goes on where this ends."""
+CRIER_IN_FLIGHTS = (256, 512, 1_024, 2_048, 4_096)
+"""What crier's best number in flight for 3,000 is looked for among."""
+SWEEPS = {"crier": (64, 128, 256, 512, 1_024, 2_048, 4_096), "crier-http1": (16, 32, 64, 128, 256)}
+"""The run of 30,000 stands for the usual number in flight."""
+_SUSTAINED = 30_000
 _SWEEP_ROUNDS = 60
+_SWEEP_MOST = 61_440
 QUOTA = Pace(posts_per_second=10_000, burst=5_000)
 """The account's default quota."""
+RAISED_QUOTA = Pace(posts_per_second=40_000, burst=20_000)
+"""What an account may have asked for."""
 FULL_BUFFER_SHARE = 0.01
 
 _WARM_UP = 2_000
@@ -56,18 +67,23 @@ def full() -> tuple[PlannedRun, ...]:
         *_peers("aiobotocore-gather", TASKS),
         *_peers("node-v2-all-settled", SOCKETS),
         *_peers("node-v3-all-settled", SOCKETS),
+        *_peers("node-v3-http2-all-settled", STREAMS),
     ]
     cold = [
         replace(run, warm_up=0) for run in peers if run.in_flight == _USUAL_IN_FLIGHT[run.strategy]
     ]
-    sweep = [_crier(in_flight * _SWEEP_ROUNDS, in_flight=in_flight) for in_flight in SWEEP]
-    return (*_sequential(300), *peers, *cold, *_criers(), *sweep)
+    http1 = (
+        replace(run, most_repeats=_FEW_REPEATS) if run.connections == CRIER_SIZES[-1] else run
+        for run in _both_http1()
+    )
+    return (*_sequential(300), *peers, *cold, *_http2(), *_other_in_flights(), *http1, *_sweeps())
 
 
 def quick() -> tuple[PlannedRun, ...]:
     """Return what the targets need, each peer at its usual size, long runs once."""
     peers = [run for name, size in _USUAL_IN_FLIGHT.items() for run in _peers(name, (size,))]
-    runs = (*_sequential(100), *peers, *_criers())
+    http1 = [run for run in _both_http1() if not _is_long(run)]
+    runs = (*_sequential(100), *peers, *_http2(), *http1)
     return tuple(replace(run, most_repeats=1) if _is_long(run) else run for run in runs)
 
 
@@ -80,11 +96,17 @@ def only(runs: Iterable[PlannedRun], names: Iterable[str]) -> tuple[PlannedRun, 
     return tuple(run for run in runs if {run.name, run.strategy} & names)
 
 
+def is_of_the_sweep(connections: int, in_flight: int) -> bool:
+    """Whether a run of crier tells the sustained rate at its number in flight."""
+    return connections in (_SUSTAINED, _sweep_connections(in_flight))
+
+
 _USUAL_IN_FLIGHT = {
     "boto3-threads": 64,
     "aiobotocore-gather": 64,
     "node-v2-all-settled": 256,
     "node-v3-all-settled": 256,
+    "node-v3-http2-all-settled": 128,
 }
 
 
@@ -117,23 +139,57 @@ def _peers(strategy: str, sizes: Iterable[int]) -> list[PlannedRun]:
     ]
 
 
-def _criers() -> tuple[PlannedRun, ...]:
+def _http2() -> tuple[PlannedRun, ...]:
+    raised = _at_quota(_crier("crier", 300_000), RAISED_QUOTA)
+    return (*_criers("crier"), replace(raised, name="crier-raised-quota"))
+
+
+def _both_http1() -> Iterable[PlannedRun]:
+    """Yield each run over HTTP/1.1 and, right after it, the same one of the release before."""
+    for pair in zip(_criers("crier-http1"), _criers("crier-before"), strict=True):
+        yield from pair
+
+
+def _criers(strategy: str) -> tuple[PlannedRun, ...]:
     slow = replace(USUAL, full_buffer_share=FULL_BUFFER_SHARE)
-    quota = replace(
-        USUAL, quota_posts_per_second=int(QUOTA.posts_per_second), quota_burst=QUOTA.burst
-    )
+    long = _crier(strategy, _SUSTAINED)
     return (
-        *(_crier(connections) for connections in CRIER_SIZES),
-        replace(_crier(3_000), warm_up=0),
-        replace(_crier(30_000), name="crier-paced", behaviour=quota, pace=QUOTA),
-        replace(_crier(30_000), name="crier-slow-clients", behaviour=slow),
+        *(_crier(strategy, connections) for connections in CRIER_SIZES),
+        replace(_crier(strategy, 3_000), warm_up=0),
+        replace(_at_quota(long, QUOTA), name=f"{strategy}-paced"),
+        replace(long, name=f"{strategy}-slow-clients", behaviour=slow),
     )
 
 
-def _crier(connections: int, in_flight: int = CRIER_IN_FLIGHT) -> PlannedRun:
+def _other_in_flights() -> Sequence[PlannedRun]:
+    usual = CRIERS["crier"]
+    return [_crier("crier", 3_000, one) for one in CRIER_IN_FLIGHTS if one != usual]
+
+
+def _sweeps() -> Sequence[PlannedRun]:
+    return [
+        _crier(strategy, _sweep_connections(in_flight), in_flight)
+        for strategy, sizes in SWEEPS.items()
+        for in_flight in sizes
+        if in_flight != CRIERS[strategy]
+    ]
+
+
+def _sweep_connections(in_flight: int) -> int:
+    return min(in_flight * _SWEEP_ROUNDS, _SWEEP_MOST)
+
+
+def _at_quota(run: PlannedRun, quota: Pace) -> PlannedRun:
+    rate = int(quota.posts_per_second)
+    behaviour = replace(USUAL, quota_posts_per_second=rate, quota_burst=quota.burst)
+    return replace(run, behaviour=behaviour, pace=quota)
+
+
+def _crier(strategy: str, connections: int, in_flight: int | None = None) -> PlannedRun:
+    in_flight = in_flight or CRIERS[strategy]
     return PlannedRun(
-        name="crier",
-        strategy="crier",
+        name=strategy,
+        strategy=strategy,
         connections=connections,
         in_flight=in_flight,
         warm_up=in_flight * _CRIER_WARM_UP_ROUNDS,

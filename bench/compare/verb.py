@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bench import terminal
+from bench.compare.before import COMMIT, unpack_before
 from bench.compare.cores import Cores
 from bench.compare.import_cost import import_ratio
 from bench.compare.machine import machine_facts
@@ -12,9 +13,12 @@ from bench.compare.runs import FULL_REPEATS, QUICK_REPEATS, PlannedRun, full, on
 from bench.compare.table import show_runs
 from bench.compare.targets import PROBES, judge
 from bench.compare.whole_path_cost import whole_path_microseconds
+from bench.errors import BenchError
 from bench.paths import shown
 from bench.strategies.registry import require
 from testbed.stand_in.process import StandInProcess
+
+_BEFORE = "crier-before"
 
 
 def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> bool:
@@ -22,8 +26,8 @@ def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> boo
 
     `names` are runs or strategies, none of them for all; `repeats` is None for the plan's own.
     """
-    runs = quick() if is_quick else full()
-    runs = only(runs, names) if names else runs
+    plan = quick() if is_quick else full()
+    runs = _measurable(only(plan, names) if names else plan)
     require(run.strategy for run in runs)
     rounds = repeats or (QUICK_REPEATS if is_quick else FULL_REPEATS)
     samples, probes = _measure(runs, rounds, has_probes=not names)
@@ -35,6 +39,14 @@ def compare(*, is_quick: bool, names: Sequence[str], repeats: int | None) -> boo
     terminal.show_targets(result.targets)
     terminal.note(f"Written to {shown(path)}.")
     return not _complain(samples)
+
+
+def _measurable(runs: Sequence[PlannedRun]) -> Sequence[PlannedRun]:
+    """Return the runs without those of the release before, where it cannot be had."""
+    if unpack_before() or not any(run.strategy == _BEFORE for run in runs):
+        return runs
+    terminal.note(f"The release before ({COMMIT[:7]}) is not in this checkout: left out.")
+    return tuple(run for run in runs if run.strategy != _BEFORE)
 
 
 def _measure(
@@ -50,11 +62,15 @@ def _measure(
 
 
 def _probe(begin: Callable[[str], None]) -> dict[str, float]:
+    """Return what the probes say; one that fails says so, and takes no run's figures along."""
     programs = dict(zip(PROBES, (import_ratio, whole_path_microseconds), strict=True))
     figures = {}
     for name, program in programs.items():
         begin(f"Measuring the {name}")
-        figures[name] = program()
+        try:
+            figures[name] = program()
+        except BenchError as error:
+            terminal.show_error(error, f"The {name} is not measured")
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 

@@ -5,7 +5,7 @@ import { Agent } from "node:https";
 const CURVE_POINTS = 200;
 const [STDIN, STDOUT] = [0, 1];
 
-/** Reads `<way> <job as JSON>` from the command line and does it with `makePoster(job, agent)`. */
+/** Reads `<way> <job as JSON>` from the command line and does it: `makePoster(job)` has `post` and `close`. */
 export async function main(library, makePoster) {
   const [way, text] = process.argv.slice(2);
   const ways = { sequential, allSettled };
@@ -13,20 +13,41 @@ export async function main(library, makePoster) {
     throw new Error(`found ${way}; expected: node ${library}.mjs sequential|allSettled '<job JSON>'`);
   }
   const job = JSON.parse(text);
-  const agent = new Agent({
-    keepAlive: true,
-    maxSockets: job.in_flight,
-    maxFreeSockets: job.in_flight,
-    ca: job.ca ? readFileSync(job.ca) : undefined,
-  });
-  const post = makePoster(job, agent);
+  const { post, close } = makePoster(job);
   await ways[way](ids("warm", job.warm_up), post, () => {});
   const name = { sequential: "sequential", allSettled: "all-settled" }[way];
   const measurement = await measure(`node-${library}-${name}`, job, (note) =>
     ways[way](ids("conn", job.connections), post, note),
   );
   writeLine(measurement);
-  agent.destroy();
+  close();
+}
+
+/** Returns an agent of HTTP/1.1, whose sockets bound what is in flight. */
+export function makeAgent(job) {
+  return new Agent({
+    keepAlive: true,
+    maxSockets: job.in_flight,
+    maxFreeSockets: job.in_flight,
+    ca: job.ca ? readFileSync(job.ca) : undefined,
+  });
+}
+
+/** Returns `post` with at most `limit` calls of it under way; the others wait in order. */
+export function atMost(limit, post) {
+  const waiting = [];
+  let free = limit;
+  return async (connectionId) => {
+    if (free > 0) free -= 1;
+    else await new Promise((resolve) => waiting.push(resolve));
+    try {
+      return await post(connectionId);
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
 }
 
 /** The loop: awaits one post after another. */
@@ -34,7 +55,7 @@ async function sequential(connectionIds, post, note) {
   for (const connectionId of connectionIds) note(await outcomeOf(post(connectionId)));
 }
 
-/** The original idea: fires all posts at once; the agent's sockets bound what is in flight. */
+/** The original idea: fires all posts at once; `post` bounds what is in flight. */
 async function allSettled(connectionIds, post, note) {
   const settle = async (connectionId) => note(await outcomeOf(post(connectionId)));
   await Promise.allSettled(connectionIds.map(settle));

@@ -6,7 +6,9 @@ from bench.compare.result import Run
 from bench.errors import BenchError
 
 LABELS = {
-    "crier": "Crier",
+    "crier": "Crier, HTTP/2",
+    "crier-http1": "Crier, HTTP/1.1",
+    "crier-before": "Crier, the release before",
     "boto3-sequential": "boto3, one after another",
     "boto3-threads": "boto3, thread pool",
     "aiobotocore-gather": "aiobotocore, gather",
@@ -14,10 +16,14 @@ LABELS = {
     "node-v2-all-settled": "Node SDK v2, allSettled",
     "node-v3-sequential": "Node SDK v3, one after another",
     "node-v3-all-settled": "Node SDK v3, allSettled",
+    "node-v3-http2-all-settled": "Node SDK v3, allSettled, HTTP/2",
 }
+CRIERS = ("crier", "crier-http1")
+SEQUENTIAL = ("boto3-sequential", "node-v3-sequential", "node-v2-sequential")
 CONCURRENT_PEERS = (
     "node-v2-all-settled",
     "node-v3-all-settled",
+    "node-v3-http2-all-settled",
     "aiobotocore-gather",
     "boto3-threads",
 )

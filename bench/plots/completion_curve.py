@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.compare.result import Run
-from bench.plots.chosen_runs import CONCURRENT_PEERS, LABELS, best
+from bench.plots.chosen_runs import CONCURRENT_PEERS, CRIERS, LABELS, best
 from bench.plots.style import ACCENT, DASHES, GREYS, legend, title
 
 SIZE = (8.6, 4.4)
@@ -16,7 +16,8 @@ _TICKS_MS = {10: "10 ms", 100: "100 ms", 1_000: "1 s", 10_000: "10 s"}
 
 def draw(axes: Axes, runs: Sequence[Run]) -> None:
     """Draw a curve for each strategy that was measured on the whole audience."""
-    _curve(axes, best(runs, "crier"), colour=ACCENT, width=2.6)
+    for name, dashes in zip(CRIERS, DASHES, strict=False):
+        _curve(axes, best(runs, name), colour=ACCENT, width=2.6, dashes=dashes)
     peers = sorted(
         (best(runs, name) for name in CONCURRENT_PEERS), key=lambda run: run.wall_seconds
     )

@@ -6,27 +6,28 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.compare.result import Run
-from bench.compare.runs import CRIER_IN_FLIGHT, QUOTA, SWEEP
-from bench.plots.chosen_runs import CONCURRENT_PEERS, LABELS, warm
+from bench.compare.runs import QUOTA, is_of_the_sweep
+from bench.plots.chosen_runs import CONCURRENT_PEERS, CRIERS, LABELS, warm
 from bench.plots.style import ACCENT, DASHES, GREYS, QUIET, legend, title
 
 SIZE = (8.6, 4.8)
-_SUSTAINED = 30_000
+_TICKS = tuple(2**power for power in range(4, 13))
 
 
 def draw(axes: Axes, runs: Sequence[Run]) -> None:
     """Draw a line for each strategy that can have several posts in flight."""
-    crier = [run for run in warm(runs, "crier") if _is_of_the_sweep(run)]
-    _line(axes, crier, colour=ACCENT, width=2.6)
+    for name, dashes in zip(CRIERS, DASHES, strict=False):
+        found = [one for one in warm(runs, name) if _is_of_the_sweep(one)]
+        _line(axes, found, colour=ACCENT, width=2.6, dashes=dashes)
     for place, name in enumerate(CONCURRENT_PEERS):
         _line(axes, warm(runs, name), colour=GREYS[place], width=1.6, dashes=DASHES[place])
     _quota(axes)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlim(SWEEP[0] * 0.9, CRIER_IN_FLIGHT * 1.1)
-    axes.xaxis.set_major_locator(FixedLocator([*SWEEP, CRIER_IN_FLIGHT]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_major_locator(FixedLocator([500, 1_000, 2_000, 5_000, 10_000, 20_000]))
+    axes.set_xlim(_TICKS[0] * 0.9, _TICKS[-1] * 1.1)
+    axes.xaxis.set_major_locator(FixedLocator(_TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_locator(FixedLocator([500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("posts in flight")
@@ -40,7 +41,7 @@ def draw(axes: Axes, runs: Sequence[Run]) -> None:
 
 
 def _is_of_the_sweep(run: Run) -> bool:
-    return run.in_flight in SWEEP or run.connections == _SUSTAINED
+    return is_of_the_sweep(run.connections, run.in_flight)
 
 
 def _line(
@@ -64,9 +65,10 @@ def _quota(axes: Axes) -> None:
     axes.axhline(rate, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)))
     axes.annotate(
         f"default quota of an account: {rate:,.0f}/s",
-        (SWEEP[0], rate),
+        (_TICKS[-1], rate),
         (0, 4),
         textcoords="offset points",
+        ha="right",
         fontsize=9,
         color=QUIET,
     )

@@ -6,21 +6,20 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench.compare.result import Run
-from bench.plots.chosen_runs import CONCURRENT_PEERS, LABELS, best, warm
+from bench.plots.chosen_runs import CONCURRENT_PEERS, CRIERS, LABELS, SEQUENTIAL, best, warm
 from bench.plots.style import ACCENT, GREYS, INK, QUIET, title
 
 SIZE = (8.6, 4.4)
 _AUDIENCE = 3_000
-_SEQUENTIAL = ("node-v2-sequential", "node-v3-sequential", "boto3-sequential")
 
 
 def draw(axes: Axes, runs: Sequence[Run]) -> None:
     """Draw one bar for each strategy, the fastest on top."""
-    chosen = [best(runs, name) for name in ("crier", *CONCURRENT_PEERS)]
-    chosen += [warm(runs, name)[0] for name in _SEQUENTIAL]
+    chosen = [best(runs, name) for name in (*CRIERS, *CONCURRENT_PEERS)]
+    chosen += [warm(runs, name)[0] for name in SEQUENTIAL]
     chosen.sort(key=_seconds, reverse=True)
     seconds = [_seconds(run) for run in chosen]
-    colours = [ACCENT if run.strategy == "crier" else GREYS[1] for run in chosen]
+    colours = [ACCENT if run.strategy in CRIERS else GREYS[1] for run in chosen]
     axes.barh(range(len(chosen)), seconds, color=colours, height=0.62)
     for place, run in enumerate(chosen):
         _label(axes, place, run)
@@ -47,7 +46,7 @@ def _seconds(run: Run) -> float:
 
 def _label(axes: Axes, place: int, run: Run) -> None:
     """Write the time beside the bar, and in grey how it was measured."""
-    is_crier = run.strategy == "crier"
+    is_crier = run.strategy in CRIERS
     time = axes.annotate(
         f"{_seconds(run):#.3g} s",
         (_seconds(run), place),
@@ -59,7 +58,7 @@ def _label(axes: Axes, place: int, run: Run) -> None:
     )
     is_whole = run.connections == _AUDIENCE
     axes.annotate(
-        f"{run.in_flight} in flight" if is_whole else f"measured on {run.connections:,}",
+        f"{run.in_flight:,} in flight" if is_whole else f"measured on {run.connections:,}",
         (1, 0.5),
         (6, 0),
         xycoords=time,

@@ -4,13 +4,20 @@ from pathlib import Path
 
 from bench.compare.result import Result
 from bench.paths import PLOTS as FOLDER
-from bench.plots import completion_curve, cost_against_size, rate_against_in_flight, time_to_3000
+from bench.plots import (
+    completion_curve,
+    cost_against_size,
+    cpu_per_post,
+    rate_against_in_flight,
+    time_to_3000,
+)
 from bench.plots.style import save
 
 PLOTS = {
     "time-to-3000": time_to_3000,
     "rate-against-in-flight": rate_against_in_flight,
     "completion-curve": completion_curve,
+    "cpu-per-post": cpu_per_post,
     "cost-against-size": cost_against_size,
 }
 

@@ -1,4 +1,8 @@
-"""Crier's own fan-out, as the broadcast function uses it."""
+"""Crier's own fan-out, as the broadcast function uses it, over HTTP/2 or over HTTP/1.1.
+
+Over HTTP/2 it offers the server both protocols, as it does in the function, and the stand-in
+chooses; for HTTP/1.1 it offers nothing else.
+"""
 
 import random
 import sys
@@ -12,7 +16,7 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.pace import Pace
-from delivery.http.connector import tls_context
+from delivery.http.connector import ALPN, tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import THREADS, SelectorFanOut
 from delivery.signing import Credentials
@@ -20,12 +24,13 @@ from testbed.audience import KnownAudience
 
 UNPACED = Pace(1e9, 1e9)
 _LIMIT_SECONDS = 300
+_OFFERS = {"h2": ALPN, "http/1.1": ("http/1.1",)}
 _ENDS: dict[Outcome, End] = {Outcome.DELIVERED: "delivered", Outcome.GONE: "gone"}
 
 
-def run(job: Job) -> None:
+def run(job: Job, protocol: str) -> None:
     """Do the job and print the measurement."""
-    fan_out = make_fan_out(job)
+    fan_out = make_fan_out(job, protocol)
     for _ in _post(fan_out, job, job.warm_up_audience):
         pass
     meter = Meter("crier", job)
@@ -35,7 +40,7 @@ def run(job: Job) -> None:
     meter.finish()
 
 
-def make_fan_out(job: Job) -> SelectorFanOut:
+def make_fan_out(job: Job, protocol: str) -> SelectorFanOut:
     """Return the fan-out of the broadcast function, with the options of a job."""
     pace = Pace(job.pace.posts_per_second, job.pace.burst) if job.pace else UNPACED
     credentials = Credentials(job.access_key, job.secret_key, job.session_token or None)
@@ -43,7 +48,7 @@ def make_fan_out(job: Job) -> SelectorFanOut:
         parse_endpoint(job.url),
         region=job.region,
         credentials=lambda: credentials,
-        tls=tls_context(job.ca),
+        tls=tls_context(job.ca, _OFFERS[protocol]),
         pace=pace,
         clock=Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep),
         jitter=random.random,
@@ -62,4 +67,4 @@ def _end_of(settlement: Settlement) -> End:
 
 
 if __name__ == "__main__":
-    run(Job.from_json(sys.argv[1]))
+    run(Job.from_json(sys.argv[2]), sys.argv[1])

@@ -4,9 +4,13 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bench.errors import BenchError
-from bench.paths import ROOT, shown
+from bench.paths import BEFORE, ROOT, shown
+
+Protocol = Literal["h2", "http/1.1"]
+"""By the names of ALPN."""
 
 NODE = Path(sys.executable).parent / "node"
 _PEERS = ROOT / "bench" / "peers"
@@ -21,6 +25,10 @@ class Strategy:
     name: str
     command: tuple[str, ...]
     needs: tuple[Path, ...] = ()
+    protocol: Protocol = "http/1.1"
+    """What its posts must have been spoken in."""
+    root: Path = ROOT
+    """The tree that its modules come from."""
 
 
 def _python(name: str, module: str, interpreter: Path = Path(sys.executable)) -> Strategy:
@@ -29,9 +37,20 @@ def _python(name: str, module: str, interpreter: Path = Path(sys.executable)) ->
     return Strategy(name, command, (interpreter, program))
 
 
-def _node(name: str, library: str, way: str) -> Strategy:
+def _crier(name: str, protocol: Protocol) -> Strategy:
+    command = (sys.executable, "-m", "bench.strategies.crier", protocol)
+    return Strategy(name, command, protocol=protocol)
+
+
+def _before(name: str) -> Strategy:
+    """Return the release before, by its own program: it knew HTTP/1.1 only."""
+    command = (sys.executable, "-m", "bench.strategies.crier")
+    return Strategy(name, command, (BEFORE / "lambdas",), root=BEFORE)
+
+
+def _node(name: str, library: str, way: str, protocol: Protocol = "http/1.1") -> Strategy:
     command = (str(NODE), str(_PEERS / f"{library}.mjs"), way)
-    return Strategy(name, command, (NODE, _PACKAGES))
+    return Strategy(name, command, (NODE, _PACKAGES), protocol)
 
 
 STRATEGIES = {
@@ -44,7 +63,10 @@ STRATEGIES = {
         _node("node-v2-all-settled", "v2", "allSettled"),
         _node("node-v3-sequential", "v3", "sequential"),
         _node("node-v3-all-settled", "v3", "allSettled"),
-        _python("crier", "crier"),
+        _node("node-v3-http2-all-settled", "v3-http2", "allSettled", "h2"),
+        _crier("crier", "h2"),
+        _crier("crier-http1", "http/1.1"),
+        _before("crier-before"),
     )
 }
 

@@ -1,11 +1,9 @@
 """Shows accounts of broadcasts: data on stdout, progress on stderr."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-from rich.table import Table
 
 from broadcasting.ledger_items import partition_of_broadcast
 from broadcasting.ledger_rows import FailedConnection
@@ -49,12 +47,14 @@ def account_as_json(one: Account | UnreadableRow) -> dict[str, Any]:
 
 def show_account(account: Account) -> None:
     """Show one account."""
-    _show_table(_rows(account, now_ms()))
+    terminal.show_table(_rows(account, now_ms()))
 
 
 def show_unreadable(broadcast_id: str, row: UnreadableRow) -> None:
     """Show that the summary of a broadcast cannot be read."""
-    _show_table({"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": _unreadable(row)})
+    terminal.show_table(
+        {"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": _unreadable(row)}
+    )
 
 
 def note_contradictions(accounts: Iterable[Account | UnreadableRow]) -> None:
@@ -118,15 +118,6 @@ def show_end(account: Account) -> None:
     )
     if not counts.targeted:
         terminal.note("No connection was there.")
-
-
-def _show_table(rows: Mapping[str, str]) -> None:
-    table = Table(show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-    for name, value in rows.items():
-        table.add_row(name, terminal.plain(value))
-    terminal.out.print(table)
 
 
 def _line(account: Account, now: int) -> str:

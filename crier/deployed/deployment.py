@@ -78,18 +78,22 @@ class Deployment:
 
 
 def find_deployed(stack: str, profile: str | None, region: str | None) -> Deployment:
-    """Return a stack in an AWS account. Raises CrierError.
+    """Return a stack in an AWS account, in the Region of `open_session`. Raises CrierError."""
+    return find(stack, open_session(profile, region))
 
-    Without `region` the Region of AWS_REGION is taken, as the CDK does, before those that boto3
+
+def open_session(profile: str | None, region: str | None) -> boto3.Session:
+    """Return a session with what the user has configured. Raises CrierError.
+
+    Without `region` it has the Region of AWS_REGION, as the CDK does, before those that boto3
     reads.
     """
     try:
-        session = boto3.Session(
+        return boto3.Session(
             profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None
         )
     except BotoCoreError as error:
         raise CrierError(f"{error}; name another with --profile") from error
-    return find(stack, session)
 
 
 def find(stack: str, session: boto3.Session, endpoint_url: str | None = None) -> Deployment:

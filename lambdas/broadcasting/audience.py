@@ -44,9 +44,23 @@ class Connection:
 
     def __post_init__(self) -> None:
         """Refuse a connection that no event and no row describes. Raises ValueError."""
+        if self._is_usual:  # one look, as each row of a broadcast comes by here
+            return
         require_text("connection id", self.id)
         require_count("connected_at", self.connected_at, most=LATEST_MS)
         require_count("rounds", self.rounds, most=_MOST_ROUNDS)
+
+    @property
+    def _is_usual(self) -> bool:
+        """Whether it is right at first sight; if not, it may be right all the same."""
+        return (
+            type(self.id) is str
+            and self.id.isascii()
+            and self.id != ""
+            and type(self.connected_at) is type(self.rounds) is int
+            and 0 <= self.connected_at <= LATEST_MS
+            and 0 <= self.rounds <= _MOST_ROUNDS
+        )
 
     def is_young(self, now_ms: int) -> bool:
         """Tell whether a 410 may only mean that the socket is not open yet.

@@ -1,7 +1,6 @@
 """A dead letter: a message as it came, our note, and its attributes as far as SQS takes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from broadcasting.attributes import (
@@ -41,8 +40,7 @@ class Note(NamedTuple):
     is_given_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """A message to be kept in a dead-letter queue, and which of its attributes are left out."""
 
     body: str

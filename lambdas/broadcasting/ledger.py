@@ -70,15 +70,15 @@ def lease(
         return Refusal.LEASED
     _require_exact(slice_row.counts, len(slice_row.backlog.connections))
     hops = slice_row.hops + 1
-    leased = replace(slice_row, owner=owner, leased_until_ms=until_ms, hops=hops, given_up="")
-    return replace(_in_outage(leased, NO_OUTAGE), hops=1) if anew else leased
+    leased = slice_row._replace(owner=owner, leased_until_ms=until_ms, hops=hops, given_up="")
+    return _in_outage(leased, NO_OUTAGE)._replace(hops=1) if anew else leased
 
 
 def checkpoint(slice_row: SliceRow, backlog: Backlog, counts: Receipt) -> SliceRow:
     """Remember how far the owner has come."""
     _require_exact(counts, len(backlog.connections))
     hops = slice_row.hops if counts.ended == slice_row.counts.ended else 1
-    return replace(slice_row, backlog=backlog, counts=counts, hops=hops)
+    return slice_row._replace(backlog=backlog, counts=counts, hops=hops)
 
 
 def split(
@@ -104,13 +104,11 @@ def split(
         release(_child(slice_row, counts, number, part), free_from_ms=free_from_ms, outage=outage)
         for number, part in numbered
     )
-    grown = replace(
-        summary,
+    grown = summary._replace(
         open_slices=summary.open_slices + len(parts),
         slices=summary.slices + len(parts),
     )
-    shrunk = replace(
-        slice_row,
+    shrunk = slice_row._replace(
         backlog=kept,
         counts=replace(counts, targeted=counts.targeted - given),
         unannounced=(*slice_row.unannounced, *(child.id for child in children)),
@@ -132,7 +130,7 @@ def _child(slice_row: SliceRow, counts: Receipt, number: int, part: Backlog) -> 
 
 def announced(slice_row: SliceRow) -> SliceRow:
     """Remember that the messages of the slices that were split off have been sent."""
-    return replace(slice_row, unannounced=())
+    return slice_row._replace(unannounced=())
 
 
 def release(
@@ -146,8 +144,8 @@ def release(
 
     Without an `outage` the round counted. `given_up` says why its message becomes a dead letter.
     """
-    let_go = replace(
-        slice_row, owner="", leased_until_ms=free_from_ms, given_up=given_up[:_REASON_CHARACTERS]
+    let_go = slice_row._replace(
+        owner="", leased_until_ms=free_from_ms, given_up=given_up[:_REASON_CHARACTERS]
     )
     return _in_outage(let_go, outage)
 
@@ -162,13 +160,12 @@ def close(summary: Summary, slice_row: SliceRow, *, now_ms: int) -> tuple[Summar
     open_slices = summary.open_slices - 1
     if open_slices < 0 or summary.is_settled:
         raise LedgerError(f"{summary.id} has {summary.open_slices} open slices, and one ends")
-    summed = replace(
-        summary,
+    summed = summary._replace(
         counts=summary.counts + slice_row.counts,
         open_slices=open_slices,
         settled_ms=0 if open_slices else now_ms,
     )
-    return summed, replace(release(slice_row), is_closed=True)
+    return summed, release(slice_row)._replace(is_closed=True)
 
 
 def free_from(now_ms: int, delay_seconds: float) -> int:
@@ -181,7 +178,7 @@ def free_from(now_ms: int, delay_seconds: float) -> int:
 
 
 def _in_outage(slice_row: SliceRow, outage: Outage) -> SliceRow:
-    return replace(slice_row, outage_since_ms=outage.since_ms, outage_rounds=outage.rounds)
+    return slice_row._replace(outage_since_ms=outage.since_ms, outage_rounds=outage.rounds)
 
 
 def _require_exact(counts: Receipt, pending: int) -> None:

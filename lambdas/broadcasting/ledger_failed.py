@@ -1,7 +1,5 @@
 """Connections that have failed: which rows keep them, beside the row of their slice. Pure."""
 
-from dataclasses import replace
-
 from broadcasting.ledger_rows import FailedConnection, FailedRow, SliceRow
 
 _CONNECTIONS_PER_ROW = 250
@@ -23,4 +21,4 @@ def with_failed(
         )
         for number, start in enumerate(range(0, len(shown), _CONNECTIONS_PER_ROW))
     )
-    return replace(slice_row, failed_rows=slice_row.failed_rows + len(rows)), rows
+    return slice_row._replace(failed_rows=slice_row.failed_rows + len(rows)), rows

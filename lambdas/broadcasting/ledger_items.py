@@ -5,7 +5,7 @@ of a row begins with what it belongs to, a broadcast or a channel, and its kind.
 """
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any, Final
 
 from broadcasting.backlog import encode_backlog, parse_backlog
@@ -42,7 +42,7 @@ BACKLOG, STATUS, WRITER = "work", "status", "writer"
 state in words, and a mark of the write that a row is of."""
 
 SUMMARY_ATTRIBUTES: Final = (
-    *(one.name for one in fields(Summary) if one.name != "frame"),
+    *(name for name in Summary._fields if name != "frame"),
     STATUS,
 )
 """The attributes of a summary of this release."""
@@ -112,7 +112,7 @@ def failed_key(broadcast_id: str, slice_id: str, number: int) -> Key:
 
 def to_item(row: Row) -> Item:
     """Return a row as an item, its key and expiry aside."""
-    values: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(row)}
+    values: dict[str, Any] = row._asdict()
     match row:
         case Summary():
             values["counts"] = json.dumps(asdict(row.counts))

@@ -1,7 +1,6 @@
 """How a broadcast is opened: its number in the channel, its frame, its first rows. Pure."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
 
@@ -49,7 +48,7 @@ def open_broadcast(
     return Opened(
         Summary(new.id, new.digest, new.channel, seq, new.opened_ms, new.expires_ms),
         SliceRow(new.id, ROOT, new.backlog, owner=owner, leased_until_ms=until_ms, hops=1),
-        replace(counter, last=seq),
+        counter._replace(last=seq),
         ChannelEntry(new.channel, seq, new.id, new.opened_ms),
         FrameRow(new.channel, seq, new.frame_of(seq)),
     )

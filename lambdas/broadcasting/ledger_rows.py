@@ -13,8 +13,7 @@
 epoch milliseconds, and 0 stands for none.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from broadcasting.backlog import Backlog
 from broadcasting.receipt import Receipt
@@ -36,8 +35,7 @@ class Outage(NamedTuple):
 NO_OUTAGE = Outage()
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """One broadcast: the sums of its closed slices, and the number of those that are open.
 
     `frame` is for rows of an earlier release, which kept the frame here; it is empty in new rows.
@@ -49,7 +47,7 @@ class Summary:
     seq: int
     opened_ms: int
     expires_ms: int = 0
-    counts: Receipt = field(default_factory=Receipt)
+    counts: Receipt = Receipt()
     open_slices: int = 1
     slices: int = 1
     settled_ms: int = 0
@@ -62,8 +60,7 @@ class Summary:
         return self.settled_ms > 0
 
 
-@dataclass(frozen=True, slots=True)
-class SliceRow:
+class SliceRow(NamedTuple):
     """One slice of a broadcast: a part of its audience that one worker at a time posts to.
 
     `hops` counts how often it was taken up since a connection ended in it. `unannounced` are the
@@ -77,7 +74,7 @@ class SliceRow:
     broadcast_id: str
     id: str
     backlog: Backlog
-    counts: Receipt = field(default_factory=Receipt)
+    counts: Receipt = Receipt()
     owner: str = ""
     leased_until_ms: int = 0
     """When it becomes free: its lease runs out then or, without an owner, its delay is over."""
@@ -102,8 +99,7 @@ class SliceRow:
         return not self.is_closed and self.leased_until_ms <= now_ms
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelCounter:
+class ChannelCounter(NamedTuple):
     """The counter of a channel: the number of its last broadcast."""
 
     channel: str
@@ -111,8 +107,7 @@ class ChannelCounter:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelEntry:
+class ChannelEntry(NamedTuple):
     """Which broadcast has a number in a channel: for lists, and for clients that missed it."""
 
     channel: str
@@ -122,8 +117,7 @@ class ChannelEntry:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FrameRow:
+class FrameRow(NamedTuple):
     """The frame of the broadcast that has a number in a channel: written once, never changed."""
 
     channel: str
@@ -139,8 +133,7 @@ class FailedConnection(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailedRow:
+class FailedRow(NamedTuple):
     """Some of the connections that failed in a slice; `number` counts the rows of the slice."""
 
     broadcast_id: str
@@ -157,7 +150,7 @@ _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 def next_version(row: _AnyRow) -> _AnyRow:
     """Return a row as it is once it has been written."""
-    return replace(row, version=row.version + 1)
+    return cast("_AnyRow", row._replace(version=row.version + 1))
 
 
 class Lease(NamedTuple):

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from broadcasting.checks import CHANNEL, Check, ids, integer, is_unicode, text
@@ -42,8 +41,7 @@ _MOST_ID_BYTES: Final = 1024
 _EXPECTED: Final = ', expected an object like {"message": "hello"}'
 
 
-@dataclass(frozen=True, slots=True)
-class Broadcast:
+class Broadcast(NamedTuple):
     """A message for all connections: any JSON value. `id` is the idempotency key.
 
     No connection is posted to any more when the message is older than `ttl_seconds`; None is for

@@ -17,6 +17,8 @@ class Outcome(Enum):
     PENDING = "pending"
     """It has not ended: it was not reached in time, or a later try may still reach it."""
 
+    __hash__ = object.__hash__  # that of Enum is Python code, and each settlement is counted by it
+
 
 class Verdict(Enum):
     """What to do after one answer."""
@@ -33,6 +35,8 @@ class Verdict(Enum):
     """Try again: the service did not answer."""
     FORBIDDEN = auto()
     """Try again: this connection is refused, or all are, for our own credentials or permissions."""
+
+    __hash__ = object.__hash__  # as above
 
 
 class Settlement(NamedTuple):

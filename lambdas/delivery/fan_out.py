@@ -69,6 +69,20 @@ class FanOut(Protocol):
         """Whether posts have been waiting for the pace alone: more workers would not be faster."""
         ...
 
+    @property
+    def protocol(self) -> str:
+        """What the connections speak that were open in the last call of `deliver`.
+
+        As ALPN names it: `h2` or `http/1.1`, `h2+http/1.1` where both were spoken, and nothing
+        where none was open.
+        """
+        ...
+
+    @property
+    def calmed(self) -> int:
+        """How often the server has asked for calm, all calls of `deliver` together."""
+        ...
+
     def deliver(
         self,
         frame: str,

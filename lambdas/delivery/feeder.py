@@ -73,9 +73,10 @@ class Feeder:
 
     def _take_some(self) -> None:
         """Add the next connections; the one before the end, or before an error, is the last."""
-        enough = self._taken + _TAKEN_AT_ONCE
+        wanted = min(_TAKEN_AT_ONCE, self._most_waiting - self._session.waiting)
+        enough = self._taken + wanted
         try:
-            for connection in islice(self._audience, _TAKEN_AT_ONCE):
+            for connection in islice(self._audience, wanted):
                 self._taken += 1
                 self._session.add(connection)
                 self._wake()

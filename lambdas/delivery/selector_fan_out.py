@@ -24,8 +24,8 @@ from delivery.session import DeliverySession
 from delivery.shared_pacer import make_pacer
 from delivery.signing import Credentials, FrameSigner, Signer
 
-THREADS = 2
-IN_FLIGHT = 512
+THREADS = 1
+IN_FLIGHT = 2_048
 """The best shape that was measured: see docs/contributor/delivery.md."""
 
 MOST_CONNECTIONS = 768
@@ -33,7 +33,8 @@ MOST_CONNECTIONS = 768
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 TAKEN_AHEAD = 1_024
-"""This many connections are taken ahead of need: memory stays flat whatever the audience's size."""
+"""This many connections are taken ahead of need, or as many as posts may be under way, if that is
+more: memory stays flat whatever the audience's size."""
 
 
 class SelectorFanOut:
@@ -88,6 +89,16 @@ class SelectorFanOut:
         """Whether it is the pace that posts wait for: see `FanOut`."""
         return self._pacer.is_limiting
 
+    @property
+    def protocol(self) -> str:
+        """What its connections spoke in the last call: see `FanOut`."""
+        return "+".join(sorted(set[str]().union(*(pool.protocols for pool in self._pools))))
+
+    @property
+    def calmed(self) -> int:
+        """How often the server has asked for calm: see `FanOut`."""
+        return self._connector.calmed
+
     def deliver(
         self,
         frame: str,
@@ -113,11 +124,13 @@ class SelectorFanOut:
     ) -> Generator[Settlement, None, None]:
         clock = self._clock
         gate = PostGate(watch, deadline=deadline, now=clock.monotonic())
-        threads = len(self._pools)
-        session = DeliverySession(threads=threads, fewest_waiting=TAKEN_AHEAD // 2, tick=watch.tick)
+        threads, most_waiting = len(self._pools), max(TAKEN_AHEAD, self._in_flight)
+        session = DeliverySession(
+            threads=threads, fewest_waiting=most_waiting // 2, tick=watch.tick
+        )
         signer = FrameSigner(self._signer, frame.encode(), clock)
         loops = [self._loop(session, gate, signer, pool) for pool in self._pools]
-        feeder = Feeder(session, gate, loops, audience, most_waiting=TAKEN_AHEAD, clock=clock)
+        feeder = Feeder(session, gate, loops, audience, most_waiting=most_waiting, clock=clock)
         self._pacer.begin(feeder.demand, lambda: _wake(loops))
         driven: list[Future[None]] = []
         try:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from broadcasting.clock import Clock
 from delivery.fan_out import ForbiddenError
 from delivery.http.endpoint import Endpoint
-from delivery.http.request import Request, RequestTemplate
+from delivery.http.request import POST, Request, RequestTemplate
 
 SERVICE = "execute-api"
 TEMPLATE_SECONDS = 60.0
@@ -42,7 +42,10 @@ class Credentials:
 
 
 class SigningTemplate:
-    """Signs posts of one payload; AWS takes them within five minutes of `at_seconds`."""
+    """Signs posts of one payload; AWS takes them within five minutes of `at_seconds`.
+
+    Requests of another method are signed in the same way, with an empty payload.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class SigningTemplate:
         credentials: Credentials,
         payload: bytes,
         at_seconds: float,
+        method: str = POST,
     ) -> None:
         """Sign for `at_seconds` since 1970, cut to the second."""
         at = datetime.fromtimestamp(int(at_seconds), UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -59,20 +63,20 @@ class SigningTemplate:
         fields = _signed_fields(endpoint, at, credentials)
         names = ";".join(name for name, _ in fields)
         self._path = f"{endpoint.path}/@connections/"
-        self._request_hash = hashlib.sha256(f"POST\n{quote(self._path, safe='/~')}".encode())
+        self._request_hash = hashlib.sha256(f"{method}\n{quote(self._path, safe='/~')}".encode())
         canonical_fields = "".join(f"{name}:{value}\n" for name, value in fields)
         payload_hash = hashlib.sha256(payload).hexdigest()
         self._request_end = f"\n\n{canonical_fields}\n{names}\n{payload_hash}"
         self._to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n"
         self._inner, self._outer = _hmac_halves(_signing_key(credentials.secret_key, scope))
-        self._shared = RequestTemplate(fields, payload)
+        self._shared = RequestTemplate(fields, payload, method)
         self._authorization = (
             f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
             f"SignedHeaders={names}, Signature="
         )
 
     def sign(self, connection_id: str) -> Request:
-        """Return a post: its path, its authorization, and what it shares with the others.
+        """Return a request: its path, its authorization, and what it shares with the others.
 
         Raises UnicodeEncodeError for an id that is no text.
         """

@@ -31,6 +31,8 @@ def log_report(report: InvocationReport) -> None:
         unread_shards=report.unread_shards,
         slices_handed_over=report.handed_over,
         stale_rows_left=report.stale_rows_left,
+        protocol=report.protocol,
+        **({"calmed": report.calmed} if report.calmed else {}),
     )
     if report.is_closed and report.summary.is_settled:
         _log_settled(report.summary)

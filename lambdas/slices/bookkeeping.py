@@ -74,10 +74,9 @@ class Bookkeeper:
         """Whether the last write failed."""
         return self._failures > 0
 
-    @property
-    def is_write_due(self) -> bool:
-        """Whether it is time to write again, after a write that failed."""
-        return self._clock.monotonic() >= self._write_at
+    def is_write_due(self, now: float) -> bool:
+        """Tell whether it is time to write again, after a write that failed."""
+        return now >= self._write_at
 
     def checkpoint(self) -> None:
         """Write the account down, if that can be done now. Raises LeaseLostError."""

@@ -2,7 +2,6 @@
 
 import math
 
-from broadcasting.clock import Clock
 from slices.progress import SliceProgress
 from storage.connections import PAGE_ROWS
 
@@ -21,29 +20,27 @@ much is repeated after a crash."""
 class CheckpointTimer:
     """Watches how much has ended that is not written down. Times are monotonic seconds."""
 
-    def __init__(self, progress: SliceProgress, clock: Clock) -> None:
+    def __init__(self, progress: SliceProgress) -> None:
         self._progress = progress
-        self._clock = clock
         self._unsaved_since: float | None = None
 
-    def look(self) -> float:
+    def look(self, now: float) -> float:
         """Return when posting is to pause, before more has ended than a crash may repeat."""
         if not self._progress.unsaved:
             self._unsaved_since = None
             return math.inf
         if self._unsaved_since is None:
-            self._unsaved_since = self._clock.monotonic()
+            self._unsaved_since = now
         return self._unsaved_since + UNSAVED_SECONDS
 
-    @property
-    def is_due(self) -> bool:
-        """Whether a crash would repeat too much, or more have failed than are written at once.
+    def is_due(self, now: float) -> bool:
+        """Tell whether a crash would repeat too much, or more have failed than are written at once.
 
         Within the first pages and the first second the account is not written down, so that a
         small broadcast is cheap.
         """
         since, progress = self._unsaved_since, self._progress
-        if since is not None and self._clock.monotonic() - since >= CHECKPOINT_SECONDS:
+        if since is not None and now - since >= CHECKPOINT_SECONDS:
             return True
         if progress.unsaved < CHECKPOINT_CONNECTIONS:
             return False

@@ -114,6 +114,11 @@ class SliceProgress:
         return self._tally.counts
 
     @property
+    def has_stragglers(self) -> bool:
+        """Whether there are connections that were tried in vain, in a round that has ended."""
+        return bool(self._stragglers)
+
+    @property
     def stragglers(self) -> Sequence[Connection]:
         """The connections that were tried in vain, in a round that has ended."""
         return [one.connection for one in self._stragglers]

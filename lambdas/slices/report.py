@@ -22,7 +22,9 @@ class InvocationReport(NamedTuple):
     connection, `trouble_reason` what was answered; `given_up` is why the slice is to become a dead
     letter. `stopped_by` ended the work early, `failure` is why the message must come again.
     `reasons` count why connections have not ended. `handed_over` counts the slices that were split
-    off; `stale_rows_left` are rows of gone connections that are still there.
+    off; `stale_rows_left` are rows of gone connections that are still there. `protocol` is what the
+    connections to `@connections` spoke, as ALPN names it; `calmed` is how often the server asked
+    for calm.
     """
 
     summary: Summary
@@ -39,3 +41,5 @@ class InvocationReport(NamedTuple):
     given_up: str = ""
     stopped_by: Stop | None = None
     failure: Exception | None = None
+    protocol: str = ""
+    calmed: int = 0

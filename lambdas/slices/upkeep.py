@@ -38,7 +38,7 @@ class Upkeep:
         self._watch = watch
         self._fan_out = fan_out
         self._clock = clock
-        self._timer = CheckpointTimer(progress, clock)
+        self._timer = CheckpointTimer(progress)
         self._spread_at = clock.monotonic() + SPREAD_AFTER_SECONDS
 
     def keep_up(self) -> None:
@@ -46,27 +46,28 @@ class Upkeep:
 
         Raises LeaseLostError.
         """
-        if self._books.is_write_due:
-            self._write()
-        self._watch.pause_at = self._timer.look()
+        now = self._clock.monotonic()
+        if self._books.is_write_due(now):
+            self._write(now)
+        self._watch.pause_at = self._timer.look(now)
 
-    def _write(self) -> None:
+    def _write(self, now: float) -> None:
         books, progress = self._books, self._progress
         if books.has_failed and progress.unsaved:
             books.checkpoint()  # a write to the slice's own row alone is the likeliest
-        elif self._is_spread_due():
+        elif self._is_spread_due(now):
             books.give_away(*(Backlog((one,)) for one in progress.not_begun), outage=NO_OUTAGE)
         elif self._are_stragglers_due():
             give_stragglers_away(books, progress, self._round, self._round.end())
-        elif self._timer.is_due:
+        elif self._timer.is_due(now):
             books.checkpoint()
 
-    def _is_spread_due(self) -> bool:
+    def _is_spread_due(self, now: float) -> bool:
         """Tell whether others would make it faster: not while the pace is what posts wait for.
 
         All workers share one pace, and each worker that waits for it is paid for.
         """
-        if not self._progress.not_begun or self._clock.monotonic() < self._spread_at:
+        if now < self._spread_at or not self._progress.not_begun:
             return False
         return self._watch.breaker.is_closed and not self._fan_out.is_paced
 
@@ -77,4 +78,4 @@ class Upkeep:
         """
         progress = self._progress
         is_full = progress.tried >= MOST_STRAGGLERS and progress.has_others
-        return is_full or bool(progress.stragglers)
+        return is_full or progress.has_stragglers

@@ -92,6 +92,8 @@ class _SliceDelivery:
             outage_seconds=worker.outage_seconds,
         )
         self._sweeper = StaleSweeper(worker.table, jitter=worker.jitter)
+        self._calmed_before = worker.fan_out.calmed
+        self._has_posted = False
 
     def deliver(self) -> InvocationReport:
         stopped_by: Stop | None = None
@@ -124,6 +126,7 @@ class _SliceDelivery:
             self._progress.expire()
 
     def _post(self, until: float) -> None:
+        self._has_posted = True
         deliver = self._worker.fan_out.deliver
         with closing(deliver(self._frame, self._progress, until, watch=self._watch)) as settled:
             for settlement in settled:
@@ -136,7 +139,7 @@ class _SliceDelivery:
             breaker.end()
 
     def _report(self, stopped_by: Stop | None, failure: Exception | None) -> InvocationReport:
-        slice_row = self._books.held.slice_row
+        slice_row, fan_out = self._books.held.slice_row, self._worker.fan_out
         return InvocationReport(
             summary=self._books.held.summary,
             slice_id=slice_row.id,
@@ -152,4 +155,6 @@ class _SliceDelivery:
             given_up=self._ending.given_up,
             stopped_by=stopped_by,
             failure=failure,
+            protocol=fan_out.protocol if self._has_posted else "",
+            calmed=fan_out.calmed - self._calmed_before,
         )

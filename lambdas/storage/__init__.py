@@ -8,5 +8,5 @@
 | the ledger in that table   | ledger, ledger_loop (the one loop), ledger_owner, ledger_change    |
 | the budget in that table   | budget                                                             |
 | queues                     | queues                                                             |
-| what a boto3 client is told | plain_query, idle_connections                                     |
+| what a boto3 client is told | plain_query, plain_batches, idle_connections                     |
 """

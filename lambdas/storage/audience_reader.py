@@ -22,11 +22,15 @@ MOST_AHEAD = 2 * PAGE_ROWS
 
 @dataclass(slots=True)
 class _Part:
-    """The connections of a page that has been read, but for those already yielded."""
+    """The connections of a page that has been read, but for those already yielded.
+
+    `taken` is the one that was yielded last.
+    """
 
     shard: int
     rows: deque[Connection]
     next: ShardCursor | None
+    taken: Connection | None = None
 
 
 class AudienceReader:
@@ -65,6 +69,9 @@ class AudienceReader:
     @property
     def unread(self) -> tuple[ShardCursor, ...]:
         """The shards that are not taken to their end, and where to go on."""
+        part = self._parts[0] if self._parts else None
+        if part and part.taken:
+            self._cursors[part.shard] = ShardCursor(part.shard, part.taken.id)
         return tuple(self._cursors.values())
 
     @property
@@ -99,16 +106,14 @@ class AudienceReader:
 
     def __next__(self) -> Connection:
         """Return the next connection, waiting for a page if need be."""
-        while True:
-            while not self._parts:
+        while not (self._parts and self._parts[0].rows):
+            if self._parts:
+                self._end_part()
+            else:
                 self._next_page()
-            part = self._parts[0]
-            if part.rows:
-                break
-            self._end_part()
-        connection = part.rows.popleft()
+        part = self._parts[0]
+        part.taken = connection = part.rows.popleft()
         self._ahead -= 1
-        self._cursors[part.shard] = ShardCursor(part.shard, connection.id)
         if not part.rows:
             self._end_part()
         return connection

@@ -1,7 +1,6 @@
 """A change of a slice that we hold, made anew from what others have changed meanwhile."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from broadcasting.ledger import LeaseLostError
@@ -85,7 +84,7 @@ class HeldChange:
             if not _is_own_checkpoint(held, found):
                 raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
-            held = replace(found, unannounced=held.unannounced)
+            held = found._replace(unannounced=held.unannounced)
         self._held = Lease(summary, held, self._held.frame)
         return None
 

@@ -1,8 +1,7 @@
 """Reads the rows of the ledger as values. A row that cannot be read makes a dead letter."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from broadcasting.errors import RejectedError
 from broadcasting.items import Item
@@ -86,7 +85,9 @@ class RowReader:
         RejectedError for a leftover without a version, which no write can be conditional on.
         """
         item = self._table.get(key_of(row))
-        return row if item is None else replace(row, version=_readable(_version_of, item))
+        if item is None:
+            return row
+        return cast("_Beside", row._replace(version=_readable(_version_of, item)))
 
 
 def _readable(read: Callable[[Item], _T], item: Item) -> _T:

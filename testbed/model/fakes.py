@@ -6,7 +6,7 @@ of it at once, and these share one time.
 
 import math
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
@@ -240,7 +240,7 @@ class FakeLedgerTable:
         return {key: item for key, item in self.items.items() if self._found(key)}
 
     def _next(self, row: Row) -> Item:
-        item = to_item(replace(row, version=row.version + 1))
+        item = to_item(row._replace(version=row.version + 1))
         if not isinstance(row, ChannelCounter):
             item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
         return item
@@ -303,6 +303,10 @@ class FakeFanOut:
     most: int = 1_000_000
     forbidden: bool = False
     is_paced: bool = False
+    protocol: str = "h2"
+    calmed: int = 0
+    calms: int = 0
+    """How often each delivery is asked for calm."""
     time: FakeTime | None = None
     seconds_per_post: float = 0.0
     frames: list[str] = field(default_factory=list)
@@ -325,6 +329,7 @@ class FakeFanOut:
         assert deadline
         watch = watch or Watch()
         self.frames.append(frame)
+        self.calmed += self.calms
         self.probing.append(not watch.breaker.is_closed)
         source, unsaved = iter(audience), 0
         for _ in range(self.most):

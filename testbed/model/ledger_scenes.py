@@ -48,7 +48,7 @@ def split_broadcast(dynamo: ContendedDynamo, frame: str) -> list[Lease]:
     parts = tuple(Backlog(connections=(Connection(f"c{n}", 0, 1),)) for n in range(1, SLICES))
     held = open_broadcast(dynamo, "b", frame)
     held = dynamo.ledger().split(held, Backlog(), Receipt(len(parts)), (), parts, deadline=DEADLINE)
-    leases = [held._replace(slice_row=replace(held.slice_row, unannounced=()))]
+    leases = [held._replace(slice_row=held.slice_row._replace(unannounced=()))]
     for number in range(1, SLICES):
         leased = dynamo.ledger().lease("b", str(number), until_ms=UNTIL_MS)
         assert isinstance(leased, Lease)
@@ -77,7 +77,7 @@ def requests_of_a_split_broadcast() -> list[Request]:
     assert isinstance(held, Lease)
     parts = tuple(Backlog((one,)) for one in others)
     held = ledger.split(held, Backlog((first,)), Receipt(), (), parts, deadline=FAR)
-    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+    held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
     leases = [held]
     for number in range(1, len(ALL_SHARDS.shards)):
         leased = ledger.lease("b", str(number), until_ms=UNTIL_MS)

@@ -108,3 +108,21 @@ def goaway_frame(last_stream_id: int, code: int, reason: str = "") -> bytes:
 def window_update_frame(stream_id: int, size: int) -> bytes:
     """Return the frame that lets the client send more; stream 0 is the connection."""
     return frame(Kind.WINDOW_UPDATE, 0, stream_id, NUMBER.pack(size))
+
+
+def expect_size(payload: bytes, size: int) -> None:
+    """Raise Http2Error unless the payload of a frame has its size."""
+    if len(payload) != size:
+        raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, f"expected {size} bytes")
+
+
+def expect_stream(stream_id: int) -> None:
+    """Raise Http2Error unless a frame is one of a stream."""
+    if not stream_id:
+        raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected a stream")
+
+
+def expect_connection(stream_id: int) -> None:
+    """Raise Http2Error unless a frame is one of the connection."""
+    if stream_id:
+        raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected a frame of the connection")

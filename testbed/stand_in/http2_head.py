@@ -46,6 +46,7 @@ def read_head(fields: Iterable[Field]) -> PostHead:
     regular = {name: value for name, value in headers.items() if name not in _PSEUDO}
     head = RequestHead.of(
         {
+            ":authority": headers.get(":authority", ""),  # the SDK for JavaScript signs it as it is
             "host": headers.get(":authority", ""),
             "content-length": "0",  # HTTP/2 needs none
             **regular,

@@ -14,29 +14,15 @@ from testbed.stand_in.http2_frames import (
     Setting,
     window_update_frame,
 )
-from testbed.stand_in.http2_head import InvalidFieldsError, PostHead, read_head
+from testbed.stand_in.http2_head import InvalidFieldsError, read_head
 from testbed.stand_in.http2_hpack import Decoder, Field, HpackError
 from testbed.stand_in.http2_settings import Announced
 from testbed.stand_in.http2_template import Template
+from testbed.stand_in.http2_upload import Upload, malformed
 from testbed.stand_in.request import Request
 from testbed.stand_in.request_head import MAX_BODY_BYTES
 
 _MOST_STEP_BYTES = 1024 * 1024
-
-
-class _Upload:
-    """A post whose body is still coming."""
-
-    __slots__ = ("block", "body", "changes", "credit_bytes", "fields", "head")
-
-    def __init__(self, head: PostHead, fields: list[Field], block: bytes, changes: int) -> None:
-        self.head = head
-        self.fields = fields
-        self.block = block
-        self.changes = changes
-        self.body = bytearray()
-        self.credit_bytes = 0
-        """What the stream's window is wider, or narrower, than one of a new stream."""
 
 
 class Inbox:
@@ -47,7 +33,7 @@ class Inbox:
         self._reader = reader
         self._frames = frames
         self._decoder = Decoder()
-        self._uploads: dict[int, _Upload] = {}
+        self._uploads: dict[int, Upload] = {}
         self._window_bytes = USUAL_WINDOW_BYTES
         self._used_bytes = 0
         self._step_bytes = USUAL_WINDOW_BYTES // 2
@@ -116,10 +102,10 @@ class Inbox:
         try:
             head = read_head(fields)
         except InvalidFieldsError as error:
-            raise _malformed(stream_id, str(error)) from error
-        upload = _Upload(head, fields, block, changes if is_plain else -1)
+            raise malformed(stream_id, str(error)) from error
+        upload = Upload(head, fields, block, changes if is_plain else -1)
         if flags & END_STREAM:
-            return _finish(stream_id, upload)
+            return upload.finish(stream_id)
         self._uploads[stream_id] = upload
         return None
 
@@ -130,8 +116,8 @@ class Inbox:
         if upload is None:
             return None
         if not flags & END_STREAM:
-            raise _malformed(stream_id, "expected trailers to end the stream")
-        return _finish(stream_id, upload)
+            raise malformed(stream_id, "expected trailers to end the stream")
+        return upload.finish(stream_id)
 
     def has(self, stream_id: int) -> bool:
         """Whether the body of this post is still coming."""
@@ -168,9 +154,9 @@ class Inbox:
         del self._uploads[stream_id]
         if is_whole:
             self._learn(upload)
-        return _finish(stream_id, upload)
+        return upload.finish(stream_id)
 
-    def _use_stream(self, stream_id: int, upload: _Upload, size: int, *, is_last: bool) -> None:
+    def _use_stream(self, stream_id: int, upload: Upload, size: int, *, is_last: bool) -> None:
         upload.credit_bytes -= size
         if self._announced.values[Setting.INITIAL_WINDOW_SIZE] + upload.credit_bytes < 0:
             raise Http2Error(
@@ -180,7 +166,7 @@ class Inbox:
             upload.credit_bytes += size
             self._frames.append(window_update_frame(stream_id, size))
 
-    def _learn(self, upload: _Upload) -> None:
+    def _learn(self, upload: Upload) -> None:
         """Make a template of a post that came in one HEADERS and one DATA frame."""
         size = max(len(upload.block), len(upload.body))
         most = min(USUAL_FRAME_BYTES, self._announced.values[Setting.INITIAL_WINDOW_SIZE])
@@ -188,15 +174,3 @@ class Inbox:
             template = Template.of(upload.block, upload.fields, upload.head, len(upload.body))
             if template:
                 self._reader.keep(template)
-
-
-def _finish(stream_id: int, upload: _Upload) -> Request:
-    """Return a whole post. Raises Http2Error."""
-    head, body = upload.head, bytes(upload.body)
-    if head.content_length not in (None, len(body)):
-        raise _malformed(stream_id, f"found {len(body)} bytes, expected {head.content_length}")
-    return Request(head.connection_id, head.path, head.head, head.signature, body, 0)
-
-
-def _malformed(stream_id: int, reason: str) -> Http2Error:
-    return Http2Error(ErrorCode.PROTOCOL_ERROR, reason, stream_id=stream_id)

@@ -17,6 +17,9 @@ from testbed.stand_in.http2_frames import (
     Http2Error,
     Kind,
     Setting,
+    expect_connection,
+    expect_size,
+    expect_stream,
     frame,
     goaway_frame,
 )
@@ -55,7 +58,9 @@ class Http2Session:
         }
         """What takes each kind of frame; others are skipped."""
         self.announce(server_context.limits.pairs())
-        self._inbox.widen(server_context.limits.connection_window_bytes - USUAL_WINDOW_BYTES)
+        wider_by_bytes = server_context.limits.connection_window_bytes - USUAL_WINDOW_BYTES
+        if wider_by_bytes:
+            self._inbox.widen(wider_by_bytes)
 
     @property
     def is_busy(self) -> bool:
@@ -87,8 +92,7 @@ class Http2Session:
         """Take posts that came together: all that is the same for them is done once."""
         self._inbox.use(template.body_bytes * len(posts))
         self._inbox.open_all([post[0] for post in posts])
-        if not self._admits_all(len(posts)):
-            posts = [post for post in posts if self._admits(post[0])]
+        posts = self._admitted(posts)
         handler = self._server_context.post_handler
         if handler.verifies:
             for stream_id, connection_id, signature, body in posts:
@@ -102,10 +106,21 @@ class Http2Session:
             ]
         )
 
-    def _admits_all(self, number: int) -> bool:
-        """Whether so many posts more count without a doubt."""
-        room = self._announced.values[Setting.MAX_CONCURRENT_STREAMS] - self._posts.under_way
-        return self._posts.last_id == MAX_STREAM_ID and number <= room
+    def _admitted(self, posts: list[QuickPost]) -> list[QuickPost]:
+        """Return the posts that count; the others are refused or skipped."""
+        room = self._room
+        if len(posts) <= room and self._posts.last_id == MAX_STREAM_ID:
+            return posts
+        counting = [post for post in posts if post[0] <= self._posts.last_id]
+        for stream_id, *_ in counting[room:]:
+            self._refuse_stream(stream_id)
+        return counting[:room]
+
+    @property
+    def _room(self) -> int:
+        """How many streams more the client may open."""
+        most = self._announced.values[Setting.MAX_CONCURRENT_STREAMS]
+        return max(0, most - self._posts.under_way)
 
     def _take_frame(self, found: Frame) -> None:
         """Take any frame. What is wrong with one stream ends that stream only."""
@@ -145,12 +160,14 @@ class Http2Session:
         """Whether a new stream counts. One too many is refused, one after GOAWAY is skipped."""
         if stream_id > self._posts.last_id:
             return False
-        most = self._announced.values[Setting.MAX_CONCURRENT_STREAMS]
-        if self._posts.under_way < most:
+        if self._room:
             return True
+        self._refuse_stream(stream_id)
+        return False
+
+    def _refuse_stream(self, stream_id: int) -> None:
         self._server_context.post_handler.tally.malformed += 1
         self._posts.reset_stream(stream_id, ErrorCode.REFUSED_STREAM)
-        return False
 
     def _refuse(self, stream_id: int, reason: str, *, is_whole: bool) -> None:
         """Answer 400 to what is no post; the rest of it is not needed."""
@@ -160,21 +177,21 @@ class Http2Session:
             self._posts.reset_stream(stream_id, ErrorCode.NO_ERROR)
 
     def _take_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        _expect_stream(stream_id)
-        _expect_size(payload, PRIORITY_BYTES)
+        expect_stream(stream_id)
+        expect_size(payload, PRIORITY_BYTES)
 
     def _take_rst_stream(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        _expect_size(payload, NUMBER.size)
-        _expect_stream(stream_id)
+        expect_size(payload, NUMBER.size)
+        expect_stream(stream_id)
         self._expect_opened(stream_id)
         self._posts.forget(stream_id)
 
     def _take_settings(self, flags: int, stream_id: int, payload: bytes) -> None:
-        _expect_connection(stream_id)
+        expect_connection(stream_id)
         if not flags & ACK:
             self.outbox.take_settings(payload)
             return
-        _expect_size(payload, 0)
+        expect_size(payload, 0)
         if not self._announced.acknowledge():
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected no acknowledgement")
         self._inbox.hold_to_settings()
@@ -183,19 +200,19 @@ class Http2Session:
         raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected no PUSH_PROMISE of a client")
 
     def _take_ping(self, flags: int, stream_id: int, payload: bytes) -> None:
-        _expect_connection(stream_id)
-        _expect_size(payload, PING_BYTES)
+        expect_connection(stream_id)
+        expect_size(payload, PING_BYTES)
         if not flags & ACK:
             self.outbox.frames.append(frame(Kind.PING, ACK, 0, payload))
 
     def _take_goaway(self, _flags: int, stream_id: int, payload: bytes) -> None:
         """Let the client leave: it closes the connection itself."""
-        _expect_connection(stream_id)
+        expect_connection(stream_id)
         if len(payload) < GOAWAY_HEAD.size:
             raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, "expected a whole GOAWAY")
 
     def _take_window_update(self, _flags: int, stream_id: int, payload: bytes) -> None:
-        _expect_size(payload, NUMBER.size)
+        expect_size(payload, NUMBER.size)
         self._expect_opened(stream_id)
         if not stream_id or self._posts.is_under_way(stream_id):
             self.outbox.widen(stream_id, NUMBER.unpack(payload)[0] & MAX_STREAM_ID)
@@ -203,18 +220,3 @@ class Http2Session:
     def _expect_opened(self, stream_id: int) -> None:
         if stream_id > self._inbox.last_id or (stream_id and not stream_id & 1):
             raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected a stream that was opened")
-
-
-def _expect_size(payload: bytes, size: int) -> None:
-    if len(payload) != size:
-        raise Http2Error(ErrorCode.FRAME_SIZE_ERROR, f"expected {size} bytes")
-
-
-def _expect_stream(stream_id: int) -> None:
-    if not stream_id:
-        raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected a stream")
-
-
-def _expect_connection(stream_id: int) -> None:
-    if stream_id:
-        raise Http2Error(ErrorCode.PROTOCOL_ERROR, "expected a frame of the connection")

@@ -14,7 +14,7 @@ _REFUSED = ("transfer-encoding", "expect", "upgrade")
 _DATE = re.compile(r"\d{8}T\d{6}Z")
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/(?P<day>\d{8})/(?P<region>[a-z0-9-]+)"
-    r"/(?P<service>[a-z0-9-]+)/aws4_request,\s*SignedHeaders=(?P<headers>[a-z0-9;-]+),"
+    r"/(?P<service>[a-z0-9-]+)/aws4_request,\s*SignedHeaders=(?P<headers>[a-z0-9;:-]+),"
     r"\s*Signature=[0-9a-f]{64}"
 )
 

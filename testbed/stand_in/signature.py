@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
 from botocore.credentials import Credentials
 
 from testbed.stand_in.behaviour import Behaviour
@@ -15,7 +16,19 @@ from testbed.stand_in.request_head import RequestHead
 
 _SERVICE = "execute-api"
 _TOLERANCE_SECONDS = 300
-_MUST_BE_SIGNED = frozenset({"host", "x-amz-date"})
+_HOST = {"host", ":authority"}
+"""One of them must be signed: over HTTP/2 some SDKs sign the second one."""
+
+
+class _ExactSigner(SigV4Auth):
+    """Signs the headers that it is given, and does not add a host."""
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
+        """Return them all."""
+        headers = HTTPHeaders()
+        for name, value in request.headers.items():
+            headers[name] = value
+        return headers
 
 
 class SignatureVerifier:
@@ -26,7 +39,7 @@ class SignatureVerifier:
         credentials = Credentials(
             behaviour.access_key, behaviour.secret_key, behaviour.session_token or None
         )
-        self._signer: Any = SigV4Auth(credentials, _SERVICE, behaviour.region)
+        self._signer: Any = _ExactSigner(credentials, _SERVICE, behaviour.region)
 
     def objection(self, request: Request) -> str:
         """Return why a post is refused, or "" when its signature is right."""
@@ -46,7 +59,9 @@ class SignatureVerifier:
             return "The security token included in the request is invalid"
         if head.headers.get("x-amz-security-token", "") != self._behaviour.session_token:
             return "The security token included in the request is invalid"
-        if not self._must_be_signed().issubset(head.signed_headers):
+        if not self._must_be_signed().issubset(head.signed_headers) or _HOST.isdisjoint(
+            head.signed_headers
+        ):
             return "A header that must be signed is not"
         if not set(head.signed_headers) <= head.headers.keys():
             return "A signed header is not there"
@@ -54,7 +69,7 @@ class SignatureVerifier:
 
     def _must_be_signed(self) -> frozenset[str]:
         token = {"x-amz-security-token"} if self._behaviour.session_token else set()
-        return _MUST_BE_SIGNED | token
+        return frozenset({"x-amz-date"} | token)
 
     def _sign(self, request: Request) -> str:
         head = request.head

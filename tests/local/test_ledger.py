@@ -325,7 +325,7 @@ def test_last_close_settles(book: _Book) -> None:
     held = book.ledger.split(
         _held(book.open()), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=_in_a_while()
     )
-    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+    held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
     first = book.ledger.close(held, Receipt(), (), deadline=_in_a_while())
     assert not first.summary.is_settled
 
@@ -343,7 +343,7 @@ def test_many_closers_at_once_settle_once_with_all_sums(book: _Book) -> None:
     held = book.ledger.split(
         _held(book.open()), Backlog(), Receipt(len(parts)), (), parts, deadline=_in_a_while()
     )
-    leases = [held._replace(slice_row=replace(held.slice_row, unannounced=()))]
+    leases = [held._replace(slice_row=held.slice_row._replace(unannounced=()))]
     leases += [_held(book.lease(str(n + 1))) for n in range(len(parts))]
 
     with ThreadPoolExecutor(4) as threads:

@@ -14,12 +14,14 @@ from typing import Any
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 from websockets.sync.client import ClientConnection, connect
 
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.pacing.pace import Pace
+from crier import cli
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
@@ -150,6 +152,22 @@ def test_signature_is_refused_when_its_user_may_not_post(
 
     _assert_forbidden(aws.deliver(reader, connection), "authoriz")
     _assert_silent(socket)
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 410), ("POST", 403)])
+def test_probe_is_answered_by_what_its_user_may_do(
+    aws: StrictAws, monkeypatch: pytest.MonkeyPatch, method: str, status: int
+) -> None:
+    """Its signed GET is verified; permission to post is none to ask."""
+    user = aws.make_user(f"prober-{method}", method=method)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", user.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", user.secret_key)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+
+    done = CliRunner().invoke(cli.app, ["probe", aws.url("http"), "--region", REGION, "--json"])
+
+    told = json.loads(done.stdout)
+    assert (told["status"], done.exit_code) == (status, int(status != 410))
 
 
 def _assert_forbidden(settled: Iterator[Settlement], reason: str) -> None:

@@ -223,15 +223,19 @@ def test_crier_that_is_installed_alone_has_the_commands_for_a_deployed_stack(
     )
     install(clone, elsewhere / "my env", hook="build_wheel")
 
-    version, usage, send, rejected, local, demo = (
+    version, usage, send, rejected, probe, local, demo = (
         shell(f". 'my env'/bin/activate; crier {command}", elsewhere)
-        for command in ("--version", "send --help", "send hello", "send --id= x", "local", "demo")
+        for command in (
+            *("--version", "send --help", "send hello", "send --id= x"),
+            *("probe http://127.0.0.1:9/prod --region r", "local", "demo"),
+        )
     )
 
     assert version.stdout == f"crier {crier.__version__}\n"
     assert "Usage: crier send" in usage.stdout
     assert send.stderr == "Error: no local run is there: name a deployed stack with --stack\n"
     assert "id: expected a string" in rejected.stderr
+    assert probe.stderr.startswith("Error: no credentials to sign with: set AWS_PROFILE")
     for done, command in ((local, "local"), (demo, "demo")):
         assert done.returncode == 1
         assert done.stderr.startswith(f"Error: `crier {command}` deploys the app, which this ")

@@ -1,7 +1,7 @@
 """A stack in memory for the command line: what DynamoDB and SQS answer, and nothing more."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -37,14 +37,14 @@ def a_summary(broadcast_id: str = "news", **changes: Any) -> Summary:
         opened_ms=OPENED_MS,
         version=1,
     )
-    return replace(summary, **changes)
+    return summary._replace(**changes)
 
 
 def a_slice(slice_id: str, counts: Receipt, **changes: Any) -> SliceRow:
     """Return a slice of the broadcast `news`, which has to post to what has not ended."""
     pending = range(counts.targeted - counts.ended)
     backlog = Backlog(connections=tuple(Connection(f"p{number}", OPENED_MS) for number in pending))
-    return replace(SliceRow("news", slice_id, backlog, counts=counts), **changes)
+    return SliceRow("news", slice_id, backlog, counts=counts)._replace(**changes)
 
 
 def refusal(operation: str) -> ClientError:

@@ -55,6 +55,9 @@ def a_report(**changes: Any) -> Report:
         "unsigned": 0,
         "http_connections_opened": 1,
         "handshakes": 1,
+        "posts_by_protocol": {"h2": 3},
+        "connections_by_protocol": {"h2": 1},
+        "most_streams": 2,
         "cpu_seconds": 0.125,
         "wall_seconds": 0.6,
     }
@@ -65,10 +68,12 @@ def a_run(strategy: str = "crier", **changes: Any) -> Run:
     """3,000 connections in 0.15 s, 512 in flight, with these changes."""
     facts: dict[str, Any] = {
         "strategy": strategy,
+        "protocol": "h2" if strategy.startswith("crier") else "http/1.1",
         "connections": 3_000,
         "in_flight": 512,
         "warm": True,
         "wall_seconds": 0.15,
+        "wall_seconds_fastest": changes.get("wall_seconds", 0.15),
         "wall_seconds_spread": 0.01,
         "posts_per_second": 20_000.0,
         "cpu_microseconds_per_post": 40.0,
@@ -80,6 +85,8 @@ def a_run(strategy: str = "crier", **changes: Any) -> Run:
         "latency_ms": {"p50": 80.0, "p95": 140.0, "p99": 145.0, "max": 150.0},
         "curve": ((25.0, 1), (80.0, 1_500), (150.0, 3_000)),
         "repeats": 5,
+        "https_connections": 8,
+        "cpu_share": 0.6,
         "stand_in_cpu_share": 0.5,
     }
     return Run(**facts | changes)

@@ -60,6 +60,7 @@ SETTINGS = BroadcastSettings(
     slice_queue_arn=SLICES,
     slice_dead_letter_queue_url="slice-dead",
     posts_in_flight=4,
+    http2=True,
     posts_per_second=8_000,
     post_burst=4_000,
     outage_seconds=3_600,
@@ -315,6 +316,8 @@ class _FanOut:
     """`@connections`: takes some ahead of need, posts in any order, and tells the ends later."""
 
     one: Invocation
+    protocol = "h2"
+    calmed = 0
 
     @property
     def is_paced(self) -> bool:

@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from delivery.selector_fan_out import IN_FLIGHT, MOST_CONNECTIONS
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
 from stacks.settings import DeploySettings
@@ -59,6 +60,15 @@ def test_deploy_lists_every_setting() -> None:
         first, *others = field.name.split("_")
         name = first + "".join(word.capitalize() for word in others)
         assert f"| `{name}` |" in table
+
+
+def test_deploy_tells_the_measured_number_of_posts_in_flight() -> None:
+    """It stands in the engine, in the settings and on the page."""
+    in_flight = f"{DeploySettings().posts_in_flight:,}"
+
+    assert DeploySettings().posts_in_flight == IN_FLIGHT
+    assert f"| `postsInFlight` | {in_flight} | {in_flight} | 1-4,096 |" in DEPLOY
+    assert f"at most {MOST_CONNECTIONS} go at once" in DEPLOY
 
 
 def test_deploy_names_the_regions_of_low_quota() -> None:

@@ -6,8 +6,13 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tests.support.imports import Sources
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+SOURCES = Sources(ROOT, ("crier", "lambdas"))
 
 
 def _pins(file: str) -> dict[str, str]:
@@ -30,3 +35,19 @@ def test_crier_needs_what_the_requirements_have() -> None:
     for text in PROJECT["project"]["dependencies"]:
         needed = Requirement(text)
         assert needed.specifier.contains(pins[needed.name])
+
+
+def test_installation_has_what_the_command_line_imports_of_the_functions() -> None:
+    """Each package of `lambdas` that a command reads, and what those read in turn, is in the wheel.
+
+    A release that lacks one works in a checkout only.
+    """
+    packed = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    reached = [name for name in SOURCES.modules if name.split(".")[0] == "crier"]
+
+    for module in reached:  # grows
+        reached += [one.target for one in SOURCES.ours(module) if one.target not in reached]
+
+    rooms = {name.split(".")[0] for name in reached} - {"crier"}
+    assert rooms == {"broadcasting", "delivery"}
+    assert {"crier", *(f"lambdas/{room}" for room in rooms)} == set(packed)

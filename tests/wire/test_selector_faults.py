@@ -29,6 +29,7 @@ from delivery.http.http1_connection import Http1Connection
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.post import NOT_ANSWERED
+from delivery.selector_fan_out import IN_FLIGHT as MOST_IN_FLIGHT
 from delivery.selector_fan_out import TAKEN_AHEAD, SelectorFanOut
 from delivery.session import DeliverySession
 from delivery.signing import Credentials
@@ -1060,7 +1061,7 @@ def test_fan_out_divides_its_connections_among_its_threads() -> None:
 
 
 def test_fan_out_has_defaults_for_production() -> None:
-    """Two threads, 512 connections, the usual backoff and time-outs."""
+    """One thread makes all posts; the usual backoff and time-outs."""
     fan_out = SelectorFanOut(
         parse_endpoint("http://127.0.0.1:1/prod"),
         region=REGION,
@@ -1071,6 +1072,6 @@ def test_fan_out_has_defaults_for_production() -> None:
         jitter=half,
     )
 
-    assert [pool._size for pool in fan_out._pools] == [256] * 2
+    assert [pool._size for pool in fan_out._pools] == [MOST_IN_FLIGHT]
     assert (fan_out._backoff, fan_out._timeouts) == (Backoff(), Timeouts())
     fan_out.close()

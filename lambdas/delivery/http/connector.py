@@ -5,6 +5,7 @@ import math
 import os
 import socket
 import ssl
+from collections.abc import Sequence
 from concurrent.futures import wait
 from threading import Lock
 
@@ -27,13 +28,16 @@ CALM_SECONDS = 1.0
 ALPN = ("h2", "http/1.1")
 """What is offered to the server, the better one first: RFC 7301, RFC 9113, 3.2."""
 
+ALPN_OF_HTTP1 = ("http/1.1",)
+"""What is offered in its place where HTTP/2 is not wanted."""
+
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+def tls_context(ca_bundle: str | None, protocols: Sequence[str] = ALPN) -> ssl.SSLContext:
     """Return TLS 1.2 or newer that verifies the server by `ca_bundle`, else by the system's.
 
-    Raises OSError when the bundle cannot be loaded.
+    The server chooses among `protocols`. Raises OSError when the bundle cannot be loaded.
     """
     try:
         context = ssl.create_default_context(cafile=ca_bundle)
@@ -43,7 +47,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
             "certificates in PEM; check AWS_CA_BUNDLE"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(ALPN)
+    context.set_alpn_protocols(protocols)
     return context
 
 

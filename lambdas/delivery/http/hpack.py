@@ -5,7 +5,7 @@ No I/O. RFC 7541.
 
 from typing import Final
 
-AUTHORITY, POST, PATH, HTTP, HTTPS = 1, 3, 4, 6, 7
+AUTHORITY, GET, POST, PATH, HTTP, HTTPS = 1, 2, 3, 4, 6, 7
 CONTENT_LENGTH, AUTHORIZATION = 28, 23
 STATIC_ENTRIES: Final = 61
 """Places of the static table, counted from 1: RFC 7541, appendix A."""

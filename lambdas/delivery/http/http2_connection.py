@@ -6,11 +6,11 @@ What begins in one turn of the loop is written together, and what has come is re
 import selectors
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic
 
 from delivery.http.connection import ClosedError, Ending, IdleClosedError, NotProcessedError, Token
-from delivery.http.http2_frames import ErrorCode, Http2Error
+from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_protocol import Http2Protocol
 from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
@@ -93,6 +93,11 @@ class Http2Connection(Generic[Token]):
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed
 
+    @property
+    def told(self) -> Mapping[Setting, int]:
+        """What the server has told of itself: its limits."""
+        return self._protocol.sender.settings.told
+
     def send(self, requests: Sequence[tuple[Token, Request]], now: float) -> None:
         """Begin requests, and write them together: see `HttpConnection`."""
         if not self._protocol.under_way:
@@ -157,14 +162,13 @@ class Http2Connection(Generic[Token]):
         """Write what is queued, as far as the socket takes it; return how many bytes.
 
         A server that has closed may have answered before: the end is found when all is read.
+        Nothing follows what was cut off by a failure: it would be taken for the rest of a frame.
         """
-        sender = self._protocol.sender
-        if sender.has_unsent:
-            self._unsent = memoryview(bytes(self._unsent) + sender.take())
+        sender, written_bytes = self._protocol.sender, 0
         self.interest = READ
-        written_bytes = 0
         try:
-            while self._unsent:
+            while not self._failure and (self._unsent or sender.has_unsent):
+                self._unsent = self._unsent or memoryview(sender.take())
                 size = self._socket.send(self._unsent)
                 written_bytes += size
                 self._unsent = self._unsent[size:]

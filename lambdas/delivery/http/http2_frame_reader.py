@@ -23,6 +23,12 @@ MAX_BLOCK_BYTES: Final = 64 * 1024
 MAX_FRAMES_IN_VAIN: Final = 10_000
 """A server that sends more frames than this while no post gets on would do so for ever."""
 
+FRAMES_PER_STEP: Final = 10
+"""How many others each frame pays for by which a post gets on.
+
+A server that opens two windows by a byte at a time, or sends a body so, is slow, not hostile.
+"""
+
 Frame = tuple[int, int, int, bytes]
 """Its type, its flags, its stream, and its payload."""
 
@@ -44,7 +50,7 @@ class FrameReader:
         self._block: Frame | None = None
         """A header block that is to be continued: nothing else may come before its end."""
         self._others = 0
-        """How many frames have come since a post got on that were no answer by themselves."""
+        """How many frames have come by which no post got on."""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that are whole now. Raises Http2Error."""
@@ -67,9 +73,13 @@ class FrameReader:
                 yield whole
         self._buffer = buffer[position:]
 
-    def got_on(self) -> None:
-        """Take note that a post has got on by what was fed: by a byte at least, or to its end."""
+    def answered(self) -> None:
+        """Take note that posts have been answered by what was fed."""
         self._others = 0
+
+    def got_on(self) -> None:
+        """Take note that a post has got on by the last frame: by a byte at least."""
+        self._others = max(0, self._others - FRAMES_PER_STEP)
 
     def _complete(self, frame: Frame) -> Frame | None:
         """Return a frame as it can be used; None for a header block that is to be continued."""

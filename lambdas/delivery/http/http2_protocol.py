@@ -170,7 +170,7 @@ class Http2Protocol(Generic[Token]):
     def _take_endings(self) -> Sequence[Ending[Token]]:
         endings = self._streams.take_endings()
         if endings:
-            self._reader.got_on()
+            self._reader.answered()
         return endings
 
     def _finish(self, stream_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Writes posts as header blocks of HTTP/2. No I/O. RFC 9113, 8.3; RFC 7541.
+"""Writes posts, and other requests, as header blocks of HTTP/2. No I/O. RFC 9113, 8.3; RFC 7541.
 
 What all posts of a template share, a session token of a thousand characters above all, enters the
 server's table with the first of them, always in the same order: in the others it is one byte for
@@ -8,7 +8,7 @@ each field. Only path and authorization are written out.
 from typing import Final
 
 from delivery.http import hpack
-from delivery.http.request import Request, RequestTemplate
+from delivery.http.request import GET, POST, Request, RequestTemplate
 
 DEFAULT_TABLE_BYTES: Final = 4_096
 """The size of the server's table before it is changed; more is never used: RFC 9113, 6.5.2."""
@@ -18,7 +18,14 @@ _AUTHORIZATION: Final = hpack.integer(hpack.AUTHORIZATION, hpack.LITERAL_BITS, h
 _TEXT_HEADS: Final = tuple(hpack.integer(size, hpack.TEXT_BITS) for size in range(1_024))
 """The lengths that stand before usual texts."""
 
-_NAMES: Final = {":authority": hpack.AUTHORITY, "content-length": hpack.CONTENT_LENGTH}
+_NAMES: Final = {
+    ":authority": hpack.AUTHORITY,
+    ":method": hpack.GET,
+    "content-length": hpack.CONTENT_LENGTH,
+}
+"""Places of names in the static table."""
+
+_METHODS: Final = {GET: hpack.indexed(hpack.GET), POST: hpack.indexed(hpack.POST)}
 
 _Field = tuple[str, str]
 
@@ -29,7 +36,7 @@ class BlockWriter:
     __slots__ = (
         "_announced_bytes",
         "_before_path",
-        "_first",
+        "_scheme",
         "_smallest_bytes",
         "_table_bytes",
         "_tail",
@@ -37,9 +44,7 @@ class BlockWriter:
     )
 
     def __init__(self, *, is_tls: bool) -> None:
-        self._first = hpack.indexed(hpack.POST) + hpack.indexed(
-            hpack.HTTPS if is_tls else hpack.HTTP
-        )
+        self._scheme = hpack.indexed(hpack.HTTPS if is_tls else hpack.HTTP)
         self._table_bytes = self._smallest_bytes = self._announced_bytes = DEFAULT_TABLE_BYTES
         self._template: RequestTemplate | None = None
         self._before_path = self._tail = b""
@@ -51,7 +56,7 @@ class BlockWriter:
         self._template = None
 
     def write(self, request: Request) -> bytes:
-        """Return the header block of one post."""
+        """Return the header block of one request."""
         if request.template is not self._template:
             return self._enter(request)
         return _block(self._before_path, request, self._tail)
@@ -59,14 +64,15 @@ class BlockWriter:
     def _enter(self, request: Request) -> bytes:
         """Return a block that enters what its template shares into the server's table."""
         template = self._template = request.template
+        first = _method(template.method) + self._scheme
         authority, *others = _shared_fields(template)
         entered = _fitting((authority, *others), self._table_bytes)
         block = _block(
-            self._size_updates() + self._first + _entering(authority, entered),
+            self._size_updates() + first + _entering(authority, entered),
             request,
             b"".join(_entering(field, entered) for field in others),
         )
-        self._before_path = self._first + _entered(authority, entered)
+        self._before_path = first + _entered(authority, entered)
         self._tail = b"".join(_entered(field, entered) for field in others)
         return block
 
@@ -82,6 +88,13 @@ class BlockWriter:
         return b"".join(
             hpack.integer(size, hpack.SIZE_UPDATE_BITS, hpack.SIZE_UPDATE) for size in sizes
         )
+
+
+def _method(name: str) -> bytes:
+    """Return the method's field, which enters no table: two have a place in the static one."""
+    return _METHODS.get(name) or _literal(
+        (":method", name), hpack.WITHOUT_INDEXING, hpack.LITERAL_BITS
+    )
 
 
 def _block(before_path: bytes, request: Request, tail: bytes) -> bytes:
@@ -105,11 +118,15 @@ def _text_head(size: int) -> bytes:
 
 
 def _shared_fields(template: RequestTemplate) -> list[_Field]:
-    """Return the fields that all posts of a template share, `:authority` first: RFC 9113, 8.3.1."""
+    """Return the fields that all requests of a template share, `:authority` first.
+
+    RFC 9113, 8.3.1
+    """
     fields = dict(template.fields)
     authority = fields.pop("host")
-    length = str(len(template.body))
-    return [(":authority", authority), *fields.items(), ("content-length", length)]
+    if template.has_body:
+        fields["content-length"] = str(len(template.body))
+    return [(":authority", authority), *fields.items()]
 
 
 def _fitting(fields: tuple[_Field, ...], table_bytes: int) -> list[_Field]:

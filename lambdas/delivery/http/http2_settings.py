@@ -36,6 +36,7 @@ _BOUNDS: Final[dict[int, tuple[int, int, ErrorCode]]] = {
     ),
 }
 
+_KNOWN: Final = frozenset(Setting)
 _ANY: Final = (0, 2**32 - 1, ErrorCode.NO_ERROR)
 
 
@@ -59,11 +60,13 @@ class StreamLimit:
 class ServerSettings:
     """The server's settings as of now, on one connection."""
 
-    __slots__ = ("_limit", "max_frame_bytes", "max_streams", "window_bytes")
+    __slots__ = ("_limit", "max_frame_bytes", "max_streams", "told", "window_bytes")
 
     def __init__(self, limit: StreamLimit) -> None:
         """Take what the server has told on earlier connections; later ones are told by it, too."""
         self._limit = limit
+        self.told: dict[Setting, int] = {}
+        """What the server has told on this connection."""
         self.max_streams = limit.streams
         self.window_bytes = FIRST_WINDOW_BYTES
         self.max_frame_bytes = LEAST_MAX_FRAME_BYTES
@@ -74,6 +77,8 @@ class ServerSettings:
         if not least <= value <= most:
             expected = f"{Setting(name).name} from {least} to {most}"
             raise Http2Error(code, str(value).encode(), expected)
+        if name in _KNOWN:
+            self.told[Setting(name)] = value
         if name == Setting.MAX_CONCURRENT_STREAMS:
             self.max_streams = value
             self._limit.take(value)

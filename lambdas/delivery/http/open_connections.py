@@ -21,6 +21,8 @@ class OpenConnections(Generic[Token]):
         self._ready: dict[HttpConnection[Token], None] = {}
         """The connections that have room. Those that have just answered, and carry nothing more,
         join them when the next poll has shown that they are quiet."""
+        self.protocols: set[str] = set()
+        """What they speak, with those that were open since `forget_protocols`."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -54,6 +56,7 @@ class OpenConnections(Generic[Token]):
         """Add a connection that has just been opened."""
         self._used_ms[http] = self._epoch_ms()
         self._ready[http] = None
+        self.protocols.add(http.protocol)
 
     def take_ready(self) -> HttpConnection[Token]:
         """Take out a connection that is ready; there must be one. `put_back` may follow."""
@@ -93,6 +96,10 @@ class OpenConnections(Generic[Token]):
         for http in self._used_ms:
             http.was_idle = True
         return [http for http, ms in self._used_ms.items() if not until_ms < ms <= now_ms]
+
+    def forget_protocols(self) -> None:
+        """Forget what connections spoke that are closed by now."""
+        self.protocols = {http.protocol for http in self._used_ms}
 
     def remove(self, http: HttpConnection[Token]) -> None:
         """Forget a connection."""

@@ -82,6 +82,11 @@ class HttpPool(Generic[Token]):
         """Whether a connection is being opened."""
         return bool(self._openings)
 
+    @property
+    def protocols(self) -> frozenset[str]:
+        """What the connections speak that have been open since the last `drop_idle`."""
+        return frozenset(self._connections.protocols)
+
     def may_open(self, ready: int) -> bool:
         """Tell whether to open one more connection now, for `ready` requests that wait.
 
@@ -198,6 +203,7 @@ class HttpPool(Generic[Token]):
         self._connections.keep_answered()
         for http in self._connections.idle(until_ms):
             self._drop(http, TimeoutError("idle for too long"))
+        self._connections.forget_protocols()
 
     def close(self) -> None:
         """Close everything."""

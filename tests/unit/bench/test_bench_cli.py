@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from bench.__main__ import app
 from bench.compare import verb
 from bench.compare.runner import Sample
-from bench.compare.runs import PlannedRun
+from bench.compare.runs import CRIERS, PlannedRun
 from bench.errors import BenchError
 from tests.support.figures import a_measurement, a_report
 
@@ -36,11 +36,11 @@ def measure_with(monkeypatch: pytest.MonkeyPatch, *complaints: str) -> None:
     monkeypatch.setattr(verb, "require", lambda _: None)
 
 
-VERBS = ("compare", "scale", "simulate", "soak", "plots", "promises")
+VERBS = ("compare", "scale", "simulate", "soak", "plots", "documents", "promises")
 
 
 def test_program_names_its_verbs() -> None:
-    """All six, each with a line about it."""
+    """All seven, each with a line about it."""
     result = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, ["--help"])
 
     assert [verb for verb in VERBS if verb not in result.stdout] == []
@@ -84,7 +84,10 @@ def test_bench_fails_when_a_receipt_is_wrong(
 
     assert ended.value.code == 1
     words = " ".join(capfd.readouterr().err.split())
-    assert "Wrong receipt: crier-paced: 30,000, 512 in flight: duplicates: found 1" in words
+    assert (
+        f"Wrong receipt: crier-paced: 30,000, {CRIERS['crier']} in flight: duplicates: found 1"
+        in words
+    )
     assert latest.exists()
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +73,20 @@ def test_child_is_ended_when_the_benchmark_is_interrupted() -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(one.process_id, 0)
+
+
+def test_child_runs_the_modules_of_its_tree(tmp_path: Path) -> None:
+    """Whatever is installed: so two releases are measured side by side."""
+    package = tmp_path / "bench"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "other.py").write_text(f"{WARM} print({a_measurement().to_json()!r})")
+    command = (sys.executable, "-m", "bench.other", "job")
+
+    with Child(command, core=None, limit_seconds=20.0, root=tmp_path) as one:
+        found = one.measure(lambda: None)
+
+    assert found == a_measurement()
 
 
 def test_environment_loses_what_would_change_an_sdk() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.compare.result import Result
-from bench.compare.runs import CRIER_SIZES, SWEEP
+from bench.compare.runs import CRIER_SIZES, CRIERS
 from bench.errors import BenchError
 from bench.plots.verb import PLOTS, make_plots
 from tests.support.figures import a_run
@@ -13,8 +13,13 @@ from tests.support.figures import a_run
 RESULT = Result(
     {},
     (
-        *(a_run(connections=size, wall_seconds=size / 20_000) for size in CRIER_SIZES),
-        *(a_run(connections=60 * size, in_flight=size) for size in SWEEP),
+        *(
+            a_run(name, connections=size, wall_seconds=size / 20_000, in_flight=CRIERS[name])
+            for name in ("crier", "crier-http1")
+            for size in CRIER_SIZES
+        ),
+        *(a_run(connections=60 * size, in_flight=size) for size in (64, 128)),
+        *(a_run("crier-http1", connections=60 * size, in_flight=size) for size in (16, 32)),
         *(
             a_run(name, in_flight=64, wall_seconds=2.0)
             for name in (
@@ -22,6 +27,7 @@ RESULT = Result(
                 "aiobotocore-gather",
                 "node-v2-all-settled",
                 "node-v3-all-settled",
+                "node-v3-http2-all-settled",
             )
         ),
         *(

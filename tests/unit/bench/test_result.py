@@ -21,7 +21,7 @@ PLANNED = PlannedRun(name="crier-paced", strategy="crier", connections=3, in_fli
 
 def test_accounts_agree_when_everyone_got_it_once() -> None:
     """Nothing to complain about."""
-    assert list(complaints(a_job(), WELL, a_measurement(), a_report())) == []
+    assert list(complaints(a_job(), WELL, a_measurement(), a_report(), "h2")) == []
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,18 @@ def test_accounts_agree_when_everyone_got_it_once() -> None:
         ({}, {"malformed": 1}, "malformed requests: found 1, expected 0"),
         ({}, {"unsigned": 1}, "unsigned requests: found 1, expected 0"),
         ({"delivered": 2, "gone": 1}, {"delivered": 2}, "gone: found 1, expected 0"),
+        (
+            {},
+            {"posts_by_protocol": {"h2": 1, "http/1.1": 2}},
+            "posts that did not speak h2: found 2, expected 0",
+        ),
     ],
 )
 def test_accounts_disagree_when_something_is_lost_or_doubled(
     measured: dict[str, Any], reported: dict[str, Any], complaint: str
 ) -> None:
     """Whatever differs is named, with what was found and what was expected."""
-    found = list(complaints(a_job(), WELL, a_measurement(**measured), a_report(**reported)))
+    found = list(complaints(a_job(), WELL, a_measurement(**measured), a_report(**reported), "h2"))
 
     assert [one for one in found if one.startswith(complaint)]
 
@@ -52,7 +57,7 @@ def test_accounts_disagree_when_all_say_that_some_were_missed() -> None:
     measured = a_measurement(delivered=2, failed=1)
     report = a_report(delivered=2, connections_reached=2)
 
-    found = list(complaints(a_job(), WELL, measured, report))
+    found = list(complaints(a_job(), WELL, measured, report, "h2"))
 
     assert found == ["delivered, missing ones none: found 2, expected 3"]
 
@@ -70,7 +75,7 @@ def test_accounts_agree_when_only_the_gone_and_the_full_are_not_reached() -> Non
     report = a_report(delivered=delivered, connections_reached=delivered)
 
     assert 150 < gone < 250 < full < 350
-    assert list(complaints(job, behaviour, measured, report)) == []
+    assert list(complaints(job, behaviour, measured, report, "h2")) == []
 
 
 def test_run_is_the_median_of_its_repeats() -> None:
@@ -79,23 +84,32 @@ def test_run_is_the_median_of_its_repeats() -> None:
     samples = [
         Sample(
             a_measurement(wall_seconds=wall, latency_ms={"max": wall}),
-            a_report(posts=6, answers={200: 3, 429: 3}),
+            a_report(posts=6, answers={200: 3, 429: 3}, http_connections_opened=opened),
             (),
+            opened_before=7,
         )
-        for wall in walls
+        for opened, wall in enumerate(walls)
     ]
 
     run = Run.of(PLANNED, samples)
 
     assert (run.strategy, run.connections, run.in_flight) == ("crier-paced", 3, 64)
-    assert (run.wall_seconds, run.wall_seconds_spread) == (0.6, 0.6)
+    assert (run.protocol, run.https_connections) == ("h2", 7 + 2)
+    assert (run.wall_seconds, run.wall_seconds_fastest, run.wall_seconds_spread) == (0.6, 0.3, 0.6)
     assert run.latency_ms == {"max": 0.6}
     assert run.throttled == 3
     assert run.posts_per_second == 10
     assert run.cpu_microseconds_per_post == pytest.approx(250_000 / 6, rel=1e-3)
+    assert run.cpu_share == pytest.approx(0.25 / 0.6, rel=1e-2)
     assert run.stand_in_cpu_share == pytest.approx(0.125 / 0.6, rel=1e-2)
     assert run.repeats == 3
     assert run.warm
+
+
+@pytest.mark.parametrize(("share", "is_full"), [(0.949, False), (0.95, True), (1.02, True)])
+def test_run_says_that_the_stand_in_was_full(share: float, is_full: bool) -> None:  # noqa: FBT001
+    """From 95 % of its core on: then it is the stand-in's rate that was measured."""
+    assert a_run(stand_in_cpu_share=share).is_stand_in_full is is_full
 
 
 def test_result_is_the_same_after_its_json(tmp_path: Path) -> None:
@@ -113,10 +127,12 @@ def test_result_is_the_same_after_its_json(tmp_path: Path) -> None:
     assert facts["targets"][0].keys() == {"name", "target", "figure", "met"}
     assert facts["runs"][0].keys() == {
         "strategy",
+        "protocol",
         "connections",
         "in_flight",
         "warm",
         "wall_seconds",
+        "wall_seconds_fastest",
         "wall_seconds_spread",
         "posts_per_second",
         "cpu_microseconds_per_post",
@@ -128,6 +144,8 @@ def test_result_is_the_same_after_its_json(tmp_path: Path) -> None:
         "latency_ms",
         "curve",
         "repeats",
+        "https_connections",
+        "cpu_share",
         "stand_in_cpu_share",
     }
 

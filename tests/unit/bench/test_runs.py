@@ -2,11 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from bench.compare.runner import in_rounds
-from bench.compare.runs import CRIER_SIZES, FULL_REPEATS, PlannedRun, full, only, quick
+from bench.compare.runs import (
+    CRIER_SIZES,
+    CRIERS,
+    FULL_REPEATS,
+    PlannedRun,
+    full,
+    is_of_the_sweep,
+    only,
+    quick,
+)
 from bench.errors import BenchError
 from bench.paths import ROOT
 from bench.strategies import registry
@@ -20,6 +30,7 @@ PEERS = {
     "node-v2-all-settled",
     "node-v3-sequential",
     "node-v3-all-settled",
+    "node-v3-http2-all-settled",
 }
 
 
@@ -28,7 +39,7 @@ def test_plan_has_every_strategy(plan: Plan) -> None:
     """Both plans compare all strategies, each started by a known command."""
     strategies = {run.strategy for run in plan()}
 
-    assert strategies == PEERS | {"crier"} == registry.STRATEGIES.keys()
+    assert strategies == PEERS | CRIERS.keys() == registry.STRATEGIES.keys()
 
 
 @pytest.mark.parametrize("plan", [full, quick])
@@ -41,15 +52,32 @@ def test_plan_has_no_run_twice(plan: Plan) -> None:
 
 @pytest.mark.parametrize("plan", [full, quick])
 def test_plan_has_what_the_targets_need(plan: Plan) -> None:
-    """Crier at all sizes, from cold, at the quota and with slow clients."""
+    """Crier at all sizes, from cold, at both quotas and with slow clients."""
     runs = {(run.name, run.connections, run.is_warm) for run in plan()}
 
     assert runs >= {("crier", connections, True) for connections in CRIER_SIZES}
     assert runs >= {
         ("crier", 3_000, False),
         ("crier-paced", 30_000, True),
+        ("crier-raised-quota", 300_000, True),
         ("crier-slow-clients", 30_000, True),
     }
+
+
+@pytest.mark.parametrize("plan", [full, quick])
+def test_plan_has_each_run_over_http1_beside_that_of_the_release_before(plan: Plan) -> None:
+    """One right after the other, with the same options: they are compared row by row."""
+    runs = [run for run in plan() if run.in_flight == CRIERS["crier-http1"]]
+    now = [run for run in runs if run.strategy == "crier-http1"]
+    before = [run for run in runs if run.strategy == "crier-before"]
+
+    assert len(before) >= 5
+    for run in before:
+        same = replace(
+            run, name=run.name.replace("before", "http1"), strategy=run.strategy[:6] + "http1"
+        )
+        assert same in now
+        assert plan().index(same) == plan().index(run) - 1
 
 
 def test_full_plan_tries_several_sizes_of_each_peer() -> None:
@@ -60,12 +88,27 @@ def test_full_plan_tries_several_sizes_of_each_peer() -> None:
             sizes.setdefault(run.name, set()).add(run.in_flight)
 
     assert sizes["boto3-threads"] == {32, 64, 128}
-    assert sizes["node-v2-all-settled"] == sizes["node-v3-all-settled"] == {64, 256, 512}
-    assert sizes["crier"] == {16, 32, 64, 128, 256, 512}
+    assert sizes["node-v2-all-settled"] == sizes["node-v3-all-settled"] == {64, 128, 256, 512}
+    assert sizes["node-v3-http2-all-settled"] == {32, 64, 100, 128, 256, 512}
+    assert sizes["crier-http1"] == {16, 32, 64, 128, 256, 512}
+    assert sizes["crier"] == {64, 128, 256, 512, 1_024, 2_048, 4_096}
+
+
+@pytest.mark.parametrize("strategy", ["crier", "crier-http1"])
+def test_sweep_has_one_run_for_each_number_in_flight(strategy: str) -> None:
+    """A run of 3,000 at another number in flight, or a paced one, is none of it."""
+    swept = [
+        run.in_flight
+        for run in full()
+        if run.name == strategy and is_of_the_sweep(run.connections, run.in_flight)
+    ]
+
+    assert len(swept) == len(set(swept)) >= 6
+    assert CRIERS[strategy] in swept
 
 
 def test_quick_plan_repeats_long_runs_once() -> None:
-    """It is to end within two minutes; the full plan repeats everything."""
+    """It is to end within minutes."""
     once = {(run.name, run.connections) for run in quick() if run.most_repeats == 1}
 
     assert once == {
@@ -73,9 +116,17 @@ def test_quick_plan_repeats_long_runs_once() -> None:
         ("node-v2-sequential", 100),
         ("node-v3-sequential", 100),
         ("crier", 300_000),
+        ("crier-raised-quota", 300_000),
         ("crier-slow-clients", 30_000),
     }
-    assert {run.most_repeats for run in full()} == {FULL_REPEATS}
+
+
+def test_full_plan_repeats_everything() -> None:
+    """The longest runs over HTTP/1.1 less often: two releases take half a minute for each."""
+    fewer = {(run.name, run.connections) for run in full() if run.most_repeats != FULL_REPEATS}
+
+    assert fewer == {("crier-http1", 300_000), ("crier-before", 300_000)}
+    assert min(run.most_repeats for run in full()) == 3
 
 
 def test_only_takes_a_name_or_a_strategy() -> None:

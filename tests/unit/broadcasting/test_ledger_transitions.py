@@ -30,9 +30,9 @@ from broadcasting.receipt import Receipt
 NOW_MS = 1_000
 SUMMARY = Summary("b", "digest", "*", 1, opened_ms=500)
 FREE = SliceRow("b", ROOT, ALL_SHARDS)
-LEASED = replace(FREE, owner="me", leased_until_ms=2_000, hops=1)
-DONE = replace(LEASED, backlog=Backlog(), counts=Receipt(3, delivered=1, gone=1, failed=1))
-CLOSED = replace(DONE, owner="", leased_until_ms=0, is_closed=True)
+LEASED = FREE._replace(owner="me", leased_until_ms=2_000, hops=1)
+DONE = LEASED._replace(backlog=Backlog(), counts=Receipt(3, delivered=1, gone=1, failed=1))
+CLOSED = DONE._replace(owner="", leased_until_ms=0, is_closed=True)
 STRAGGLERS = tuple(Connection(name, 0, 1) for name in "ab")
 
 
@@ -58,10 +58,10 @@ def test_slice_is_leased_when_the_lease_has_run_out() -> None:
     ("slice_row", "refusal"),
     [
         (LEASED, Refusal.LEASED),
-        (replace(LEASED, leased_until_ms=NOW_MS + 1), Refusal.LEASED),
-        (replace(FREE, leased_until_ms=NOW_MS + 1), Refusal.LEASED),
+        (LEASED._replace(leased_until_ms=NOW_MS + 1), Refusal.LEASED),
+        (FREE._replace(leased_until_ms=NOW_MS + 1), Refusal.LEASED),
         (CLOSED, Refusal.CLOSED),
-        (replace(CLOSED, hops=MAX_HOPS), Refusal.CLOSED),
+        (CLOSED._replace(hops=MAX_HOPS), Refusal.CLOSED),
     ],
 )
 def test_slice_is_not_leased_when_it_is_closed_or_another_workers(
@@ -81,14 +81,14 @@ def test_slice_stays_its_owners_when_it_is_leased_again(now_ms: int) -> None:
 @pytest.mark.parametrize("slice_row", [FREE, LEASED])
 def test_slice_is_given_up_when_it_was_taken_up_too_often(slice_row: SliceRow) -> None:
     """Also while another worker owns it; a lease that begins anew is granted."""
-    endless = replace(slice_row, hops=MAX_HOPS)
+    endless = slice_row._replace(hops=MAX_HOPS)
 
     with pytest.raises(
         GaveUpError, match=r"taken up 1000 times without coming to an end; .*redrive"
     ):
         lease(endless, "you", now_ms=NOW_MS, until_ms=2_000)
     again = lease(endless, "you", now_ms=2_000, until_ms=3_000, anew=True)
-    last = lease(replace(FREE, hops=MAX_HOPS - 1), "you", now_ms=NOW_MS, until_ms=2_000)
+    last = lease(FREE._replace(hops=MAX_HOPS - 1), "you", now_ms=NOW_MS, until_ms=2_000)
 
     assert isinstance(again, SliceRow)
     assert isinstance(last, SliceRow)
@@ -114,10 +114,10 @@ def test_checkpoint_is_refused_when_the_sums_do_not_add_up(counts: Receipt) -> N
 
 def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
     """Ids go on where the broadcast's slices end; stragglers take their targeting along."""
-    summary = replace(SUMMARY, slices=4, open_slices=2)
+    summary = SUMMARY._replace(slices=4, open_slices=2)
     kept = Backlog((ShardCursor(0, "x"),))
     parts = (Backlog((ShardCursor(1),)), Backlog(connections=STRAGGLERS))
-    slice_row = replace(LEASED, unannounced=("3",))
+    slice_row = LEASED._replace(unannounced=("3",))
 
     grown, shrunk, children = split(summary, slice_row, kept, Receipt(5, delivered=3), parts)
 
@@ -140,10 +140,10 @@ def test_split_is_refused_when_the_sums_do_not_add_up() -> None:
 def test_slice_whose_sums_do_not_add_up_is_not_leased() -> None:
     """It is refused before any connection is posted to."""
     with pytest.raises(LedgerError, match="the sums do not add up"):
-        lease(replace(FREE, counts=Receipt(5)), "you", now_ms=NOW_MS, until_ms=3_000)
+        lease(FREE._replace(counts=Receipt(5)), "you", now_ms=NOW_MS, until_ms=3_000)
 
 
-@pytest.mark.parametrize("wrong", [replace(SUMMARY, open_slices=0), replace(SUMMARY, settled_ms=5)])
+@pytest.mark.parametrize("wrong", [SUMMARY._replace(open_slices=0), SUMMARY._replace(settled_ms=5)])
 def test_close_refuses_a_broadcast_that_has_no_open_slice(wrong: Summary) -> None:
     """Its summary is wrong: it would never settle, or twice."""
     with pytest.raises(LedgerError, match="open slices, and one ends"):
@@ -156,24 +156,24 @@ def test_hops_are_counted_from_the_last_progress(ended: int, hops: int) -> None:
     backlog = Backlog(connections=STRAGGLERS[: 2 - ended])
     counts = Receipt(targeted=2, delivered=ended)
 
-    assert checkpoint(replace(LEASED, hops=7), backlog, counts).hops == hops
+    assert checkpoint(LEASED._replace(hops=7), backlog, counts).hops == hops
 
 
 def test_announced_slices_are_not_announced_again() -> None:
     """Their messages have been sent."""
-    assert announced(replace(LEASED, unannounced=("1", "2"))) == LEASED
+    assert announced(LEASED._replace(unannounced=("1", "2"))) == LEASED
 
 
 def test_released_slice_is_free() -> None:
     """It is free at once, whatever its lease was; its hops stay."""
     slice_row = release(LEASED)
 
-    assert slice_row == replace(FREE, hops=1)
+    assert slice_row == FREE._replace(hops=1)
     assert slice_row.is_free(0)
 
 
 OUTAGE = Outage(since_ms=400, rounds=3)
-IN_OUTAGE = replace(FREE, outage_since_ms=400, outage_rounds=3, hops=7, given_up="403")
+IN_OUTAGE = FREE._replace(outage_since_ms=400, outage_rounds=3, hops=7, given_up="403")
 
 
 def test_release_keeps_the_outage_and_why_it_was_given_up() -> None:
@@ -186,7 +186,7 @@ def test_release_keeps_the_outage_and_why_it_was_given_up() -> None:
 
 def test_release_ends_the_outage_when_the_round_counted() -> None:
     """The next outage is another one."""
-    slice_row = release(replace(LEASED, outage_since_ms=400, outage_rounds=3, given_up="403"))
+    slice_row = release(LEASED._replace(outage_since_ms=400, outage_rounds=3, given_up="403"))
 
     assert (slice_row.outage, slice_row.given_up) == (Outage(), "")
 
@@ -194,7 +194,7 @@ def test_release_ends_the_outage_when_the_round_counted() -> None:
 def test_close_ends_the_outage() -> None:
     """A closed slice waits for nothing."""
     _, slice_row = close(
-        SUMMARY, replace(DONE, outage_since_ms=400, outage_rounds=3), now_ms=NOW_MS
+        SUMMARY, DONE._replace(outage_since_ms=400, outage_rounds=3), now_ms=NOW_MS
     )
 
     assert slice_row == CLOSED
@@ -216,14 +216,14 @@ def test_lease_begins_hops_and_outage_anew_when_it_is_asked_to() -> None:
 
 def test_checkpoint_leaves_the_outage_as_it_is() -> None:
     """Only the end of a round tells whether it counted."""
-    held = replace(LEASED, outage_since_ms=400, outage_rounds=3)
+    held = LEASED._replace(outage_since_ms=400, outage_rounds=3)
 
     assert checkpoint(held, Backlog(), Receipt(1, delivered=1)).outage == OUTAGE
 
 
 def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
     """They are judged by the same evidence as the slice that they come from."""
-    slice_row = replace(LEASED, delivered_before=10, gone_before=20)
+    slice_row = LEASED._replace(delivered_before=10, gone_before=20)
 
     _, shrunk, (child,) = split(
         SUMMARY,
@@ -242,7 +242,7 @@ def test_split_gives_the_outage_and_what_was_reached_to_the_parts() -> None:
 
 def test_close_adds_the_sums_to_the_broadcast() -> None:
     """Another slice is open: the broadcast is, too."""
-    before = replace(SUMMARY, open_slices=2, slices=2, counts=Receipt(7, delivered=7))
+    before = SUMMARY._replace(open_slices=2, slices=2, counts=Receipt(7, delivered=7))
 
     summary, slice_row = close(before, DONE, now_ms=NOW_MS)
 
@@ -264,8 +264,8 @@ def test_close_of_the_last_slice_settles() -> None:
     [
         LEASED,
         CLOSED,
-        replace(DONE, unannounced=("1",)),
-        replace(DONE, backlog=Backlog(connections=STRAGGLERS)),
+        DONE._replace(unannounced=("1",)),
+        DONE._replace(backlog=Backlog(connections=STRAGGLERS)),
     ],
 )
 def test_close_is_refused_when_the_slice_has_not_come_to_its_end(slice_row: SliceRow) -> None:
@@ -277,7 +277,7 @@ def test_close_is_refused_when_the_slice_has_not_come_to_its_end(slice_row: Slic
 def test_close_is_refused_when_the_sums_do_not_add_up() -> None:
     """A connection would be missing."""
     with pytest.raises(LedgerError, match="the sums do not add up"):
-        close(SUMMARY, replace(DONE, counts=Receipt(4, delivered=3)), now_ms=NOW_MS)
+        close(SUMMARY, DONE._replace(counts=Receipt(4, delivered=3)), now_ms=NOW_MS)
 
 
 def test_lost_lease_is_an_error_of_the_ledger() -> None:

@@ -98,7 +98,7 @@ def test_cli_has_help_for_every_command() -> None:
 
     undescribed = [one for one in commands if not (one.callback and one.callback.__doc__)]
 
-    assert len(commands) == 7
+    assert len(commands) == 8
     assert undescribed == []
 
 

@@ -71,8 +71,9 @@ TIMES = st.floats(min_value=0, max_value=4_102_444_800, allow_nan=False)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A post's bytes, taken apart."""
+    """A request's bytes, taken apart."""
 
+    method: str
     target: str
     headers: dict[str, str]
     body: bytes
@@ -83,8 +84,8 @@ class Sent:
         head, body = text_of(request).split(b"\r\n\r\n", 1)
         line, *fields = head.decode().split("\r\n")
         method, target, version = line.split(" ")
-        assert (method, version) == ("POST", "HTTP/1.1")
-        return cls(target, dict(field.split(": ", 1) for field in fields), body)
+        assert version == "HTTP/1.1"
+        return cls(method, target, dict(field.split(": ", 1) for field in fields), body)
 
 
 def _template(
@@ -94,6 +95,7 @@ def _template(
     payload: bytes = b"frame",
     at_seconds: float = 0.0,
     region: str = "eu-central-1",
+    method: str = "POST",
 ) -> SigningTemplate:
     return SigningTemplate(
         parse_endpoint(url),
@@ -101,14 +103,21 @@ def _template(
         credentials=credentials or Credentials("AKID", "secret"),
         payload=payload,
         at_seconds=at_seconds,
+        method=method,
     )
 
 
 def _sign_with_botocore(
-    url: str, body: bytes, *, region: str, credentials: Credentials, at_seconds: float
+    url: str,
+    body: bytes,
+    *,
+    region: str,
+    credentials: Credentials,
+    at_seconds: float,
+    method: str = "POST",
 ) -> dict[str, str]:
     """Return the headers that botocore adds at a time."""
-    request = AWSRequest(method="POST", url=url, data=body)
+    request = AWSRequest(method=method, url=url, data=body)
     keys = BotocoreCredentials(
         credentials.access_key, credentials.secret_key, credentials.session_token
     )
@@ -175,6 +184,50 @@ def test_template_signs_as_botocore_does(  # noqa: PLR0917 - hypothesis passes t
     assert sent.headers["content-length"] == str(len(payload))
     assert sent.body == payload
     assert sent.target.startswith(f"{path}/@connections/")
+    assert sent.method == "POST"
+
+
+@ENOUGH
+@given(
+    method=st.sampled_from(["GET", "DELETE"]),
+    host=HOSTS,
+    path=PATHS,
+    connection_id=IDS,
+    credentials=CREDENTIALS,
+    at_seconds=TIMES,
+)
+def test_template_signs_another_method_as_botocore_does(  # noqa: PLR0917 - as above
+    method: str,
+    host: str,
+    path: str,
+    connection_id: str,
+    credentials: Credentials,
+    at_seconds: float,
+) -> None:
+    """To ask for a connection, or to close it: the method is signed, and there is no body."""
+    template = _template(
+        url=host + path,
+        credentials=credentials,
+        payload=b"",
+        at_seconds=at_seconds,
+        method=method,
+    )
+
+    sent = Sent.of(template.sign(connection_id))
+
+    scheme = host.split(":", 1)[0]
+    url = f"{scheme}://{sent.headers['host']}{sent.target}"
+    expected = _sign_with_botocore(
+        url,
+        b"",
+        region="eu-central-1",
+        credentials=credentials,
+        at_seconds=at_seconds,
+        method=method,
+    )
+    assert {name: sent.headers[name] for name in expected} == expected
+    assert sent.headers.keys() == expected.keys() | {"host"}
+    assert (sent.method, sent.body) == (method, b"")
 
 
 def test_template_signs_each_connection_alike_whichever_came_before() -> None:

@@ -18,6 +18,7 @@ SETTINGS = {
     "SLICE_QUEUE_ARN": "arn:aws:sqs:eu-west-1:1:slices",
     "SLICE_DEAD_LETTER_QUEUE_URL": "https://sqs/slice-dead",
     "POSTS_IN_FLIGHT": "4",
+    "HTTP2": "true",
     "POSTS_PER_SECOND": "8000",
     "POST_BURST": "4000",
     "OUTAGE_SECONDS": "3600",

@@ -50,6 +50,7 @@ SETTINGS = BroadcastSettings(
     slice_queue_arn=SLICES,
     slice_dead_letter_queue_url="slice-dead",
     posts_in_flight=4,
+    http2=True,
     posts_per_second=8_000,
     post_burst=4_000,
     outage_seconds=3_600,
@@ -308,6 +309,26 @@ def test_broadcast_tells_how_it_went_on(
     assert '"throttled_share": 0.75' in log.getvalue().replace('":0', '": 0')
     out = capsys.readouterr().out.replace(" ", "")
     assert ('"SlicesResumed":[1.0]' in out, '"ThrottledPercent":[75.0]' in out) == (True, True)
+
+
+@pytest.mark.parametrize("calms", [0, 2])
+def test_broadcast_tells_the_protocol_and_whether_it_was_asked_for_calm(
+    floor: _Floor, log: io.StringIO, calms: int
+) -> None:
+    """On the line of each slice; calm only where there was a lack of it."""
+    floor.fan_out.calms = calms
+    floor.fan_out.most = 1
+
+    floor.handle(_sqs_record("m1", '{"message": 1}'))
+    floor.fan_out.most = 10
+    floor.handle(_sqs_record("s1", encode_slice_message("m1", "0"), SLICES))
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = {one["message"]: one for one in lines if "counts" in one}
+    assert set(told) == {"slice handed over", "slice closed"}
+    assert {one["protocol"] for one in told.values()} == {"h2"}
+    assert [one.get("calmed", 0) for one in told.values()] == [calms, calms]
+    assert all(("calmed" in one) == bool(calms) for one in told.values())
 
 
 def test_broadcast_never_lets_one_bad_record_hold_up_another(floor: _Floor) -> None:

@@ -13,6 +13,7 @@ RIGHT = {
     "SLICE_QUEUE_ARN": "arn:slices",
     "SLICE_DEAD_LETTER_QUEUE_URL": "https://q/slice-dead",
     "POSTS_IN_FLIGHT": "32",
+    "HTTP2": "true",
     "POSTS_PER_SECOND": "8000",
     "POST_BURST": "4000",
     "OUTAGE_SECONDS": "3600",
@@ -20,7 +21,7 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize(("text", "posts"), [("1", 1), (" 768 ", 768)])
+@pytest.mark.parametrize(("text", "posts"), [("1", 1), (" 4096 ", 4_096)])
 def test_settings_are_read(text: str, posts: int) -> None:
     """Each has its place; space around does not matter."""
     settings = BroadcastSettings.read(RIGHT | {"POSTS_IN_FLIGHT": text})
@@ -45,6 +46,19 @@ def test_settings_have_the_bounds_of_the_deploy_settings() -> None:
         BroadcastSettings.read(RIGHT | beyond)
 
 
+@pytest.mark.parametrize(("text", "is_offered"), [("true", True), (" false ", False)])
+def test_settings_say_whether_http2_is_offered(text: str, *, is_offered: bool) -> None:
+    """As the stack writes it."""
+    assert BroadcastSettings.read(RIGHT | {"HTTP2": text}).http2 is is_offered
+
+
+@pytest.mark.parametrize("text", ["True", "0", "no"])
+def test_settings_are_refused_when_they_neither_offer_http2_nor_do_not(text: str) -> None:
+    """What the stack does not write is no setting."""
+    with pytest.raises(SettingsError, match=f"HTTP2 is '{text}', expected true or false"):
+        BroadcastSettings.read(RIGHT | {"HTTP2": text})
+
+
 def test_settings_are_refused_all_at_once_when_missing() -> None:
     """One error names every one of them."""
     with pytest.raises(SettingsError) as caught:
@@ -64,7 +78,7 @@ def test_connection_settings_are_refused_when_missing() -> None:
     "posts",
     [
         "0",
-        "769",
+        "4097",
         "-1",
         "1.5",
         "many",

@@ -243,6 +243,27 @@ def test_worker_gives_nothing_away_while_the_pace_holds_it_up(floor: _Floor) -> 
     assert report.summary.counts == Receipt(300, delivered=300)
 
 
+def test_worker_reports_the_protocol_and_how_often_it_was_asked_for_calm(floor: _Floor) -> None:
+    """Of this invocation: an earlier one's are not counted again."""
+    floor.dynamo = FakeDynamo(_rows(3))
+    floor.fan_out = FakeFanOut(protocol="http/1.1", calmed=7, calms=2)
+
+    report = floor.deliver()
+
+    assert (report.protocol, report.calmed) == ("http/1.1", 2)
+
+
+def test_worker_reports_no_protocol_when_nothing_was_to_be_posted(floor: _Floor) -> None:
+    """What connections spoke earlier says nothing about this slice."""
+    floor.dynamo = FakeDynamo(_rows(3))
+    held = floor.open(ttl_ms=1_000)
+    floor.time.run(2.0)
+
+    report = floor.deliver(held)
+
+    assert (report.counts, report.protocol) == (Receipt(3, expired=3), "")
+
+
 def test_worker_gives_nothing_away_within_a_second(floor: _Floor) -> None:
     """A worker that is so fast has ended before another has begun."""
     floor.dynamo = FakeDynamo(_rows(300))

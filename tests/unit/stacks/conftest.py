@@ -66,6 +66,7 @@ def dev_with_all_set(synthesize: Synthesize) -> Template:
                 "connectBurst": "20",
                 "connectRate": "10",
                 "functionMemoryMb": "256",
+                "http2": "false",
                 "keepAliveMinutes": "9",
                 "logLevel": "WARNING",
                 "logRetentionDays": "14",

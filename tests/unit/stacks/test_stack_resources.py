@@ -201,6 +201,7 @@ def test_broadcast_function_has_its_settings(dev_with_all_set: Template) -> None
             "Environment": {
                 "Variables": Match.object_like(
                     {
+                        "HTTP2": "false",
                         "MAXIMUM_CONCURRENCY": "7",
                         "OUTAGE_SECONDS": "7200",
                         "POSTS_IN_FLIGHT": "8",

@@ -36,7 +36,10 @@ WHOLE = "a whole number from"
         ("broadcastTimeoutSeconds", "14", f"{WHOLE} 15 to 900"),
         ("outageSeconds", "59", f"{WHOLE} 60 to 43200"),
         ("outageSeconds", "43201", f"{WHOLE} 60 to 43200"),
-        ("postsInFlight", "many", f"{WHOLE} 1 to 768"),
+        ("postsInFlight", "many", f"{WHOLE} 1 to 4096"),
+        ("postsInFlight", 4_097, f"{WHOLE} 1 to 4096"),
+        ("http2", "no", "true or false"),
+        ("http2", 1, "true or false"),
         ("postsPerSecond", True, f"{WHOLE} 1 to 1000000"),
         ("postsPerSecond", "0", f"{WHOLE} 1 to 1000000"),
         ("postsPerSecond", None, f"{WHOLE} 1 to 1000000"),
@@ -189,6 +192,11 @@ def test_settings_list_the_names_when_none_is_close() -> None:
         (
             {"accessLogs": "True", "postsInFlight": "8"},
             DeploySettings(access_logs=True, posts_in_flight=8),
+        ),
+        ({"http2": False}, DeploySettings(http2=False)),
+        (
+            {"http2": "false", "postsInFlight": 4_096},
+            DeploySettings(http2=False, posts_in_flight=4_096),
         ),
     ],
 )

@@ -75,6 +75,9 @@ class _Session:
     def create_client(self, *_: object, **__: object) -> "DynamoDBClient":
         return self._client
 
+    def user_agent(self) -> str:
+        return "agent"
+
 
 def test_wired_table_opens_new_connections_after_a_freeze() -> None:
     """The connect function's first write after a pause meets no old connection."""

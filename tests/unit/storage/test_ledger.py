@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -280,7 +280,7 @@ def test_lease_is_rejected_when_the_ledger_does_not_know_it(
 def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -> None:
     """Its message came twice; the others go on."""
     held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
-    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+    held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
     floor.ledger.close(held, MET_THREE, (), deadline=FAR)
 
     assert floor.lease() is floor.open() is Refusal.CLOSED
@@ -290,7 +290,7 @@ def test_lease_finds_a_slice_closed_while_its_broadcast_is_open(floor: _Floor) -
 def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
     """A slice that was taken up 1,000 times is for a person to look at."""
     held = floor.opened()
-    floor.put(replace(held.slice_row, owner="", leased_until_ms=0, hops=MAX_HOPS))
+    floor.put(held.slice_row._replace(owner="", leased_until_ms=0, hops=MAX_HOPS))
 
     with pytest.raises(GaveUpError, match="taken up 1000 times without coming to an end"):
         floor.lease()
@@ -299,8 +299,8 @@ def test_lease_is_rejected_when_a_slice_comes_to_no_end(floor: _Floor) -> None:
 def test_lease_begins_the_count_of_hops_anew_when_it_is_asked_to(floor: _Floor) -> None:
     """After a redrive the cause is repaired: the slice goes on, and its outage is over."""
     held = floor.opened()
-    endless = replace(held.slice_row, owner="", leased_until_ms=0, hops=MAX_HOPS)
-    floor.put(replace(endless, outage_since_ms=1, outage_rounds=9, given_up="403"))
+    endless = held.slice_row._replace(owner="", leased_until_ms=0, hops=MAX_HOPS)
+    floor.put(endless._replace(outage_since_ms=1, outage_rounds=9, given_up="403"))
 
     again = floor.lease(anew=True)
 
@@ -358,7 +358,7 @@ def test_broadcast_of_an_earlier_release_is_finished(floor: _Floor) -> None:
 
     assert (held.frame, other.frame) == (frame, frame)
     assert floor.table.summary("b").frame == frame
-    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+    held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
     floor.ledger.close(held, Receipt(), (), deadline=FAR)
     assert floor.ledger.close(other, Receipt(2, gone=2), (), deadline=FAR).summary.is_settled
 
@@ -426,7 +426,7 @@ def test_lease_is_rejected_when_the_row_cannot_be_read(
 def test_lease_is_rejected_when_the_sums_of_the_row_do_not_add_up(floor: _Floor) -> None:
     """It is rejected before any connection is posted to again and again."""
     held = floor.opened()
-    wrong = replace(held.slice_row, owner="", leased_until_ms=0, counts=Receipt(5))
+    wrong = held.slice_row._replace(owner="", leased_until_ms=0, counts=Receipt(5))
     floor.table.items[key_of(wrong)] = to_item(wrong)
 
     with pytest.raises(RejectedError, match="its row is wrong: the sums do not add up"):
@@ -631,7 +631,7 @@ def test_split_numbers_its_parts_once_when_its_answer_was_lost(floor: _Floor) ->
 def test_change_waits_when_the_ledger_cannot_be_read_anew(floor: _Floor) -> None:
     """Reads are throttled, too."""
     held = floor.ledger.split(floor.opened(), Backlog(), Receipt(), (), (PART,), deadline=FAR)
-    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+    held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
     other = floor.leased("1")
 
     def close_other() -> None:
@@ -764,7 +764,7 @@ def test_two_closers_at_once_settle_once(floor: _Floor) -> None:
     held = floor.ledger.split(
         floor.opened(), Backlog(), Receipt(2), (), (STRAGGLERS,), deadline=FAR
     )
-    held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+    held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
     other = floor.leased("1")
     floor.table.meanwhile = [
         lambda: floor.ledger.close(other, Receipt(2, gone=2), (), deadline=FAR)

@@ -1,7 +1,5 @@
 """Many workers on one ledger, in virtual time: no write is given up, and none waits for long."""
 
-from dataclasses import replace
-
 import pytest
 
 from broadcasting.backlog import Backlog
@@ -72,7 +70,7 @@ def test_closing_waits_until_throttling_is_over(seconds: float) -> None:
         dynamo.forget_units()
         return held
 
-    done = replace(held.slice_row, backlog=Backlog())
+    done = held.slice_row._replace(backlog=Backlog())
     works = [closing(dynamo, held._replace(slice_row=done), 0.0), recover]
     closed, _ = leases_of(dynamo.time.run(works))
 

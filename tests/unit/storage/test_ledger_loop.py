@@ -1,7 +1,7 @@
 """The loop of the ledger's writes: read anew at once, or wait until the time is up."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -46,7 +46,7 @@ class _Attempts:
     def _make(self, met: Basis) -> Made[str]:
         self._fail(is_reading=True)
         self.met.append(met)
-        return Made("done", self.rows, (replace(ROW, version=len(self.met)),))
+        return Made("done", self.rows, (ROW._replace(version=len(self.met)),))
 
     def _fail(self, *, is_reading: bool) -> None:
         if self.errors and isinstance(self.errors[0], ReadError) is is_reading:
@@ -133,7 +133,7 @@ def test_loop_tells_each_attempt_what_the_last_conflict_was_made_from() -> None:
     attempts = _Attempts(errors)
 
     assert attempts.run() == "done"
-    first, second, fourth = (), (replace(ROW, version=2),), (replace(ROW, version=4),)
+    first, second, fourth = (), (ROW._replace(version=2),), (ROW._replace(version=4),)
     assert attempts.met == [first, first, second, second, fourth]
 
 

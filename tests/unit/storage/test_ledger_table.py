@@ -1,6 +1,5 @@
 """The broadcasts table's calls, with faults where the wire would be."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,11 +39,11 @@ def table(client: LedgerDynamo) -> LedgerTable:
 def test_table_writes_next_versions_that_expire(client: LedgerDynamo, table: LedgerTable) -> None:
     """Several rows at once, or one, under their keys."""
     table.write(SUMMARY, SLICE)
-    table.write(replace(SLICE, version=1, owner="me"))
+    table.write(SLICE._replace(version=1, owner="me"))
 
     item = table.get(("broadcast#b", "slice#0"))
     assert item is not None
-    assert slice_of(item) == replace(SLICE, version=2, owner="me")
+    assert slice_of(item) == SLICE._replace(version=2, owner="me")
     assert len(client.items) == 2
     for item in client.items.values():
         assert item["expiresAt"] == {"N": str(NOW_MS // 1000 + LIFE_SECONDS)}
@@ -75,7 +74,7 @@ def test_table_refuses_what_was_made_from_something_else(
     first, *others = rows
 
     with pytest.raises(ConflictError, match=r"broadcast#b/slice#0.* changed meanwhile"):
-        table.write(replace(first, version=version), *others)
+        table.write(first._replace(version=version), *others)
     assert table.get(summary_key("b")) is None
 
 
@@ -108,7 +107,7 @@ def test_table_counts_a_write_as_done_when_another_has_gone_on_with_one_of_its_r
     """All or none: a single row that is still ours tells that all were written."""
 
     def go_on() -> None:
-        other = {**to_item(replace(SUMMARY, version=2)), "writer": {"S": "another"}}
+        other = {**to_item(SUMMARY._replace(version=2)), "writer": {"S": "another"}}
         client.items[summary_key("b")] = other
 
     client.after = [canceled("ConditionalCheckFailed", "None")]
@@ -139,7 +138,7 @@ def test_table_is_busy_when_the_row_in_place_bears_no_mark(
     client.before = [refusal("ThrottlingException")]
 
     with pytest.raises(BusyError, match="ThrottlingException"):
-        table.write(replace(SLICE, version=1))
+        table.write(SLICE._replace(version=1))
 
 
 def test_table_is_busy_when_it_cannot_look_for_a_write_whose_answer_was_lost(
@@ -251,7 +250,7 @@ def test_table_writes_over_rows_that_have_expired(
     client: LedgerDynamo, table: LedgerTable, rows: tuple[Row, ...]
 ) -> None:
     """A first write needs a place without a row: nothing of the old one stays."""
-    table.write(*(replace(SLICE, owner="old"), SUMMARY)[: len(rows)])
+    table.write(*(SLICE._replace(owner="old"), SUMMARY)[: len(rows)])
     for old in client.items.values():
         old["expiresAt"] = {"N": str(NOW_MS // 1000)}
 
@@ -259,7 +258,7 @@ def test_table_writes_over_rows_that_have_expired(
 
     item = table.get(("broadcast#b", "slice#0"))
     assert item is not None
-    assert slice_of(item) == replace(SLICE, version=1)
+    assert slice_of(item) == SLICE._replace(version=1)
 
 
 def test_table_never_writes_over_the_counter_of_a_channel(

@@ -2,18 +2,15 @@
 
 import json
 from contextlib import ExitStack
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from urllib3 import HTTPResponse
 
 from storage.plain_query import read_queries_plainly
+from tests.support.boto_wire import BotoWire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,30 +28,14 @@ PAGE = {
 }
 
 
-class Wire:
-    """What answers a client's requests instead of DynamoDB; each of `answers` in turn."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[int, bytes]] = []
-        self.operations: list[str] = []
-
-    def __call__(self, request: Any, **_: object) -> Any:
-        """Answer one request; a hook of botocore's."""
-        self.operations.append(request.headers["X-Amz-Target"].decode().split(".")[1])
-        status, body = self.answers.pop(0)
-        headers = HTTPHeaders.from_dict({"x-amzn-requestid": "R1"})
-        raw: Any = HTTPResponse(BytesIO(body), preload_content=False)
-        return AWSResponse("http://dynamodb.invalid", status, headers, raw)
-
-
 @pytest.fixture
-def wire() -> Wire:
+def wire() -> BotoWire:
     """Return what both clients of a test are wired to."""
-    return Wire()
+    return BotoWire()
 
 
 @pytest.fixture
-def clients(wire: Wire) -> "Iterator[dict[str, DynamoDBClient]]":
+def clients(wire: BotoWire) -> "Iterator[dict[str, DynamoDBClient]]":
     """Return a client that reads queries plainly, and one as boto3 makes it."""
     session = boto3.Session(
         aws_access_key_id="AKID", aws_secret_access_key="secret", region_name="eu-central-1"
@@ -101,7 +82,7 @@ def _body(value: object) -> bytes:
     ],
 )
 def test_plain_query_returns_what_boto3_returns(
-    clients: Clients, wire: Wire, page: dict[str, Any]
+    clients: Clients, wire: BotoWire, page: dict[str, Any]
 ) -> None:
     """Rows, counts, the next key and the response's metadata."""
     wire.answers = [(200, _body(page))] * 2
@@ -120,7 +101,7 @@ def test_plain_query_returns_what_boto3_returns(
     [(400, "ResourceNotFoundException"), (400, "ValidationException")],
 )
 def test_plain_query_raises_what_boto3_raises(
-    clients: Clients, wire: Wire, name: str, status: int, code: str
+    clients: Clients, wire: BotoWire, name: str, status: int, code: str
 ) -> None:
     """An error answer stays botocore's business."""
     body = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
@@ -136,7 +117,7 @@ def test_plain_query_raises_what_boto3_raises(
 @pytest.mark.parametrize("name", ["plain", "usual"])
 @pytest.mark.parametrize(("status", "body"), [(500, b"{}"), (503, b"no JSON")])
 def test_plain_query_is_tried_again_as_boto3_does(
-    clients: Clients, wire: Wire, name: str, status: int, body: bytes
+    clients: Clients, wire: BotoWire, name: str, status: int, body: bytes
 ) -> None:
     """The retries of the client still work."""
     wire.answers = [(status, body), (200, _body(PAGE))]
@@ -149,7 +130,7 @@ def test_plain_query_is_tried_again_as_boto3_does(
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"Items": [}', b"<html>"])
 def test_plain_query_leaves_broken_json_to_botocore(
-    clients: Clients, wire: Wire, body: bytes
+    clients: Clients, wire: BotoWire, body: bytes
 ) -> None:
     """The result is the same with and without us, and has no rows."""
     wire.answers = [(200, body)] * 4
@@ -170,7 +151,7 @@ def _outcome(client: "DynamoDBClient") -> object:
     return answer
 
 
-def test_plain_query_touches_no_other_operation(clients: Clients, wire: Wire) -> None:
+def test_plain_query_touches_no_other_operation(clients: Clients, wire: BotoWire) -> None:
     """Only queries have that many rows."""
     item = {"pk": {"S": "all#1"}, "sk": {"S": "a="}}
     wire.answers = [(200, _body({"Item": item}))]

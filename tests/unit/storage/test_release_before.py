@@ -36,7 +36,7 @@ class _Deploy:
     def finish(self, held: Lease) -> Lease:
         """Close a slice all of whose connections were delivered, and announce its parts."""
         counts, pending = held.slice_row.counts, len(held.slice_row.backlog.connections)
-        slice_row = replace(held.slice_row, unannounced=())
+        slice_row = held.slice_row._replace(unannounced=())
         done = replace(counts, delivered=counts.delivered + pending)
         return self.ledger.close(held._replace(slice_row=slice_row), done, (), deadline=FAR)
 

@@ -1,6 +1,6 @@
 """An id that is used again after 7 days, whatever DynamoDB has deleted of its rows by then."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -48,7 +48,7 @@ class _Week:
         held = self.ledger.split(
             held, Backlog(), Receipt(3, failed=1), (), (STRAGGLERS, PART), deadline=FAR
         )
-        held = held._replace(slice_row=replace(held.slice_row, unannounced=()))
+        held = held._replace(slice_row=held.slice_row._replace(unannounced=()))
         self.ledger.close(held, held.slice_row.counts, (), deadline=FAR)
         for slice_id, counts in (("1", Receipt(2, failed=2)), ("2", Receipt(1, gone=1))):
             part = self.ledger.lease("weekly", slice_id, until_ms=self.time.epoch_ms + 65_000)

@@ -120,7 +120,7 @@ def test_send_waits_until_the_broadcast_is_settled(stack: FakeStack, run: Run) -
 
 def test_send_says_so_when_no_connection_was_there(stack: FakeStack, run: Run) -> None:
     """Noughts alone look like a broadcast that went wrong."""
-    stack.table.open(replace(SETTLED, counts=Receipt()))
+    stack.table.open(SETTLED._replace(counts=Receipt()))
 
     sent = run("send", "--wait", "--id", "news", "hear")
 
@@ -132,7 +132,7 @@ def test_send_says_so_when_no_connection_was_there(stack: FakeStack, run: Run) -
 
 def test_send_exits_with_3_when_some_failed(stack: FakeStack, run: Run) -> None:
     """A script can tell, and its user is told where to look."""
-    stack.table.open(replace(SETTLED, counts=ILL))
+    stack.table.open(SETTLED._replace(counts=ILL))
 
     sent = run("send", "--wait", "--id", "news", "hear")
 
@@ -213,7 +213,7 @@ def test_status_says_which_slices_are_delayed_and_which_were_given_up(
 
 def test_status_lists_who_failed_when_asked(stack: FakeStack, run: Run) -> None:
     """Each with its reason, a line each; what a terminal would obey is not passed on."""
-    stack.table.open(replace(SETTLED, counts=ILL))
+    stack.table.open(SETTLED._replace(counts=ILL))
     stack.table.fail(("c1", "400 [red]\x1b[31m"), ("c2", ":bell: tried in vain"))
 
     shown = run("status", "news", "--failed")
@@ -238,7 +238,7 @@ def test_status_says_so_when_none_failed(stack: FakeStack, run: Run) -> None:
 
 def test_status_is_json_when_asked(stack: FakeStack, run: Run) -> None:
     """The JSON has the counts, and the failed connections when they are asked for."""
-    stack.table.open(replace(SETTLED, counts=ILL))
+    stack.table.open(SETTLED._replace(counts=ILL))
     stack.table.fail(("c1", "400"))
 
     shown = json.loads(run("status", "news", "--json", "--failed").stdout)
@@ -257,7 +257,7 @@ def test_status_watches_until_the_broadcast_is_settled(
     exit_code: int,
 ) -> None:
     """Its account is shown then, and the exit code tells whether some failed."""
-    states = iter([a_summary(), replace(SETTLED, counts=counts)])
+    states = iter([a_summary(), SETTLED._replace(counts=counts)])
     monkeypatch.setattr(time, "sleep", lambda _: stack.table.open(next(states)))
 
     shown = run("status", "news", "--watch")
@@ -286,7 +286,7 @@ def test_status_says_what_to_type_when_the_ledger_does_not_know_the_broadcast(
 def test_broadcasts_are_listed_the_newest_first(stack: FakeStack, run: Run) -> None:
     """Ids are whole however narrow the terminal is, and JSON has the same."""
     long = "x" * 64
-    stack.table.open(a_summary(long, seq=1, settled_ms=OPENED_MS + 100), replace(SETTLED, seq=2))
+    stack.table.open(a_summary(long, seq=1, settled_ms=OPENED_MS + 100), SETTLED._replace(seq=2))
 
     lines = run("broadcasts").stdout.splitlines()
     (last,) = json.loads(run("broadcasts", "--json", "--limit", "1").stdout)
@@ -470,7 +470,7 @@ def test_broadcasts_say_how_many_more_there_are(
 ) -> None:
     """On stderr, with what shows them."""
     names = [f"b{number}" for number in range(25)]
-    stack.table.open(*(replace(SETTLED, id=name, seq=seq) for seq, name in enumerate(names)))
+    stack.table.open(*(SETTLED._replace(id=name, seq=seq) for seq, name in enumerate(names)))
 
     shown = run("broadcasts", *options)
     all_ = run("broadcasts", "--limit", "25", *options)
@@ -487,7 +487,7 @@ def test_broadcasts_say_what_a_list_has_at_most(
 ) -> None:
     """No --limit shows more than that."""
     monkeypatch.setattr(broadcasts_command, "MOST_BROADCASTS", 1)
-    stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
+    stack.table.open(SETTLED._replace(id="b1", seq=1), SETTLED._replace(seq=2))
 
     shown = run("broadcasts", "--limit", "1")
 
@@ -497,7 +497,7 @@ def test_broadcasts_say_what_a_list_has_at_most(
 
 def test_broadcasts_say_what_shows_the_one_that_is_left_out(stack: FakeStack, run: Run) -> None:
     """One is it."""
-    stack.table.open(replace(SETTLED, id="b1", seq=1), replace(SETTLED, seq=2))
+    stack.table.open(SETTLED._replace(id="b1", seq=1), SETTLED._replace(seq=2))
 
     shown = run("broadcasts", "--limit", "1")
 
@@ -509,8 +509,8 @@ def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
     stack: FakeStack, run: Run
 ) -> None:
     """With its key, and what is wrong; the exit code is that of a list."""
-    stack.table.open(replace(SETTLED, id="first", seq=1), replace(SETTLED, seq=2))
-    stack.table.open(replace(SETTLED, id="last", seq=3))
+    stack.table.open(SETTLED._replace(id="first", seq=1), SETTLED._replace(seq=2))
+    stack.table.open(SETTLED._replace(id="last", seq=3))
     stack.table.items["broadcast#news", "summary"] |= {"counts": {"S": "{\x1b"}}
     del stack.table.items["channel#*", "seq#000000000001"]["broadcast_id"]
 
@@ -532,13 +532,13 @@ def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
 
 def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) -> None:
     """In a list there is no room to tell how."""
-    stack.table.open(replace(SETTLED, id="good", seq=1), replace(SETTLED, counts=Receipt(9), seq=2))
+    stack.table.open(SETTLED._replace(id="good", seq=1), SETTLED._replace(counts=Receipt(9), seq=2))
 
     shown = run("broadcasts")
 
     assert shown.stderr == "This account contradicts itself; `crier status ID` says how: news\n"
 
-    stack.table.open(replace(SETTLED, id="bad", counts=Receipt(9), seq=3))
+    stack.table.open(SETTLED._replace(id="bad", counts=Receipt(9), seq=3))
 
     assert run("broadcasts").stderr.startswith("These contradict themselves; ")
 
@@ -596,7 +596,7 @@ def test_status_shows_rows_that_cannot_be_read_beside_the_others(
 
 def test_status_tells_contradictions_and_what_to_do(stack: FakeStack, run: Run) -> None:
     """A line each; a script reads the same."""
-    stack.table.open(replace(SETTLED, counts=replace(WELL, targeted=9), open_slices=1))
+    stack.table.open(SETTLED._replace(counts=replace(WELL, targeted=9), open_slices=1))
 
     shown = run("status", "news")
     told = json.loads(run("status", "news", "--json").stdout)

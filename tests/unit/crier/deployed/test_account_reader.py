@@ -91,7 +91,7 @@ def test_account_counts_a_slice_once_when_it_is_closed_between_two_reads(
     table.put(a_slice("0", CLOSED), a_slice("1", OPEN))
 
     def close() -> None:
-        table.open(replace(before, counts=CLOSED, open_slices=1, version=2))
+        table.open(before._replace(counts=CLOSED, open_slices=1, version=2))
         table.put(a_slice("0", CLOSED, is_closed=True))
 
     table.after_query = close

@@ -77,6 +77,7 @@ def test_places_are_those_of_the_static_table() -> None:
     table = HeaderTable.STATIC_TABLE
     places = {
         hpack.AUTHORITY: (b":authority", b""),
+        hpack.GET: (b":method", b"GET"),
         hpack.POST: (b":method", b"POST"),
         hpack.PATH: (b":path", b"/"),
         hpack.HTTP: (b":scheme", b"http"),

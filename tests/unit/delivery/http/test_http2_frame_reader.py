@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from delivery.http import http2_frames as wire
 from delivery.http.http2_frame_reader import (
+    FRAMES_PER_STEP,
     MAX_BLOCK_BYTES,
     MAX_FRAMES_IN_VAIN,
     Frame,
@@ -142,16 +143,31 @@ def test_reader_ends_a_header_block_that_grows_for_ever() -> None:
     "frame", [PING, data(1, b"", flags=0), wire.frame(0x77, 0, 0), headers(1, flags=4)]
 )
 def test_reader_ends_what_answers_nothing_for_ever(frame: bytes) -> None:
-    """A post that gets on begins the count anew."""
+    """A post that is answered begins the count anew."""
     reader, flood = _begun(), frame * (MAX_FRAMES_IN_VAIN - 1)
     assert len(list(reader.feed(flood))) == MAX_FRAMES_IN_VAIN - 1
 
-    reader.got_on()
+    reader.answered()
     count = len(list(reader.feed(flood + frame)))
     with pytest.raises(Http2Error, match="frames by which no post gets on") as caught:
         list(reader.feed(frame))
 
     assert count == MAX_FRAMES_IN_VAIN
+    assert caught.value.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_reader_allows_some_frames_for_each_by_which_a_post_gets_on() -> None:
+    """A slow server may go on for ever; one that sends more besides may not."""
+    reader, few, many = _begun(), PING * FRAMES_PER_STEP, PING * (FRAMES_PER_STEP + 100)
+
+    for _ in range(MAX_FRAMES_IN_VAIN // FRAMES_PER_STEP + 9):
+        list(reader.feed(few))
+        reader.got_on()
+    with pytest.raises(Http2Error) as caught:  # noqa: PT012 - a step at a time
+        for _ in range(MAX_FRAMES_IN_VAIN // 100 + 1):
+            list(reader.feed(many))
+            reader.got_on()
+
     assert caught.value.code == ErrorCode.ENHANCE_YOUR_CALM
 
 

@@ -86,6 +86,20 @@ def test_blocks_are_read_by_another_implementation(
         assert isinstance(fields[4], NeverIndexedHeaderTuple)
 
 
+@pytest.mark.parametrize(("method", "coded"), [("GET", b"\x82"), ("DELETE", b"\x02\x06DELETE")])
+def test_block_of_another_method_has_no_length(method: str, coded: bytes) -> None:
+    """It has no body; posts of the same connection are not disturbed by it."""
+    fields = template().fields
+    other, post = request(RequestTemplate(fields, b"", method)), request(template())
+    writer, server = BlockWriter(is_tls=True), _Server()
+
+    for asked in (post, other, other, post):
+        block = writer.write(asked)
+        expected = [(":method", asked.template.method), *_expected(asked)[1:]]
+        assert server.read(block) == (expected if asked is post else expected[:-1])
+        assert block.startswith(b"\x83" if asked is post else coded)
+
+
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_block_tells_the_scheme(is_tls: bool) -> None:  # noqa: FBT001 - a parameter of pytest's
     """RFC 9113, 8.3.1: it is that of the connection."""

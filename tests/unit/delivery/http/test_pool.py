@@ -574,6 +574,27 @@ def test_pool_drops_what_is_idle_for_too_long_or_since_a_time_to_come(
     assert pool.room == kept
 
 
+def test_pool_tells_what_its_connections_have_spoken_since_the_last_look(
+    serve: Serve, make: Make, time: FakeTime
+) -> None:
+    """Also those that are closed by now, and those that were open before."""
+    pool = make(serve(lambda server: read_post(server) and server.sendall(OK)).url)
+    unopened = pool.protocols
+    _send(pool)
+    _poll_until(pool, lambda: not pool._connections)
+
+    closed = pool.protocols
+    pool.drop_idle(NOW_MS - 1)
+
+    assert [set(one) for one in (unopened, closed, pool.protocols)] == [set(), {"http/1.1"}, set()]
+
+    _open(pool)
+    time.epoch_ms += 1
+    pool.drop_idle(NOW_MS - 1)
+
+    assert pool.protocols == {"http/1.1"}
+
+
 def test_pool_settles_each_post_once_when_the_selector_names_it_twice(
     serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,31 @@
+"""The end of a boto3 client's wire: what it sends is noted, what it is to be answered is set."""
+
+from io import BytesIO
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from urllib3 import HTTPResponse
+
+
+class BotoWire:
+    """What answers a client's requests instead of DynamoDB; each of `answers` in turn.
+
+    An answer is a status and a body. Register it for the client's event `before-send`.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, bytes]] = []
+        self.operations: list[str] = []
+        self.bodies: list[bytes] = []
+        self.agents: list[str] = []
+
+    def __call__(self, request: Any, **_: object) -> Any:
+        """Answer one request; a hook of botocore's."""
+        self.operations.append(request.headers["X-Amz-Target"].decode().split(".")[1])
+        self.bodies.append(request.body)
+        self.agents.append(request.headers["User-Agent"].decode())
+        status, body = self.answers.pop(0)
+        headers = HTTPHeaders.from_dict({"x-amzn-requestid": "R1"})
+        raw: Any = HTTPResponse(BytesIO(body), preload_content=False)
+        return AWSResponse("http://dynamodb.invalid", status, headers, raw)
