@@ -16,8 +16,9 @@ from delivery.shared_pacer import SharedPacer
 REPEATS_AT_ONCE = 3
 """How often one post is repeated at once when the server has not processed it."""
 
-MAX_REPEATS = 16
-"""How often in all, with backoff, while the server says so and answers other posts."""
+MAX_REPEATS = 128
+"""How often in all, with backoff, while the server says so and answers other posts: a server that
+leaves after each answer leaves the other posts of a connection, up to 127, as they were."""
 
 _BEFORE_ALL = -math.inf
 """When a post is due that goes before those that wait."""

@@ -119,8 +119,9 @@ def test_fan_out_keeps_to_a_stream_window_of_any_size(http2: Start, size: int) -
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     posting.check_delivered_once(delivery)
-    (peer,) = posting.server.peers
-    assert {post.body for post in peer.posts[2:]} == {frame.encode()}
+    warm, *others = posting.server.peers  # more when the window of the whole connection is used up
+    posts = warm.posts[2:] + [post for peer in others for post in peer.posts]
+    assert {post.body for post in posts} == {frame.encode()}
 
 
 def test_fan_out_waits_while_a_stream_window_is_closed(http2: Start) -> None:
@@ -186,8 +187,9 @@ def test_fan_out_keeps_to_the_largest_frame_that_a_server_takes(http2: Start, la
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     posting.check_delivered_once(delivery)
-    (peer,) = posting.server.peers
-    assert {post.body for post in peer.posts[2:]} == {LARGE.encode()}
+    warm, *others = posting.server.peers  # more when the window of the whole connection is used up
+    posts = warm.posts[2:] + [post for peer in others for post in peer.posts]
+    assert {post.body for post in posts} == {LARGE.encode()}
 
 
 def _with_token(token: str) -> Callable[[], Credentials]:
