@@ -8,7 +8,7 @@ waits in its pool.
 
 HTTP/1.1 is http1_connection.py with http1_request.py, http1_response.py and http1_head.py. HTTP/2
 is http2_connection.py (the shell that reads and writes) around http2_protocol.py (the streams of
-one connection), with http2_frames.py, http2_frame_reader.py, http2_sender.py (windows),
+one connection), with http2_frames.py, http2_frame_reader.py, http2_receiver.py, http2_sender.py,
 http2_settings.py, http2_stream.py, and for header blocks hpack.py, http2_request.py and
 http2_response.py. Only the shells do I/O.
 """

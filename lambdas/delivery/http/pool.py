@@ -12,7 +12,13 @@ from itertools import islice
 from typing import Any, Generic, NamedTuple
 
 from broadcasting.clock import Clock
-from delivery.http.connection import Ending, HttpConnection, MalformedAnswerError, Token
+from delivery.http.connection import (
+    Ending,
+    HttpConnection,
+    MalformedAnswerError,
+    NotProcessedError,
+    Token,
+)
 from delivery.http.connector import Connector
 from delivery.http.handshake import Handshake
 from delivery.http.open_connections import OpenConnections
@@ -117,9 +123,10 @@ class HttpPool(Generic[Token]):
         return self._openings.take_failures()
 
     def send(self, requests: Iterable[tuple[Token, Request]]) -> list[Ending[Token]]:
-        """Begin requests; there must be room for all of them. They are asked for as they leave.
+        """Begin requests, which are asked for as they leave; there should be room for all of them.
 
-        Returns what ends by that: the requests of connections that are found lost.
+        Returns what ends by that: requests of connections that are found lost, and those for which
+        there is no room.
         """
         remaining, now = iter(requests), self._clock.monotonic()
         endings: list[Ending[Token]] = []
@@ -133,7 +140,8 @@ class HttpPool(Generic[Token]):
             if len(batch) < room:
                 self._connections.put_back(http)
                 break
-        return endings
+        in_vain = NotProcessedError("no connection has room")
+        return [*endings, *((token, in_vain) for token, _ in remaining)]
 
     def _send(
         self,

@@ -16,7 +16,8 @@ from delivery.http import http2_frames as wire
 from delivery.http.connection import Ending, Response
 from delivery.http.http2_frame_reader import MAX_BLOCK_BYTES
 from delivery.http.http2_frames import Http2Error, Setting
-from delivery.http.http2_protocol import MAX_BODY_BYTES, MAX_GIVEN_UP, MAX_STREAMS
+from delivery.http.http2_protocol import MAX_GIVEN_UP, MAX_STREAMS
+from delivery.http.http2_receiver import MAX_BODY_BYTES
 from delivery.http.http2_settings import STREAM_WINDOW_BYTES
 from tests.support.http2_wire import (
     GONE_BLOCK,

@@ -10,13 +10,8 @@ from delivery.http import http2_frames as wire
 from delivery.http import http2_protocol
 from delivery.http.connection import MalformedAnswerError, NotProcessedError, Response
 from delivery.http.http2_frames import ErrorCode, Setting
-from delivery.http.http2_protocol import (
-    MAX_BODY_BYTES,
-    MAX_GIVEN_UP,
-    MAX_STREAMS,
-    Http2Protocol,
-    StreamResetError,
-)
+from delivery.http.http2_protocol import MAX_GIVEN_UP, MAX_STREAMS, Http2Protocol
+from delivery.http.http2_receiver import MAX_BODY_BYTES, StreamResetError
 from delivery.http.http2_sender import WINDOW_BYTES
 from delivery.http.http2_settings import STREAM_WINDOW_BYTES
 from tests.support.http2_oracle import Oracle

@@ -18,6 +18,7 @@ from delivery.http.connection import (
     Ending,
     IdleClosedError,
     MalformedAnswerError,
+    NotProcessedError,
     Response,
 )
 from delivery.http.connector import Connector, tls_context
@@ -795,3 +796,16 @@ def test_pool_keeps_an_idle_connection_until_tls_has_said_something_whole(
 
         assert kept == [1, 0]
         pool.close()
+
+
+def test_pool_gives_back_requests_for_which_no_connection_has_room(make: Make) -> None:
+    """They have not left, so that to repeat them is no try."""
+    pool = make("http://127.0.0.1:1/prod")
+
+    endings = pool.send([("a", REQUEST), ("b", REQUEST)])
+
+    assert [(token, type(error)) for token, error in endings] == [
+        ("a", NotProcessedError),
+        ("b", NotProcessedError),
+    ]
+    assert pool.under_way == 0
