@@ -42,7 +42,7 @@ def test_fan_out_posts_one_at_a_time_when_a_server_takes_one_stream(http2: Start
     """What it has sent before it knew of the limit may be refused: no try."""
 
     def script(peer: Peer, post: Post) -> None:
-        if post.stream_id > 1 and peer.h2.local_settings.max_concurrent_streams > 1:
+        if peer.h2.open_inbound_streams > 1:
             react.refuse(peer, post)
         else:
             react.ok(peer, post)
