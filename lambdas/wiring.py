@@ -19,8 +19,8 @@ from botocore.session import Session
 
 from broadcasting.clock import Clock, Jitter
 from broadcasting.pacing.pace import Pace
-from delivery.http.connector import ALPN, ALPN_OF_HTTP1, tls_context
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.tls import ALPN, ALPN_OF_HTTP1, tls_context
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from log import logger

@@ -16,8 +16,8 @@ from broadcasting.audience import Connection
 from broadcasting.clock import Clock
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.pace import Pace
-from delivery.http.connector import ALPN, tls_context
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.tls import ALPN, tls_context
 from delivery.selector_fan_out import THREADS, SelectorFanOut
 from delivery.signing import Credentials
 from testbed.audience import KnownAudience

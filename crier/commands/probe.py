@@ -26,12 +26,12 @@ from crier.deployed.deployment import open_session
 from crier.errors import CrierError, explained
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 from delivery.http.connection import HttpConnection, MalformedAnswerError, Response
-from delivery.http.connector import tls_context
 from delivery.http.endpoint import Endpoint, parse_endpoint
 from delivery.http.handshake import Handshake
 from delivery.http.http2_connection import Http2Connection
 from delivery.http.http2_frames import Setting
 from delivery.http.request import GET, Request
+from delivery.http.tls import tls_context
 from delivery.signing import Credentials, SigningTemplate
 
 NO_CONNECTION = "L0SM9cOFvHcCIhw="

@@ -1,6 +1,7 @@
 """One thread's part of a fan-out: starts posts, waits for their answers, and tries again.
 
-What an answer means is decided in judge.py.
+What an answer means is decided in judge.py. The file has more than 200 lines because one turn of
+the loop is written in one place.
 """
 
 from collections.abc import Iterable, Iterator

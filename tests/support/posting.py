@@ -19,9 +19,9 @@ from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from delivery.fan_out import FanOut, Watch
-from delivery.http.connector import tls_context
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import Timeouts
+from delivery.http.tls import tls_context
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from testbed.audience import KnownAudience

@@ -11,10 +11,11 @@ from h2.settings import SettingCodes
 
 from broadcasting.outcome import Outcome
 from delivery.http.connection import Ending, Response
-from delivery.http.connector import Connector, tls_context
+from delivery.http.connector import Connector
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request
+from delivery.http.tls import tls_context
 from delivery.signing import Signer
 from testbed.stand_in.certificate import ServerCertificate
 from tests.support import http2_reactions as react

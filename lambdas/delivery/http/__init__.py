@@ -2,7 +2,7 @@
 
 Read in this order: request.py and connection.py (what a post is before it is written, and the port
 that each protocol implements), pool.py with open_connections.py (the connections of one thread),
-then how a connection comes to be: endpoint.py, resolver.py, addresses.py, connector.py,
+then how a connection comes to be: endpoint.py, resolver.py, addresses.py, connector.py, tls.py,
 handshake.py (where the server chooses the protocol), openings.py. waker.py wakes a thread that
 waits in its pool.
 

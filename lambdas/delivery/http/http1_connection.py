@@ -1,4 +1,7 @@
-"""HTTP/1.1: one keep-alive connection, which carries one post at a time."""
+"""HTTP/1.1: one keep-alive connection, which carries one post at a time.
+
+The file has a little more than 200 lines, to be read beside http2_connection.py.
+"""
 
 import selectors
 import socket

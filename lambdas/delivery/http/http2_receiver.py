@@ -1,7 +1,8 @@
 """What the server of an HTTP/2 connection sends, frame by frame. No I/O. RFC 9113, 6 and 8.1.
 
 What is wrong with one stream ends that stream; what is wrong with the connection is raised, with
-the code that the server is to be told.
+the code that the server is to be told. The file has more than 200 lines because there is a method
+for each kind of frame.
 """
 
 from collections.abc import Callable

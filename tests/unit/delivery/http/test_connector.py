@@ -12,16 +12,12 @@ from typing import Any
 import pytest
 
 from delivery.http.connection import HttpConnection, Response
-from delivery.http.connector import (
-    ATTEMPT_DELAY_SECONDS,
-    FAILURE_DELAY_SECONDS,
-    Connector,
-    tls_context,
-)
+from delivery.http.connector import ATTEMPT_DELAY_SECONDS, FAILURE_DELAY_SECONDS, Connector
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.handshake import READ, Handshake
 from delivery.http.request import Request, RequestTemplate
 from delivery.http.resolver import DOUBT_SECONDS, RESOLVED_SECONDS
+from delivery.http.tls import tls_context
 from testbed.model.fakes import FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from tests.support.loopback import (

@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from delivery.http.connector import tls_context
 from delivery.http.handshake import READ, WRITE, Handshake
 from delivery.http.http1_connection import Http1Connection
+from delivery.http.tls import tls_context
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from tests.support.loopback import is_readable, unused_port
 

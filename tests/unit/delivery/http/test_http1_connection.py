@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from delivery.http.connection import ClosedError, MalformedAnswerError, Response
-from delivery.http.connector import tls_context
 from delivery.http.handshake import Handshake, Wrap
 from delivery.http.http1_connection import READ, WRITE, Http1Connection
 from delivery.http.http1_request import text_of
 from delivery.http.http1_response import MAX_ANSWER_BYTES
 from delivery.http.request import Request, RequestTemplate
+from delivery.http.tls import tls_context
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from tests.support.loopback import GONE, OK, PATIENCE_SECONDS, is_readable, reset
 

@@ -16,7 +16,6 @@ from delivery.http.connection import (
     NotProcessedError,
     Response,
 )
-from delivery.http.connector import tls_context
 from delivery.http.handshake import Handshake
 from delivery.http.http2_connection import (
     PING_SECONDS,
@@ -26,6 +25,7 @@ from delivery.http.http2_connection import (
     Http2Connection,
 )
 from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
+from delivery.http.tls import tls_context
 from testbed.stand_in.certificate import issue_certificate
 from tests.support.http2_wire import (
     GONE_BLOCK,

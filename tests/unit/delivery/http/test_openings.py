@@ -8,16 +8,12 @@ from threading import Event
 import pytest
 
 from delivery.http.connection import IdleClosedError
-from delivery.http.connector import (
-    ATTEMPT_DELAY_SECONDS,
-    FAILURE_DELAY_SECONDS,
-    Connector,
-    tls_context,
-)
+from delivery.http.connector import ATTEMPT_DELAY_SECONDS, FAILURE_DELAY_SECONDS, Connector
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate
+from delivery.http.tls import tls_context
 from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from tests.support.loopback import (

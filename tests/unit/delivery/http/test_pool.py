@@ -21,13 +21,14 @@ from delivery.http.connection import (
     NotProcessedError,
     Response,
 )
-from delivery.http.connector import Connector, tls_context
+from delivery.http.connector import Connector
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.http1_connection import Http1Connection
 from delivery.http.http1_request import text_of
 from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate
+from delivery.http.tls import tls_context
 from delivery.http.waker import Waker
 from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate

@@ -15,10 +15,11 @@ from delivery.http.connection import (
     NotProcessedError,
     Response,
 )
-from delivery.http.connector import Connector, tls_context
+from delivery.http.connector import Connector
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate
+from delivery.http.tls import tls_context
 from testbed.model.fakes import NOW_MS, FakeTime
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from testbed.stand_in.errors import error_answer
