@@ -32,13 +32,17 @@ MOST_CONNECTIONS = 768
 """A function has 1,024 descriptors, and needs some of them for DynamoDB and SQS:
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
+MOST_BYTES = 32 * 1024 * 1024
+"""Frames under way together hold no more than this: each is in memory once more while it is sent,
+and all of them must be through before the first answer is given up."""
+
 TAKEN_AHEAD = 1_024
 """This many connections are taken ahead of need, or as many as posts may be under way, if that is
 more: memory stays flat whatever the audience's size."""
 
 
 class SelectorFanOut:
-    """Posts on up to `in_flight` connections; keeps them for the next call. One call at a time.
+    """Makes up to `in_flight` posts at once, in one call at a time; keeps its connections open.
 
     With a `budget` it posts only what it has reserved there; while that fails, it goes on at its
     share of a small rate, which is for `workers` at most, and `warn` is told why.
@@ -122,13 +126,15 @@ class SelectorFanOut:
     def _deliver(
         self, frame: str, audience: Audience, deadline: float, watch: Watch
     ) -> Generator[Settlement, None, None]:
-        clock = self._clock
+        clock, data = self._clock, frame.encode()
         gate = PostGate(watch, deadline=deadline, now=clock.monotonic())
+        for pool in self._pools:
+            pool.limit(MOST_BYTES // len(self._pools) // max(1, len(data)))
         threads, most_waiting = len(self._pools), max(TAKEN_AHEAD, self._in_flight)
         session = DeliverySession(
             threads=threads, fewest_waiting=most_waiting // 2, tick=watch.tick
         )
-        signer = FrameSigner(self._signer, frame.encode(), clock)
+        signer = FrameSigner(self._signer, data, clock)
         loops = [self._loop(session, gate, signer, pool) for pool in self._pools]
         feeder = Feeder(session, gate, loops, audience, most_waiting=most_waiting, clock=clock)
         self._pacer.begin(feeder.demand, lambda: _wake(loops))
@@ -187,6 +193,6 @@ def _stop(driven: list[Future[None]], loops: list[PostLoop]) -> None:
 
 
 def _shares(in_flight: int, threads: int) -> list[int]:
-    """Divide the connections among the threads; each has one at least."""
+    """Divide the posts at once among the threads; each has one at least."""
     threads = min(threads, in_flight)
     return [in_flight // threads + (n < in_flight % threads) for n in range(threads)]

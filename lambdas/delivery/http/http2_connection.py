@@ -76,7 +76,8 @@ class Http2Connection(Generic[Token]):
     @property
     def room(self) -> int:
         """How many requests it can take now."""
-        return self._protocol.room
+        protocol = self._protocol
+        return 0 if protocol.is_pinging and protocol.under_way else protocol.room
 
     @property
     def under_way(self) -> int:
@@ -147,6 +148,8 @@ class Http2Connection(Generic[Token]):
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
         """Give up requests; the others go on: see `HttpConnection`."""
         endings = self._protocol.give_up(until, error)
+        if self._protocol.is_pinging:  # it may be dead: nothing new is to wait for that
+            self._protocol.leave()
         self._flush()
         return endings
 

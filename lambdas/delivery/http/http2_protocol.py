@@ -74,9 +74,10 @@ class Http2Protocol(Generic[Token]):
     @property
     def room(self) -> int:
         """How many requests can begin now."""
-        if self.is_leaving or not self.sender.is_open:
+        if self.is_leaving:
             return 0
-        return max(0, min(self.sender.settings.max_streams, MAX_STREAMS) - len(self._streams.open))
+        streams = min(self.sender.settings.max_streams, MAX_STREAMS) - len(self._streams.open)
+        return max(0, min(streams, self.sender.room))
 
     @property
     def is_usable(self) -> bool:

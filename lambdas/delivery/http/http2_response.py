@@ -32,6 +32,8 @@ def status_of(block: bytes) -> int:
 
     Raises Http2Error when the block is no HPACK, MalformedAnswerError when it is no response.
     """
+    if not block:
+        raise _no_response(block)
     try:
         return _STATUSES.get(block[0] ^ hpack.INDEXED) or _read_status(block)
     except (IndexError, OverflowError) as error:

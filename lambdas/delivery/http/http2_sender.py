@@ -19,10 +19,11 @@ WINDOW_BYTES: Final = 16 * 1024 * 1024
 class Sender:
     """Queues what is to be sent on one connection; `take` returns it."""
 
-    __slots__ = ("_blocked", "_queue", "_window_bytes", "_writer", "settings")
+    __slots__ = ("_blocked", "_limit", "_queue", "_window_bytes", "_writer", "settings")
 
     def __init__(self, *, is_tls: bool, limit: StreamLimit) -> None:
         self.settings = ServerSettings(limit)
+        self._limit = limit
         self._writer = BlockWriter(is_tls=is_tls)
         self._window_bytes = wire.FIRST_WINDOW_BYTES
         self._blocked: dict[int, Stream[Any]] = {}
@@ -31,9 +32,11 @@ class Sender:
         self._queue = [wire.PREFACE, wire.settings_frame(OURS), widened]
 
     @property
-    def is_open(self) -> bool:
-        """Whether the window of the connection has room for anything."""
-        return self._window_bytes > 0
+    def room(self) -> int:
+        """How many bodies like the last one may be sent now; one may begin in any open window."""
+        if self._window_bytes <= 0:
+            return 0
+        return max(1, self._window_bytes // self._limit.body_bytes)
 
     @property
     def has_unsent(self) -> bool:
@@ -50,6 +53,7 @@ class Sender:
         """Send a request; what finds no room in the windows waits in `stream.unsent`."""
         block, body, settings = self._writer.write(request), request.template.body, self.settings
         size, most = len(body), settings.max_frame_bytes
+        self._limit.body_bytes = size or 1
         has_room = 0 < size <= self._window_bytes and size <= settings.window_bytes
         if has_room and size <= most and len(block) <= most:  # the hot path
             self._window_bytes -= size

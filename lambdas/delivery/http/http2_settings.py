@@ -45,12 +45,14 @@ class StreamLimit:
 
     A new connection begins with it: posts leave before the server's settings of that connection
     have come, and would all be refused but for a few where the server allows only a few.
+    `body_bytes` is the size of the last request's body: a window has room for a number of them.
     """
 
-    __slots__ = ("streams",)
+    __slots__ = ("body_bytes", "streams")
 
     def __init__(self) -> None:
         self.streams = _FIRST_STREAMS
+        self.body_bytes = 1
 
     def take(self, streams: int) -> None:
         """Take what the server has told. Where it allows none for now, the next one tries one."""

@@ -63,8 +63,9 @@ class OpenConnections(Generic[Token]):
         return self._ready.popitem()[0]
 
     def put_back(self, http: HttpConnection[Token]) -> None:
-        """Put back a connection that still has room."""
-        self._ready[http] = None
+        """Put back a connection that `take_ready` has returned, if it still has room."""
+        if http.room and http in self._used_ms:
+            self._ready[http] = None
 
     def note_use(self, http: HttpConnection[Token]) -> None:
         """Take note that a connection has just been of use."""

@@ -51,7 +51,7 @@ class HttpPool(Generic[Token]):
         clock: Clock,
     ) -> None:
         self._connector = connector
-        self._size = size
+        self._size = self._most_at_once = size
         self._most_connections = most_connections
         self._timeouts = timeouts
         self._clock = clock
@@ -68,15 +68,19 @@ class HttpPool(Generic[Token]):
         self.under_way = 0
         """How many requests have no answer yet."""
 
+    def limit(self, most: int) -> None:
+        """Carry at most `most` requests at once from now on, but never more than its size."""
+        self._most_at_once = max(1, min(self._size, most))
+
     @property
     def room(self) -> int:
         """How many requests can be begun now."""
-        return min(self._size - self.under_way, self._connections.room)
+        return min(self._most_at_once - self.under_way, self._connections.room)
 
     @property
     def has_room(self) -> bool:
         """Whether a request can be begun now."""
-        return self._connections.have_room and self.under_way < self._size
+        return self._connections.have_room and self.under_way < self._most_at_once
 
     @property
     def has_answered(self) -> bool:
@@ -107,12 +111,13 @@ class HttpPool(Generic[Token]):
         connections, opening = self._connections, len(self._openings)
         if not ready or connections.have_room or connections.have_answered:
             return False
-        if self.under_way + opening >= self._size:
+        if self.under_way + opening >= self._most_at_once:
             return False
         if len(connections) + opening >= self._most_connections:
             return False
-        is_in_vain = connections.stuck >= OPENING_AT_ONCE  # the server takes nothing now
-        return not is_in_vain and not self._openings.are_enough_for(ready)
+        if self._openings.are_enough_for(ready):
+            return False
+        return connections.stuck < OPENING_AT_ONCE  # else the server takes nothing now
 
     def open(self) -> None:
         """Begin to open a connection. Raises OSError when that cannot even begin."""
@@ -195,6 +200,10 @@ class HttpPool(Generic[Token]):
                 http.look(now)
             except OSError as error:
                 endings += self._lose(http, error)
+                continue
+            self._connections.sort(http, has_answered=False)
+            if http.watched != http.interest:
+                watch(self._selector, http)
         return endings
 
     def abandon(self) -> list[Ending[Token]]:
@@ -258,7 +267,7 @@ class HttpPool(Generic[Token]):
         for http in self._connections:
             ended = http.give_up(until, error)
             if ended:
-                self._count(http, ended)
+                self.under_way -= len(ended)
                 endings += ended
                 self._sort(http, has_answered=False)
                 self._connector.doubt()

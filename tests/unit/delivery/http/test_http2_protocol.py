@@ -332,8 +332,20 @@ def test_room_is_nil_while_the_connections_window_is_closed() -> None:
 
     closed = client.core.room
     client.feed(wire.window_update_frame(0, 70_000))
+    narrow = client.core.room
+    client.feed(wire.window_update_frame(0, 2**23))
 
-    assert (closed, client.core.room) == (0, 99)
+    assert (closed, narrow, client.core.room) == (0, 1, 99)
+
+
+def test_room_is_what_the_connections_window_has_room_for() -> None:
+    """Posts that would wait for the window find it on another connection sooner."""
+    client = Client((Setting.INITIAL_WINDOW_SIZE, 2**20))
+
+    before = client.core.room
+    client.post("a", body=b"x" * 10_000)
+
+    assert (before, client.core.room) == (100, 5)
 
 
 def test_posts_that_take_too_long_are_given_up() -> None:

@@ -100,7 +100,6 @@ def test_status_in_the_static_table_is_read_from_there(place: int) -> None:
 @pytest.mark.parametrize(
     "block",
     [
-        pytest.param("", id="nothing"),
         pytest.param("20", id="nothing but a size update"),
         pytest.param("21 88", id="a table that we do not allow"),
         pytest.param("3fe11f 88", id="a table of 4,096 bytes"),

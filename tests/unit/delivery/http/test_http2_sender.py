@@ -186,10 +186,10 @@ def test_sender_waits_for_the_connections_window_the_oldest_stream_first() -> No
     streams = {stream_id: _begin(sender, stream_id, b"abc") for stream_id in (3, 5)}
     sender.take()
 
-    was_open, is_of_use = sender.is_open, sender.widen(4)
+    room, is_of_use = sender.room, sender.widen(4)
     sent = frames_in(sender.take())
 
-    assert (was_open, is_of_use, sender.is_open) == (False, True, False)
+    assert (room, is_of_use, sender.room) == (0, True, 0)
     assert sent == [(wire.DATA, wire.END_STREAM, 3, b"abc"), (wire.DATA, 0, 5, b"a")]
     assert not streams[3].unsent
     assert bytes(streams[5].unsent) == b"bc"

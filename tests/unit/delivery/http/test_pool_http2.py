@@ -17,6 +17,7 @@ from delivery.http.connection import (
 )
 from delivery.http.connector import Connector
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.http2_connection import SILENT_SECONDS
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate
 from delivery.http.tls import tls_context
@@ -356,3 +357,62 @@ def test_pool_drops_what_is_idle(start: Start) -> None:
     assert room == 0
     assert _results(pool, 1) == {"b": OK}
     assert server.report().http_connections_opened == 2
+
+
+def test_pool_wants_another_connection_when_a_window_is_used_up(start: Start) -> None:
+    """The one that is open is not ready, though it has streams: no post waits for its window."""
+    pool, _ = start(limits=Http2Limits(connection_window_bytes=65_535))
+    _open(pool)
+
+    pool.send([(f"c{number}", _request(f"c{number}", b"x" * 20_000)) for number in range(4)])
+
+    assert (pool.room, pool.has_room, pool.lacks_connections(9)) == (0, False, True)
+
+
+def test_pool_gives_nothing_new_to_a_connection_that_owes_an_answer_to_a_ping(
+    start: Start, time: FakeTime
+) -> None:
+    """It may be dead: posts, and the breaker's probes, go elsewhere."""
+    pool, _ = start({"slow": Silence()})
+    _open(pool)
+    _send(pool, "slow")
+    pool.expire()
+
+    time.seconds += SILENT_SECONDS
+    pool.expire()
+    pinged = pool.has_room, pool.lacks_connections(9)
+    while not pool.has_room:
+        pool.poll(PATIENCE_SECONDS)
+
+    assert pinged == (False, True)
+    assert pool.room
+
+
+def test_pool_drops_a_connection_that_is_given_up_while_it_may_be_dead(
+    start: Start, time: FakeTime
+) -> None:
+    """The next broadcast does not wait for it."""
+    pool, _ = start({"slow": Silence()})
+    _open(pool)
+    _send(pool, "slow")
+    pool.expire()
+    time.seconds += SILENT_SECONDS
+    pool.expire()
+
+    ((name, error),) = pool.abandon()
+
+    assert (name, type(error)) == ("slow", TimeoutError)
+    assert (len(pool._connections), pool.under_way) == (0, 0)
+
+
+def test_pool_carries_no_more_than_it_is_limited_to(start: Start) -> None:
+    """Until it is limited otherwise; its size is the most."""
+    pool, _ = start(size=8)
+    _open(pool)
+
+    rooms = []
+    for most in (3, 100, 0):
+        pool.limit(most)
+        rooms.append(pool.room)
+
+    assert rooms == [3, 8, 1]
