@@ -16,6 +16,10 @@ from delivery.shared_pacer import SharedPacer
 REPEATS_AT_ONCE = 3
 """How often one post is repeated at once when the server has not processed it."""
 
+REPEATS_UNANSWERED = 16
+"""How often in all, with backoff, while the server says so and answers no other post: the breaker
+is told of it."""
+
 MAX_REPEATS = 128
 """How often in all, with backoff, while the server says so and answers other posts: a server that
 leaves after each answer leaves the other posts of a connection, up to 127, as they were."""
@@ -116,23 +120,29 @@ class Judge:
 
     def _judge_loss(self, post: Post, error: Exception, batch: Batch, now: float) -> None:
         """Judge a post that has no answer; one that was not processed is no try."""
-        if isinstance(error, NotProcessedError) and self._may_repeat(post, error):
-            post.repeats += 1
-            post.responses_before = self._responses
-            post.tries -= 1
-            self._retries.add(post, self._repeat_at(post, now))
+        if not isinstance(error, NotProcessedError) or not self._may_repeat(post, error):
+            self._decide(post, Verdict.LOST, _shown(error), batch, now)
             return
-        self._decide(post, Verdict.LOST, _shown(error), batch, now)
+        if post.repeats >= REPEATS_AT_ONCE and not self._are_others_answered(post):
+            post.judge(Verdict.LOST, _shown(error), self._backoff)  # as far as the breaker goes
+            batch.add(post, Verdict.LOST, _shown(error))
+        post.repeats += 1
+        post.responses_before = self._responses
+        post.tries -= 1
+        self._retries.add(post, self._repeat_at(post, now))
 
     def _may_repeat(self, post: Post, error: NotProcessedError) -> bool:
-        """Tell whether to repeat a post: a few times, and as long as others are answered.
+        """Tell whether to repeat a post: a few times, and more often while others are answered.
 
         That a connection was closed while it was idle is only inferred: such repeats are few.
         """
-        if post.repeats < REPEATS_AT_ONCE:
-            return True
-        if isinstance(error, IdleClosedError) or post.repeats >= MAX_REPEATS:
-            return False
+        if isinstance(error, IdleClosedError):
+            return post.repeats < REPEATS_AT_ONCE
+        most = MAX_REPEATS if self._are_others_answered(post) else REPEATS_UNANSWERED
+        return post.repeats < most
+
+    def _are_others_answered(self, post: Post) -> bool:
+        """Tell whether any post was answered since this one was not processed last."""
         return self._responses > post.responses_before
 
     def _repeat_at(self, post: Post, now: float) -> float:

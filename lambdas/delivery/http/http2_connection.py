@@ -142,13 +142,13 @@ class Http2Connection(Generic[Token]):
                 self._pinged_at = now
                 self._protocol.ping()
                 self._flush()
-        elif now - max(self._pinged_at, self._received_at) >= PING_SECONDS:
+        elif now - self._pinged_at >= PING_SECONDS:
             raise TimeoutError(f"the server has not answered a ping within {PING_SECONDS} s")
 
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
         """Give up requests; the others go on: see `HttpConnection`."""
         endings = self._protocol.give_up(until, error)
-        if self._protocol.is_pinging:  # it may be dead: nothing new is to wait for that
+        if endings and self._protocol.is_pinging:  # it may be dead: nothing new is to wait there
             self._protocol.leave()
         self._flush()
         return endings

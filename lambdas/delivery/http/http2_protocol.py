@@ -56,7 +56,7 @@ class Http2Protocol(Generic[Token]):
 
     @property
     def is_pinging(self) -> bool:
-        """Whether a ping of ours is not answered yet."""
+        """Whether nothing has come since a ping of ours."""
         return self._receiver.is_pinging
 
     @property
@@ -95,6 +95,7 @@ class Http2Protocol(Generic[Token]):
         Raises Http2Error; what had ended before is then returned by `end`.
         """
         streams, end = self._streams.open, self._streams.end
+        self._receiver.is_pinging = False  # whatever comes is a sign of life
         for kind, flags, stream_id, payload in self._reader.feed(data):
             if (
                 kind == wire.HEADERS

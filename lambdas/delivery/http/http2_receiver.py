@@ -56,7 +56,7 @@ class Receiver(Generic[Token]):
         self.is_calmed = False
         """Whether the server has asked for calm: it has got more than it takes."""
         self.is_pinging = False
-        """Whether a ping of ours is not answered yet."""
+        """Whether nothing has come since a ping of ours."""
         self._used_window_bytes = 0
         """What the server has used of the connection's window since it was last widened."""
         self._takers: dict[int, _Taker] = {
@@ -184,8 +184,6 @@ class Receiver(Generic[Token]):
             raise wire.wrong_size(payload, _PING_BYTES)
         if not flags & wire.ACK:
             self._sender.ping(payload, is_answer=True)
-        elif payload == _PING:
-            self.is_pinging = False
 
     def _take_goaway(self, _flags: int, stream_id: int, payload: bytes) -> None:
         """Take leave: what the server has not processed is posted elsewhere, the rest awaited."""

@@ -10,7 +10,7 @@ from broadcasting.retry import Backoff
 from delivery.fan_out import Watch
 from delivery.gate import PostGate
 from delivery.http.connection import IdleClosedError, NotProcessedError, Response
-from delivery.judge import MAX_REPEATS, REPEATS_AT_ONCE, Judge
+from delivery.judge import MAX_REPEATS, REPEATS_AT_ONCE, REPEATS_UNANSWERED, Judge
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.shared_pacer import make_pacer
@@ -88,7 +88,7 @@ def test_judge_delays_a_post_that_was_not_processed_often(times: int) -> None:
     ("error", "others_are_answered", "repeats"),
     [
         (REFUSED, True, MAX_REPEATS),
-        (REFUSED, False, REPEATS_AT_ONCE),
+        (REFUSED, False, REPEATS_UNANSWERED),
         (IdleClosedError("closed while idle"), True, REPEATS_AT_ONCE),
     ],
     ids=["never", "no post is", "inferred"],
@@ -108,3 +108,13 @@ def test_judge_counts_a_try_when_a_post_is_not_processed_too_often(
     assert settled.reason == f"{type(error).__name__}: {error}"
     assert bench.post.repeats == repeats
     assert not bench.retries
+
+
+def test_judge_tells_the_breaker_of_a_server_that_processes_nothing() -> None:
+    """It is an outage, though no post of it is a try."""
+    bench = Bench()
+
+    bench.refuse(REPEATS_UNANSWERED, others_are_answered=False)
+
+    assert (bench.post.tries, bench.post.repeats) == (0, REPEATS_UNANSWERED)
+    assert bench.watch.breaker.answers.lost == REPEATS_UNANSWERED - REPEATS_AT_ONCE
