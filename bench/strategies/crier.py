@@ -33,6 +33,8 @@ def run(job: Job, protocol: str) -> None:
     fan_out = make_fan_out(job, protocol)
     for _ in _post(fan_out, job, job.warm_up_audience):
         pass
+    if job.pace:  # warming up has emptied its bucket, which is full after an idle time
+        time.sleep(job.pace.burst / job.pace.posts_per_second)
     meter = Meter("crier", job)
     meter.begin()
     for settlement in _post(fan_out, job, job.audience):

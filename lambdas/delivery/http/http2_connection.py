@@ -23,8 +23,11 @@ SILENT_SECONDS = 1.0
 PING_SECONDS = 2.0
 """A server that does not answer a ping for this long is dead, not slow."""
 
-_READ_BYTES = 64 * 1024
-"""More than a TLS record, so that nothing stays where no selector sees it. RFC 8446, 5.1"""
+_READ_BYTES = 16 * 1024
+"""A whole TLS record, so that nothing stays where no selector sees it: RFC 8446, 5.1."""
+
+_MOST_RECORDS = 16
+"""No more records than this are read at once."""
 
 
 class Http2Connection(Generic[Token]):
@@ -111,25 +114,43 @@ class Http2Connection(Generic[Token]):
             self._protocol.end_unprocessed(first_id, NotProcessedError(str(self._failure)))
 
     def advance(self) -> Sequence[Ending[Token]]:
-        """Read once: a server that never stops sending must not hold up the others."""
-        try:
-            data = self._socket.recv(_READ_BYTES)
-        except (ssl.SSLWantReadError, BlockingIOError):
-            data = None
-        except ssl.SSLWantWriteError:
-            self.interest = READ | WRITE
-            return ()
-        if data == b"":
-            raise ClosedError("the server closed the connection before it had answered")
+        """Read what has come: see `HttpConnection`."""
+        data, wants_to_write = self._read()
         endings: Sequence[Ending[Token]] = ()
-        if data is None and self._failure:
-            raise self._failure
         if data:
             self._has_received, self._is_silent = True, False
             endings = self._protocol.feed(data)
             self._has_answered = self._has_answered or bool(endings)
+        elif self._failure:
+            raise self._failure
         self._flush()
+        if wants_to_write:
+            self.interest = READ | WRITE
         return endings
+
+    def _read(self) -> tuple[bytes, bool]:
+        """Return what has come, and whether TLS has to write before it can read on.
+
+        A server that never stops sending must not hold up the others, so the records are counted.
+        An end or a failure is raised when all that came before it has been returned.
+        """
+        records: list[bytes] = []
+        wants_to_write = False
+        try:
+            while len(records) < _MOST_RECORDS:
+                record = self._socket.recv(_READ_BYTES)
+                if not record:
+                    raise ClosedError("the server closed the connection before it had answered")
+                records.append(record)
+        except (ssl.SSLWantReadError, BlockingIOError):
+            pass
+        except ssl.SSLWantWriteError:
+            wants_to_write = True
+        except OSError as error:
+            if not records:
+                raise
+            self._failure = self._failure or error
+        return b"".join(records), wants_to_write
 
     def look(self, now: float) -> None:
         """Ask a silent server for a sign of life: see `HttpConnection`."""

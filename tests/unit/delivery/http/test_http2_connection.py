@@ -238,7 +238,7 @@ def test_connection_waits_for_what_a_write_wants(error: Exception, interest: int
 
 def test_connection_waits_for_what_a_read_wants() -> None:
     """TLS may have to write before it can read."""
-    http = _connection(_Socket(ssl.SSLWantWriteError(), ssl.SSLWantReadError()))
+    http = _connection(_Socket(ssl.SSLWantWriteError(), 1_000, ssl.SSLWantReadError()))
 
     wanted = http.advance(), http.interest
     then = http.advance(), http.interest
@@ -517,3 +517,31 @@ def test_connection_that_was_not_idle_lost_posts_for_another_reason(ends: Ends, 
         assert ends.answer(PING_OF_THE_SERVER) == []
 
     assert http.close(error) == [("b", error), ("c", error)]
+
+
+def test_connection_reads_all_that_has_come_before_it_tells_the_end() -> None:
+    """Records are read together; what failed after them is raised by the next turn."""
+    sock = _Socket(1_000)
+    http = _connection(sock)
+    http.send(POSTS[:2], 1.0)
+    sock.steps = [SERVER_SETTINGS, headers(1), LOST, 1_000]
+
+    endings = http.advance()
+    sock.steps = [ssl.SSLWantReadError()]
+
+    assert list(endings) == [("a", OK)]
+    with pytest.raises(OSError, match="lost"):
+        http.advance()
+
+
+def test_connection_leaves_the_others_their_turn_when_a_server_never_stops_sending() -> None:
+    """So much is read in one turn, and no more."""
+    sock = _Socket(1_000)
+    http = _connection(sock)
+    http.send(POSTS[:1], 1.0)
+    ping = wire.frame(wire.PING, 0, 0, bytes(8))
+    sock.steps = [SERVER_SETTINGS, *[ping] * 15, 1_000, *[ping] * 9]
+
+    http.advance()
+
+    assert sock.steps == [ping] * 9
