@@ -101,7 +101,7 @@ def test_fan_out_posts_elsewhere_when_a_server_is_dead(http2: Start) -> None:
             peer.stall()
         react.ok(peer, post)
 
-    posting = http2(script)
+    posting = http2(script, threads=1)
 
     began = CLOCK.monotonic()
     delivery = posting.deliver(200)
