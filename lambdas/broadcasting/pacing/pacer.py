@@ -18,8 +18,12 @@ FEWEST_ANSWERS = 20
 TOLERATED_SHARE = 0.05
 """Up to this share of 429 the quota is not what throttles: clients with full buffers are."""
 
-BATCH_SECONDS = 0.005
-"""Posts are admitted in batches worth this time: waking up for each would cost more than it."""
+BATCH_SECONDS = 0.05
+"""Posts are admitted in batches worth this time: waking up for each would cost more than it, and a
+core that has slept runs slower for a while."""
+
+_BATCH_SHARE = 0.5
+"""A batch is no more than this part of the burst: a full bucket earns nothing while it waits."""
 
 LIMITING_SHARE = 0.2
 """The pace limits a worker when posts wait for it in this share of the time, or in more."""
@@ -122,7 +126,8 @@ class Pacer:
 
     @property
     def _batch(self) -> float:
-        return min(self._full.burst, max(1.0, BATCH_SECONDS * self.posts_per_second))
+        burst, posts = self._full.burst, BATCH_SECONDS * self.posts_per_second
+        return min(burst, max(1.0, min(_BATCH_SHARE * burst, posts)))
 
     def observe(self, answers: int, throttled: int, now: float) -> None:
         """Take answers into account; `throttled` of them were the first 429 of a connection."""

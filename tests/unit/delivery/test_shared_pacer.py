@@ -7,6 +7,7 @@ import pytest
 
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pace import Pace
+from broadcasting.pacing.pacer import BATCH_SECONDS
 from delivery.shared_pacer import SharedPacer, make_pacer
 from testbed.model.fakes import FakeTime
 
@@ -185,7 +186,7 @@ def test_pacer_without_a_budget_limits_and_slows_down() -> None:
 
     assert pacer.is_limiting
     assert admitted[-2:] == [800, 400]
-    assert 0.0 < pacer.wait_seconds() <= 0.005
+    assert 0.0 < pacer.wait_seconds() <= BATCH_SECONDS
 
 
 def _fail(error: Exception) -> None:

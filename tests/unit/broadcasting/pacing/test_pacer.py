@@ -30,12 +30,32 @@ def _observe(pacer: Pacer, *shares: float, start: float = 0.0) -> list[float]:
 
 
 def test_pacer_admits_the_burst_at_once_and_then_the_rate() -> None:
-    """A full bucket, then one post each millisecond, five at a time."""
+    """A full bucket, then one post each millisecond, half a burst at a time."""
     pacer = Pacer(PACE, now=5.0)
 
-    admitted = [pacer.admit(MANY, now) for now in (5.0, 5.0, 5.0049, 5.0051, 5.0121)]
+    admitted = [pacer.admit(MANY, now) for now in (5.0, 5.0, 5.0249, 5.0251, 5.0621)]
 
-    assert admitted == [50, 0, 0, 5, 7]
+    assert admitted == [50, 0, 0, 25, 37]
+
+
+def test_pacer_admits_batches_worth_a_twentieth_of_a_second() -> None:
+    """Each time that a worker wakes up costs more than a post."""
+    pacer = Pacer(Pace(posts_per_second=10_000.0, burst=5_000.0), now=0.0)
+    pacer.admit(MANY, 0.0)
+
+    assert pacer.wait_seconds() == 0.05
+    assert [pacer.admit(MANY, now) for now in (0.0499, 0.0501)] == [0, 501]
+
+
+@pytest.mark.parametrize("burst", [2.0, 100.0, 500.0, 5_000.0])
+def test_pacer_loses_nothing_when_a_worker_wakes_up_late(burst: float) -> None:
+    """However small the burst is, the bucket is not full before it is asked again."""
+    pacer, now, admitted = Pacer(Pace(posts_per_second=1_000.0, burst=burst), now=0.0), 0.0, 0
+    while now < 10.0:
+        admitted += pacer.admit(MANY, now)
+        now += pacer.wait_seconds() + 0.0005
+
+    assert admitted >= 10_000.0 - 50.0
 
 
 def test_pacer_limits_while_posts_wait_for_it() -> None:
@@ -118,9 +138,9 @@ def test_pacer_takes_back_what_was_not_posted() -> None:
     pacer = Pacer(PACE, now=0.0)
     pacer.admit(50, 0.0)
 
-    pacer.give_back(7)
+    pacer.give_back(27)
 
-    assert pacer.admit(MANY, 0.0) == 7
+    assert pacer.admit(MANY, 0.0) == 27
 
 
 def test_pacer_keeps_no_more_than_the_burst_of_what_it_takes_back() -> None:
@@ -203,7 +223,7 @@ def test_pacer_earns_what_the_rate_before_was_worth_until_it_slows_down() -> Non
     _observe(pacer, 0.5)
     pacer.admit(1, WINDOW)
 
-    assert pacer.admit(MANY, WINDOW + 0.03125) == 15
+    assert pacer.admit(MANY, WINDOW + 0.0625) == 31
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, TOLERATED_SHARE])
@@ -394,7 +414,7 @@ def test_pacer_admits_no_more_than_its_own_rate_of_what_is_granted() -> None:
     pacer = _with_grant(100)
 
     assert pacer.admit(MANY, 0.0) == 50
-    assert pacer.wait_seconds() == 0.005
+    assert pacer.wait_seconds() == 0.025
 
 
 def test_pacer_gives_back_granted_posts_too() -> None:
@@ -402,9 +422,9 @@ def test_pacer_gives_back_granted_posts_too() -> None:
     pacer = _with_grant(30)
     pacer.admit(30, 0.0)
 
-    pacer.give_back(4)
+    pacer.give_back(28)
 
-    assert pacer.admit(MANY, 0.0) == 4
+    assert pacer.admit(MANY, 0.0) == 28
 
 
 def test_pacer_that_has_slowed_down_uses_a_part_of_what_is_granted() -> None:
