@@ -1,7 +1,6 @@
 """One thread's part of a fan-out: starts posts, waits for their answers, and tries again.
 
-What an answer means is decided in judge.py. The file has more than 200 lines because one turn of
-the loop is written in one place.
+Which posts come next is decided in next_posts.py, and what an answer means in judge.py.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,24 +11,19 @@ from delivery.gate import PostGate
 from delivery.http.pool import HttpPool
 from delivery.http.request import Request
 from delivery.judge import Judge
+from delivery.next_posts import NextPosts
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 from delivery.session import DeliverySession
 from delivery.shared_pacer import SharedPacer
 from delivery.signing import FrameSigner, SigningTemplate
 
-MAX_WAITING = 2_048
-"""This many posts may wait for their next try before no new ones are taken: memory stays flat."""
-
-PATIENCE_SECONDS = 1.0
-"""A retry that has been due for less than this lets first tries go before it."""
-
 _LONGEST_WAIT_SECONDS = 0.05
-"""Time-outs are looked for this often."""
+"""Time-outs are looked for this often. While the pacer holds up the posts, answers pile up until it
+lets some go: to wake up for each one costs more than the answer itself."""
 
-_NAP_SECONDS = 0.005
-"""While the pacer holds up the posts, answers pile up for this long at most: to wake up for each
-one costs more than the answer itself."""
+_SHORT_WAIT_SECONDS = 0.005
+"""Another thread's posts are looked for this often."""
 
 _BATCH = 256
 _BATCH_SECONDS = 0.01
@@ -55,19 +49,17 @@ class PostLoop:
         """Take the judge that adds to `retries`."""
         self.wants_posts = False
         """Whether it sleeps though it could post: to be woken when there is something to post."""
-        self.retries_due = 0
-        """How many retries could start now, as of the last look. Any thread may read it."""
         self._session = session
         self._gate = gate
         self._signer = signer
         self._pool = pool
         self._retries = retries
+        self._next = NextPosts(session, gate, retries)
         self._judge = judge
         self._pacer = pacer
         self._clock = clock
         self._expired_at = 0.0
         self._flushed_at = 0.0
-        self._is_retry_next = True
 
     def drive(self) -> None:
         """Post until nothing is to be posted any more, or the time is over."""
@@ -81,6 +73,11 @@ class PostLoop:
                 self._flush()
             finally:
                 self._session.leave()
+
+    @property
+    def retries_due(self) -> int:
+        """How many retries could start now, as of the last look. Any thread may ask."""
+        return self._next.retries_due
 
     def wake(self) -> None:
         """Have the loop look for new posts."""
@@ -101,8 +98,8 @@ class PostLoop:
         if now - self._flushed_at >= _BATCH_SECONDS or self._judge.settled >= _BATCH:
             self._flushed_at = now
             self._flush()
-        if 0 < wait_seconds <= _NAP_SECONDS and self._is_held_up(now):
-            self._clock.sleep(wait_seconds)
+        if 0 < wait_seconds < _LONGEST_WAIT_SECONDS and self._is_held_up(now):
+            self._clock.sleep(max(0.0, min(wait_seconds, self._gate.deadline - now)))
             wait_seconds = 0.0
         endings = self._pool.poll(wait_seconds, self._gate.deadline)
         self.wants_posts = False
@@ -115,7 +112,7 @@ class PostLoop:
             self._judge.judge(endings, failures, now)
 
     def _start_posts(self, now: float) -> None:
-        ready = self._gate.permits(self._ready(now), now)
+        ready = self._gate.permits(self._next.ready(now), now)
         wanted = min(self._pool.room, ready)
         started = 0
         if wanted or (ready and not self._pool.under_way):
@@ -143,46 +140,17 @@ class PostLoop:
 
     def _start(self, admitted: int, template: SigningTemplate, now: float) -> int:
         """Start posts; return how many: another thread may have taken some."""
-        posts = self._next_posts(admitted, now)
+        posts = self._next.take(admitted, now)
         endings = self._pool.send(_signed(posts, template))
         if endings:
             self._judge.judge(endings, (), now)
         return len(posts)
 
-    def _ready(self, now: float) -> int:
-        """Return how many posts might start now, if no other thread takes them."""
-        self._retries.is_due(now)
-        self.retries_due = self._retries.due
-        return self.retries_due + (self._session.waiting if self._may_take_new else 0)
-
-    @property
-    def _may_take_new(self) -> bool:
-        return len(self._retries) < MAX_WAITING
-
-    def _next_posts(self, most: int, now: float) -> list[Post]:
-        """Return up to `most` posts, in the order in which they are to start."""
-        if not self._retries and not self._gate.is_probing:  # the hot path
-            return self._session.take_posts(most)
-        posts: list[Post] = []
-        while len(posts) < most and (post := self._next_post(now)):
-            post.is_probe = self._gate.probe()
-            posts.append(post)
-        return posts
-
-    def _next_post(self, now: float) -> Post | None:
-        is_probing = self._gate.is_probing
-        patience = PATIENCE_SECONDS if self._session.waiting and self._may_take_new else 0.0
-        if is_probing:  # probes are of both kinds, in turn
-            patience *= not self._is_retry_next
-            self._is_retry_next = not self._is_retry_next
-        if self._retries.is_due(now - patience):
-            return self._retries.take()
-        return self._session.take_post() if self._may_take_new else None
-
     def _wait_seconds(self, now: float) -> float:
         if self._gate.is_shut(now):
             return max(0.0, min(_LONGEST_WAIT_SECONDS, self._gate.deadline - now))
-        ready = self._ready(now)
+        self.wants_posts = True  # before the look: a post that is added after it wakes the loop
+        ready = self._next.ready(now)
         self.wants_posts = self._pool.has_room or self._pool.lacks_connections(ready or 1)
         if ready:
             if self._pool.has_answered:
@@ -191,12 +159,14 @@ class PostLoop:
                 return min(_LONGEST_WAIT_SECONDS, self._pacer.wait_seconds())
             if self._pool.under_way or self._pool.is_opening:
                 return _LONGEST_WAIT_SECONDS  # only an answer, or an open connection, makes room
-            return _NAP_SECONDS  # another thread's connections open: it may take all there is
+            return (
+                _SHORT_WAIT_SECONDS  # another thread's connections open: it may take all there is
+            )
         return max(0.0, self._retries.due_at(now + _LONGEST_WAIT_SECONDS) - now)
 
     def _is_held_up(self, now: float) -> bool:
         """Tell whether posts wait for the pacer alone: an answer would let none of them go."""
-        return self._pool.has_room and bool(self._ready(now)) and not self._gate.is_shut(now)
+        return self._pool.has_room and bool(self._next.ready(now)) and not self._gate.is_shut(now)
 
     def _flush(self) -> None:
         if self._judge.settled:

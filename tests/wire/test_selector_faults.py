@@ -21,7 +21,7 @@ from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble
-from delivery import post_loop
+from delivery import next_posts
 from delivery.fan_out import Watch
 from delivery.http.connection import Ending
 from delivery.http.endpoint import parse_endpoint
@@ -280,7 +280,7 @@ def test_fan_out_takes_no_new_connection_while_too_many_wait(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory stays flat when no connection can be reached; each still has all its tries."""
-    monkeypatch.setattr(post_loop, "MAX_WAITING", 4)
+    monkeypatch.setattr(next_posts, "MAX_WAITING", 4)
     posting = start(lambda _post: answer(503))
 
     delivery = deliver(posting.fan_out, connections(11))
