@@ -24,7 +24,7 @@ class Latencies:
     def note(self, seconds: float) -> None:
         """Count one latency."""
         index = int(log(seconds / _FLOOR_SECONDS) * _STEPS) if seconds > _FLOOR_SECONDS else 0
-        self._buckets[min(index, _BUCKETS - 1)] += 1
+        self._buckets[index if index < _BUCKETS else -1] += 1
         self._count += 1
         self._max_seconds = max(self._max_seconds, seconds)
 

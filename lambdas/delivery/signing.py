@@ -66,7 +66,7 @@ class SigningTemplate:
         self._request_hash = hashlib.sha256(f"{method}\n{quote(self._path, safe='/~')}".encode())
         canonical_fields = "".join(f"{name}:{value}\n" for name, value in fields)
         payload_hash = hashlib.sha256(payload).hexdigest()
-        self._request_end = f"\n\n{canonical_fields}\n{names}\n{payload_hash}"
+        self._request_end = f"\n\n{canonical_fields}\n{names}\n{payload_hash}".encode()
         self._to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n"
         self._inner, self._outer = _hmac_halves(_signing_key(credentials.secret_key, scope))
         self._shared = RequestTemplate(fields, payload, method)
@@ -82,7 +82,7 @@ class SigningTemplate:
         """
         encoded = encode_id(connection_id)
         request_hash = self._request_hash.copy()
-        request_hash.update((encoded.replace("%", "%25") + self._request_end).encode())
+        request_hash.update(encoded.replace("%", "%25").encode() + self._request_end)
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update((self._to_sign + request_hash.hexdigest()).encode())
         outer.update(inner.digest())

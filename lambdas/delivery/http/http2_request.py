@@ -15,8 +15,17 @@ DEFAULT_TABLE_BYTES: Final = 4_096
 
 _PATH: Final = hpack.integer(hpack.PATH, hpack.LITERAL_BITS, hpack.WITHOUT_INDEXING)
 _AUTHORIZATION: Final = hpack.integer(hpack.AUTHORIZATION, hpack.LITERAL_BITS, hpack.NEVER_INDEXED)
-_TEXT_HEADS: Final = tuple(hpack.integer(size, hpack.TEXT_BITS) for size in range(1_024))
-"""The lengths that stand before usual texts."""
+
+
+class _TextHeads(dict[int, bytes]):
+    """The lengths that stand before texts; those of usual texts are ready."""
+
+    def __missing__(self, size: int) -> bytes:
+        """Return the length of an unusual text."""
+        return hpack.integer(size, hpack.TEXT_BITS)
+
+
+_TEXT_HEADS: Final = _TextHeads((size, hpack.integer(size, hpack.TEXT_BITS)) for size in range(512))
 
 _NAMES: Final = {
     ":authority": hpack.AUTHORITY,
@@ -103,18 +112,14 @@ def _block(before_path: bytes, request: Request, tail: bytes) -> bytes:
         (
             before_path,
             _PATH,
-            _text_head(len(path)),
+            _TEXT_HEADS[len(path)],
             path,
             _AUTHORIZATION,
-            _text_head(len(authorization)),
+            _TEXT_HEADS[len(authorization)],
             authorization,
             tail,
         )
     )
-
-
-def _text_head(size: int) -> bytes:
-    return _TEXT_HEADS[size] if size < len(_TEXT_HEADS) else hpack.integer(size, hpack.TEXT_BITS)
 
 
 def _shared_fields(template: RequestTemplate) -> list[_Field]:
