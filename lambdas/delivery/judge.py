@@ -101,6 +101,7 @@ class Judge:
                 self._judge_response(post, result, batch, now)
             else:
                 unanswered += 1
+                post.tries -= isinstance(result, NotProcessedError)
                 post.abandon()
                 self._retries.add(post, now)
         for post in self._retries:
@@ -121,11 +122,11 @@ class Judge:
     def _judge_loss(self, post: Post, error: Exception, batch: Batch, now: float) -> None:
         """Judge a post that has no answer; one that was not processed is no try."""
         if not isinstance(error, NotProcessedError) or not self._may_repeat(post, error):
-            self._decide(post, Verdict.LOST, _shown(error), batch, now)
+            self._decide(post, Verdict.LOST, _shown(error), batch, now, error=error)
             return
         if post.repeats >= REPEATS_AT_ONCE and not self._are_others_answered(post):
             post.judge(Verdict.LOST, _shown(error), self._backoff)  # as far as the breaker goes
-            batch.add(post, Verdict.LOST, _shown(error))
+            batch.add(post, Verdict.LOST, _shown(error), error)
         post.repeats += 1
         post.responses_before = self._responses
         post.tries -= 1
@@ -151,9 +152,18 @@ class Judge:
             return _BEFORE_ALL
         return now + self._backoff.seconds(delayed, self._jitter())
 
-    def _decide(self, post: Post, verdict: Verdict, reason: str, batch: Batch, now: float) -> None:
+    def _decide(
+        self,
+        post: Post,
+        verdict: Verdict,
+        reason: str,
+        batch: Batch,
+        now: float,
+        *,
+        error: Exception | None = None,
+    ) -> None:
         outcome = post.judge(verdict, reason, self._backoff)
-        batch.add(post, verdict, reason)
+        batch.add(post, verdict, reason, error)
         if outcome is not None:
             self._settled.append(post.settle(outcome))
             return

@@ -24,6 +24,10 @@ class Response(NamedTuple):
     keeps_alive: bool = True
 
 
+SILENT_SECONDS = 1.0
+"""A server that has sent nothing for this long, though requests are under way, is not just about to
+answer; and it had not closed the connection before they were sent: that shows within a latency."""
+
 Ending = tuple[Token, Response | Exception]
 """A token with the response to its request, or with the reason why there is none."""
 
@@ -100,7 +104,8 @@ class HttpConnection(Watched, Protocol[Token]):
         """Begin requests, as many as there is room for at most; write what the socket takes.
 
         `now` is in monotonic seconds. Raises OSError when the connection is lost: `close` returns
-        these requests, too.
+        these requests, too. A connection that carries many does not raise: its end is found by the
+        next `advance`, when what came before it has been read.
         """
         ...
 
@@ -114,7 +119,7 @@ class HttpConnection(Watched, Protocol[Token]):
         ...
 
     def look(self, now: float) -> None:
-        """Take note of the time, in monotonic seconds; to be called while requests are under way.
+        """Take note of the time, in monotonic seconds; to be called every now and then, always.
 
         Raises OSError when the connection is known to be dead by now.
         """

@@ -38,6 +38,7 @@ class Connector:
         if endpoint.is_tls and tls is None:
             raise ValueError(f"{endpoint.authority} is https, expected a TLS context")
         self._monotonic = clock.monotonic
+        self._epoch_ms = clock.epoch_ms
         self._endpoint = endpoint
         self._tls = tls if endpoint.is_tls else None
         self._resolver = Resolver(endpoint, clock)
@@ -45,6 +46,7 @@ class Connector:
         self._opening: dict[Handshake, tuple[Route, float]] = {}
         self._failed_at: float | None = None
         self._calm_until = -math.inf
+        self._calmed_ms = 0
         self._stream_limit = StreamLimit()
         self._lock = Lock()
         self.room = 1
@@ -78,6 +80,8 @@ class Connector:
             self._take_look_up()
             self._addresses.forget_failures()
             self._failed_at = None
+            if self._epoch_ms() - self._calmed_ms >= CALM_SECONDS * 1000:
+                self._calm_until = -math.inf  # a function may have been frozen meanwhile
             look_up = self._resolver.begin() if self._resolver.is_due else None
         if look_up:
             wait([look_up], timeout_seconds)
@@ -127,6 +131,7 @@ class Connector:
         with self._lock:
             self.calmed += 1
             self._calm_until = self._monotonic() + CALM_SECONDS
+            self._calmed_ms = self._epoch_ms()
 
     def doubt(self) -> None:
         """Look the host up anew, without waiting: something is wrong with a connection to it."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Generic
 
 from delivery.http.connection import (
+    SILENT_SECONDS,
     ClosedError,
     Ending,
     IdleClosedError,
@@ -39,6 +40,7 @@ class Http1Connection(Generic[Token]):
         "_begun_at",
         "_failure",
         "_has_received",
+        "_is_late",
         "_parser",
         "_socket",
         "_token",
@@ -65,6 +67,8 @@ class Http1Connection(Generic[Token]):
         self._answers = 0
         self._has_received = False
         """Whether anything of the answer under way has come."""
+        self._is_late = False
+        """Whether the post under way had no answer for long, as of the last look."""
         self.interest = READ
         self.watched = 0
         self.room = 1
@@ -87,7 +91,7 @@ class Http1Connection(Generic[Token]):
         self.room = 0
         self._parser = ResponseParser()
         self._unsent = text_of(request)
-        self._has_received = False
+        self._has_received = self._is_late = False
         self._send_on()
 
     def advance(self) -> Sequence[Ending[Token]]:
@@ -108,7 +112,8 @@ class Http1Connection(Generic[Token]):
         return ((token, response),)
 
     def look(self, now: float) -> None:
-        """Do nothing: a dead connection has a post that takes too long."""
+        """Take note whether the post under way is late; a dead connection has one that is."""
+        self._is_late = self._token is not None and now - self._begun_at >= SILENT_SECONDS
 
     def give_up(self, until: float, error: Exception) -> Sequence[Ending[Token]]:
         """Give up the post under way; the connection cannot be used again."""
@@ -132,8 +137,8 @@ class Http1Connection(Generic[Token]):
     def _loss(self, error: Exception) -> Exception:
         """Return why there is no answer; a server may close what is idle without a word."""
         was_used = (self._answers or self.was_idle) and not self._has_received
-        is_in_vain = was_used and not isinstance(error, TimeoutError)
-        return IdleClosedError(str(error)) if is_in_vain else error
+        is_late = isinstance(error, TimeoutError) or self._is_late
+        return IdleClosedError(str(error)) if was_used and not is_late else error
 
     def _known_response(self) -> Response | None:
         """Return the response if its status has come, though its remainder never will."""

@@ -9,16 +9,20 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
-from delivery.http.connection import ClosedError, Ending, IdleClosedError, NotProcessedError, Token
+from delivery.http.connection import (
+    SILENT_SECONDS,
+    ClosedError,
+    Ending,
+    IdleClosedError,
+    NotProcessedError,
+    Token,
+)
 from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.http2_protocol import Http2Protocol
 from delivery.http.http2_settings import StreamLimit
 from delivery.http.request import Request
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-
-SILENT_SECONDS = 1.0
-"""While posts are under way, a server that sends nothing for this long is sent a ping."""
 
 PING_SECONDS = 2.0
 """A server that does not answer a ping for this long is dead, not slow."""
@@ -150,6 +154,7 @@ class Http2Connection(Generic[Token]):
             if not records:
                 raise
             self._failure = self._failure or error
+            self._protocol.leave()
         return b"".join(records), wants_to_write
 
     def look(self, now: float) -> None:
@@ -208,5 +213,5 @@ class Http2Connection(Generic[Token]):
     def _loss(self, error: Exception) -> Exception:
         """Return why there are no answers; a server may close what is idle without a word."""
         was_idle = (self._has_answered or self.was_idle) and not self._has_received
-        is_in_vain = was_idle and not isinstance(error, TimeoutError)
-        return IdleClosedError(str(error)) if is_in_vain else error
+        is_late = isinstance(error, TimeoutError) or self._protocol.is_pinging
+        return IdleClosedError(str(error)) if was_idle and not is_late else error

@@ -1,5 +1,6 @@
 """The open connections of one thread: which of them have room, and which have been idle."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Generic
@@ -18,7 +19,7 @@ class OpenConnections(Generic[Token]):
         self._used_ms: dict[HttpConnection[Token], int] = {}
         """All connections, and when each was last of use, in epoch milliseconds."""
         self._answered: dict[HttpConnection[Token], None] = {}
-        self._ready: dict[HttpConnection[Token], None] = {}
+        self._ready: OrderedDict[HttpConnection[Token], None] = OrderedDict()
         """The connections that have room. Those that have just answered, and carry nothing more,
         join them when the next poll has shown that they are quiet."""
         self.protocols: set[str] = set()
@@ -59,8 +60,12 @@ class OpenConnections(Generic[Token]):
         self.protocols.add(http.protocol)
 
     def take_ready(self) -> HttpConnection[Token]:
-        """Take out a connection that is ready; there must be one. `put_back` may follow."""
-        return self._ready.popitem()[0]
+        """Take out the connection that has been ready for longest; there must be one.
+
+        `put_back` may follow. All are used in turn: one that is dead gets few posts before it is
+        found out.
+        """
+        return self._ready.popitem(last=False)[0]
 
     def put_back(self, http: HttpConnection[Token]) -> None:
         """Put back a connection that `take_ready` has returned, if it still has room."""

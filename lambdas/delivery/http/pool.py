@@ -194,7 +194,7 @@ class HttpPool(Generic[Token]):
         """Give up what takes too long, and what is dead; return the requests that this ends."""
         self._openings.expire()
         now, seconds = self._clock.monotonic(), self._timeouts.read_seconds
-        endings = self._give_up(now - seconds, TimeoutError(f"no answer within {seconds} s"))
+        endings = self._give_up(now - seconds, f"no answer within {seconds} s")
         for http in self._connections:
             try:
                 http.look(now)
@@ -209,7 +209,7 @@ class HttpPool(Generic[Token]):
     def abandon(self) -> list[Ending[Token]]:
         """Give up what is under way; return its requests, with their answers where known."""
         self._openings.close()
-        return self._give_up(math.inf, TimeoutError("given up before an answer has come"))
+        return self._give_up(math.inf, "given up before an answer has come")
 
     def drop_idle(self, until_ms: int) -> None:
         """Close the connections that have sent nothing since then, in epoch milliseconds.
@@ -262,10 +262,10 @@ class HttpPool(Generic[Token]):
         else:
             self._drop(http, ConnectionError("not to be used again"))
 
-    def _give_up(self, until: float, error: Exception) -> list[Ending[Token]]:
+    def _give_up(self, until: float, reason: str) -> list[Ending[Token]]:
         endings: list[Ending[Token]] = []
         for http in self._connections:
-            ended = http.give_up(until, error)
+            ended = http.give_up(until, TimeoutError(reason))
             if ended:
                 self.under_way -= len(ended)
                 endings += ended

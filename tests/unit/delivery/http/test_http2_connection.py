@@ -10,6 +10,7 @@ import pytest
 
 from delivery.http import http2_frames as wire
 from delivery.http.connection import (
+    SILENT_SECONDS,
     ClosedError,
     IdleClosedError,
     MalformedAnswerError,
@@ -17,13 +18,7 @@ from delivery.http.connection import (
     Response,
 )
 from delivery.http.handshake import Handshake
-from delivery.http.http2_connection import (
-    PING_SECONDS,
-    READ,
-    SILENT_SECONDS,
-    WRITE,
-    Http2Connection,
-)
+from delivery.http.http2_connection import PING_SECONDS, READ, WRITE, Http2Connection
 from delivery.http.http2_frames import ErrorCode, Http2Error, Setting
 from delivery.http.tls import tls_context
 from testbed.stand_in.certificate import issue_certificate

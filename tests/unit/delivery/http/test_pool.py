@@ -49,7 +49,9 @@ def _request(body: bytes) -> Request:
 
 
 REQUEST = _request(b"hi")
-LARGE_REQUEST = _request(b"x" * 4_000_000)
+LARGE_REQUEST = _request(b"x" * 8_000_000)
+"""Larger than what the buffers of Linux take at once: 4 MB of the sender."""
+
 OK_ANSWER = Response(200, b"{}")
 TIMEOUTS = Timeouts(connect_seconds=2.0, read_seconds=5.0)
 
@@ -209,16 +211,19 @@ def test_pool_sends_a_large_post_while_the_server_reads_slowly(serve: Serve, mak
 def test_pool_drops_a_connection_that_answers_half_a_post(serve: Serve, make: Make) -> None:
     """The next post begins on a fresh connection, not in the middle of the last."""
     posts: list[bytes] = []
+    is_over = Event()
 
     def answer_early(server: socket.socket) -> None:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         start = server.recv(100)
         posts.append(start[:4])
         server.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
-        wait_for_end(server)
+        assert is_over.wait(PATIENCE_SECONDS)
 
     pool = make(serve(answer_early).url)
 
     results = [_send(pool, LARGE_REQUEST), _send(pool, LARGE_REQUEST)]
+    is_over.set()
 
     assert [result.status for result in results if isinstance(result, Response)] == [413, 413]
     assert posts == [b"POST", b"POST"]

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from delivery.http.connection import (
+    SILENT_SECONDS,
     Ending,
     MalformedAnswerError,
     NotProcessedError,
@@ -17,7 +18,6 @@ from delivery.http.connection import (
 )
 from delivery.http.connector import Connector
 from delivery.http.endpoint import parse_endpoint
-from delivery.http.http2_connection import SILENT_SECONDS
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate
 from delivery.http.tls import tls_context
