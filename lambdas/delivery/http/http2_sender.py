@@ -19,7 +19,7 @@ WINDOW_BYTES: Final = 16 * 1024 * 1024
 class Sender:
     """Queues what is to be sent on one connection; `take` returns it."""
 
-    __slots__ = ("_blocked", "_limit", "_queue", "_window_bytes", "_writer", "settings")
+    __slots__ = ("_blocked", "_due", "_limit", "_queue", "_window_bytes", "_writer", "settings")
 
     def __init__(self, *, is_tls: bool, limit: StreamLimit) -> None:
         self.settings = ServerSettings(limit)
@@ -28,6 +28,9 @@ class Sender:
         self._window_bytes = wire.FIRST_WINDOW_BYTES
         self._blocked: dict[int, Stream[Any]] = {}
         """The streams whose request waits for a window, the oldest first."""
+        self._due: dict[int, tuple[memoryview, int]] = {}
+        """What the windows have let go of a request since the last `take`: what was unsent by then,
+        and how many bytes of it."""
         widened = wire.window_update_frame(0, WINDOW_BYTES - wire.FIRST_WINDOW_BYTES)
         self._queue = [wire.PREFACE, wire.settings_frame(OURS), widened]
 
@@ -41,10 +44,11 @@ class Sender:
     @property
     def has_unsent(self) -> bool:
         """Whether `take` would return anything."""
-        return bool(self._queue)
+        return bool(self._queue or self._due)
 
     def take(self) -> bytes:
         """Return all that is to be sent now."""
+        self._queue_due()
         queued = b"".join(self._queue)
         self._queue.clear()
         return queued
@@ -72,6 +76,7 @@ class Sender:
 
     def forget(self, stream_id: int) -> None:
         """Send nothing more of a request."""
+        self._queue_due()
         self._blocked.pop(stream_id, None)
 
     def reset(self, stream_id: int, code: ErrorCode) -> None:
@@ -93,6 +98,7 @@ class Sender:
 
     def take_settings(self, payload: bytes) -> None:
         """Take the server's settings, and acknowledge them. Raises Http2Error."""
+        self._queue_due()  # what the old settings allow must go before the acknowledgement
         before = self.settings.window_bytes
         for name, value in wire.settings_in(payload):
             self.settings.take(name, value)
@@ -137,20 +143,37 @@ class Sender:
 
     def _send_all(self) -> None:
         for stream_id, stream in list(self._blocked.items()):
+            if self._window_bytes <= 0:
+                return
             self._send_on(stream_id, stream)
 
     def _send_on(self, stream_id: int, stream: Stream[Any]) -> None:
         """Send of a request what the windows allow."""
-        while stream.unsent:
-            size = min(self._window_bytes, stream.window_bytes, self.settings.max_frame_bytes)
-            if size <= 0:
-                return
-            part, stream.unsent = stream.unsent[:size], stream.unsent[size:]
-            self._window_bytes -= len(part)
-            stream.window_bytes -= len(part)
-            flags = 0 if stream.unsent else wire.END_STREAM
-            self._queue.append(wire.frame(wire.DATA, flags, stream_id, part))
-        del self._blocked[stream_id]
+        size = min(self._window_bytes, stream.window_bytes, len(stream.unsent))
+        if size <= 0:
+            return
+        unsent, due = self._due.get(stream_id, (memoryview(stream.unsent), 0))
+        self._due[stream_id] = unsent, due + size
+        stream.unsent = stream.unsent[size:]
+        self._window_bytes -= size
+        stream.window_bytes -= size
+        if not stream.unsent:
+            del self._blocked[stream_id]
+
+    def _queue_due(self) -> None:
+        """Queue what the windows have let go: of each request in as few frames as it takes.
+
+        A server may give back the bytes of each frame by a frame of its own. If each of those let
+        a frame go at once, these frames would be cut ever smaller, by the ends of requests and of
+        windows, down to one byte.
+        """
+        most = self.settings.max_frame_bytes
+        for stream_id, (unsent, due) in self._due.items():
+            for start in range(0, due, most):
+                end = min(start + most, due)
+                flags = wire.END_STREAM if end == len(unsent) else 0
+                self._queue.append(wire.frame(wire.DATA, flags, stream_id, unsent[start:end]))
+        self._due.clear()
 
 
 def _wider(window_bytes: int, size: int) -> int:

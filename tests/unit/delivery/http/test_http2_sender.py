@@ -337,3 +337,46 @@ def test_sender_copies_no_body_while_a_window_opens_by_the_byte() -> None:
     assert isinstance(stream.unsent, memoryview)
     assert stream.unsent.obj is body
     assert len(stream.unsent) == len(body) - 10
+
+
+def test_sender_cuts_bodies_into_few_frames_when_the_bytes_of_each_are_given_back() -> None:
+    """By a frame for the connection and one for the stream: no window is left in bits."""
+    sender, waiting, sizes = _sender(), range(1, 41, 2), list[int]()
+    for stream_id in waiting:
+        _begin(sender, stream_id, b"x" * 127 * 1024)
+
+    while sender.has_unsent:
+        came = [frame for frame in frames_in(sender.take()) if frame.kind == wire.DATA]
+        for frame in came:
+            sizes.append(len(frame.payload))
+            sender.widen(sizes[-1])
+            sender.widen_stream(frame.stream_id, sizes[-1])
+
+    assert sum(sizes) == len(waiting) * 127 * 1024
+    assert len(sizes) <= 2 * sum(sizes) / wire.LEAST_MAX_FRAME_BYTES
+
+
+def test_sender_sends_what_the_old_settings_allow_before_it_acknowledges_new_ones() -> None:
+    """The server counts by its new windows from the acknowledgement on: RFC 9113, 6.9.2."""
+    sender = _sender((Setting.INITIAL_WINDOW_SIZE, 1))
+    _begin(sender, 1, b"abcd")
+    sender.take()
+
+    sender.widen_stream(1, 2)
+    sender.take_settings(wire.settings_frame([(Setting.INITIAL_WINDOW_SIZE, 0)])[9:])
+    sent = frames_in(sender.take())
+
+    assert sent == [(wire.DATA, 0, 1, b"bc"), (wire.SETTINGS, wire.ACK, 0, b"")]
+
+
+def test_sender_sends_what_the_windows_allow_before_it_resets_a_stream() -> None:
+    """It counts on the connection's window, and nothing may follow the reset: RFC 9113, 5.1."""
+    sender = _sender((Setting.INITIAL_WINDOW_SIZE, 1))
+    _begin(sender, 1, b"abcd")
+    sender.take()
+
+    sender.widen_stream(1, 2)
+    sender.reset(1, ErrorCode.CANCEL)
+    kinds = [frame.kind for frame in frames_in(sender.take())]
+
+    assert kinds == [wire.DATA, wire.RST_STREAM]
