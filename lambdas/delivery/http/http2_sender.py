@@ -115,8 +115,10 @@ class Sender:
 
         Raises Http2Error.
         """
+        was_shut = self._window_bytes <= 0
         self._window_bytes = before = _wider(self._window_bytes, size)
-        self._send_all()
+        if was_shut:  # else each request that waits does so for its stream's window
+            self._send_all()
         return self._window_bytes < before
 
     def widen_stream(self, stream_id: int, size: int) -> bool:
