@@ -14,7 +14,7 @@ from broadcasting.pacing.allowance import Allowance
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pace import Pace
 from broadcasting.pacing.pacer import Pacer
-from delivery.budget_asker import BudgetAsker
+from delivery.budget_asker import REST_SECONDS, BudgetAsker
 from delivery.lasting_time import LastingTime
 from delivery.shared_pacer import SharedPacer
 
@@ -193,6 +193,27 @@ def test_asker_goes_on_when_warning_fails(bench: Bench) -> None:
 
 def _fail(_: Exception) -> None:
     raise OSError("injected")
+
+
+def test_asker_lets_a_budget_rest_that_has_granted_nothing() -> None:
+    """To ask it at once, and again, would be thousands of requests a second."""
+    seconds = [100.0]
+    bench = Bench(Clock(lambda: seconds[0], CLOCK.epoch_ms, CLOCK.sleep))
+    bench.begin(3_000)
+    bench.next_ask()
+
+    bench.budget.grant(0)
+    is_woken = bench.woken.acquire(timeout=SOON)
+    admitted = bench.admit(512)  # waits for the thread to rest
+    is_asked_at_once = not bench.budget.asks.empty()
+    seconds[0] += REST_SECONDS
+    bench.admit(512)
+    ask = bench.next_ask()
+    bench.budget.grant(3_000)
+    bench.asker.close()
+
+    assert (is_woken, admitted, is_asked_at_once) == (True, 0, False)
+    assert ask.most == 3_000
 
 
 def test_asker_closes_without_having_begun() -> None:
