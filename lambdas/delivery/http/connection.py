@@ -96,6 +96,11 @@ class HttpConnection(Watched, Protocol[Token]):
         ...
 
     @property
+    def takes_none(self) -> bool:
+        """Whether the server has told that it takes no request at all now."""
+        ...
+
+    @property
     def wants_calm(self) -> bool:
         """Whether the server has asked for fewer requests: none is opened to it for a while."""
         ...

@@ -53,7 +53,7 @@ class Http1Connection(Generic[Token]):
     )
 
     protocol = "http/1.1"
-    wants_calm = False
+    takes_none = wants_calm = False
 
     def __init__(self, sock: socket.socket) -> None:
         """Take an open socket in non-blocking mode, with TLS around it or without."""

@@ -97,6 +97,11 @@ class Http2Connection(Generic[Token]):
         return self._protocol.is_usable
 
     @property
+    def takes_none(self) -> bool:
+        """Whether the server allows no stream now."""
+        return not self._protocol.sender.settings.max_streams
+
+    @property
     def wants_calm(self) -> bool:
         """Whether the server has asked for fewer requests."""
         return self._protocol.is_calmed

@@ -50,8 +50,11 @@ class OpenConnections(Generic[Token]):
 
     @property
     def stuck(self) -> int:
-        """How many carry nothing and take nothing, while none is ready and none has answered."""
-        return sum(not http.under_way for http in self._used_ms)
+        """How many take nothing though nothing is in the way, while none is ready or has answered.
+
+        They carry nothing, or the server allows none: each may carry what it got before it told so.
+        """
+        return sum(http.takes_none or not http.under_way for http in self._used_ms)
 
     def add(self, http: HttpConnection[Token]) -> None:
         """Add a connection that has just been opened."""

@@ -638,7 +638,8 @@ class _Roomy:
         self._names: list[str] = []
         self._begun_at = 0.0
         self.interest = self.watched = selectors.EVENT_READ
-        self.is_usable, self.was_idle, self.wants_calm = True, False, False
+        self.is_usable, self.was_idle = True, False
+        self.takes_none = self.wants_calm = False
 
     @property
     def room(self) -> int:

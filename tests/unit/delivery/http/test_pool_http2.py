@@ -18,6 +18,7 @@ from delivery.http.connection import (
 )
 from delivery.http.connector import Connector
 from delivery.http.endpoint import parse_endpoint
+from delivery.http.openings import OPENING_AT_ONCE
 from delivery.http.pool import HttpPool, Timeouts
 from delivery.http.request import Request, RequestTemplate
 from delivery.http.tls import tls_context
@@ -208,6 +209,24 @@ def test_pool_obeys_a_limit_that_changes(start: Start) -> None:
 
     assert rooms == [0, 1, 128]
     assert _results(pool, 1) == {"a": OK}
+
+
+def test_pool_opens_no_more_when_servers_allow_no_stream_and_keep_what_they_got(
+    start: Start,
+) -> None:
+    """A post that each got before it told so is no reason to open one more for the next post."""
+    names = [f"silent{number}" for number in range(OPENING_AT_ONCE)]
+    shuts = Announce(((Setting.MAX_CONCURRENT_STREAMS, 0),), then=Silence())
+    pool, _ = start(dict.fromkeys(names, shuts))
+    _open(pool, OPENING_AT_ONCE)
+
+    for name in names:  # the connections are used in turn
+        _send(pool, name)
+    while pool.has_room:
+        assert pool.poll(PATIENCE_SECONDS) == []
+
+    assert pool.under_way == OPENING_AT_ONCE
+    assert not pool.lacks_connections(50)
 
 
 def test_pool_obeys_a_table_that_shrinks(start: Start) -> None:
