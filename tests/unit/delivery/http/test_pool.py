@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from delivery.http.connection import (
+    SILENT_SECONDS,
     ClosedError,
     Ending,
     IdleClosedError,
@@ -358,6 +359,32 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     assert pool.lacks_connections(1)
 
 
+def test_pool_does_not_call_a_post_in_vain_that_had_no_answer_for_long(
+    serve: Serve, make: Make, time: FakeTime
+) -> None:
+    """Had the connection been closed while it was idle, that would have shown at once."""
+    is_late = Event()
+
+    def be_late(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        read_post(server)
+        assert is_late.wait(PATIENCE_SECONDS)
+
+    pool = make(serve(be_late).url)
+    first = _send(pool)
+    _settle(pool)
+    pool.send([("a", REQUEST)])
+    time.run(SILENT_SECONDS)
+    looked = pool.expire()
+    is_late.set()
+
+    second = _result(pool)
+
+    assert (first, looked) == (OK_ANSWER, [])
+    assert isinstance(second, ClosedError)
+
+
 def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
     """Nothing was idle: the server has read the post, and closed."""
     result = _send(make(serve(read_post).url))
@@ -699,6 +726,24 @@ def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make)
     assert [(name, type(error)) for name, error in abandoned] == [("a", TimeoutError)]
     assert pool.has_room  # the connection goes on
     server.close()
+
+
+def test_pool_uses_connections_in_turn(make: Make) -> None:
+    """A dead one gets its share of the posts, and not all of them, before it is found out."""
+    pool = make("http://127.0.0.1:1/prod")
+    pairs = [socket.socketpair() for _ in range(3)]
+    connections = [_Roomy(client) for client, _ in pairs]
+    for one in connections:
+        pool._selector.register(one, one.interest, one)
+        pool._connections.add(one)
+
+    for name in "abcde":
+        pool.send([(name, REQUEST)])
+
+    assert sorted(one.under_way for one in connections) == [1, 2, 2]
+    assert pool.send([(name, REQUEST) for name in "fg"])[0][0] == "g"
+    for _, server in pairs:
+        server.close()
 
 
 def test_pool_is_woken_by_another_thread(make: Make) -> None:
