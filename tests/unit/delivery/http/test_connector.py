@@ -249,9 +249,10 @@ def test_connector_is_calm_for_a_while_when_a_server_asks_for_it(
     connector = make("http://127.0.0.1:1/prod")
     is_delayed = [connector.is_delayed]
 
-    for pass_time in (lambda: None, lambda: time.run(CALM_SECONDS / 2), lambda: time.freeze(0.4)):
+    for run_seconds, frozen_seconds in ((0.0, 0.0), (CALM_SECONDS / 2, 0.0), (0.0, 0.4)):
         connector.calm()
-        pass_time()
+        time.run(run_seconds)
+        time.freeze(frozen_seconds)
         connector.resolve(0.0)
         is_delayed.append(connector.is_delayed)
     time.freeze(CALM_SECONDS)
