@@ -163,6 +163,25 @@ def test_pool_sends_large_posts_as_the_windows_allow(start: Start) -> None:
     assert server.report().received == dict.fromkeys(names, 1)
 
 
+def test_pool_knows_at_once_that_small_posts_find_more_room_than_large_ones(start: Start) -> None:
+    """The first small one is sent where only one large one had room; more posts may follow it."""
+    limits = Http2Limits(max_streams=3, connection_window_bytes=65_535)
+    pool, server = start({"a": Silence()}, limits=limits)
+    _open(pool)
+    _send(pool, "large", body=bytes(60_000))
+    assert _results(pool, 1) == {"large": OK}
+
+    while pool.has_answered:
+        pool.poll(0.05)
+    before = pool.room
+    _send(pool, "a")
+
+    assert (before, pool.room, pool.lacks_connections(9)) == (1, 2, False)
+    _send(pool, "b", "c")
+    assert _results(pool, 2) == {"b": OK, "c": OK}
+    assert server.report().http_connections_opened == 1
+
+
 @pytest.mark.parametrize("window_bytes", [1, 0])
 def test_pool_sends_posts_though_the_window_is_narrow(start: Start, window_bytes: int) -> None:
     """One byte at a time; none at all until it is widened."""
