@@ -182,6 +182,20 @@ def test_pool_knows_at_once_that_small_posts_find_more_room_than_large_ones(star
     assert server.report().http_connections_opened == 1
 
 
+@pytest.mark.parametrize(("body_bytes", "room"), [(0, 100), (2, 100), (1_000, 65), (100_000, 1)])
+def test_pool_has_room_for_no_more_bodies_than_a_window_takes(
+    start: Start, body_bytes: int, room: int
+) -> None:
+    """The first connection knows it before the first post, if the size is known."""
+    pool, _ = start(limits=Http2Limits(connection_window_bytes=65_535))
+    pool._connector.expect(body_bytes)
+
+    _open(pool)
+
+    assert min(pool.room, 100) == room
+    assert min(pool._connector.room, 100) == room
+
+
 @pytest.mark.parametrize("window_bytes", [1, 0])
 def test_pool_sends_posts_though_the_window_is_narrow(start: Start, window_bytes: int) -> None:
     """One byte at a time; none at all until it is widened."""
