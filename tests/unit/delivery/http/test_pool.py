@@ -737,13 +737,34 @@ def test_pool_uses_connections_in_turn(make: Make) -> None:
         pool._selector.register(one, one.interest, one)
         pool._connections.add(one)
 
-    for name in "abcde":
+    for name in "abc":
         pool.send([(name, REQUEST)])
+    in_turn = [one.under_way for one in connections]
+    ended = pool.send([(name, REQUEST) for name in "defg"])
 
-    assert sorted(one.under_way for one in connections) == [1, 2, 2]
-    assert pool.send([(name, REQUEST) for name in "fg"])[0][0] == "g"
+    assert in_turn == [1, 1, 1]
+    assert [name for name, _ in ended] == ["g"]
     for _, server in pairs:
         server.close()
+
+
+def test_pool_watches_for_what_a_connection_waits_for_after_a_look(
+    make: Make, time: FakeTime
+) -> None:
+    """A ping that finds no room in the socket must be written later."""
+    pool = make("http://127.0.0.1:1/prod")
+    client, server = socket.socketpair()
+    roomy = _Roomy(client)
+    pool._selector.register(roomy, roomy.interest, roomy)
+    pool._connections.add(roomy)
+    roomy.interest = selectors.EVENT_READ | selectors.EVENT_WRITE
+    time.run(TIMEOUTS.read_seconds)
+
+    ended = pool.expire()
+
+    assert ended == []
+    assert pool._selector.get_key(roomy).events == roomy.watched == roomy.interest
+    server.close()
 
 
 def test_pool_is_woken_by_another_thread(make: Make) -> None:
