@@ -800,25 +800,6 @@ def test_pool_uses_connections_in_turn(make: Make) -> None:
         server.close()
 
 
-def test_pool_watches_for_what_a_connection_waits_for_after_a_look(
-    make: Make, time: FakeTime
-) -> None:
-    """A ping that finds no room in the socket must be written later."""
-    pool = make("http://127.0.0.1:1/prod")
-    client, server = socket.socketpair()
-    roomy = _Roomy(client)
-    pool._selector.register(roomy, roomy.interest, roomy)
-    pool._connections.add(roomy)
-    roomy.interest = selectors.EVENT_READ | selectors.EVENT_WRITE
-    time.run(TIMEOUTS.read_seconds)
-
-    ended = pool.expire()
-
-    assert ended == []
-    assert pool._selector.get_key(roomy).events == roomy.watched == roomy.interest
-    server.close()
-
-
 def test_pool_is_woken_by_another_thread(make: Make) -> None:
     """A poll that waits ends, once for each time or several."""
     pool = make("http://127.0.0.1:1/prod")
