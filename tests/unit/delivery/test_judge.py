@@ -110,6 +110,22 @@ def test_judge_counts_a_try_when_a_post_is_not_processed_too_often(
     assert not bench.retries
 
 
+@pytest.mark.parametrize(
+    ("error", "tries"), [(REFUSED, 0), (TimeoutError("no answer"), 1), (OSError("reset"), 1)]
+)
+def test_judge_counts_no_try_of_a_post_that_was_not_processed_when_the_time_was_up(
+    error: Exception, tries: int
+) -> None:
+    """It is pending, and the server's last word on it is not a lost answer."""
+    bench = Bench()
+    bench.post.tries += 1
+
+    bench.judge.end([(bench.post, error)], NO_TIME)
+
+    (settled,) = bench.settled
+    assert (settled.outcome, settled.tries) == (Outcome.PENDING, tries)
+
+
 def test_judge_tells_the_breaker_of_a_server_that_processes_nothing() -> None:
     """It is an outage, though no post of it is a try."""
     bench = Bench()
