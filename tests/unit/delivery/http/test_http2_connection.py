@@ -402,7 +402,7 @@ def test_connection_gives_up_some_posts_and_goes_on(ends: Ends) -> None:
     assert ends.answer(SERVER_SETTINGS, headers(1), headers(5)) == [("c", OK)]
 
 
-def test_connection_tells_of_calm_and_leave(ends: Ends) -> None:
+def test_connection_tells_of_calm_and_goaway(ends: Ends) -> None:
     """The pool opens none for a while, and sends nothing more here."""
     ends.http.send(POSTS, 1.0)
     calm = ErrorCode.ENHANCE_YOUR_CALM.to_bytes(4)
