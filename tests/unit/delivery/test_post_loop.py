@@ -52,17 +52,20 @@ class _Pool:
     """
 
     has_answered = is_opening = False
-    has_room = True
-    room = 1_000
 
     def __init__(self, time: FakeTime) -> None:
         self._time = time
+        self.has_room, self.room = True, 1_000
         self.under_way = 0
         self.polled: list[float] = []
 
     def may_open(self, _ready: int) -> bool:
         """Return that the connections are enough."""
         return False
+
+    def lacks_connections(self, _ready: int) -> bool:
+        """Return that more would be opened."""
+        return not self.has_room
 
     def send(self, requests: Sequence[tuple[Post, Request]]) -> list[Ending[Post]]:
         """Take posts."""
@@ -87,7 +90,9 @@ class _Pool:
 class _Bench:
     """A loop in a time that moves by its naps, and by its polls."""
 
-    def __init__(self, waiting: int = 0, *, added: int = 0, seconds: float = 0.0) -> None:
+    def __init__(
+        self, waiting: int = 0, *, added: int = 0, seconds: float = 0.0, pace: Pace = PACE
+    ) -> None:
         self.time = FakeTime(seconds=seconds)
         self.naps: list[float] = []
         clock = Clock(*self.time.clock[:2], sleep=self._nap)
@@ -95,7 +100,7 @@ class _Bench:
         for number in range(waiting):
             self.session.add(Connection(f"c{number}", OLD_MS))
         gate = PostGate(Watch(), deadline=DEADLINE, now=0.0)
-        pacer = make_pacer(PACE, clock, None, lambda _: None)
+        pacer = make_pacer(pace, clock, None, lambda _: None)
         signer = Signer(
             parse_endpoint("https://a/prod"),
             region="eu-west-1",
@@ -121,7 +126,8 @@ class _Bench:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "nap_seconds"), [(999, [0.049]), (150, [0.049]), (107, [0.007]), (100, [])]
+    ("waiting", "nap_seconds"),
+    [(999, [0.05]), (150, [0.05]), (107, [0.007]), (102, [0.005]), (100, [])],
 )
 def test_loop_sleeps_until_a_batch_or_the_last_posts_may_go(
     waiting: int, nap_seconds: list[float]
@@ -134,6 +140,44 @@ def test_loop_sleeps_until_a_batch_or_the_last_posts_may_go(
 
     assert bench.naps[:1] == pytest.approx(nap_seconds)
     assert bench.pool.under_way >= min(150, waiting)
+
+
+@pytest.mark.parametrize(("room", "nap_seconds"), [(20, 0.008), (3, 0.005)])
+def test_loop_sleeps_no_longer_than_for_what_there_is_room_for(
+    room: int, nap_seconds: float
+) -> None:
+    """Where each connection carries one post, more would be opened for the others of a batch."""
+    bench = _Bench(999)
+    bench.loop._turn()
+    bench.naps.clear()
+    bench.pool.room = room
+
+    while not bench.naps:
+        bench.loop._turn()
+
+    assert bench.naps == [pytest.approx(nap_seconds)]
+
+
+def test_loop_does_not_sleep_while_there_is_no_room() -> None:
+    """An answer makes some, or a connection that opens."""
+    bench = _Bench(999)
+    bench.pool.room, bench.pool.has_room = 0, False
+
+    bench.loop._turn()
+
+    assert bench.naps == []
+    assert bench.pool.polled == [0.0]
+
+
+def test_loop_sleeps_while_the_pace_is_slow_and_looks_for_time_outs_meanwhile() -> None:
+    """The next post may go in a second."""
+    bench = _Bench(2, pace=Pace(posts_per_second=1.0, burst=1.0))
+
+    for _ in range(3):
+        bench.loop._turn()
+
+    assert bench.pool.under_way == 1
+    assert bench.naps == [0.05] * 3
 
 
 def test_loop_does_not_sleep_when_posts_come_that_may_go_at_once() -> None:
