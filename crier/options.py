@@ -13,8 +13,8 @@ Stack = Annotated[
     str | None,
     typer.Option(help="The deployed stack, such as crier-prod. Without it: the local run."),
 ]
-Profile = Annotated[str | None, typer.Option(help="The AWS profile; only with --stack.")]
-Region = Annotated[str | None, typer.Option(help="The AWS Region; only with --stack.")]
+Profile = Annotated[str | None, typer.Option(help="The AWS profile; not for the local run.")]
+Region = Annotated[str | None, typer.Option(help="The AWS Region; not for the local run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

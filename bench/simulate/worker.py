@@ -168,7 +168,7 @@ class Worker:
         if self._retries:
             soonest = min(soonest, self._retries[0][0])
         if self._demand and self._in_flight < IN_FLIGHT:
-            soonest = min(soonest, now + self._pacer.wait_seconds())
+            soonest = min(soonest, now + self._pacer.wait_seconds(self._demand))
         return max(soonest, now + self._turn_seconds)
 
     def _look_at(self, when: float, now: float) -> None:

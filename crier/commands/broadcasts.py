@@ -13,6 +13,7 @@ from crier.commands.account_views import (
     show_accounts,
 )
 from crier.deployed.account_reader import AccountReader
+from crier.numbers import number_within
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 
 MOST_BROADCASTS = 1_000
@@ -21,7 +22,11 @@ MOST_BROADCASTS = 1_000
 def broadcasts(
     *,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_BROADCASTS, help="How many to list, at most.")
+        int,
+        typer.Option(
+            parser=number_within(1, MOST_BROADCASTS),
+            help=f"How many to list, at most: 1 to {MOST_BROADCASTS}.",
+        ),
     ] = 20,
     as_json: AsJson = False,
     stack: Stack = None,

@@ -9,6 +9,7 @@ from crier import terminal
 from crier.commands.dead_letter_views import note_hidden, note_left_out, show_letters
 from crier.deployed.dead_letters import DeadLetterQueue, dead_letter_queues
 from crier.deployed.letter import DeadLetter
+from crier.numbers import number_within
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 
 MOST_LETTERS = 10_000
@@ -18,7 +19,11 @@ MOST_LETTERS = 10_000
 def dead_letters(
     *,
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_LETTERS, help="How many to list of each queue, at most.")
+        int,
+        typer.Option(
+            parser=number_within(1, MOST_LETTERS),
+            help=f"How many to list of each queue, at most: 1 to {MOST_LETTERS}.",
+        ),
     ] = 100,
     as_json: AsJson = False,
     stack: Stack = None,

@@ -16,6 +16,7 @@ from crier.files import make_place_for
 from crier.installed import refuse_missing_checkout, refuse_missing_libraries
 from crier.local.file_limit import allow_clients
 from crier.local.interrupts import interrupts
+from crier.numbers import number_within
 from crier.paths import BUILD
 
 
@@ -23,7 +24,9 @@ def demo(
     connections: Annotated[
         int,
         typer.Option(
-            min=1, max=50_000, envvar="CONNECTIONS", help="How many real clients connect."
+            parser=number_within(1, 50_000),
+            envvar="CONNECTIONS",
+            help="How many real clients connect: 1 to 50000.",
         ),
     ] = 3_000,
     port: Port = 0,

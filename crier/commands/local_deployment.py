@@ -13,9 +13,14 @@ from crier.local.deploy import deploy_locally
 from crier.local.environment import stay_local
 from crier.local.interrupts import interrupts
 from crier.local.local_aws import LocalAws
+from crier.numbers import number_within
 
 Port = Annotated[
-    int, typer.Option(min=0, max=65_535, help="The port of the local AWS; 0 takes a free one.")
+    int,
+    typer.Option(
+        parser=number_within(0, 65_535),
+        help="The port of the local AWS, up to 65535; 0 takes a free one.",
+    ),
 ]
 
 

@@ -5,7 +5,6 @@ of the command line imports that: see tests/unit/test_import_law.py.
 """
 
 import os
-import re
 import selectors
 import socket
 import ssl
@@ -20,6 +19,7 @@ from botocore.httpsession import get_cert_path
 from crier import terminal
 from crier.commands import probe_words as words
 from crier.commands.probe_line import STEP_SECONDS, open_line, place_of, since
+from crier.commands.probe_region import checked_region, region_in
 from crier.commands.probe_result import Limits, Milliseconds, Probed
 from crier.commands.probe_views import PROTOCOLS, show_probed
 from crier.deployed.deployment import open_session
@@ -39,7 +39,6 @@ NO_CONNECTION = "L0SM9cOFvHcCIhw="
 
 _MOST_TEXT = 300
 _ASKED = "the one request"
-_REGION = re.compile(r"\.execute-api\.([a-z0-9-]+)\.")
 
 Url = Annotated[
     str | None,
@@ -71,7 +70,7 @@ def probe(
         url, session = deployment.callback_url, deployment.session
     elif stack is None:
         session = open_session(profile, region)
-        region = region or _region_in(url)
+        region = region or region_in(url)
     else:
         raise typer.BadParameter("a URL and --stack name two places to probe: leave one out")
     probed = _probe(url, session, region or session.region_name)
@@ -83,22 +82,15 @@ def probe(
         raise typer.Exit(1)
 
 
-def _region_in(url: str) -> str | None:
-    found = _REGION.search(url)
-    return found[1] if found else None
-
-
 def _probe(url: str, session: boto3.Session, region: str | None) -> Probed:
     """Connect, ask, and return what was found. Raises CrierError."""
     try:
         endpoint = parse_endpoint(url)
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    if not region:
-        raise CrierError(f"the Region of {url} is not known: name it with --region")
+        raise typer.BadParameter(f"{error}, as the stack's output CallbackUrl is") from error
     template = SigningTemplate(
         endpoint,
-        region=region,
+        region=checked_region(region, url),
         credentials=_credentials(session),
         payload=b"",
         at_seconds=time.time(),

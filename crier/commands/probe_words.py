@@ -23,7 +23,8 @@ _MEANINGS: Final[Mapping[int, Meaning]] = {
         "see whose they are (aws sts get-caller-identity), and the Region and this machine's "
         "clock; they need execute-api:ManageConnections on "
         "arn:aws:execute-api:REGION:ACCOUNT:API_ID/STAGE/GET/@connections/*; an answer that says "
-        "no more than Forbidden comes where the URL names no stage",
+        "no more than Forbidden comes where the URL names no stage, and one that is no JSON from "
+        "another server: check the URL",
     ),
     404: Meaning(
         "there is no @connections at this URL",

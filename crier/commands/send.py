@@ -18,6 +18,7 @@ from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.producer import enqueue
 from crier.deployed.request import checked, repeated_key, request_of
 from crier.errors import NOT_SETTLED, SOME_FAILED, CrierError, explained
+from crier.numbers import number_within
 from crier.options import Profile, Region, Stack, find_deployment, refuse_lone_options
 
 _TIMEOUT_SECONDS = 300
@@ -68,7 +69,8 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait until the broadcast is 
 Timeout = Annotated[
     int | None,
     typer.Option(
-        min=1, help=f"How many seconds --wait lasts, at most. Without it: {_TIMEOUT_SECONDS}."
+        parser=number_within(1),
+        help=f"How many seconds --wait lasts, at most. Without it: {_TIMEOUT_SECONDS}.",
     ),
 ]
 

@@ -47,7 +47,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Delete the folder with everything in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _delete(self.path)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -69,7 +69,19 @@ def _end(folder: Path) -> None:
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         return
     if all(_is_ended(group) for group in folder.glob(f"{_GROUP}*")):
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, its lock last: without it the next run would not find what is left."""
+    with suppress(OSError):
+        for one in folder.iterdir():
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one.name != _RUN:
+                one.unlink(missing_ok=True)
+        if [one.name for one in folder.iterdir()] == [_RUN]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_ended(group: Path) -> bool:

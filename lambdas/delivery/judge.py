@@ -99,11 +99,13 @@ class Judge:
         for post, result in abandoned:
             if isinstance(result, Response):
                 self._judge_response(post, result, batch, now)
+                continue
+            if isinstance(result, NotProcessedError):
+                post.tries -= 1  # it waits as if it had not been posted
             else:
                 unanswered += 1
-                post.tries -= isinstance(result, NotProcessedError)
                 post.abandon()
-                self._retries.add(post, now)
+            self._retries.add(post, now)
         for post in self._retries:
             post.reason = post.reason or self._gate.reason
             self._settled.append(post.settle(Outcome.PENDING))

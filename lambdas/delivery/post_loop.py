@@ -3,6 +3,7 @@
 Which posts come next is decided in next_posts.py, and what an answer means in judge.py.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 
 from broadcasting.clock import Clock
@@ -23,12 +24,12 @@ _LONGEST_WAIT_SECONDS = 0.05
 lets some go: to wake up for each one costs more than the answer itself."""
 
 _SHORT_WAIT_SECONDS = 0.005
-"""Another thread's posts are looked for this often."""
+"""Another thread's posts are looked for this often, and a paced thread sleeps no shorter."""
 
 _BATCH = 256
 _BATCH_SECONDS = 0.01
-"""Settlements are passed on when there are 256 of them, or after 10 ms: each time costs a switch
-of threads."""
+"""Settlements are passed on when there are 256 of them, or after 10 ms if it does not sleep then:
+each time costs a switch of threads."""
 
 
 class PostLoop:
@@ -58,6 +59,9 @@ class PostLoop:
         self._judge = judge
         self._pacer = pacer
         self._clock = clock
+        self._is_held_up = False
+        """Whether posts wait for the pacer alone, and for a time that is known: no answer would let
+        any of them go. A grant that has not come yet must wake the loop."""
         self._expired_at = 0.0
         self._flushed_at = 0.0
 
@@ -98,7 +102,7 @@ class PostLoop:
         if now - self._flushed_at >= _BATCH_SECONDS or self._judge.settled >= _BATCH:
             self._flushed_at = now
             self._flush()
-        if 0 < wait_seconds < _LONGEST_WAIT_SECONDS and self._is_held_up(now):
+        if self._is_held_up:
             self._clock.sleep(max(0.0, min(wait_seconds, self._gate.deadline - now)))
             wait_seconds = 0.0
         endings = self._pool.poll(wait_seconds, self._gate.deadline)
@@ -147,6 +151,7 @@ class PostLoop:
         return len(posts)
 
     def _wait_seconds(self, now: float) -> float:
+        self._is_held_up = False
         if self._gate.is_shut(now):
             return max(0.0, min(_LONGEST_WAIT_SECONDS, self._gate.deadline - now))
         self.wants_posts = True  # before the look: a post that is added after it wakes the loop
@@ -155,18 +160,23 @@ class PostLoop:
         if ready:
             if self._pool.has_answered:
                 return 0.0
-            if self.wants_posts and self._gate.permits(1, now):
-                return min(_LONGEST_WAIT_SECONDS, self._pacer.wait_seconds())
+            if self.wants_posts and (permitted := self._gate.permits(ready, now)):
+                return self._paced_seconds(permitted)
             if self._pool.under_way or self._pool.is_opening:
                 return _LONGEST_WAIT_SECONDS  # only an answer, or an open connection, makes room
-            return (
-                _SHORT_WAIT_SECONDS  # another thread's connections open: it may take all there is
-            )
+            return _SHORT_WAIT_SECONDS  # other threads' connections open, and may take all there is
         return max(0.0, self._retries.due_at(now + _LONGEST_WAIT_SECONDS) - now)
 
-    def _is_held_up(self, now: float) -> bool:
-        """Tell whether posts wait for the pacer alone: an answer would let none of them go."""
-        return self._pool.has_room and bool(self._next.ready(now)) and not self._gate.is_shut(now)
+    def _paced_seconds(self, ready: int) -> float:
+        """Return how long to wait for the pace: as long as it holds up what there is room for."""
+        seconds = self._pacer.wait_seconds(ready)
+        if not seconds:
+            return 0.0
+        seconds = self._pacer.wait_seconds(min(ready, max(1, self._pool.room)))
+        self._is_held_up = self._pool.has_room and 0.0 < seconds < math.inf
+        if self._is_held_up:
+            seconds = max(seconds, _SHORT_WAIT_SECONDS)
+        return min(seconds, _LONGEST_WAIT_SECONDS)
 
     def _flush(self) -> None:
         if self._judge.settled:

@@ -128,6 +128,7 @@ class SelectorFanOut:
     ) -> Generator[Settlement, None, None]:
         clock, data = self._clock, frame.encode()
         gate = PostGate(watch, deadline=deadline, now=clock.monotonic())
+        self._connector.expect(len(data))
         for pool in self._pools:
             pool.limit(MOST_BYTES // len(self._pools) // max(1, len(data)))
         threads, most_waiting = len(self._pools), max(TAKEN_AHEAD, self._in_flight)

@@ -1,5 +1,6 @@
 """The pacer of all the threads of a fan-out."""
 
+import math
 from collections.abc import Callable
 from threading import Condition
 
@@ -77,10 +78,10 @@ class SharedPacer:
         with self._lock:
             self._pacer.observe(answers, throttled, self._seconds())
 
-    def wait_seconds(self) -> float:
-        """Return how long it takes until the next post may go; see `Pacer.wait_seconds`."""
+    def wait_seconds(self, ready: float = math.inf) -> float:
+        """Return how long it takes until the next posts may go: see `Pacer.wait_seconds`."""
         with self._lock:
-            return self._pacer.wait_seconds()
+            return self._pacer.wait_seconds(ready)
 
 
 def make_pacer(

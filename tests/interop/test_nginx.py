@@ -59,7 +59,7 @@ def test_nginx_gets_each_post_once(
 
 
 @pytest.mark.parametrize(("protocol", "requests"), [(HTTP_2, 100), (HTTP_2, 50), (HTTP_1, 100)])
-def test_nginx_gets_each_post_once_when_it_leaves_in_the_middle(
+def test_nginx_gets_each_post_once_when_it_says_goaway_in_the_middle(
     certificate: ServerCertificate, protocol: str, requests: int
 ) -> None:
     """GOAWAY after fewer posts than are under way: the others are posted again, at no try."""

@@ -99,7 +99,7 @@ def test_node_reads_the_largest_frames(certificate: ServerCertificate, protocol:
         check(node, protocol, delivery, frame=frame)
 
 
-def test_node_gets_each_post_once_when_it_leaves_in_the_middle(
+def test_node_gets_each_post_once_when_it_says_goaway_in_the_middle(
     certificate: ServerCertificate,
 ) -> None:
     """GOAWAY after a hundred posts of a connection: what it has not processed is posted again."""

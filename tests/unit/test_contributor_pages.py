@@ -93,6 +93,17 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert [name for name in sorted(named) if not any(end.endswith(name) for end in ends)] == []
 
 
+@pytest.mark.parametrize("package", ["delivery", "delivery/http"])
+def test_reading_order_of_a_package_has_all_of_its_files(package: str) -> None:
+    """A file that its first lines leave out is found by chance only."""
+    folder = ROOT / "lambdas" / package
+    first_lines = (folder / "__init__.py").read_text()
+
+    files = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+
+    assert [name for name in sorted(files) if name not in first_lines] == []
+
+
 def test_every_dependency_has_its_reason() -> None:
     """Each package that is pinned is in the tables, and no other is."""
     pinned = _named_in(

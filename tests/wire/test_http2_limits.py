@@ -283,3 +283,21 @@ def test_fan_out_signs_anew_on_the_same_connections_for_the_next_frame(http2: St
         (b"second, and longer", "18"),
     }
     assert posting.server.received == dict.fromkeys(once(ids(delivery)), 2)
+
+
+def test_fan_out_begins_no_more_large_posts_than_a_new_connection_has_room_for(
+    http2: Start,
+) -> None:
+    """Those that began and waited for the window might take too long before they are sent."""
+    begun: list[int] = []
+
+    def script(peer: Peer, post: Post) -> None:
+        begun.append(peer.h2.open_inbound_streams)
+        react.ok(peer, post)
+
+    posting = http2(script, threads=1)
+
+    delivery = posting.deliver(60, frame=LARGE)
+
+    assert begun[0] < 8
+    posting.check_delivered_once(delivery)

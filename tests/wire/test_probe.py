@@ -304,6 +304,14 @@ def test_probe_asks_for_the_region_when_nothing_tells_it(
     )
 
 
+@pytest.mark.parametrize("region", ["eu central", "EU-CENTRAL-1", "eu-central-1\n", "eu/1"])
+def test_probe_refuses_a_region_that_is_no_name(run: Run, region: str) -> None:
+    """It would break the header that it is written into, or the signature."""
+    said = _error(run, "https://push.example/prod", "--region", region)
+
+    assert said.startswith(f"the Region is {region!r}, expected a name such as eu-central-1: ")
+
+
 def test_probe_says_when_a_port_refuses_connections(run: Run) -> None:
     """No server listens there."""
     port = unused_port()

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 """
 
+import math
 from collections import deque
 
 from broadcasting.pacing.allowance import Allowance
@@ -111,14 +112,16 @@ class Pacer:
         self._tokens += posts
         self.allowance.give_back(posts, self.cost)
 
-    def wait_seconds(self) -> float:
-        """Return how long to wait for the next posts that may go, as of the last `admit`.
+    def wait_seconds(self, ready: float = math.inf) -> float:
+        """Return how long to wait until posts may go, as of the last `admit`.
 
-        The time is infinite while posts wait for a grant that has not come yet.
+        They are a batch, or all of the `ready` ones if these are fewer. The time is infinite while
+        they wait for a grant that has not come yet.
         """
         batch = self._batch
-        own_seconds = max(0.0, batch - self._tokens) / self.posts_per_second
-        return max(own_seconds, self.allowance.wait_seconds(self._filled_at, batch=batch))
+        own_seconds = max(0.0, min(batch, ready) - self._tokens) / self.posts_per_second
+        granted = min(batch, ready * self.cost)
+        return max(own_seconds, self.allowance.wait_seconds(self._filled_at, batch=granted))
 
     def ask_at(self, demand: int, now: float) -> float:
         """Return when to ask the budget for more, infinite while there is no reason to."""

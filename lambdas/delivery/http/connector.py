@@ -88,6 +88,10 @@ class Connector:
         with self._lock:
             self._take_look_up()
 
+    def expect(self, body_bytes: int) -> None:
+        """Take the size of the next requests' bodies: windows have room for a number of them."""
+        self._stream_limit.body_bytes = max(1, body_bytes)
+
     def open(self) -> Handshake:
         """Begin to open a connection. Raises OSError when that cannot even begin.
 

@@ -27,11 +27,24 @@ class Endpoint:
 
 def parse_endpoint(url: str) -> Endpoint:
     """Take apart a callback URL. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError(f"callback URL is {url!r}, expected https://host/stage")
+    try:
+        parts = urlsplit(url)
+        given_port = parts.port
+    except ValueError as error:
+        raise _refusal(url, f" ({error})") from error
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not _is_written_plainly(url):
+        raise _refusal(url)
     default = _DEFAULT_PORTS[parts.scheme]
-    port = parts.port or default
+    port = given_port or default
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     authority = host if port == default else f"{host}:{port}"
     return Endpoint(parts.scheme, parts.hostname, port, authority, parts.path.rstrip("/"))
+
+
+def _is_written_plainly(url: str) -> bool:
+    """Return whether a URL can stand in a request as it is. RFC 3986, 2."""
+    return url.isascii() and url.isprintable() and " " not in url
+
+
+def _refusal(url: str, why: str = "") -> ValueError:
+    return ValueError(f"callback URL is {url!r}{why}, expected https://host/stage")

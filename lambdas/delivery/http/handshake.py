@@ -1,4 +1,7 @@
-"""A socket on its way to an open connection: TCP first, then TLS. It carries no post yet."""
+"""A socket on its way to an open connection: TCP, then TLS, where the server chooses the protocol.
+
+It carries no post yet.
+"""
 
 import os
 import selectors

@@ -45,7 +45,8 @@ class StreamLimit:
 
     A new connection begins with it: posts leave before the server's settings of that connection
     have come, and would all be refused but for a few where the server allows only a few.
-    `body_bytes` is the size of the last request's body: a window has room for a number of them.
+    `body_bytes` is the size of the last request's body, or of the next ones if that is known: a
+    window has room for a number of them.
     """
 
     __slots__ = ("body_bytes", "streams")

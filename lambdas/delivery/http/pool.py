@@ -142,8 +142,8 @@ class HttpPool(Generic[Token]):
             if batch:
                 self.under_way += len(batch)
                 self._send(http, batch, now, endings)
+            self._connections.put_back(http)  # its room is by the bodies before: it may be wider
             if len(batch) < room:
-                self._connections.put_back(http)
                 break
         in_vain = NotProcessedError("no connection has room")
         return [*endings, *((token, in_vain) for token, _ in remaining)]

@@ -15,9 +15,16 @@ ANSWERED = [Verdict.DELIVERED, Verdict.GONE, Verdict.REFUSED, Verdict.YOUNG]
 IN_VAIN = [Verdict.FORBIDDEN, Verdict.LOST]
 
 
-def _judge(batch: Batch, post: Post, verdict: Verdict, reason: str = "why") -> None:
+def _judge(
+    batch: Batch,
+    post: Post,
+    verdict: Verdict,
+    reason: str = "why",
+    *,
+    error: Exception | None = None,
+) -> None:
     post.judge(verdict, reason, Backoff())
-    batch.add(post, verdict, reason)
+    batch.add(post, verdict, reason, error)
 
 
 def _post(*, is_probe: bool = False) -> Post:
@@ -58,6 +65,24 @@ def test_batch_counts_as_new_a_connections_first_answer_of_a_kind(verdict: Verdi
     observed = batch.observed()
     assert observed.answers.refused + observed.answers.lost == 3
     assert observed.refused_anew + observed.lost_anew == 1
+
+
+@pytest.mark.parametrize(
+    ("connections", "posts_of_each", "said"), [(1, 128, 4), (1, 3, 3), (16, 128, 64), (128, 1, 128)]
+)
+def test_batch_takes_the_end_of_a_connection_for_a_few_lost_posts(
+    connections: int, posts_of_each: int, said: int
+) -> None:
+    """It may have carried many; the end of many connections is an outage, however many they do."""
+    batch = Batch()
+
+    for _ in range(connections):
+        error = ConnectionError("reset")
+        for _ in range(posts_of_each):
+            _judge(batch, _post(), Verdict.LOST, error=error)
+
+    observed = batch.observed()
+    assert (observed.answers.lost, observed.lost_anew) == (connections * posts_of_each, said)
 
 
 @pytest.mark.parametrize("verdict", [*ANSWERED, Verdict.THROTTLED, *IN_VAIN])

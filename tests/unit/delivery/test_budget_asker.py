@@ -217,8 +217,13 @@ def test_asker_lets_a_budget_rest_that_has_granted_nothing() -> None:
 
 
 def test_asker_closes_without_having_begun() -> None:
-    """There is no thread to wait for."""
-    Bench().asker.close()
+    """There is no thread to wait for, and there will be none."""
+    bench = Bench()
+    threads = set(threading.enumerate())
+
+    bench.asker.close()
+
+    assert set(threading.enumerate()) == threads
 
 
 def test_asker_asks_for_nothing_when_posts_that_were_not_admitted_are_given_up() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.clock import Clock
-from broadcasting.outcome import Outcome, Settlement
+from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from delivery.fan_out import Watch
@@ -108,6 +108,29 @@ def test_judge_counts_a_try_when_a_post_is_not_processed_too_often(
     assert settled.reason == f"{type(error).__name__}: {error}"
     assert bench.post.repeats == repeats
     assert not bench.retries
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "verdict"),
+    [
+        (REFUSED, 0, None),
+        (TimeoutError("no answer"), 1, Verdict.LOST),
+        (OSError("reset"), 1, Verdict.LOST),
+    ],
+)
+def test_judge_counts_no_try_of_a_post_that_was_not_processed_when_the_time_was_up(
+    error: Exception, tries: int, verdict: Verdict | None
+) -> None:
+    """It is pending, and the server's last word on it is not a lost answer."""
+    bench = Bench()
+    bench.post.tries += 1
+
+    bench.judge.end([(bench.post, error)], NO_TIME)
+
+    (settled,) = bench.settled
+    assert (settled.outcome, settled.tries) == (Outcome.PENDING, tries)
+    assert settled.verdict is verdict
+    assert bench.watch.breaker.answers.lost == tries
 
 
 def test_judge_tells_the_breaker_of_a_server_that_processes_nothing() -> None:

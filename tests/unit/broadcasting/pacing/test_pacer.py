@@ -113,7 +113,12 @@ def test_pacer_admits_less_than_a_batch_when_no_more_is_wanted() -> None:
     pacer = Pacer(PACE, now=0.0)
     pacer.admit(48, 0.0)
 
-    assert pacer.admit(2, 0.0) == 2
+    admitted = [pacer.admit(2, 0.0), pacer.admit(3, 0.0)]
+    wait_seconds = pacer.wait_seconds(3)
+
+    assert admitted == [2, 0]
+    assert wait_seconds == 0.003
+    assert pacer.admit(3, wait_seconds) == 3
 
 
 def test_pacer_fills_its_bucket_no_further_than_the_burst() -> None:
@@ -392,12 +397,12 @@ def test_pacer_uses_the_quota_again_when_the_other_tenant_has_gone() -> None:
     assert pacer.posts_per_second == quota
 
 
-def _with_grant(posts: int) -> Pacer:
+def _with_grant(posts: int, *, opens_at: float = -1.0, seconds_per_post: float = 0.001) -> Pacer:
     """Return the pacer of a worker that holds a number of granted posts."""
     allowance = Allowance(PACE)
     allowance.begin(0.0)
     allowance.ask(MANY, 1.0)
-    allowance.receive(posts, opens_at=-1.0, seconds_per_post=0.001, now=0.0)
+    allowance.receive(posts, opens_at=opens_at, seconds_per_post=seconds_per_post, now=0.0)
     return Pacer(PACE, 0.0, allowance)
 
 
@@ -434,6 +439,22 @@ def test_pacer_that_has_slowed_down_uses_a_part_of_what_is_granted() -> None:
 
     assert pacer.cost == 2.0
     assert pacer.admit(MANY, 3 * WINDOW) == 15
+
+
+def test_pacer_that_has_slowed_down_never_says_that_posts_may_go_which_may_not() -> None:
+    """Three posts cost six granted ones, which open one after another."""
+    pacer = _with_grant(20, opens_at=0.0, seconds_per_post=0.01)
+    _observe(pacer, 0.5)
+    now, admitted, in_vain = WINDOW, 0, 0
+
+    while pacer.wait_seconds(3) < float("inf") and in_vain < 9:
+        posts = pacer.admit(3, now)
+        in_vain += not posts
+        admitted += posts
+        now += pacer.wait_seconds(3)
+
+    assert (admitted, pacer.cost) == (10, 2.0)
+    assert in_vain <= 2
 
 
 def test_pacer_asks_when_its_allowance_does() -> None:

@@ -1,6 +1,7 @@
 """Processes and files of a killed run are ended and deleted by the next one, and no others."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,3 +170,20 @@ def test_folder_is_kept_when_its_processes_do_not_end(
 
     assert run.folder.exists()
     assert run.is_alive
+
+
+def test_folder_that_cannot_be_deleted_whole_is_found_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock goes last, whatever interrupts that; the next start deletes what is left."""
+    (run.folder / "logs").mkdir()
+    run.kill()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda _path, **_options: None)
+        end_killed_runs()
+
+    left = {one.name for one in run.folder.iterdir()}
+    end_killed_runs()
+
+    assert left == {"logs", "run.lock"}
+    assert not run.folder.exists()

@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from delivery.http.connection import HttpConnection, Response
-from delivery.http.connector import ATTEMPT_DELAY_SECONDS, FAILURE_DELAY_SECONDS, Connector
+from delivery.http.connector import (
+    ATTEMPT_DELAY_SECONDS,
+    CALM_SECONDS,
+    FAILURE_DELAY_SECONDS,
+    Connector,
+)
 from delivery.http.endpoint import parse_endpoint
 from delivery.http.handshake import READ, Handshake
 from delivery.http.request import Request, RequestTemplate
@@ -235,6 +240,30 @@ def test_connector_refuses_https_without_tls() -> None:
     """Posts to an https endpoint must not go out in the clear."""
     with pytest.raises(ValueError, match="is https, expected a TLS context"):
         Connector(parse_endpoint("https://moving.example/prod"), None, FakeTime().clock)
+
+
+def test_connector_is_calm_for_a_while_when_a_server_asks_for_it(
+    make: Make, time: FakeTime
+) -> None:
+    """Another broadcast does not end that; a freeze of the function does."""
+    connector = make("http://127.0.0.1:1/prod")
+    is_delayed = [connector.is_delayed]
+
+    for run_seconds, frozen_seconds in ((0.0, 0.0), (CALM_SECONDS / 2, 0.0), (0.0, 0.4)):
+        connector.calm()
+        time.run(run_seconds)
+        time.freeze(frozen_seconds)
+        connector.resolve(0.0)
+        is_delayed.append(connector.is_delayed)
+    time.freeze(CALM_SECONDS)
+    connector.resolve(0.0)
+    is_delayed.append(connector.is_delayed)
+    connector.calm()
+    time.run(CALM_SECONDS)
+    is_delayed.append(connector.is_delayed)
+
+    assert is_delayed == [False, True, True, True, False, False]
+    assert connector.calmed == 4
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "a" * 64, f"{'a.' * 126}aaaa"])

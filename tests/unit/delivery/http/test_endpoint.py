@@ -1,5 +1,7 @@
 """A callback URL, taken apart."""
 
+import re
+
 import pytest
 
 from delivery.http.endpoint import Endpoint, parse_endpoint
@@ -48,7 +50,18 @@ def test_endpoint_is_tls_for_https_only() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "h.example/prod", "wss://h.example/prod", "https://", "https:///prod", "//h.example/prod"],
+    [
+        "",
+        "h.example/prod",
+        "wss://h.example/prod",
+        "https://",
+        "https:///prod",
+        "//h.example/prod",
+        "https://h example/prod",
+        "https://h.example/my stage",
+        "https://h.example/prod\r\nx: y",
+        "https://h.example/\u00e9",
+    ],
 )
 def test_endpoint_refuses_what_is_no_callback_url(url: str) -> None:
     """The message shows what was found."""
@@ -58,6 +71,7 @@ def test_endpoint_refuses_what_is_no_callback_url(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://h:65536/p", "https://h:x/p", "https://[::1/p"])
 def test_endpoint_refuses_a_port_or_an_address_that_is_none(url: str) -> None:
-    """A URL whose host cannot be connected to does not get past the door."""
-    with pytest.raises(ValueError, match=r".+"):
+    """The message shows the whole URL, and what is wrong with it."""
+    found = rf"callback URL is {re.escape(repr(url))} \(.+\), expected https://host/stage"
+    with pytest.raises(ValueError, match=found):
         parse_endpoint(url)

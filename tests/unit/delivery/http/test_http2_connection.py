@@ -402,7 +402,7 @@ def test_connection_gives_up_some_posts_and_goes_on(ends: Ends) -> None:
     assert ends.answer(SERVER_SETTINGS, headers(1), headers(5)) == [("c", OK)]
 
 
-def test_connection_tells_of_calm_and_leave(ends: Ends) -> None:
+def test_connection_tells_of_calm_and_goaway(ends: Ends) -> None:
     """The pool opens none for a while, and sends nothing more here."""
     ends.http.send(POSTS, 1.0)
     calm = ErrorCode.ENHANCE_YOUR_CALM.to_bytes(4)
@@ -500,9 +500,12 @@ def test_connection_that_was_closed_while_idle_lost_posts_in_vain(
     assert {type(error) for _, error in endings} == {IdleClosedError}
 
 
-@pytest.mark.parametrize("case", ["new", "something has come", "a time-out"])
+@pytest.mark.parametrize("case", ["new", "something has come", "a time-out", "a silence before"])
 def test_connection_that_was_not_idle_lost_posts_for_another_reason(ends: Ends, case: str) -> None:
-    """A new one was never idle, one that has sent something was open, one that is slow is open."""
+    """A new one was never idle, one that has sent something was open, one that is slow is open.
+
+    The end of one that was closed while it was idle shows at once.
+    """
     http, error = ends.http, TimeoutError() if case == "a time-out" else LOST
     if case != "new":
         http.send(POSTS[:1], 1.0)
@@ -510,6 +513,9 @@ def test_connection_that_was_not_idle_lost_posts_for_another_reason(ends: Ends, 
     http.send(POSTS[1:], 2.0)
     if case == "something has come":
         assert ends.answer(PING_OF_THE_SERVER) == []
+    if case == "a silence before":
+        http.look(2.0)
+        http.look(2.0 + SILENT_SECONDS)
 
     assert http.close(error) == [("b", error), ("c", error)]
 
@@ -521,10 +527,10 @@ def test_connection_reads_all_that_has_come_before_it_tells_the_end() -> None:
     http.send(POSTS[:2], 1.0)
     sock.steps = [SERVER_SETTINGS, headers(1), LOST, 1_000]
 
-    endings = http.advance()
+    endings, room = http.advance(), http.room
     sock.steps = [ssl.SSLWantReadError()]
 
-    assert list(endings) == [("a", OK)]
+    assert (list(endings), room) == ([("a", OK)], 0)
     with pytest.raises(OSError, match="lost"):
         http.advance()
 

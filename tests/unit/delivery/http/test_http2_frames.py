@@ -66,7 +66,7 @@ def test_number_is_read_from_four_bytes_only() -> None:
         assert caught.value.code == ErrorCode.FRAME_SIZE_ERROR
 
 
-def test_leave_is_read_without_its_reserved_bit_and_debug_data() -> None:
+def test_goaway_is_read_without_its_reserved_bit_and_debug_data() -> None:
     """What is left is a stream, and a code: RFC 9113, 6.8."""
     payload = b"\xff\xff\xff\xff\x00\x00\x00\x0btoo many"
 

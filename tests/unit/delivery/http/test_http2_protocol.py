@@ -234,7 +234,7 @@ def test_stream_that_is_reset_after_its_response_is_over_already() -> None:
     assert client.core.under_way == 1
 
 
-def test_leave_returns_what_was_not_processed_and_awaits_the_others() -> None:
+def test_goaway_returns_what_was_not_processed_and_awaits_the_others() -> None:
     """GOAWAY: to repeat them elsewhere is no risk. RFC 9113, 6.8."""
     client = Client()
     client.post("a", "b", "c", body=b"x" * 30_000)
@@ -254,7 +254,7 @@ def test_leave_returns_what_was_not_processed_and_awaits_the_others() -> None:
     assert not client.core.is_usable
 
 
-def test_leave_may_come_twice() -> None:
+def test_goaway_may_come_twice() -> None:
     """First with no stream named, for what is on its way; then with the last one."""
     client = Client()
     client.post("a", "b")
@@ -267,7 +267,7 @@ def test_leave_may_come_twice() -> None:
     assert client.feed(headers(1)) == [("a", OK)]
 
 
-def test_leave_loses_no_response_that_has_begun() -> None:
+def test_goaway_loses_no_response_that_has_begun() -> None:
     """A server that names too low a stream contradicts itself: it did process that post."""
     client = Client()
     client.post("a")
@@ -277,7 +277,7 @@ def test_leave_loses_no_response_that_has_begun() -> None:
     assert endings == [("a", GONE)]
 
 
-def test_leave_while_idle_ends_the_connection() -> None:
+def test_goaway_while_idle_ends_the_connection() -> None:
     """No post goes to it any more."""
     client = Client()
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from delivery.http.connection import (
+    SILENT_SECONDS,
     ClosedError,
     Ending,
     IdleClosedError,
@@ -81,13 +82,17 @@ def make(time: FakeTime, certificate: ServerCertificate) -> Iterator[Make]:
     """Return what makes pools, and closes them."""
     with ExitStack() as stack:
 
-        def make(url: str, size: int = 64) -> HttpPool[str]:
+        def make(url: str, size: int = 64, most_connections: int = 64) -> HttpPool[str]:
             context = tls_context(str(certificate.ca_path))
             connector = Connector(parse_endpoint(url), context, time.clock)
             stack.callback(connector.close)
             connector.resolve(PATIENCE_SECONDS)
             pool = HttpPool[str](
-                connector, size=size, most_connections=size, timeouts=TIMEOUTS, clock=time.clock
+                connector,
+                size=size,
+                most_connections=most_connections,
+                timeouts=TIMEOUTS,
+                clock=time.clock,
             )
             stack.callback(pool.close)
             return pool
@@ -356,6 +361,32 @@ def test_pool_says_that_a_post_was_in_vain_when_it_cannot_even_be_sent(
     assert (token, type(result)) == ("a", IdleClosedError)
     assert not pool.under_way
     assert pool.lacks_connections(1)
+
+
+def test_pool_does_not_call_a_post_in_vain_that_had_no_answer_for_long(
+    serve: Serve, make: Make, time: FakeTime
+) -> None:
+    """Had the connection been closed while it was idle, that would have shown at once."""
+    is_late = Event()
+
+    def be_late(server: socket.socket) -> None:
+        read_post(server)
+        server.sendall(OK)
+        read_post(server)
+        assert is_late.wait(PATIENCE_SECONDS)
+
+    pool = make(serve(be_late).url)
+    first = _send(pool)
+    _settle(pool)
+    pool.send([("a", REQUEST)])
+    time.run(SILENT_SECONDS)
+    looked = pool.expire()
+    is_late.set()
+
+    second = _result(pool)
+
+    assert (first, looked) == (OK_ANSWER, [])
+    assert isinstance(second, ClosedError)
 
 
 def test_pool_does_not_call_a_first_post_in_vain(serve: Serve, make: Make) -> None:
@@ -629,9 +660,10 @@ def _settle_under_way(pool: HttpPool[str]) -> None:
 
 
 class _Roomy:
-    """A connection of a protocol that takes two requests at once."""
+    """A connection of a protocol that takes `most` requests at once."""
 
     protocol = "two"
+    most = 2
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -643,8 +675,8 @@ class _Roomy:
 
     @property
     def room(self) -> int:
-        """Two requests at once at most."""
-        return 2 - len(self._names)
+        """How many more it takes."""
+        return self.most - len(self._names)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -663,11 +695,14 @@ class _Roomy:
         return [(self._names.pop(), OK_ANSWER)]
 
     def look(self, now: float) -> None:
-        """Nothing shows that it is dead."""
+        """Wait for a chance to write a ping; nothing shows that it is dead."""
+        assert now >= self._begun_at
+        self.interest |= selectors.EVENT_WRITE
 
     def give_up(self, until: float, error: Exception) -> list[Ending[str]]:
-        """Give up all requests; the connection goes on."""
-        assert self._begun_at <= until
+        """Give up all requests that were begun by then; the connection goes on."""
+        if self._begun_at > until:
+            return []
         names, self._names = self._names, []
         return [(name, error) for name in names]
 
@@ -700,6 +735,70 @@ def test_pool_gives_a_connection_as_many_requests_as_it_has_room_for(make: Make)
     assert [(name, type(error)) for name, error in abandoned] == [("a", TimeoutError)]
     assert pool.has_room  # the connection goes on
     server.close()
+
+
+def test_pool_watches_a_connection_for_what_a_look_has_it_wait_for(make: Make) -> None:
+    """A ping that cannot be written at once goes later."""
+    pool = make("http://127.0.0.1:1/prod")
+    client, server = socket.socketpair()
+    roomy = _Roomy(client)
+    pool._selector.register(roomy, roomy.interest, roomy)
+    pool._connections.add(roomy)
+
+    ended = pool.expire()
+
+    assert ended == []
+    assert pool._selector.get_key(roomy).events == roomy.interest == roomy.watched
+    server.close()
+
+
+def test_pool_gives_nothing_to_a_connection_that_takes_nothing_once_it_is_quiet(make: Make) -> None:
+    """It has answered, and has since been told to take fewer requests."""
+    pool = make("http://127.0.0.1:1/prod")
+    client, server = socket.socketpair()
+    roomy = _Roomy(client)
+    pool._selector.register(roomy, roomy.interest, roomy)
+    pool._connections.add(roomy)
+    pool.send([("a", REQUEST)])
+    server.send(b"!")
+    endings = _endings(pool)
+    roomy.most = 0
+
+    news = pool.poll(0)
+
+    assert (endings, news) == ([("a", OK_ANSWER)], [])
+    assert not pool.has_room
+    server.close()
+
+
+def test_pool_opens_no_more_connections_than_it_may(serve: Serve, make: Make) -> None:
+    """Each takes a descriptor, of which a function has 1,024."""
+    pool = make(serve().url, most_connections=1)
+    _open(pool)
+    pool.send([("a", REQUEST)])
+
+    assert not pool.lacks_connections(5)
+    assert make(serve().url, most_connections=1).lacks_connections(5)
+
+
+def test_pool_uses_connections_in_turn(make: Make) -> None:
+    """A dead one gets its share of the posts, and not all of them, before it is found out."""
+    pool = make("http://127.0.0.1:1/prod")
+    pairs = [socket.socketpair() for _ in range(3)]
+    connections = [_Roomy(client) for client, _ in pairs]
+    for one in connections:
+        pool._selector.register(one, one.interest, one)
+        pool._connections.add(one)
+
+    for name in "abc":
+        pool.send([(name, REQUEST)])
+    in_turn = [one.under_way for one in connections]
+    ended = pool.send([(name, REQUEST) for name in "defg"])
+
+    assert in_turn == [1, 1, 1]
+    assert [name for name, _ in ended] == ["g"]
+    for _, server in pairs:
+        server.close()
 
 
 def test_pool_is_woken_by_another_thread(make: Make) -> None:

@@ -164,6 +164,39 @@ def test_pool_sends_large_posts_as_the_windows_allow(start: Start) -> None:
     assert server.report().received == dict.fromkeys(names, 1)
 
 
+def test_pool_knows_at_once_that_small_posts_find_more_room_than_large_ones(start: Start) -> None:
+    """The first small one is sent where only one large one had room; more posts may follow it."""
+    limits = Http2Limits(max_streams=3, connection_window_bytes=65_535)
+    pool, server = start({"a": Silence()}, limits=limits)
+    _open(pool)
+    _send(pool, "large", body=bytes(60_000))
+    assert _results(pool, 1) == {"large": OK}
+
+    while pool.has_answered:
+        pool.poll(0.05)
+    before = pool.room
+    _send(pool, "a")
+
+    assert (before, pool.room, pool.lacks_connections(9)) == (1, 2, False)
+    _send(pool, "b", "c")
+    assert _results(pool, 2) == {"b": OK, "c": OK}
+    assert server.report().http_connections_opened == 1
+
+
+@pytest.mark.parametrize(("body_bytes", "room"), [(0, 100), (2, 100), (1_000, 65), (100_000, 1)])
+def test_pool_has_room_for_no_more_bodies_than_a_window_takes(
+    start: Start, body_bytes: int, room: int
+) -> None:
+    """The first connection knows it before the first post, if the size is known."""
+    pool, _ = start(limits=Http2Limits(connection_window_bytes=65_535))
+    pool._connector.expect(body_bytes)
+
+    _open(pool)
+
+    assert min(pool.room, 100) == room
+    assert min(pool._connector.room, 100) == room
+
+
 @pytest.mark.parametrize("window_bytes", [1, 0])
 def test_pool_sends_posts_though_the_window_is_narrow(start: Start, window_bytes: int) -> None:
     """One byte at a time; none at all until it is widened."""

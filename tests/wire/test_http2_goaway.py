@@ -1,6 +1,6 @@
-"""Faults of HTTP/2 at the wire: a server that leaves, refuses streams, or asks for calm.
+"""Faults of HTTP/2 at the wire: GOAWAY, refused streams, and calls for calm.
 
-What the server says it has not processed is posted again: that is no try, and no duplicate.
+What the server says that it has not processed is posted again: that is no try, and no duplicate.
 """
 
 import pytest
