@@ -24,7 +24,8 @@ _LONGEST_WAIT_SECONDS = 0.05
 lets some go: to wake up for each one costs more than the answer itself."""
 
 _SHORT_WAIT_SECONDS = 0.005
-"""Another thread's posts are looked for this often, and a paced thread sleeps no shorter."""
+"""Another thread's posts are looked for this often. A paced thread sleeps no shorter, or until a
+batch may go."""
 
 _BATCH = 256
 _BATCH_SECONDS = 0.01
@@ -169,13 +170,13 @@ class PostLoop:
 
     def _paced_seconds(self, ready: int) -> float:
         """Return how long to wait for the pace: as long as it holds up what there is room for."""
-        seconds = self._pacer.wait_seconds(ready)
-        if not seconds:
+        longest = self._pacer.wait_seconds(ready)
+        if not longest:
             return 0.0
         seconds = self._pacer.wait_seconds(min(ready, max(1, self._pool.room)))
         self._is_held_up = self._pool.has_room and 0.0 < seconds < math.inf
         if self._is_held_up:
-            seconds = max(seconds, _SHORT_WAIT_SECONDS)
+            seconds = max(seconds, min(longest, _SHORT_WAIT_SECONDS))
         return min(seconds, _LONGEST_WAIT_SECONDS)
 
     def _flush(self) -> None:

@@ -127,7 +127,7 @@ class _Bench:
 
 @pytest.mark.parametrize(
     ("waiting", "nap_seconds"),
-    [(999, [0.05]), (150, [0.05]), (107, [0.007]), (102, [0.005]), (100, [])],
+    [(999, [0.05]), (150, [0.05]), (107, [0.007]), (102, [0.002]), (100, [])],
 )
 def test_loop_sleeps_until_a_batch_or_the_last_posts_may_go(
     waiting: int, nap_seconds: list[float]
@@ -156,6 +156,16 @@ def test_loop_sleeps_no_longer_than_for_what_there_is_room_for(
         bench.loop._turn()
 
     assert bench.naps == [pytest.approx(nap_seconds)]
+
+
+@pytest.mark.parametrize("burst", [1.0, 2.0, 10.0])
+def test_loop_sleeps_no_longer_than_fills_the_bucket(burst: float) -> None:
+    """Of a small burst half is a batch; what the bucket cannot hold is lost."""
+    bench = _Bench(999, pace=Pace(posts_per_second=10_000.0, burst=burst))
+
+    bench.loop._turn()
+
+    assert bench.naps == [pytest.approx(max(1.0, burst / 2) / 10_000.0)]
 
 
 def test_loop_does_not_sleep_while_there_is_no_room() -> None:
