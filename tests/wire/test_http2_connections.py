@@ -2,8 +2,6 @@
 
 import socket
 
-import pytest
-
 from broadcasting.outcome import Outcome
 from delivery.selector_fan_out import IN_FLIGHT, THREADS
 from testbed.stand_in.certificate import ServerCertificate
@@ -28,15 +26,14 @@ def test_fan_out_opens_few_connections_for_many_posts(http2: Start) -> None:
     assert posting.server.opened <= MOST_CONNECTIONS
 
 
-@pytest.mark.parametrize("connections", [3_000, 30_000])
 def test_fan_out_opens_few_connections_when_as_many_posts_are_under_way_as_usual(
-    http2: Start, connections: int
+    http2: Start,
 ) -> None:
     """As in a function where nothing is set."""
     shape = {"in_flight": IN_FLIGHT, "threads": THREADS}
     posting = http2(react.answers(200, after_seconds=0.02), **shape)
 
-    delivery = posting.deliver(connections)
+    delivery = posting.deliver(3_000)
 
     assert delivery.facts() == {(Outcome.DELIVERED, 1, 0)}
     assert posting.server.opened <= MOST_CONNECTIONS
