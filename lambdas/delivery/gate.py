@@ -33,6 +33,11 @@ class PostGate:
         return now >= self._last_post_at or self._breaker.is_open
 
     @property
+    def shuts_at(self) -> float:
+        """Until when posts may start, if nothing else stops them."""
+        return self._last_post_at
+
+    @property
     def is_probing(self) -> bool:
         """Whether the posts that start now, if any may, are probes."""
         return not self._breaker.is_closed

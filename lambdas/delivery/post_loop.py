@@ -104,7 +104,7 @@ class PostLoop:
             self._flushed_at = now
             self._flush()
         if self._is_held_up:
-            self._clock.sleep(max(0.0, min(wait_seconds, self._gate.deadline - now)))
+            self._clock.sleep(max(0.0, min(wait_seconds, self._gate.shuts_at - now)))
             wait_seconds = 0.0
         endings = self._pool.poll(wait_seconds, self._gate.deadline)
         self.wants_posts = False

@@ -39,6 +39,7 @@ def test_gate_starts_no_post_just_before_its_deadline(deadline: float, last_post
     """A second, or the last quarter of a short time, is kept for the answers."""
     gate = _make(deadline=deadline)
 
+    assert gate.shuts_at == last_post_at
     assert not gate.is_shut(last_post_at - 0.01)
     assert gate.is_shut(last_post_at)
 

@@ -10,7 +10,7 @@ from broadcasting.clock import Clock
 from broadcasting.outcome import Settlement
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
-from delivery.fan_out import Watch
+from delivery.fan_out import LAST_ANSWERS_SECONDS, Watch
 from delivery.gate import PostGate
 from delivery.http.connection import Ending, Response
 from delivery.http.endpoint import parse_endpoint
@@ -166,6 +166,15 @@ def test_loop_sleeps_no_longer_than_fills_the_bucket(burst: float) -> None:
     bench.loop._turn()
 
     assert bench.naps == [pytest.approx(max(1.0, burst / 2) / 10_000.0)]
+
+
+def test_loop_does_not_sleep_into_the_time_of_the_last_answers() -> None:
+    """An answer that comes then must not wait for it."""
+    bench = _Bench(999, seconds=DEADLINE - LAST_ANSWERS_SECONDS - 0.01)
+
+    bench.loop._turn()
+
+    assert bench.naps == [pytest.approx(0.01)]
 
 
 def test_loop_does_not_sleep_while_there_is_no_room() -> None:
