@@ -13,7 +13,7 @@ from delivery.lasting_time import LastingTime
 FLUSH_SECONDS = 0.5
 """The end of a broadcast waits no longer than this for its last posts to be charged."""
 
-REST_SECONDS = 0.1
+PAUSE_SECONDS = 0.1
 """A budget that has granted nothing is not asked again before this."""
 
 
@@ -48,7 +48,7 @@ class BudgetAsker:
         self._starting = 0
         """How many posts are admitted, and may still be part of what `demand` returns."""
         self._asks_at = math.inf
-        self._rests_until = -math.inf
+        self._paused_until = -math.inf
         self._is_ending = False
         self._thread: Thread | None = None
 
@@ -106,7 +106,7 @@ class BudgetAsker:
         now = self._time.seconds()
         due_at = self._pacer.ask_at(self._needed(), now)
         due_at = now if self._is_ending and due_at < math.inf else due_at
-        return max(due_at, self._rests_until)
+        return max(due_at, self._paused_until)
 
     def _serve(self) -> None:
         with self._condition:
@@ -139,7 +139,7 @@ class BudgetAsker:
         An epoch clock that was set back since the ask does not delay the first post.
         """
         now = self._time.seconds()
-        self._rests_until = now + REST_SECONDS if grant and grant.posts <= 0 else -math.inf
+        self._paused_until = now + PAUSE_SECONDS if grant and grant.posts <= 0 else -math.inf
         if grant is None:
             self._allowance.refuse(now)
         else:

@@ -95,7 +95,7 @@ class Http2Protocol(Generic[Token]):
         Raises Http2Error; what had ended before is then returned by `end`.
         """
         streams, end = self._streams.open, self._streams.end
-        self._receiver.is_pinging = False  # whatever comes is a sign of life
+        self._receiver.is_pinging = False  # any byte shows that the server is alive
         for kind, flags, stream_id, payload in self._reader.feed(data):
             if (
                 kind == wire.HEADERS

@@ -14,7 +14,7 @@ from broadcasting.pacing.allowance import Allowance
 from broadcasting.pacing.budget import Ask, BudgetError, Grant
 from broadcasting.pacing.pace import Pace
 from broadcasting.pacing.pacer import Pacer
-from delivery.budget_asker import REST_SECONDS, BudgetAsker
+from delivery.budget_asker import PAUSE_SECONDS, BudgetAsker
 from delivery.lasting_time import LastingTime
 from delivery.shared_pacer import SharedPacer
 
@@ -195,7 +195,7 @@ def _fail(_: Exception) -> None:
     raise OSError("injected")
 
 
-def test_asker_lets_a_budget_rest_that_has_granted_nothing() -> None:
+def test_asker_pauses_for_a_budget_that_has_granted_nothing() -> None:
     """To ask it at once, and again, would be thousands of requests a second."""
     seconds = [100.0]
     bench = Bench(Clock(lambda: seconds[0], CLOCK.epoch_ms, CLOCK.sleep))
@@ -204,9 +204,9 @@ def test_asker_lets_a_budget_rest_that_has_granted_nothing() -> None:
 
     bench.budget.grant(0)
     is_woken = bench.woken.acquire(timeout=SOON)
-    admitted = bench.admit(512)  # waits for the thread to rest
+    admitted = bench.admit(512)  # waits until the thread has nothing to do
     is_asked_at_once = not bench.budget.asks.empty()
-    seconds[0] += REST_SECONDS
+    seconds[0] += PAUSE_SECONDS
     bench.admit(512)
     ask = bench.next_ask()
     bench.budget.grant(3_000)

@@ -175,7 +175,7 @@ def test_folder_is_kept_when_its_processes_do_not_end(
 def test_folder_that_cannot_be_deleted_whole_is_found_again(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lock goes last, whatever interrupts that; the next start deletes what is left."""
+    """The lock is deleted last: by it the next start finds the folder, and deletes it."""
     (run.folder / "logs").mkdir()
     run.kill()
     with monkeypatch.context() as patch:

@@ -536,7 +536,7 @@ def test_connection_reads_all_that_has_come_before_it_tells_the_end() -> None:
 
 
 def test_connection_leaves_the_others_their_turn_when_a_server_never_stops_sending() -> None:
-    """So much is read in one turn, and no more."""
+    """One turn reads a bounded number of records; the next turn reads on."""
     sock = _Socket(1_000)
     http = _connection(sock)
     http.send(POSTS[:1], 1.0)

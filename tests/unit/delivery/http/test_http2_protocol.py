@@ -457,7 +457,7 @@ def test_stream_has_a_window_for_all_that_is_read_of_a_body() -> None:
 
 
 def test_ping_of_the_server_is_answered_and_ours_awaited() -> None:
-    """With the same eight bytes; whatever comes after ours is a sign of life."""
+    """With the same eight bytes; after our own ping any byte shows that the server is alive."""
     client = Client()
     client.feed(wire.frame(wire.PING, 0, 0, b"12345678"))
     answered = client.sent()

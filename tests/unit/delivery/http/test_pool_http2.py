@@ -421,17 +421,23 @@ def test_pool_wants_another_connection_when_a_window_is_used_up(start: Start) ->
     assert (pool.room, pool.has_room, pool.lacks_connections(9)) == (0, False, True)
 
 
-def test_pool_gives_nothing_new_to_a_connection_that_owes_an_answer_to_a_ping(
-    start: Start, time: FakeTime
-) -> None:
-    """It may be dead: posts, and the breaker's probes, go elsewhere."""
+def _with_a_ping(start: Start, time: FakeTime) -> HttpPool[str]:
+    """Return a pool whose one connection has been silent, and was just sent a ping."""
     pool, _ = start({"slow": Silence()})
     _open(pool)
     _send(pool, "slow")
     pool.expire()
-
     time.seconds += SILENT_SECONDS
     pool.expire()
+    return pool
+
+
+def test_pool_gives_nothing_new_to_a_connection_that_owes_an_answer_to_a_ping(
+    start: Start, time: FakeTime
+) -> None:
+    """It may be dead: posts, and the breaker's probes, go elsewhere."""
+    pool = _with_a_ping(start, time)
+
     pinged = pool.has_room, pool.lacks_connections(9)
     while not pool.has_room:
         pool.poll(PATIENCE_SECONDS)
@@ -444,12 +450,7 @@ def test_pool_drops_a_connection_that_is_given_up_while_it_may_be_dead(
     start: Start, time: FakeTime
 ) -> None:
     """The next broadcast does not wait for it."""
-    pool, _ = start({"slow": Silence()})
-    _open(pool)
-    _send(pool, "slow")
-    pool.expire()
-    time.seconds += SILENT_SECONDS
-    pool.expire()
+    pool = _with_a_ping(start, time)
 
     ((name, error),) = pool.abandon()
 
