@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("app.py", "lambdas", "stacks", "crier", "testbed", "bench", "tests")
 
 FUNCTIONS = (
-    *("broadcasting", "delivery", "storage", "slices", "handlers"),
+    *("broadcasting", "delivery", "storage", "access", "slices", "handlers"),
     *("wiring", "settings", "log", "metrics"),
 )
 LAW: dict[str, tuple[str, ...]] = {
@@ -25,6 +25,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "delivery": ("broadcasting", "delivery.http"),
     "delivery.http": ("broadcasting.clock",),
     "storage": ("broadcasting",),
+    "access": ("broadcasting",),
     "slices": ("broadcasting", "delivery.fan_out", "storage"),
     "handlers": (
         *("broadcasting", "slices", "storage.connections", "storage.errors"),
