@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from access.channels import read_patterns
-from access.client import Client
+from access.client import Client, client_of
 from access.refusal import Refusal, RefusedError
 
 LEEWAY_SECONDS: Final = 30
@@ -29,7 +28,7 @@ class ClaimRules:
     needs_scope: bool = False
 
 
-def client_of(claims: Mapping[str, Any], rules: ClaimRules, now_seconds: int) -> Client:
+def client_of_claims(claims: Mapping[str, Any], rules: ClaimRules, now_seconds: int) -> Client:
     """Return the client that a token is for, at a time in epoch seconds. Raises RefusedError."""
     expires_seconds = _expiry(claims, now_seconds)
     for name in ("nbf", "iat"):
@@ -41,10 +40,7 @@ def client_of(claims: Mapping[str, Any], rules: ClaimRules, now_seconds: int) ->
         raise RefusedError(Refusal.AUDIENCE)
     if rules.needs_scope and CONNECT_SCOPE not in _scopes(claims.get("scope")):
         raise RefusedError(Refusal.PURPOSE)
-    found = claims.get(rules.channels_claim)
-    channels = None if found is None else read_patterns(found)
-    user = claims.get("sub")
-    return Client(user if isinstance(user, str) else "", channels, expires_seconds)
+    return client_of(claims.get("sub"), claims.get(rules.channels_claim), expires_seconds)
 
 
 def _expiry(claims: Mapping[str, Any], now_seconds: int) -> int:

@@ -1,17 +1,10 @@
 """A client that is let in."""
 
-import unicodedata
 from dataclasses import dataclass
-from typing import Final
 
 from access.refusal import Refusal, RefusedError
-
-MOST_USER: Final = 128
-"""Characters of a user's name."""
-
-_BARRED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode's control, format, surrogate, private and unassigned characters, and line ends: none of
-them shows, and some of them turn the text after them around."""
+from broadcasting import checks
+from broadcasting.channel_patterns import read_patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +21,14 @@ class Client:
 
     def __post_init__(self) -> None:
         """Refuse a user that cannot be told from others."""
-        if not isinstance(self.user, str) or not 1 <= len(self.user) <= MOST_USER:
+        if checks.USER(self.user):
             raise RefusedError(Refusal.USER)
-        if any(unicodedata.category(one) in _BARRED for one in self.user):
-            raise RefusedError(Refusal.USER)
+
+
+def client_of(user: object, channels: object, expires_seconds: int | None = None) -> Client:
+    """Return the client that a token or a ticket names. Raises RefusedError."""
+    try:
+        patterns = None if channels is None else read_patterns(channels)
+    except ValueError as error:
+        raise RefusedError(Refusal.CHANNELS) from error
+    return Client(user if isinstance(user, str) else "", patterns, expires_seconds)

@@ -5,7 +5,7 @@ from typing import Final
 
 from jwt.algorithms import Algorithm, get_default_algorithms
 
-from access.claims import ClaimRules, client_of
+from access.claims import ClaimRules, client_of_claims
 from access.client import Client
 from access.compact import SignedToken, parse_token
 from access.key_set import Key
@@ -41,7 +41,7 @@ class TokenVerifier:
             raise RefusedError(Refusal.UNKNOWN_KEY)
         if not _is_signed(found, key):
             raise RefusedError(Refusal.SIGNATURE)
-        return client_of(found.claims, self._rules, now_seconds)
+        return client_of_claims(found.claims, self._rules, now_seconds)
 
 
 def _is_signed(token: SignedToken, key: Key) -> bool:

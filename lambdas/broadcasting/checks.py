@@ -7,6 +7,9 @@ from typing import Final
 Check = Callable[[object], str]
 """Takes a JSON value; returns what was expected of it, or an empty string when it is right."""
 
+MOST_USER: Final = 128
+"""Characters of a user's name."""
+
 _CHANNEL: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -45,6 +48,12 @@ def CHANNEL(value: object) -> str:  # noqa: N802
     """Expect a channel's name; `*`, the channel of all connections, is not for producers."""
     right = isinstance(value, str) and _CHANNEL.fullmatch(value)
     return "" if right else "expected 1 to 64 of A-Z a-z 0-9 . _ : - (everyone: leave it out)"
+
+
+def USER(value: object) -> str:  # noqa: N802
+    """Expect a user's name, all of which shows: what does not could pass for another's."""
+    right = isinstance(value, str) and 1 <= len(value) <= MOST_USER and value.isprintable()
+    return "" if right else f"expected 1 to {MOST_USER} characters, all of them printable"
 
 
 def is_unicode(value: str) -> bool:

@@ -4,24 +4,25 @@ from typing import Any
 
 import pytest
 
-from access.claims import LEEWAY_SECONDS, MOST_AHEAD_SECONDS, ClaimRules, client_of
-from access.client import MOST_USER, Client
+from access.claims import LEEWAY_SECONDS, MOST_AHEAD_SECONDS, ClaimRules, client_of_claims
+from access.client import Client
 from access.refusal import Refusal, RefusedError
+from broadcasting.checks import MOST_USER
 from tests.support.tokens import AUDIENCE, CLAIMS, ISSUER, NOW, RULES
 
 
 def _refusal(changes: dict[str, Any], rules: ClaimRules = RULES) -> Refusal:
     with pytest.raises(RefusedError) as caught:
-        client_of(CLAIMS | changes, rules, NOW)
+        client_of_claims(CLAIMS | changes, rules, NOW)
     return caught.value.refusal
 
 
 def test_claims_name_the_client() -> None:
     """Its user, its channels if there are any, and until when."""
-    plain = client_of(CLAIMS, RULES, NOW)
-    with_channels = client_of(CLAIMS | {"channels": ["a.b", "c*"]}, RULES, NOW)
-    with_text = client_of(CLAIMS | {"channels": "a.b c*"}, RULES, NOW)
-    with_none = client_of(CLAIMS | {"channels": ""}, RULES, NOW)
+    plain = client_of_claims(CLAIMS, RULES, NOW)
+    with_channels = client_of_claims(CLAIMS | {"channels": ["a.b", "c*"]}, RULES, NOW)
+    with_text = client_of_claims(CLAIMS | {"channels": "a.b c*"}, RULES, NOW)
+    with_none = client_of_claims(CLAIMS | {"channels": ""}, RULES, NOW)
 
     assert plain == Client("alice", None, NOW + 600)
     assert with_channels == with_text == Client("alice", ("a.b", "c*"), NOW + 600)
@@ -32,7 +33,7 @@ def test_claims_may_have_the_channels_under_another_name() -> None:
     """Issuers demand names of their own."""
     rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE, channels_claim="https://a/rooms")
 
-    found = client_of(CLAIMS | {"https://a/rooms": ["x"], "channels": 7}, rules, NOW)
+    found = client_of_claims(CLAIMS | {"https://a/rooms": ["x"], "channels": 7}, rules, NOW)
 
     assert found.channels == ("x",)
 
@@ -40,7 +41,10 @@ def test_claims_may_have_the_channels_under_another_name() -> None:
 @pytest.mark.parametrize("seconds", [-LEEWAY_SECONDS + 1, 0, MOST_AHEAD_SECONDS + LEEWAY_SECONDS])
 def test_claims_hold_until_they_expire(seconds: int) -> None:
     """With a leeway for clocks that differ."""
-    assert client_of(CLAIMS | {"exp": NOW + seconds}, RULES, NOW).expires_seconds == NOW + seconds
+    assert (
+        client_of_claims(CLAIMS | {"exp": NOW + seconds}, RULES, NOW).expires_seconds
+        == NOW + seconds
+    )
 
 
 @pytest.mark.parametrize("exp", [NOW - LEEWAY_SECONDS, 0, -1, -(10**300)])
@@ -66,13 +70,13 @@ def test_claims_are_refused_when_they_never_expire() -> None:
     claims = {name: value for name, value in CLAIMS.items() if name != "exp"}
 
     with pytest.raises(RefusedError, match=Refusal.EXPIRY):
-        client_of(claims, RULES, NOW)
+        client_of_claims(claims, RULES, NOW)
 
 
 @pytest.mark.parametrize("name", ["nbf", "iat"])
 def test_claims_are_refused_before_their_time(name: str) -> None:
     """Also when that is no time."""
-    assert client_of(CLAIMS | {name: NOW + LEEWAY_SECONDS}, RULES, NOW).user == "alice"
+    assert client_of_claims(CLAIMS | {name: NOW + LEEWAY_SECONDS}, RULES, NOW).user == "alice"
     assert _refusal({name: NOW + LEEWAY_SECONDS + 1}) is Refusal.NOT_YET
     for no_time in ("now", 1.5, True, None):
         assert _refusal({name: no_time}) is Refusal.EXPIRY
@@ -89,7 +93,7 @@ def test_claims_are_refused_when_they_are_another_issuers(issuer: object) -> Non
 )
 def test_claims_are_refused_when_they_are_for_another_audience(audience: object) -> None:
     """A list must contain ours."""
-    assert client_of(CLAIMS | {"aud": ["other", AUDIENCE]}, RULES, NOW).user == "alice"
+    assert client_of_claims(CLAIMS | {"aud": ["other", AUDIENCE]}, RULES, NOW).user == "alice"
     assert _refusal({"aud": audience}) is Refusal.AUDIENCE
 
 
@@ -98,7 +102,7 @@ def test_claims_may_have_the_audience_under_another_name() -> None:
     rules = ClaimRules(issuer=ISSUER, audience=AUDIENCE, audience_claim="client_id")
     claims = {name: value for name, value in CLAIMS.items() if name != "aud"}
 
-    assert client_of(claims | {"client_id": AUDIENCE}, rules, NOW).user == "alice"
+    assert client_of_claims(claims | {"client_id": AUDIENCE}, rules, NOW).user == "alice"
     assert _refusal({"client_id": "other"}, rules) is Refusal.AUDIENCE
     assert _refusal({}, rules) is Refusal.AUDIENCE
 
@@ -118,7 +122,7 @@ def test_claims_are_refused_when_their_user_is_no_name(user: object) -> None:
 @pytest.mark.parametrize("user", ["a", "x" * MOST_USER, "user|7", "a@b.example", "Zoë 🙂", "a:b#c"])
 def test_claims_may_have_users_of_many_kinds(user: str) -> None:
     """Issuers name them as they like."""
-    assert client_of(CLAIMS | {"sub": user}, RULES, NOW).user == user
+    assert client_of_claims(CLAIMS | {"sub": user}, RULES, NOW).user == user
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_verifier_takes_a_token_without_a_key_id_when_there_is_one_key() -> None
 def test_verifier_ignores_keys_that_a_token_brings_along(name: str) -> None:
     """A forged token is not verified by them, a good one not harmed."""
     forger = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    brought = {name: rsa_jwk(forger, kid="rsa")}
+    brought: dict[str, Any] = {name: rsa_jwk(forger, kid="rsa")}
 
     assert verifier().verify(signed_rsa(**brought), NOW) == ALICE
     assert _refusal(signed_rsa(key=forger, **brought)) is Refusal.SIGNATURE

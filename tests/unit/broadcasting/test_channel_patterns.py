@@ -1,8 +1,10 @@
 """Which channels a pattern allows."""
 
+import re
+
 import pytest
 
-from access.channels import may_use, read_patterns
+from broadcasting.channel_patterns import may_use, read_patterns
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,16 @@ def test_pattern_of_all_allows_all() -> None:
 def test_patterns_are_read_from_a_list_or_a_text(found: object) -> None:
     """As issuers write them."""
     assert read_patterns(found) == ("a", "b*")
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        *(("a  b", "''"), (["a*b"], "'a*b'"), ([""], "''"), ([7], "7"), (7, "7"), ({}, "{}")),
+        *((["a"] * 101, "up to 100"), (["a" * 65], "1 to 64"), (["x" * 60] * 70, "4,269")),
+    ],
+)
+def test_patterns_are_refused_with_what_was_found(found: object, word: str) -> None:
+    """A `*` ends a pattern, and there is a most of all."""
+    with pytest.raises(ValueError, match=re.escape(word)):
+        read_patterns(found)
