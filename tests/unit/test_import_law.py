@@ -17,7 +17,7 @@ FOLDERS = ("app.py", "lambdas", "stacks", "crier", "testbed", "bench", "tests")
 
 FUNCTIONS = (
     *("broadcasting", "delivery", "storage", "access", "slices", "handlers"),
-    *("wiring", "settings", "log", "metrics"),
+    *("wiring", "early_building", "system_clock", "settings", "log", "metrics"),
 )
 LAW: dict[str, tuple[str, ...]] = {
     "broadcasting": (),
@@ -29,9 +29,11 @@ LAW: dict[str, tuple[str, ...]] = {
     "slices": ("broadcasting", "delivery.fan_out", "storage"),
     "handlers": (
         *("broadcasting", "slices", "storage.connections", "storage.errors"),
-        *("wiring", "log", "metrics"),
+        *("wiring", "early_building", "log", "metrics"),
     ),
-    "wiring": ("broadcasting", "delivery", "storage", "slices", "settings", "log"),
+    "wiring": ("broadcasting", "delivery", "storage", "slices", "settings", "system_clock", "log"),
+    "early_building": ("log",),
+    "system_clock": ("broadcasting.clock",),
     "metrics": ("broadcasting", "slices"),
     "settings": (),
     "log": (),
