@@ -3,5 +3,6 @@
 Read `deployment` first: it finds the stack. Producers: `request` checks a body, `producer` enqueues
 it. The ledger, from the bottom: `row_values`, `table_reader`, `open_slices`, `account`,
 `contradictions`, `account_reader`. Dead letters: `letter`, `dead_letters`, `redrive_decision`,
-`redrive`.
+`redrive`. Connections: `connections_reader` lists them, `connection_rows` has their rows,
+`connections_api` asks API Gateway; `kick` throws one out by both, `kicking` many.
 """
