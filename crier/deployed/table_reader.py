@@ -80,12 +80,15 @@ class TableReader:
         return sum(page["Count"] for page in self._pages(pk, prefix, options))
 
     def _pages(self, pk: str, prefix: str, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        names = options.pop("ExpressionAttributeNames") | {"#p": PARTITION_KEY, "#s": SORT_KEY}
-        values = {":pk": {"S": pk}, **({":prefix": {"S": prefix}} if prefix else {})}
+        condition, names, values = "#p = :pk", {"#p": PARTITION_KEY}, {":pk": {"S": pk}}
+        if prefix:  # DynamoDB refuses an empty one, and a name or a value that is not used
+            condition += " AND begins_with(#s, :prefix)"
+            names["#s"] = SORT_KEY
+            values[":prefix"] = {"S": prefix}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
-            KeyConditionExpression="#p = :pk" + " AND begins_with(#s, :prefix)" * bool(prefix),
-            ExpressionAttributeNames=names,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names | options.pop("ExpressionAttributeNames"),
             ExpressionAttributeValues=values | options.pop("ExpressionAttributeValues", {}),
             ConsistentRead=True,
             **options,

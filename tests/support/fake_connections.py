@@ -67,6 +67,8 @@ class FakeConnectionsTable:
         assert options["ConsistentRead"]
         assert options["KeyConditionExpression"] == "#p = :pk"
         assert list(options["ExpressionAttributeValues"]) == [":pk"]
+        used = f"{options['KeyConditionExpression']}, {options['ProjectionExpression']}"
+        assert [one for one in options["ExpressionAttributeNames"] if one not in used] == []
         pk = options["ExpressionAttributeValues"][":pk"]["S"]
         keys = sorted(key for key in self.items if key[0] == pk)
         for start in range(0, max(1, len(keys)), 2):
