@@ -35,7 +35,6 @@ ReconnectAfter = Annotated[
     int | None,
     typer.Option(
         "--reconnect-after",
-        metavar="MS",
         parser=number_within(0, MOST_AFTER_MS),
         help="Tell the client to connect again, within this many milliseconds: 0 to "
         f"{MOST_AFTER_MS}. Without it, it is told to stay away when the code is kicked, and to "
@@ -45,10 +44,9 @@ ReconnectAfter = Annotated[
 Deny = Annotated[
     int | None,
     typer.Option(
-        metavar="SECONDS",
         parser=number_within(1, MOST_DENIED_SECONDS),
-        help=f"Let the user not come in again for as long: 1 to {MOST_DENIED_SECONDS}. It needs a "
-        "stack with denyList=true.",
+        help=f"Keep the user out for this many seconds: 1 to {MOST_DENIED_SECONDS}. It needs a stack "
+        "with denyList=true.",
     ),
 ]
 

@@ -28,7 +28,6 @@ Channels = Annotated[
     str | None,
     typer.Option(
         parser=channel_patterns,
-        metavar="PATTERNS",
         help='The channels that the client may use, such as "news game:*". Without it: those of '
         "every client.",
     ),

@@ -135,7 +135,8 @@ class ConnectionsApi:
             is_again = answer.is_passing or (answer.is_gone and tries < gone_tries)
             if not is_again or tries == _BACKOFF.tries:
                 break
-            if self._wait(_BACKOFF.seconds(tries, self._jitter())):
+            jitter = 1.0 if answer.is_gone else self._jitter()  # `$connect` needs its time
+            if self._wait(_BACKOFF.seconds(tries, jitter)):
                 break
         return answer
 

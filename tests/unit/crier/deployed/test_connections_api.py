@@ -212,19 +212,22 @@ def test_request_is_not_tried_again_once_it_is_over(
 
 
 def test_young_connection_is_asked_for_again_when_it_is_gone(
-    ask: Callable[..., ConnectionsApi],
+    ask: Callable[..., ConnectionsApi], waits: list[float]
 ) -> None:
-    """Its `$connect` has run, and the socket may be open in a moment."""
+    """Its `$connect` has run, and the socket may be open in a moment: not sooner by chance."""
     gone = (410, {"message": "GoneException"})
     young, dead, old = Wire(gone, (200, b"")), Wire(gone, gone, gone), Wire(gone)
 
+    hasty = ask(young)
+    hasty._jitter = lambda: 0.0
     answers = [
-        ask(young).post("a", "bye", is_young=True),
+        hasty.post("a", "bye", is_young=True),
         ask(dead).post("a", "bye", is_young=True),
         ask(old).post("a", "bye"),
     ]
 
     assert [one.status for one in answers] == [200, 410, 410]
+    assert waits == [0.2, 0.2, 0.4]
 
 
 def test_callback_client_sends_each_request_once_and_soon_gives_up() -> None:
