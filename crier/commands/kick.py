@@ -45,8 +45,8 @@ Deny = Annotated[
     int | None,
     typer.Option(
         parser=number_within(1, MOST_DENIED_SECONDS),
-        help=f"Keep the user out for this many seconds: 1 to {MOST_DENIED_SECONDS}. It needs a stack "
-        "with denyList=true.",
+        help=f"Keep the user out for this many seconds: 1 to {MOST_DENIED_SECONDS}. It needs a "
+        "stack with denyList=true.",
     ),
 ]
 
