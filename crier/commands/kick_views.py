@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from crier import terminal
 from crier.commands.times import shown_time
+from crier.deployed.kick import Kicked
 from crier.deployed.kicking import Tally
 from crier.wording import counted
 
@@ -34,7 +35,7 @@ def kicking() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
 def show_tally(tally: Tally, denied: Denial | None) -> None:
     """Show how it ended: a line for each connection that failed, and the sums."""
     for one in tally.failed:
-        terminal.out.print(terminal.plain(f"failed  {one.id}  {one.why}"), soft_wrap=True)
+        terminal.out.print(terminal.plain(_failed(one)), soft_wrap=True)
     terminal.show_line(_sums(tally))
     if tally.untold:
         terminal.note(
@@ -66,8 +67,14 @@ def tally_as_json(tally: Tally, denied: Denial | None) -> dict[str, Any]:
 
 
 def note_stopped(tally: Tally) -> None:
-    """Say on stderr how far it was when it was stopped."""
+    """Say on stderr how far it was when it was stopped, and which connections have failed."""
+    for one in tally.failed:
+        terminal.note(_failed(one))
     terminal.note(f"Stopped: {_sums(tally)}, {tally.not_reached:,} not reached")
+
+
+def _failed(one: Kicked) -> str:
+    return f"failed  {one.id}  {one.why}"
 
 
 def _sums(tally: Tally) -> str:

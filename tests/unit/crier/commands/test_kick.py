@@ -503,13 +503,16 @@ def test_kick_says_how_far_it_was_when_it_is_stopped(
 
 
 def test_stopped_kick_counts_what_was_not_reached(capfd: pytest.CaptureFixture[str]) -> None:
-    """Of a list of five, one has ended."""
+    """Of a list of five, two have ended; why one has failed is said, too."""
     tally = Tally(met=5)
     tally.add(Kicked("a", End.KICKED, is_told=True))
+    tally.add(Kicked("b", End.FAILED, "not closed: 429"))
 
     note_stopped(tally)
 
-    assert "Stopped: 1 kicked, 0 gone already, 0 failed, 4 not reached" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "failed  b  not closed: 429" in said
+    assert "Stopped: 1 kicked, 0 gone already, 1 failed, 3 not reached" in said
 
 
 def test_kick_of_many_tells_of_a_fault_of_ours() -> None:
