@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from access.refusal import Refusal
 from delivery.selector_fan_out import IN_FLIGHT, MOST_CONNECTIONS
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
@@ -24,11 +25,19 @@ def _named_in(pattern: str, *paths: Path) -> set[str]:
 def test_operators_are_told_every_metric() -> None:
     """Each metric that is published is in the table, and what all of them cost."""
     names = _named_in(r'"([A-Z][A-Za-z]+)"(?:: |,\s+unit)', ROOT / "lambdas" / "metrics.py")
+    names |= _named_in(r'_publish\("(\w+)"', ROOT / "lambdas" / "authorizer_metrics.py")
 
     missing = sorted(name for name in names if f"`{name}`" not in RUNNING)
 
     assert missing == []
-    assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month |" in RUNNING
+    assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month, and" in RUNNING
+
+
+def test_operators_are_told_every_reason_of_a_refusal() -> None:
+    """The words that the log line and the metric have."""
+    line = RUNNING.split("\n| `refused` |")[1].splitlines()[0]
+
+    assert [one.value for one in Refusal if f"`{one.value}`" not in line] == []
 
 
 def test_operators_are_told_every_log_line() -> None:
