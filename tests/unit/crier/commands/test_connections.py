@@ -411,6 +411,17 @@ def test_inspect_shows_that_the_user_cannot_be_read(stack: FakeConnectionsStack,
     assert "unreadable: user is of the type N, expected S" in done.stdout
 
 
+def test_inspect_asks_again_when_it_is_throttled(stack: FakeConnectionsStack, run: Run) -> None:
+    """A passing 429 is no answer about the connection."""
+    stack.connect("a=")
+    stack.callback.answers["a="] = [429, 503]
+
+    done = run("inspect", "a=")
+
+    assert done.exit_code == 0
+    assert stack.callback.asked("a=") == ["GET"] * 3
+
+
 @pytest.mark.parametrize(("forbids", "refuses"), [({"GET"}, set()), (set(), {"BatchGetItem"})])
 def test_inspect_is_an_error_without_permission(
     stack: FakeConnectionsStack, run: Run, forbids: set[str], refuses: set[str]

@@ -461,6 +461,19 @@ def test_kick_says_that_rows_are_left_when_dynamodb_leaves_them(
     assert stack.callback.open == {}
 
 
+def test_kick_tries_no_row_again_once_it_is_stopped(
+    stack: FakeConnectionsStack, run: Run, over: Over
+) -> None:
+    """What DynamoDB has left then is said."""
+    stack.connect("a=", "alice")
+    stack.table.before_query = over.set
+
+    done = run("--user", "alice")
+
+    assert done.exit_code == 1
+    assert "closed, but the rows of a= were not removed: DynamoDB has left 1" in done.stdout
+
+
 def test_kick_of_a_thousand_connections(stack: FakeConnectionsStack, run: Run) -> None:
     """A bounded number of threads, and each connection is asked for once."""
     for number in range(1_000):
