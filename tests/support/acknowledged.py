@@ -6,12 +6,14 @@ the name of its pack; the report then lists the finding as suppressed, with the 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aws_cdk import Acknowledgment, Stack, Validations
-from constructs import IConstruct
 
 from stacks.settings import DeploySettings
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
 
 PACK: Final = "AwsSolutions"
 
