@@ -13,6 +13,7 @@ from stacks.broadcast_stack import BroadcastStack
 from stacks.settings import DeploySettings
 
 ROOT = Path(__file__).parents[3]
+PROD = {"stage": "prod", "auth": "iam"}
 Synthesize = Callable[[DeploySettings], Template]
 
 
@@ -32,14 +33,14 @@ def synthesize() -> Synthesize:
 
 @pytest.fixture(scope="session")
 def prod(synthesize: Synthesize) -> Template:
-    """Return the template of the stage prod with its defaults."""
-    return synthesize(DeploySettings.from_context({"stage": "prod"}))
+    """Return the template of the stage prod with its defaults, and a mode without authorizer."""
+    return synthesize(DeploySettings.from_context(PROD))
 
 
 @pytest.fixture(scope="session")
 def prod_again(synthesize: Synthesize) -> Template:
     """Return the template of the stage prod, from another synth."""
-    return synthesize(DeploySettings.from_context({"stage": "prod"}))
+    return synthesize(DeploySettings.from_context(PROD))
 
 
 @pytest.fixture(scope="session")
