@@ -50,7 +50,8 @@ def acknowledged(settings: DeploySettings) -> Iterator[Acknowledged]:
         yield Acknowledged(function, "L1", _RUNTIME)
     for route in ("$disconnect", "$default"):
         yield Acknowledged(f"WebSocket/Api/{route}-Route", "APIG4", _ONLY_CONNECT)
-    yield Acknowledged("WebSocket/Api/$connect-Route", "APIG4", _OPEN)
+    if settings.auth == "open":
+        yield Acknowledged("WebSocket/Api/$connect-Route", "APIG4", _OPEN)
     if not settings.access_logs:
         yield Acknowledged("WebSocket/Stage", "APIG1", _NO_ACCESS_LOGS)
     yield Acknowledged("BroadcastRole", f"IAM5[Resource::{_posts(settings)}]", _ANY_CONNECTION)
@@ -60,8 +61,8 @@ def acknowledged(settings: DeploySettings) -> Iterator[Acknowledged]:
 
 def functions(settings: DeploySettings) -> tuple[str, ...]:
     """Return the functions that a stage has."""
-    del settings
-    return ("Connect", "Disconnect", "ClientFrame", "Broadcast")
+    some = ("Connect", "Disconnect", "ClientFrame", "Broadcast")
+    return (*some, "Authorizer") if settings.has_authorizer else some
 
 
 def acknowledge(stack: Stack, settings: DeploySettings) -> None:

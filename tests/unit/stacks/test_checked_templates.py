@@ -1,7 +1,7 @@
 """cdk-nag and cfn-lint find nothing in the stack but what is acknowledged, in each mode."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from cdk_nag import AwsSolutionsChecks
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it has no types
 
 from stacks.broadcast_stack import BroadcastStack
+from stacks.parts import jwt_layer
 from stacks.settings import DeploySettings
 from tests.support.acknowledged import acknowledge, acknowledged, found
 
@@ -22,11 +23,34 @@ ROOT = Path(__file__).parents[3]
 NEEDLESS_DEPENDENCY = "W3005"
 """The CDK spells out dependencies that a reference implies, too."""
 
+_ISSUER = {"auth": "jwt", "issuer": "https://issuer.example", "audience": "crier"}
 CONTEXTS: dict[str, dict[str, Any]] = {
-    "dev": {},
-    "prod": {"stage": "prod"},
-    "dev, access logs": {"accessLogs": True, "keepAliveMinutes": 9},
+    "dev open": {},
+    "dev iam": {"auth": "iam", "accessLogs": True, "executionLogs": "errors"},
+    "dev jwt": {**_ISSUER, "jwtSecret": "crier/tokens"},
+    "dev ticket": {"auth": "ticket"},
+    "prod open": {"stage": "prod", "auth": "open", "allowOpen": True, "keepAliveMinutes": 9},
+    "prod iam": {"stage": "prod", "auth": "iam"},
+    "prod jwt": {"stage": "prod", **_ISSUER, "jwksUrl": "https://issuer.example/keys"},
+    "prod ticket": {
+        "stage": "prod",
+        "auth": "ticket",
+        "denyList": True,
+        "allowedOrigins": "https://app.example",
+    },
 }
+"""Both stages in each mode; the other settings that change the template are spread over them."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the layer of jwt be a small one that is there: its real one is fetched."""
+    folder = tmp_path_factory.mktemp("layer")
+    (folder / "python").mkdir()
+    (folder / "python" / "jwt.py").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jwt_layer, "stage", lambda _folder, *, wheels: folder)  # noqa: ARG005
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +136,7 @@ def _outer(construct: str, expected: list[Any]) -> str:
 )
 def test_cdk_nag_finds_what_is_wrong(tmp_path: Path, spoil: Spoil, rules: set[str]) -> None:
     """A policy that allows all, and a queue without TLS: the check can fail."""
-    checked = _synthesized("prod", tmp_path, spoil)
+    checked = _synthesized("prod ticket", tmp_path, spoil)
 
     assert {rule for _, rule in found(checked.report, "violations")} == rules
 
@@ -129,7 +153,7 @@ def test_cfn_lint_finds_needless_dependencies_only(check: Check, name: str) -> N
 
 def test_cfn_lint_finds_what_is_wrong(check: Check, tmp_path: Path) -> None:
     """A property that there is not, and a value out of bounds: the check can fail."""
-    template = json.loads(check("prod").template.read_text())
+    template = json.loads(check("prod iam").template.read_text())
     table = template["Resources"]["ConnectionsTable916FDB22"]["Properties"]
     queue = template["Resources"]["BroadcastsQueueA9C09604"]["Properties"]
     (spoiled := tmp_path / "spoiled.json").touch()
