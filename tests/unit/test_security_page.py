@@ -16,10 +16,11 @@ from access.key_set import secret_key
 from access.ticket import client_of_ticket, require_ticket
 from broadcasting import door_rows
 from crier.local.environment import clean_environment
+from tests.support.page_code import code_of, defined_in
 from tests.support.tokens import SECRET, verifier
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "operator" / "security.md").read_text()
+PAGE = ROOT / "docs" / "operator" / "security.md"
 NOW = 1_800_000_000
 
 _DYNAMODB_FOR_NODE = """
@@ -52,24 +53,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     return made
 
 
-def _code(language: str, name: str) -> str:
-    """Return the page's block of code in which a name is defined."""
-    blocks = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", PAGE, re.MULTILINE | re.DOTALL)
-    (found,) = (
-        re.sub(rf"^{indent}", "", code, flags=re.MULTILINE)
-        for indent, code in blocks
-        if re.search(rf"\b(?:def|function) {name}\(", code)
-    )
-    return found
-
-
-def _defined(name: str) -> Any:
-    """Run the page's Python in which a function is defined, and return that."""
-    names: dict[str, Any] = {}
-    exec(_code("python", name), names)  # noqa: S102 - our own page
-    return names[name]
-
-
 def test_security_names_tests_that_exist() -> None:
     """What is said to be stopped has a test that shows it."""
     written = {
@@ -78,7 +61,7 @@ def test_security_names_tests_that_exist() -> None:
         for name in re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
     }
 
-    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    named = set(re.findall(r"`(test_\w+)`", PAGE.read_text()))
 
     assert len(named) > 30
     assert sorted(named - written) == []
@@ -91,7 +74,7 @@ def test_ticket_in_python_is_what_the_authorizer_takes(
     service: FakeService, arguments: tuple[str, ...], channels: tuple[str, ...] | None
 ) -> None:
     """Its row is the one that our own command writes."""
-    ticket = _defined("ticket_for")("alice", *arguments)
+    ticket = defined_in(PAGE, "ticket_for")("alice", *arguments)
 
     require_ticket(ticket)
     assert service.items == [
@@ -107,7 +90,7 @@ def test_ticket_in_javascript_is_what_the_authorizer_takes(tmp_path: Path) -> No
     (package / "package.json").write_text('{"name": "client-dynamodb", "main": "index.mjs"}')
     program = tmp_path / "program.mjs"
     call = 'console.log(JSON.stringify(await ticketFor("alice", "news game:*")));\n'
-    program.write_text(_code("js", "ticketFor") + call)
+    program.write_text(code_of(PAGE, "js", "ticketFor") + call)
     node = shutil.which("node", path=clean_environment()["PATH"])
 
     printed = subprocess.run([str(node), program], capture_output=True, check=True, text=True)
@@ -128,7 +111,7 @@ def test_token_of_a_secret_is_what_the_authorizer_takes() -> None:
     rules = ClaimRules(issuer="https://app.example", audience="crier", needs_scope=True)
     door = verifier(rules, find_key=lambda _algorithm, _id: secret_key(SECRET), is_secret=True)
 
-    token = _defined("token_for")("alice")
+    token = defined_in(PAGE, "token_for")("alice")
 
     client = door.verify(token, NOW)
     assert (client.user, client.expires_seconds) == ("alice", NOW + 600)
@@ -138,7 +121,9 @@ def test_signed_url_is_for_the_gateway_and_for_a_minute() -> None:
     """All of the signature is in the query, the session's token, too."""
     session = boto3.Session("AKID", "secret", "token", region_name="eu-central-1")
 
-    url = _defined("signed_url")("wss://id.execute-api.eu-central-1.amazonaws.com/prod", session)
+    url = defined_in(PAGE, "signed_url")(
+        "wss://id.execute-api.eu-central-1.amazonaws.com/prod", session
+    )
 
     parts, query = urlsplit(url), parse_qs(urlsplit(url).query)
     assert (parts.scheme, parts.path) == ("wss", "/prod")
