@@ -169,7 +169,9 @@ def test_settings_list_the_names_when_none_is_close() -> None:
         DeploySettings.from_context({"zzz": "8"})
 
     assert "did you mean" not in str(caught.value)
-    assert "accessLogs, allowOpen, allowedOrigins, audience, audienceClaim, auth" in str(caught.value)
+    assert "accessLogs, allowOpen, allowedOrigins, audience, audienceClaim, auth" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize(
