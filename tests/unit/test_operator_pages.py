@@ -5,6 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from access.refusal import Refusal
 from delivery.selector_fan_out import IN_FLIGHT, MOST_CONNECTIONS
 from stacks.parts.keep_alive import BROADCAST
 from stacks.parts.pace import REGIONS_OF_LOW_QUOTA
@@ -23,12 +24,33 @@ def _named_in(pattern: str, *paths: Path) -> set[str]:
 
 def test_operators_are_told_every_metric() -> None:
     """Each metric that is published is in the table, and what all of them cost."""
-    names = _named_in(r'"([A-Z][A-Za-z]+)"(?:: |,\s+unit)', ROOT / "lambdas" / "metrics.py")
+    lambdas = ROOT / "lambdas"
+    names = _named_in(r'"([A-Z][A-Za-z]+)"(?:: |,\s+unit)', lambdas / "metrics.py")
+    of_authorizer = _named_in(r'_publish\("(\w+)"', lambdas / "authorizer_metrics.py")
 
-    missing = sorted(name for name in names if f"`{name}`" not in RUNNING)
+    missing = sorted(
+        name
+        for name in names | of_authorizer
+        if f"| `{name}`" not in RUNNING and f", `{name}`" not in RUNNING
+    )
 
     assert missing == []
-    assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month |" in RUNNING
+    assert (
+        f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month; {len(of_authorizer)} more"
+        in RUNNING
+    )
+
+
+def test_operators_are_told_why_a_client_is_refused() -> None:
+    """Each reason that the authorizer has is in the table, and no other."""
+    table = RUNNING.split("### Why a client is refused\n")[1].split("\n## ")[0]
+    told = [
+        name
+        for cell in re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
+        for name in re.findall(r"`([a-z-]+)`", cell)
+    ]
+
+    assert sorted(told) == sorted([*Refusal, "reason"])
 
 
 def test_operators_are_told_every_log_line() -> None:
