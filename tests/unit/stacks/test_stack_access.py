@@ -8,6 +8,7 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from broadcasting.door_rows import DENIED, TICKET
+from settings import AuthorizerSettings
 from stacks.parts import row_statements
 from stacks.settings import DeploySettings
 
@@ -228,6 +229,20 @@ def test_authorizer_is_told_its_mode_and_no_more(
 
     own = {key: value for key, value in variables.items() if not key.startswith("POWERTOOLS_")}
     assert own == VARIABLES[name]
+
+
+@pytest.mark.parametrize("name", WITH_AUTHORIZER)
+def test_authorizer_takes_what_it_is_told(templates: Callable[[str], Template], name: str) -> None:
+    """What the stack takes for a setting, the function does, too."""
+    _, function = authorizer_of(templates(name))
+    variables = function["Environment"]["Variables"]
+    told = {key: "a-table" if value == NAME else value for key, value in variables.items()}
+
+    settings = AuthorizerSettings.read(told)
+
+    assert (settings.token is not None) == (CONTEXTS[name]["auth"] == "jwt")
+    assert settings.deny_list == CONTEXTS[name].get("denyList", False)
+    assert list(settings.allowed_origins) == CONTEXTS[name].get("allowedOrigins", [])
 
 
 def test_authorizer_is_small_and_gives_up_soon(templates: Callable[[str], Template]) -> None:
