@@ -32,5 +32,5 @@ def _publish(name: str, **dimensions: str) -> None:
     metrics = Metrics(namespace=_NAMESPACE)
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
     if dimensions:
-        metrics.add_dimensions(**dimensions)
+        metrics.add_dimensions(service=metrics.service or "", **dimensions)
     metrics.flush_metrics()

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 OpenSession = Callable[[], "Session"]
 
+FetcherOf = Callable[["KeyUrl"], Callable[[], bytes]]
+"""Takes a URL; returns what fetches its document."""
+
 
 class AuthorizerWiring(NamedTuple):
     """What the authorizer works with."""
@@ -46,13 +49,28 @@ def authorizer_wiring() -> AuthorizerWiring:
 
 
 def build_authorizer(
-    settings: AuthorizerSettings, open_session: OpenSession, clock: Clock
+    settings: AuthorizerSettings,
+    open_session: OpenSession,
+    clock: Clock,
+    *,
+    fetcher_of: FetcherOf | None = None,
 ) -> AuthorizerWiring:
-    """Build what the authorizer works with; a session is opened where AWS is asked, only."""
+    """Build what the authorizer works with; a session is opened where AWS is asked, only.
+
+    `fetcher_of` is for tests: without it the keys are fetched over https.
+    """
     table = _door_table(settings, open_session, clock) if settings.connections_table else None
+    if settings.token and settings.token.jwks_url:
+        fetch = (fetcher_of or _fetcher_of)(settings.token.jwks_url)
+        identify = _by_public_keys(settings.token, fetch, clock)
+    elif settings.token:
+        identify = _by_secret(settings.token, open_session, clock)
+    else:
+        assert table, "settings of tickets name a table"
+        identify = TicketDesk(table.take_ticket).redeem
     return AuthorizerWiring(
         Admission(
-            identify=_identify(settings, table, open_session, clock),
+            identify=identify,
             allowed_origins=settings.allowed_origins,
             find_denial=table.find_denial if table and settings.deny_list else None,
             session_ends_with_token=settings.session_ends_with_token,
@@ -61,31 +79,21 @@ def build_authorizer(
     )
 
 
-def _identify(
-    settings: AuthorizerSettings,
-    table: "DoorTable | None",
-    open_session: OpenSession,
-    clock: Clock,
-) -> Identify:
-    """Return what says whom a token or a ticket is for."""
-    if not settings.token:
-        assert table, "settings of tickets name a table"
-        return TicketDesk(table.take_ticket).redeem
-    if settings.token.jwks_url:
-        return _by_public_keys(settings.token, settings.token.jwks_url, clock)
-    return _by_secret(settings.token, open_session, clock)
-
-
-def _by_public_keys(token: TokenSettings, url: "KeyUrl", clock: Clock) -> Identify:
+def _fetcher_of(url: "KeyUrl") -> Callable[[], bytes]:
     from access.key_fetch import KeyFetcher, tls_context
+
+    return KeyFetcher(url, tls=tls_context() if url.scheme == "https" else None).fetch
+
+
+def _by_public_keys(
+    token: TokenSettings, fetch_document: Callable[[], bytes], clock: Clock
+) -> Identify:
     from access.key_set import parse_key_set
     from access.key_source import KeySource
     from access.verifier import PUBLIC_KEY_ALGORITHMS, TokenVerifier
 
-    fetcher = KeyFetcher(url, tls=tls_context() if url.scheme == "https" else None)
-
     def fetch() -> "KeySet":
-        return parse_key_set(fetcher.fetch())
+        return parse_key_set(fetch_document())
 
     source = KeySource(fetch, now_seconds=_seconds_of(clock), warn=_warn)
     return TokenVerifier(_rules(token), PUBLIC_KEY_ALGORITHMS, source.find).verify

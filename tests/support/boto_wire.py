@@ -1,10 +1,11 @@
 """The end of a boto3 client's wire: what it sends is noted, what it is to be answered is set."""
 
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.session import Session
 from urllib3 import HTTPResponse
 
 
@@ -29,3 +30,19 @@ class BotoWire:
         headers = HTTPHeaders.from_dict({"x-amzn-requestid": "R1"})
         raw: Any = HTTPResponse(BytesIO(body), preload_content=False)
         return AWSResponse("http://dynamodb.invalid", status, headers, raw)
+
+
+class WiredSession(Session):
+    """A session whose clients send to a wire."""
+
+    def __init__(self, wire: BotoWire) -> None:
+        super().__init__()
+        self._wire = wire
+        self.set_credentials("AKIDEXAMPLE", "secret")
+        self.set_config_variable("region", "eu-central-1")
+
+    def create_client(self, *arguments: Any, **options: Any) -> Any:
+        """Create a client that sends to the wire."""
+        client = super().create_client(*arguments, **options)
+        client.meta.events.register("before-send", cast("Any", self._wire))
+        return client

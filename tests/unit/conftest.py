@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+import authorizer_wiring
 import wiring
 from log import logger
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Name the service, and forget what an earlier test wired."""
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "unit")
-    caches = (wiring.connections_table.cache_clear, wiring.broadcast_wiring.cache_clear)
+    caches = (
+        wiring.connections_table.cache_clear,
+        wiring.broadcast_wiring.cache_clear,
+        authorizer_wiring.authorizer_wiring.cache_clear,
+    )
     for clear in caches:
         clear()
     yield
