@@ -6,7 +6,7 @@ this order:
 | step                 | files                                                                    |
 |----------------------|--------------------------------------------------------------------------|
 | what a producer asks | message, with checks, envelopes, nesting, strict_json and errors         |
-| what a client gets   | frame; subprotocol when it connects                                      |
+| what a client gets   | frame; subprotocol when it connects, bye before it is closed             |
 | what is posted to    | audience (a connection, its shard), connection_row; backlog of a slice   |
 | the ledger           | ledger_rows, ledger, ledger_opening, ledger_failed, ledger_items (items) |
 | what a post comes to | outcome, receipt (the sums), reasons, retry                              |

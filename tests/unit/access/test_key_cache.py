@@ -68,3 +68,42 @@ def test_cache_forgets_keys_that_the_issuer_has_taken_back() -> None:
     cache.take(type(keys)({}), START + 1.0)
 
     assert cache.find(*KNOWN, START + 1.0) is None
+
+
+def test_cache_tries_once_for_a_key_that_it_does_not_know_while_the_issuer_is_away() -> None:
+    """Made-up keys have it fetch no more often than while the issuer answers."""
+    cache, later = _filled(), START + UNKNOWN_SECONDS
+    cache.fail(later)
+
+    assert not cache.is_due(*UNKNOWN, later + FAILED_SECONDS)
+    assert not cache.is_due(*UNKNOWN, later + UNKNOWN_SECONDS - 1)
+    assert cache.is_due(*UNKNOWN, later + UNKNOWN_SECONDS)
+
+
+def test_cache_waits_between_fetches_that_fail_while_it_has_no_keys() -> None:
+    """Each client would wait for one."""
+    cache = KeyCache()
+    cache.fail(START)
+
+    assert cache.is_closed(START)
+    assert not cache.is_due(*KNOWN, START + FAILED_SECONDS - 1)
+    assert cache.is_due(*KNOWN, START + FAILED_SECONDS)
+
+
+def test_cache_takes_keys_of_the_future_for_old_ones() -> None:
+    """The clock was set back: how old they are is not known. A failure of the future is over."""
+    cache = _filled()
+    cache.fail(START)
+
+    assert cache.is_closed(START - 1)
+    assert cache.find(*KNOWN, START - 1) is None
+    assert cache.is_due(*KNOWN, START - 1)
+
+
+def test_cache_may_fetch_more_often_for_keys_that_it_does_not_know() -> None:
+    """As a secret does."""
+    cache = KeyCache(60.0)
+    cache.take(issuer_keys(), START)
+
+    assert not cache.is_due(*UNKNOWN, START + 59)
+    assert cache.is_due(*UNKNOWN, START + 60)

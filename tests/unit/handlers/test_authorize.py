@@ -45,6 +45,7 @@ TICKET = base64url.encode(bytes(range(32)))
 DENY_LIST = {"DENY_LIST": "true", "CONNECTIONS_TABLE": "t"}
 SCOPED = CLAIMS | {"scope": "crier:connect"}
 OTHER_SECRET = b"another secret of thirty-two bytes or more"
+SIGNED = [signed_rsa(), signed_ec()]
 NO_ROW: tuple[int, dict[str, Any]] = (200, {})
 
 
@@ -160,7 +161,7 @@ def test_authorizer_asks_for_the_origin_first() -> None:
 @given(st.data())
 def test_authorizer_refuses_a_token_of_which_any_byte_is_changed(data: st.DataObject) -> None:
     """Whatever it is changed to, and wherever."""
-    good = data.draw(st.sampled_from([signed_rsa(), signed_ec()]))
+    good = data.draw(st.sampled_from(SIGNED))
     place = data.draw(st.integers(0, len(good) - 1))
     instead = data.draw(st.characters(codec="utf-8").filter(lambda one: one != good[place]))
 

@@ -57,12 +57,18 @@ def test_event_has_each_value_of_a_header() -> None:
     assert found.origins == cased.origins == ("x", "y")
 
 
+NO_EVENTS: list[Any] = [{}, None, "text", [ARN]]
+
+
 def test_event_names_its_route() -> None:
     """An answer must name it."""
     assert method_arn_of(connecting()) == ARN
-    assert [method_arn_of(one) for one in ({}, None, "text", [ARN])] == [None] * 4
+    assert [method_arn_of(one) for one in NO_EVENTS] == [None] * 4
 
 
+NO_QUERIES: list[Any] = [7, "token=t", []]
+KINDS: list[Any] = ["TOKEN", "request", None, 7]
+ARNS: list[Any] = [None, "", "*", 7, ARN + "\n", f"{ARN}/*", ARN.replace("$", "*")]
 NO_TEXTS: list[Any] = [7, {"a": 1}, [7]]
 NO_LISTS: list[Any] = [7, ["t", None], [["t"]]]
 
@@ -71,11 +77,10 @@ NO_LISTS: list[Any] = [7, ["t", None], [["t"]]]
     "event",
     [
         *(None, "text", 7, [], {}, {"Records": []}),
-        *(connecting("t", type=kind) for kind in ("TOKEN", "request", None, 7)),
-        *(connecting("t", methodArn=arn) for arn in (None, "", "*", 7, ARN + "\n", f"{ARN}/*")),
-        *(connecting("t", methodArn=ARN.replace("$", one)) for one in ("", "*", "prod/$", "?")),
+        *(connecting("t", type=kind) for kind in KINDS),
+        *(connecting("t", methodArn=arn) for arn in ARNS),
         *(connecting("t", methodArn=ARN.replace("prod", one)) for one in ("a/b", "a b", "x" * 129)),
-        *(connecting(**{QUERY: query}) for query in NO_TEXTS[:1] + ["token=t", []]),
+        *(connecting(**{QUERY: query}) for query in NO_QUERIES),
         *(connecting(**{QUERY: {"token": token}}) for token in NO_TEXTS),
         *(connecting(**{QUERIES: {"token": tokens}}) for tokens in NO_LISTS),
     ],

@@ -23,11 +23,15 @@ SETTINGS = {
     "POST_BURST": "4000",
     "OUTAGE_SECONDS": "3600",
     "MAXIMUM_CONCURRENCY": "5",
+    "AUTH": "ticket",
+    "DENY_LIST": "true",
+    "SESSION_ENDS_WITH_TOKEN": "true",
 }
 FUNCTIONS = [
-    ("connect", "connections_table"),
-    ("disconnect", "connections_table"),
-    ("broadcast", "broadcast_wiring"),
+    ("connect", "wiring.connections_table"),
+    ("disconnect", "wiring.connections_table"),
+    ("broadcast", "wiring.broadcast_wiring"),
+    ("authorize", "authorizer_wiring.authorizer_wiring"),
 ]
 
 
@@ -48,7 +52,8 @@ def test_function_is_wired_when_lambda_loads_it(
     function: str, builder: str, place: dict[str, str], built: str
 ) -> None:
     """The first event does not wait for it, and no test and no tool pays for it."""
-    program = f"import handlers.{function}, wiring; print(wiring.{builder}.cache_info().currsize)"
+    program = f"import handlers.{function}, {builder.split('.', maxsplit=1)[0]}; "
+    program += f"print({builder}.cache_info().currsize)"
 
     run = _run(program, SETTINGS | place)
 
@@ -58,12 +63,13 @@ def test_function_is_wired_when_lambda_loads_it(
 @pytest.mark.parametrize(("function", "builder"), FUNCTIONS)
 def test_function_is_loaded_though_it_cannot_be_wired(function: str, builder: str) -> None:
     """The log says why; the first event raises it."""
-    program = f"import handlers.{function}, wiring; print('loaded'); wiring.{builder}()"
+    program = f"import handlers.{function}, {builder.split('.', maxsplit=1)[0]}; "
+    program += f"print('loaded'); {builder}()"
 
     run = _run(program, IN_LAMBDA)
 
     first, last = run.stdout.splitlines()
     assert '"message":"not wired yet"' in first
-    assert "CONNECTIONS_TABLE is missing" in first
+    assert ("AUTH" if function == "authorize" else "CONNECTIONS_TABLE") + " is missing" in first
     assert last == "loaded"
     assert run.stderr.splitlines()[-1].startswith("settings.SettingsError: wrong environment")

@@ -2,7 +2,15 @@
 
 import pytest
 
-from settings import BroadcastSettings, ConnectionSettings, SettingsError
+from access.key_url import parse_key_url
+from settings import (
+    AuthorizerSettings,
+    BroadcastSettings,
+    ConnectionSettings,
+    SettingsError,
+    TokenSettings,
+)
+from tests.support.authorizing import PUBLIC_KEYS, SECRETS, TICKETS
 
 RIGHT = {
     "CONNECTIONS_TABLE": "t",
@@ -96,3 +104,75 @@ def test_settings_are_refused_when_wrong(posts: str) -> None:
         "CALLBACK_URL",
         "POSTS_IN_FLIGHT",
     ]
+
+
+def test_authorizer_settings_are_those_of_its_mode() -> None:
+    """Public keys or a secret verify tokens; a table is read for tickets and for the deny list."""
+    keys, secret, tickets = map(AuthorizerSettings.read, (PUBLIC_KEYS, SECRETS, TICKETS))
+    denying = AuthorizerSettings.read(SECRETS | {"DENY_LIST": "true", "CONNECTIONS_TABLE": "t"})
+
+    url = parse_key_url("https://issuer.example/keys")
+    by_keys = TokenSettings(url, None, "https://issuer.example", "crier", "aud", "channels")
+    assert keys == AuthorizerSettings(
+        by_keys, "", (), deny_list=False, session_ends_with_token=True
+    )
+    assert secret.token == by_keys._replace(jwks_url=None, secret_id="crier/secret")
+    assert (tickets.token, tickets.connections_table) == (None, "t")
+    assert (denying.connections_table, denying.deny_list) == ("t", True)
+
+
+def test_authorizer_settings_may_name_claims_and_origins() -> None:
+    """Spaces around an origin do not matter, and neither does a comma at the end."""
+    settings = AuthorizerSettings.read(
+        PUBLIC_KEYS
+        | {
+            "AUDIENCE_CLAIM": "client_id",
+            "CHANNELS_CLAIM": "https://a/rooms",
+            "ALLOWED_ORIGINS": "https://a.example, https://b.example,",
+            "SESSION_ENDS_WITH_TOKEN": "false",
+        }
+    )
+
+    assert settings.token
+    assert settings.token.audience_claim == "client_id"
+    assert settings.token.channels_claim == "https://a/rooms"
+    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert not settings.session_ends_with_token
+
+
+@pytest.mark.parametrize(
+    ("environment", "problems"),
+    [
+        ({}, ["AUTH is missing", "DENY_LIST is missing", "SESSION_ENDS_WITH_TOKEN is missing"]),
+        (TICKETS | {"AUTH": "open"}, ["AUTH is 'open', expected jwt or ticket"]),
+        (TICKETS | {"CONNECTIONS_TABLE": ""}, ["CONNECTIONS_TABLE is missing"]),
+        (PUBLIC_KEYS | {"DENY_LIST": "true"}, ["CONNECTIONS_TABLE is missing"]),
+        (PUBLIC_KEYS | {"DENY_LIST": "yes"}, ["DENY_LIST is 'yes', expected true or false"]),
+        (
+            PUBLIC_KEYS | {"JWT_SECRET_ARN": "x"},
+            ["found both of JWKS_URL and JWT_SECRET_ARN, expected one of them"],
+        ),
+        (
+            PUBLIC_KEYS | {"JWKS_URL": "", "ISSUER": " ", "AUDIENCE": ""},
+            [
+                "found neither of JWKS_URL and JWT_SECRET_ARN, expected one of them",
+                *("ISSUER is missing", "AUDIENCE is missing"),
+            ],
+        ),
+    ],
+)
+def test_authorizer_settings_are_refused_all_at_once(
+    environment: dict[str, str], problems: list[str]
+) -> None:
+    """One error names each of them."""
+    with pytest.raises(SettingsError) as caught:
+        AuthorizerSettings.read(environment)
+
+    assert caught.value.problems == problems
+
+
+@pytest.mark.parametrize("url", ["http://issuer.example/keys", "issuer.example", "ftp://a/keys"])
+def test_authorizer_settings_are_refused_when_keys_would_come_unprotected(url: str) -> None:
+    """Anyone on the way could put in keys of his own."""
+    with pytest.raises(SettingsError, match=r"JWKS_URL is .*, expected an https URL"):
+        AuthorizerSettings.read(PUBLIC_KEYS | {"JWKS_URL": url})

@@ -1,0 +1,47 @@
+"""What API Gateway is answered: for one route, and not too large."""
+
+import json
+
+import pytest
+
+from access.client import Client
+from access.verdict import allow, deny, is_method_arn
+from broadcasting.channel_patterns import MOST_CHARACTERS, MOST_PATTERNS
+from broadcasting.checks import MOST_USER
+from tests.support.authorizing import ARN
+
+MOST_BYTES = 8 * 1024
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
+
+
+def test_verdict_fits_into_an_answer_whatever_the_client_is() -> None:
+    """The longest user, all of whose characters are escaped, and the longest channels."""
+    size = (MOST_CHARACTERS + 1) // MOST_PATTERNS - 1
+    channels = tuple("x" * size for _ in range(MOST_PATTERNS))
+    longest_arn = ARN.replace("prod", "x" * 128).replace("a1b2c3", "y" * 40)
+    client = Client("\N{SLIGHTLY SMILING FACE}" * MOST_USER, channels, 10**12)
+
+    answer = allow(longest_arn, client)
+
+    assert is_method_arn(longest_arn)
+    assert len(json.dumps(answer)) < MOST_BYTES
+    assert all(isinstance(value, str) for value in answer["context"].values())
+
+
+@pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1"])
+def test_verdict_takes_the_routes_of_all_partitions(region: str) -> None:
+    """And those of the local AWS."""
+    partition = {"us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}.get(region, "aws")
+    arn = f"arn:{partition}:execute-api:{region}:000000000000:abc/$default/$connect"
+
+    assert is_method_arn(arn)
+    assert deny(arn)["policyDocument"]["Statement"][0]["Resource"] == arn
+
+
+@pytest.mark.parametrize("arn", [None, 7, "", "*", ARN + "/*", ARN[:-1] + "*", [ARN], {"a": ARN}])
+def test_verdict_refuses_all_routes_when_it_knows_none(arn: object) -> None:
+    """A route with a wildcard is none."""
+    assert not is_method_arn(arn)
+    assert deny(arn)["policyDocument"]["Statement"] == [
+        {"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": "*"}
+    ]
