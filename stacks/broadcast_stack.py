@@ -53,8 +53,8 @@ class BroadcastStack(Stack):
         connect = self._function("Connect", "connect", "Writes a connection's row", rows)
         disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's row", rows)
         client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
-        table.grant(connect, "dynamodb:PutItem")
-        table.grant(disconnect, "dynamodb:DeleteItem")
+        table.grant(connect, "dynamodb:BatchWriteItem")
+        table.grant(disconnect, "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
         return WebSocket(
             self,
             "WebSocket",
@@ -107,7 +107,7 @@ class BroadcastStack(Stack):
             # It hands slices over to itself; MAX_HOPS in broadcasting/ledger.py bounds that.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
-        table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")
+        table.grant(function, "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem")
         self._ledger.table.grant(
             function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
         )
