@@ -28,11 +28,11 @@ PAGE_ROWS = 1_000
 
 WRITE_SECONDS: Final = 3.5
 TAKE_BACK_SECONDS: Final = 1.0
-"""How long rows are written, and taken back when they cannot be written, for a client that waits:
-no request begins later, so that the function answers before its own time is up."""
+"""How long rows are written, and taken back when they cannot be written, for a client that waits.
+No request begins later: the function answers before its own ten seconds are over."""
 
-REMOVE_SECONDS: Final = 2.0
-"""How long each of the three steps of a removal is tried; no client waits for them."""
+REMOVE_SECONDS: Final = 6.0
+"""How long a removal is tried; no client waits for it."""
 
 
 class Page(NamedTuple):
@@ -62,7 +62,7 @@ class ConnectionsTable:
         """
         rows, name = rows_of(client), client.connection.id
         try:
-            self._until_all(self._rows.put, rows, seconds=WRITE_SECONDS)
+            self._until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
         except WriteError as error:
             taken_back = self._take_back([key_of_item(row) for row in rows])
             raise WriteError(f"no rows for connection {name}: {error}{taken_back}") from error
@@ -74,11 +74,12 @@ class ConnectionsTable:
         that. A crash in between leaves rows that the next 410 deletes, or the user's row alone,
         which expires.
         """
+        ends_at = self._in(REMOVE_SECONDS)
         try:
-            self._remove_row(connection_key(connection_id))
-            user = user_of(self._remove_row(self_key(connection_id)))
+            self._remove_row(connection_key(connection_id), ends_at)
+            user = user_of(self._remove_row(self_key(connection_id), ends_at))
             others = [] if user is None else [user_key(user, connection_id)]
-            self._until_all(self._rows.delete, others, seconds=REMOVE_SECONDS)
+            self._until_all(self._rows.delete, others, ends_at=ends_at)
         except WriteError as error:
             raise WriteError(f"rows of {connection_id} not deleted: {error}") from error
 
@@ -137,12 +138,12 @@ class ConnectionsTable:
     def _take_back(self, keys: list[Key]) -> str:
         """Delete what may have been written of a client; return what to say when that fails."""
         try:
-            self._until_all(self._rows.delete, keys, seconds=TAKE_BACK_SECONDS)
+            self._until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
         except WriteError as error:
             return f"; some may be there until they expire: {error}"
         return ""
 
-    def _remove_row(self, key: Key) -> Item:
+    def _remove_row(self, key: Key, ends_at: float) -> Item:
         """Delete a row; return what it was, empty when there was none. Raises WriteError."""
         old: Item = {}
 
@@ -150,11 +151,11 @@ class ConnectionsTable:
             nonlocal old
             old = self._rows.delete_one(key) or old  # it is told once only
 
-        self._patience.until_done(delete, seconds=REMOVE_SECONDS)
+        self._patience.until_done(delete, ends_at=ends_at)
         return old
 
     def _until_all(
-        self, do: Callable[[list[_T]], list[_T]], pending: list[_T], *, seconds: float
+        self, do: Callable[[list[_T]], list[_T]], pending: list[_T], *, ends_at: float
     ) -> None:
         """Do something with rows until none is given back. Raises WriteError."""
 
@@ -164,4 +165,8 @@ class ConnectionsTable:
             if pending:
                 raise BusyError(f"{len(pending)} rows were left unprocessed")
 
-        self._patience.until_done(do_with_pending, seconds=seconds)
+        self._patience.until_done(do_with_pending, ends_at=ends_at)
+
+    def _in(self, seconds: float) -> float:
+        """Return when `seconds` from now are over, on the monotonic clock."""
+        return self._patience.clock.monotonic() + seconds

@@ -20,12 +20,11 @@ class Patience(NamedTuple):
     clock: Clock
     jitter: Jitter
 
-    def until_done(self, request: Callable[[], object], *, seconds: float) -> None:
-        """Make a request until it raises no BusyError; begin none after `seconds`.
+    def until_done(self, request: Callable[[], object], *, ends_at: float) -> None:
+        """Make a request until it raises no BusyError; begin no other after `ends_at` (monotonic).
 
         Raises the last BusyError then, and any other error at once.
         """
-        ends_at = self.clock.monotonic() + seconds
         pauses = 0
         while True:
             try:
