@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +28,12 @@ _ERRORS = {
     "refuse": (400, "AccessDeniedException"),
     "break": (500, "InternalServerError"),
 }
+
+
+@cache
+def _session() -> boto3.Session:
+    """Return one session for all tests: it reads botocore's models once."""
+    return boto3.Session("AKID", "secret", region_name="eu-central-1")
 
 
 class Crash(BaseException):
@@ -56,8 +63,7 @@ class WireTable:
         self, *, plainly: bool = False, sleep: Callable[[float], object] | None = None
     ) -> Iterator[ConnectionsTable]:
         """Yield the table at this wire; `plainly` as the broadcast function sends batches."""
-        session = boto3.Session("AKID", "secret", region_name="eu-central-1")
-        client: DynamoDBClient = session.client("dynamodb", config=_DOOR_CONFIG)
+        client: DynamoDBClient = _session().client("dynamodb", config=_DOOR_CONFIG)
         client.meta.events.register("before-send.dynamodb", cast("Any", self._answer))
         if plainly:
             send_batches_plainly(client)

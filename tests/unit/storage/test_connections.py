@@ -415,8 +415,7 @@ def test_crash_of_the_clean_up_leaves_what_the_next_410_deletes(
     wire.faults = [*calm, "half", "before"] if fault.startswith("half") else [*calm, fault]
 
     with pytest.raises(Crash):
-        for _ in range(2):
-            swept.remove_batch(_ids(clients))
+        _sweep_twice(swept, _ids(clients))
 
     for name in _ids(clients):
         if user_key("alice", name) in wire.rows:
@@ -424,6 +423,11 @@ def test_crash_of_the_clean_up_leaves_what_the_next_410_deletes(
     met = [name for name in _ids(clients) if connection_key(name) in wire.rows]
     assert not met or swept.remove_batch(met) == []
     assert {key for key in wire.rows if key[0].startswith(("all#", "user#"))} == set()
+
+
+def _sweep_twice(table: ConnectionsTable, ids: list[str]) -> None:
+    for _ in range(2):
+        table.remove_batch(ids)
 
 
 def test_clean_up_that_is_refused_says_so(wire: WireTable, swept: ConnectionsTable) -> None:
