@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from handlers.arrivals import user_named_in
 from handlers.events import DISCONNECT, EventError, connection_id_of
 from log import logger
 from storage.connections import ConnectionsTable
@@ -23,7 +24,7 @@ def forget(event: Mapping[str, Any], table: Callable[[], ConnectionsTable]) -> d
     """Answer a `$disconnect` event; the table is asked for once the event is known to be one."""
     try:
         connection_id = connection_id_of(event, DISCONNECT)
-        table().remove(connection_id)
+        table().remove(connection_id, user=user_named_in(event))
     except EventError as error:
         logger.warning("ignored a disconnect", reason=str(error))
         return {"statusCode": 400}

@@ -67,18 +67,19 @@ class ConnectionsTable:
             taken_back = self._take_back([key_of_item(row) for row in rows])
             raise WriteError(f"no rows for connection {name}: {error}{taken_back}") from error
 
-    def remove(self, connection_id: str) -> None:
+    def remove(self, connection_id: str, *, user: str | None = None) -> None:
         """Delete all rows of a connection, as far as there are any. Raises WriteError.
 
         The row of everyone's broadcasts goes first, then the one that says what else there is, then
         that. A crash in between leaves rows that the next 410 deletes, or the user's row alone,
-        which expires.
+        which expires. `user` is whose connection it is, if that is known: it is needed when the
+        answer is lost that says so.
         """
         ends_at = self._in(REMOVE_SECONDS)
         try:
             self._remove_row(connection_key(connection_id), ends_at)
-            user = user_of(self._remove_row(self_key(connection_id), ends_at))
-            others = [] if user is None else [user_key(user, connection_id)]
+            users = {user, user_of(self._remove_row(self_key(connection_id), ends_at))}
+            others = [user_key(one, connection_id) for one in users if one is not None]
             self._until_all(self._rows.delete, others, ends_at=ends_at)
         except WriteError as error:
             raise WriteError(f"rows of {connection_id} not deleted: {error}") from error

@@ -8,7 +8,8 @@ import pytest
 
 from broadcasting.audience import Connection
 from broadcasting.connecting_client import ConnectingClient
-from handlers import connect
+from broadcasting.user_rows import user_key
+from handlers import connect, disconnect
 from handlers.arrivals import parse_connect
 from handlers.events import EventError
 from testbed.model.fakes import NOW_MS, FakeDynamo
@@ -134,3 +135,30 @@ def test_connect_logs_the_user_if_there_is_one(
         **logged,
     }
     assert TOKEN not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("context", "user"),
+    [
+        ({"authorizer": {"principalId": "alice", "exp": "1"}}, "alice"),
+        ({"identity": SIGNED}, SIGNED["user"]),
+        ({}, None),
+        ({"authorizer": {"principalId": "a\nb"}}, None),
+        ({"authorizer": {"principalId": 7}}, None),
+        ({"authorizer": {"exp": "1"}}, None),
+        ({"authorizer": "alice"}, None),
+    ],
+)
+def test_disconnect_deletes_the_rows_of_the_user_that_its_event_names(
+    context: dict[str, Any], user: str | None
+) -> None:
+    """An event that names it oddly, or no more, ends the connection all the same."""
+    dynamo = FakeDynamo({CONNECTION.id: NOW_MS})
+    if user:
+        dynamo.others = {user_key(user, CONNECTION.id): {}}
+
+    answer = disconnect.forget(
+        _event(**{"eventType": "DISCONNECT", **context}), lambda: dynamo.table
+    )
+
+    assert (answer, dynamo.rows, dynamo.others) == ({"statusCode": 200}, {}, {})

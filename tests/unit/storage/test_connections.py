@@ -216,14 +216,38 @@ def test_disconnect_twice_changes_nothing(wire: WireTable, table: ConnectionsTab
 def test_disconnect_leaves_no_row_when_a_fault_passes(
     wire: WireTable, table: ConnectionsTable, at: int, kind: str
 ) -> None:
-    """At each of its requests; a lost answer of the second takes the user's name with it."""
+    """At each of its requests, also when the answer is lost that names the user."""
     wire.rows = _rows(ALICE)
     wire.faults = [*[None] * at, kind]
 
+    table.remove("abc=", user="alice")
+
+    assert wire.rows == {}
+
+
+def test_disconnect_leaves_the_users_row_to_its_end_when_it_cannot_know_the_user(
+    wire: WireTable, table: ConnectionsTable
+) -> None:
+    """The answer that names the user is lost, and the event names none."""
+    wire.rows = _rows(ALICE)
+    wire.faults = [None, "lose"]
+
     table.remove("abc=")
 
-    lost = (at, kind) == (1, "lose")
-    assert set(wire.rows) == ({user_key("alice", "abc=")} if lost else set())
+    assert set(wire.rows) == {user_key("alice", "abc=")}
+
+
+def test_disconnect_deletes_what_the_row_and_the_event_name(
+    wire: WireTable, table: ConnectionsTable
+) -> None:
+    """Should these differ, both are of this connection."""
+    bob = ConnectingClient(ALICE.connection, "bob")
+    wire.rows = _rows(bob, ALICE)
+
+    table.remove("abc=", user="bob")
+
+    assert wire.rows == {}
+    assert wire.requests[-1] == ("BatchWriteItem", 2)
 
 
 @pytest.mark.parametrize(
