@@ -12,7 +12,9 @@ from broadcasting.clock import Clock
 from broadcasting.connecting_client import ConnectingClient
 from broadcasting.connection_row import connection_item
 from broadcasting.dead_letter import Note, letter_of, read_letter
+from broadcasting.items import Key
 from broadcasting.slice_message import parse_slice_message
+from broadcasting.user_rows import keys_of
 from crier.deployed.deployment import Deployment
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
@@ -124,6 +126,59 @@ def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
 
     assert sweeper.finish(10) == 0
     assert _read_all(table) == [kept]
+
+
+def _keys(deployment: Deployment) -> set[Key]:
+    """Return the keys of all rows that are there."""
+    pages = (
+        deployment.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=deployment.connections_table_name, ConsistentRead=True)
+    )
+    return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+
+
+@pytest.mark.parametrize("user", ["alice", "a#b", "🦊" * 128, 'q"uo\\te', "ü b"])
+def test_table_adds_and_removes_all_rows_of_a_user(
+    table: ConnectionsTable, deployment: Deployment, user: str
+) -> None:
+    """Three rows that expire with the token, and none after the end; another's stay."""
+    ends = NOW_MS // 1000 + 60
+    client = ConnectingClient(Connection("abc=", NOW_MS), user, ends)
+    other = ConnectingClient(Connection("other=", NOW_MS), user)
+    table.add(other)
+    table.add(client)
+    table.add(client)
+
+    assert _keys(deployment) == {*keys_of("abc=", user), *keys_of("other=", user)}
+    assert {one.id for one in _read_all(table)} == {"abc=", "other="}
+    shard = ShardCursor(shard_of("abc="))
+    assert "abc=" not in {one.id for one in table.page(shard, ends * 1000).connections}
+
+    table.remove("abc=")
+    table.remove("abc=")
+    assert _keys(deployment) == set(keys_of("other=", user))
+
+
+def test_sweeper_deletes_all_rows_of_users_and_of_anonymous_clients(
+    table: ConnectionsTable, deployment: Deployment
+) -> None:
+    """More than one batch of them, and no row of a live connection of the same user."""
+    live = ConnectingClient(Connection("live", NOW_MS), "🦊#0")
+    users = [None, "🦊#0", "alice"]
+    stale = [
+        ConnectingClient(Connection(f"s{number}", NOW_MS), users[number % 3])
+        for number in range(60)
+    ]
+    for client in [live, *stale]:
+        table.add(client)
+    sweeper = StaleSweeper(table, jitter=random.random)
+
+    for client in stale:
+        sweeper.add(client.connection.id)
+
+    assert sweeper.finish(10) == 0
+    assert _keys(deployment) == set(keys_of("live", "🦊#0"))
 
 
 def test_table_says_what_failed_when_it_is_not_there(deployment: Deployment) -> None:
