@@ -61,9 +61,8 @@ def test_user_has_all_rows_and_leaves_none(
 
     answer = _invoke(deployment, "Connect", "u1=", authorizer=authorizer)
     rows = _rows(deployment)
-    gone = _invoke(
-        deployment, "Disconnect", "u1=", **{"authorizer": authorizer} if is_named else {}
-    )
+    end = {"authorizer": authorizer} if user in named else {}
+    gone = _invoke(deployment, "Disconnect", "u1=", **end)
 
     assert (answer, gone) == ({"statusCode": 200}, {"statusCode": 200})
     assert set(rows) == set(keys_of("u1=", user))
