@@ -51,7 +51,7 @@ _STORAGE_CONFIG = Config(
 _DOOR_CONFIG = Config(
     connect_timeout=0.5,
     read_timeout=1.5,
-    retries={"total_max_attempts": 1},
+    retries={"mode": "standard", "total_max_attempts": 1},
     parameter_validation=False,
 )
 """Short, as a client waits: ConnectionsTable itself tries again, for some seconds."""

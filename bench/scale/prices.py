@@ -31,8 +31,8 @@ class Use:
     write_units: float
     queue_requests: int
     cleanup_requests: int
-    cleanup_read_units: float
     cleanup_write_units: float
+    cleanup_read_units: float = 0.0  # results of the release before have none
 
 
 @dataclass(frozen=True, slots=True)
