@@ -94,6 +94,6 @@ def _seconds(found: object) -> int | None:
     """Return an end in epoch seconds; an authorizer says it as a text or a number."""
     if isinstance(found, str) and _SECONDS.fullmatch(found):
         return int(found)
-    if found is None or (isinstance(found, int) and not isinstance(found, bool)):
+    if found is None or isinstance(found, int):
         return found
     raise EventError({"exp": shape_of(found)}, "requestContext.authorizer.exp in epoch seconds")

@@ -150,7 +150,7 @@ class ConnectionsTable:
 
         def delete() -> None:
             nonlocal old
-            old = self._rows.delete_one(key) or old  # it is told once only
+            old = self._rows.delete_one(key)
 
         self._patience.until_done(delete, ends_at=ends_at)
         return old

@@ -21,20 +21,21 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteIte
 
 
 class RowBatches(NamedTuple):
-    """The table whose rows are read and written; a batch that is empty costs no request."""
+    """The table whose rows are read and written."""
 
     client: "DynamoDBClient"
     table: str
 
     def put(self, items: Sequence[Item]) -> list[Item]:
-        """Write up to 25 rows; return those that were not written. Raises WriteError."""
+        """Write 1 to 25 rows; return those that were not written. Raises WriteError."""
         left = self._write([{"PutRequest": {"Item": item}} for item in items])
         return [one["PutRequest"]["Item"] for one in left]
 
     def delete(self, keys: Iterable[Key]) -> list[Key]:
-        """Delete rows, 25 with each request; return the keys of those that were not deleted.
+        """Delete any number of rows, 25 with each request, in this order.
 
-        A row that is not there counts as deleted. Raises WriteError; some may be deleted then.
+        Return the keys of those that were not deleted; a row that is not there counts as deleted.
+        Raises WriteError; some may be deleted then.
         """
         every, left = iter(keys), []
         while batch := list(islice(every, BATCH_ROWS)):
@@ -52,7 +53,7 @@ class RowBatches(NamedTuple):
         return cast("Item", answer.get("Attributes", {}))
 
     def read(self, keys: Sequence[Key]) -> tuple[list[Item], list[Key]]:
-        """Return the rows of up to 100 keys that there are, and the keys that were not looked up.
+        """Return the rows of 1 to 100 keys that there are, and the keys that were not looked up.
 
         The read is eventually consistent. Raises ReadError.
         """
@@ -68,9 +69,7 @@ class RowBatches(NamedTuple):
         return found, [key_of_item(key) for key in left]
 
     def _write(self, requests: list[Any]) -> list[Any]:
-        """Write up to 25 rows, if there are any; return the requests that were not processed."""
-        if not requests:
-            return []
+        """Write or delete 1 to 25 rows; return the requests that were not processed."""
         try:
             answer: Any = self.client.batch_write_item(RequestItems={self.table: requests})
         except (ClientError, BotoCoreError) as error:

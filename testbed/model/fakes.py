@@ -114,6 +114,8 @@ class FakeDynamo:
     odd_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     page_rows: int = 1_000
     unreadable: set[str] = field(default_factory=set)
+    read_errors: list[Exception] = field(default_factory=list)
+    """What the next look-ups of single rows come to."""
     write_errors: list[Exception] = field(default_factory=list)
     unprocessed: list[int] = field(default_factory=list)
     batches: list[list[str]] = field(default_factory=list)
@@ -127,6 +129,8 @@ class FakeDynamo:
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
         """Return rows of users."""
+        if self.read_errors:
+            raise self.read_errors.pop(0)
         ((table, wanted),) = request["RequestItems"].items()
         keys = [(key["pk"]["S"], key["sk"]["S"]) for key in wanted["Keys"]]
         return {"Responses": {table: [self.others[key] for key in keys if key in self.others]}}

@@ -13,6 +13,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 from urllib3 import HTTPResponse
 
+from broadcasting.clock import Jitter
 from broadcasting.items import Item, Key
 from storage.connections import ConnectionsTable
 from storage.plain_batches import send_batches_plainly
@@ -60,7 +61,11 @@ class WireTable:
 
     @contextmanager
     def table(
-        self, *, plainly: bool = False, sleep: Callable[[float], object] | None = None
+        self,
+        *,
+        plainly: bool = False,
+        sleep: Callable[[float], object] | None = None,
+        jitter: Jitter = half,
     ) -> Iterator[ConnectionsTable]:
         """Yield the table at this wire; `plainly` as the broadcast function sends batches."""
         client: DynamoDBClient = _session().client("dynamodb", config=_DOOR_CONFIG)
@@ -71,7 +76,7 @@ class WireTable:
         if sleep:
             clock = clock._replace(sleep=sleep)
         try:
-            yield ConnectionsTable(client, NAME, clock=clock, jitter=half)
+            yield ConnectionsTable(client, NAME, clock=clock, jitter=jitter)
         finally:
             client.close()
 

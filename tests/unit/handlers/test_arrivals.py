@@ -162,3 +162,4 @@ def test_disconnect_deletes_the_rows_of_the_user_that_its_event_names(
     )
 
     assert (answer, dynamo.rows, dynamo.others) == ({"statusCode": 200}, {}, {})
+    assert dynamo.batches == ([[CONNECTION.id]] if user else [])

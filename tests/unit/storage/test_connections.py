@@ -445,6 +445,8 @@ def test_crash_of_the_clean_up_leaves_what_the_next_410_deletes(
         if user_key("alice", name) in wire.rows:
             assert {self_key(name), connection_key(name)} <= set(wire.rows)
     met = [name for name in _ids(clients) if connection_key(name) in wire.rows]
+    alone = [name for name in _ids(clients) if self_key(name) in wire.rows and name not in met]
+    assert not alone
     assert not met or swept.remove_batch(met) == []
     assert {key for key in wire.rows if key[0].startswith(("all#", "user#"))} == set()
 
@@ -452,6 +454,29 @@ def test_crash_of_the_clean_up_leaves_what_the_next_410_deletes(
 def _sweep_twice(table: ConnectionsTable, ids: list[str]) -> None:
     for _ in range(2):
         table.remove_batch(ids)
+
+
+def test_clean_up_deletes_no_row_of_a_connection_that_it_could_not_look_up(
+    wire: WireTable, swept: ConnectionsTable
+) -> None:
+    """Its user's row would stay, and no broadcast to everyone would find it again."""
+    clients = _clients(["alice"] * 4)
+    wire.rows, wire.faults = _rows(*clients), ["half"]
+
+    left = swept.remove_batch(_ids(clients))
+
+    assert left == _ids(clients)[2:]
+    assert wire.rows == _rows(*clients[2:])
+
+
+def test_pauses_never_end_when_chance_is_at_its_least(wire: WireTable) -> None:
+    """A table that is busy is not asked again at once, nor more often than a pause allows."""
+    wire.always = {"delete": "throttle"}
+
+    with wire.table(jitter=lambda: 0.0) as table, pytest.raises(WriteError):
+        table.remove("abc=")
+
+    assert len(wire.requests) == pytest.approx(REMOVE_SECONDS / 0.005, rel=0.01)
 
 
 def test_clean_up_that_is_refused_says_so(wire: WireTable, swept: ConnectionsTable) -> None:
