@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from access.key_url import KeyUrl, parse_key_url
+
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _FLAGS: Final = ("true", "false")
 
@@ -81,6 +83,61 @@ class BroadcastSettings(NamedTuple):
         return settings
 
 
+class TokenSettings(NamedTuple):
+    """What the authorizer needs to verify tokens: either the URL of the keys, or a secret's id."""
+
+    jwks_url: KeyUrl | None
+    secret_id: str | None
+    issuer: str
+    audience: str
+    audience_claim: str
+    channels_claim: str
+
+
+class AuthorizerSettings(NamedTuple):
+    """What the authorizer needs. `token` is None where tickets let clients in.
+
+    `connections_table` is empty where neither tickets nor a deny list are read. No
+    `allowed_origins` are all of them.
+    """
+
+    token: TokenSettings | None
+    connections_table: str
+    allowed_origins: tuple[str, ...]
+    deny_list: bool
+    session_ends_with_token: bool
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "AuthorizerSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        auth = reader.choice("AUTH", ("jwt", "ticket"))
+        deny_list = reader.flag("DENY_LIST")
+        reads_table = auth == "ticket" or deny_list
+        settings = cls(
+            token=_token_settings(reader) if auth == "jwt" else None,
+            connections_table=reader.text("CONNECTIONS_TABLE") if reads_table else "",
+            allowed_origins=tuple(
+                filter(None, map(str.strip, reader.optional("ALLOWED_ORIGINS").split(",")))
+            ),
+            deny_list=deny_list,
+            session_ends_with_token=reader.flag("SESSION_ENDS_WITH_TOKEN"),
+        )
+        reader.finish()
+        return settings
+
+
+def _token_settings(reader: "_Reader") -> TokenSettings:
+    return TokenSettings(
+        jwks_url=reader.key_url("JWKS_URL", instead="JWT_SECRET_ARN"),
+        secret_id=reader.optional("JWT_SECRET_ARN") or None,
+        issuer=reader.text("ISSUER"),
+        audience=reader.text("AUDIENCE"),
+        audience_claim=reader.optional("AUDIENCE_CLAIM") or "aud",
+        channels_claim=reader.optional("CHANNELS_CLAIM") or "channels",
+    )
+
+
 class _Reader:
     """Reads settings one by one, and collects what is wrong with them for one error."""
 
@@ -94,11 +151,33 @@ class _Reader:
             self._problems.append(f"{name} is missing")
         return value
 
+    def optional(self, name: str) -> str:
+        return self._environment.get(name, "").strip()
+
+    def choice(self, name: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name)
+        if value and value not in allowed:
+            self._problems.append(f"{name} is {value!r}, expected {' or '.join(allowed)}")
+        return value
+
     def url(self, name: str) -> str:
         value = self.text(name)
         if value and not value.startswith(("https://", "http://")):
             self._problems.append(f"{name} is {value!r}, expected an http or https URL")
         return value
+
+    def key_url(self, name: str, *, instead: str) -> KeyUrl | None:
+        """Read the URL of keys, which stands in place of another setting."""
+        value = self.optional(name)
+        if bool(value) == bool(self.optional(instead)):
+            found = "both" if value else "neither"
+            self._problems.append(f"found {found} of {name} and {instead}, expected one of them")
+            return None
+        try:
+            return parse_key_url(value) if value else None
+        except ValueError as error:
+            self._problems.append(f"{name} is {value!r}, {error}")
+            return None
 
     def number(self, name: str, least: int, most: int) -> int:
         value = self.text(name)

@@ -1,6 +1,6 @@
 """Where the floors meet: builds what a handler needs, on its first call.
 
-In Lambda that call is made while the handler's module is loaded: see `build_in_lambda`. Tests and
+In Lambda that call is made while the handler's module is loaded: see early_building.py. Tests and
 benchmarks call `build_broadcast` with a session and a clock of their own. Sessions are botocore's:
 importing boto3 besides takes a tenth of a cold start's imports.
 """
@@ -8,8 +8,6 @@ importing boto3 besides takes a tenth of a cold start's imports.
 import gc
 import os
 import random
-import time
-from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -34,6 +32,7 @@ from storage.ledger_table import LedgerTable
 from storage.plain_batches import send_batches_plainly
 from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
+from system_clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -55,9 +54,6 @@ _QUEUE_CONFIG = Config(
 
 _BUDGET_CONFIG = Config(connect_timeout=0.5, read_timeout=0.5, retries={"total_max_attempts": 1})
 """Shorter still: posts wait for it. PostBudget itself makes a second attempt."""
-
-
-SYSTEM_CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 
 
 class BroadcastWiring(NamedTuple):
@@ -127,21 +123,6 @@ def build_broadcast(
         DeadLetters(sqs, settings.dead_letter_queue_url),
         DeadLetters(sqs, settings.slice_dead_letter_queue_url),
     )
-
-
-def build_in_lambda(build: Callable[[], object]) -> None:
-    """Call a builder, if this is Lambda: a function has a whole vCPU while its module is loaded.
-
-    Elsewhere nothing is built at import. What fails is logged, and built again for the first
-    event, which raises it if it still fails: a function that cannot be loaded tells less.
-    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
-    """
-    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
-        return
-    try:
-        build()
-    except Exception:  # noqa: BLE001 - whatever it is, the first event is to meet it
-        logger.exception("not wired yet")
 
 
 def _build_fan_out(

@@ -24,11 +24,12 @@ from handlers.broadcast import serve
 from handlers.events import records_of
 from log import logger
 from settings import BroadcastSettings
+from system_clock import SYSTEM_CLOCK
 from testbed.function.clocks import Time
 from testbed.function.event_source import EventSource, make_queue
 from testbed.stand_in.process import StandInProcess
 from testbed.tables import LEDGER_TABLE, function_environment
-from wiring import SYSTEM_CLOCK, build_broadcast
+from wiring import build_broadcast
 
 MEMORY_GB = 1_769 / 1024
 """The function's memory, as it is deployed by default."""

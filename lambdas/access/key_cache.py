@@ -1,6 +1,7 @@
 """The keys of an issuer over time: when to fetch them, and how long the last ones hold.
 
-Times are seconds that only go on, also while a function is frozen.
+Times are seconds of a clock that goes on while a function is frozen: the epoch's. What it says was
+fetched in the future was fetched before the clock was set back, and counts as too old.
 """
 
 import math
@@ -22,26 +23,34 @@ FAILED_SECONDS: Final = 10.0
 
 
 class KeyCache:
-    """Keeps a key set. Pure: it is told what was fetched, and fetches nothing."""
+    """Keeps a key set. Pure: it is told what was fetched, and fetches nothing.
 
-    def __init__(self) -> None:
+    `unknown_seconds` is how often the keys may be fetched for one that is not known.
+    """
+
+    def __init__(self, unknown_seconds: float = UNKNOWN_SECONDS) -> None:
+        self._unknown_seconds = unknown_seconds
         self._keys = KeySet({})
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
 
+    def is_closed(self, now: float) -> bool:
+        """Tell whether there are no keys at all, or only ones that are too old."""
+        return _age(self._fetched_at, now) >= STALE_SECONDS
+
     def find(self, algorithm: str, key_id: str | None, now: float) -> Key | None:
         """Return a key as it is known, None when it is not, or the keys are too old."""
-        if now - self._fetched_at >= STALE_SECONDS:
-            return None
-        return self._keys.find(algorithm, key_id)
+        return None if self.is_closed(now) else self._keys.find(algorithm, key_id)
 
     def is_due(self, algorithm: str, key_id: str | None, now: float) -> bool:
         """Tell whether to fetch the keys before a token is verified by this one."""
-        if now - self._failed_at < FAILED_SECONDS:
-            return False
-        age_seconds = now - self._fetched_at
-        is_known = self._keys.find(algorithm, key_id) is not None
-        return age_seconds >= (FRESH_SECONDS if is_known else UNKNOWN_SECONDS)
+        failed = _age(self._failed_at, now)
+        fetched = _age(self._fetched_at, now)
+        if self.is_closed(now):
+            return failed >= FAILED_SECONDS
+        if self._keys.find(algorithm, key_id) is None:
+            return min(fetched, failed) >= self._unknown_seconds
+        return fetched >= FRESH_SECONDS and failed >= FAILED_SECONDS
 
     def take(self, keys: KeySet, now: float) -> None:
         """Take keys that were fetched: they replace those of before."""
@@ -50,3 +59,8 @@ class KeyCache:
     def fail(self, now: float) -> None:
         """Take note that the keys could not be fetched."""
         self._failed_at = now
+
+
+def _age(at: float, now: float) -> float:
+    """Return how long ago something was: for ever if the clock was set back since."""
+    return now - at if now >= at else math.inf

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPubli
 
 from access import base64url
 from access.compact import MOST_KEY_ID, read_object
+from access.key_errors import KeysError
 
 MOST_BYTES: Final = 64 * 1024
 MOST_KEYS: Final = 100
@@ -32,10 +33,6 @@ class Key(NamedTuple):
 
     algorithm: str
     material: RSAPublicKey | EllipticCurvePublicKey | bytes
-
-
-class KeysError(Exception):
-    """A key set, or a secret, cannot be used; the message says why."""
 
 
 class KeySet:

@@ -26,6 +26,10 @@ class Refusal(StrEnum):
     ORIGIN = "origin"
     TICKET = "ticket"
     """There is no such ticket, or it has been used, or is over."""
+    DENIED = "denied"
+    """The user is on the deny list."""
+    EVENT = "event"
+    """It is no event of a client that connects, or lacks what such an event has."""
 
 
 class RefusedError(Exception):

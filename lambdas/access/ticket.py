@@ -1,6 +1,6 @@
 """Tickets: 32 random bytes that the application has put into our table, for one connect each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from access import base64url
@@ -15,6 +15,24 @@ MOST_SECONDS: Final = 60
 
 CLOCK_DIFFERENCE_SECONDS: Final = 10
 """How far the clocks of the application and of the function may be apart."""
+
+TakeTicket = Callable[[str], Mapping[str, Any] | None]
+"""Takes a ticket out of our table; returns its row, None when it is not there."""
+
+
+class TicketDesk:
+    """Says whom a ticket is for. It is taken from the table for that, so it lets in once."""
+
+    def __init__(self, take: TakeTicket) -> None:
+        self._take = take
+
+    def redeem(self, text: str, now_seconds: int) -> Client:
+        """Return the client, at a time in epoch seconds. Raises RefusedError."""
+        require_ticket(text)
+        row = self._take(text)
+        if row is None:
+            raise RefusedError(Refusal.TICKET)
+        return client_of_ticket(row, now_seconds)
 
 
 def require_ticket(text: str) -> None:

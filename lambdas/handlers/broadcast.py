@@ -15,13 +15,14 @@ from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import ROOT, Lease
 from broadcasting.message import EVERYONE, identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
+from early_building import build_in_lambda
 from handlers.broadcast_log import log_report
 from handlers.events import Record, records_of
 from log import logger
 from metrics import publish_lease, publish_rejected
 from slices.report import InvocationReport
 from slices.worker import SWEEP_SECONDS
-from wiring import BroadcastWiring, broadcast_wiring, build_in_lambda
+from wiring import BroadcastWiring, broadcast_wiring
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

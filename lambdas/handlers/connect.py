@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from broadcasting.subprotocol import choose
+from early_building import build_in_lambda
 from handlers.events import EventError, parse_connect
 from log import logger
 from storage.connections import ConnectionsTable
 from storage.errors import WriteError
-from wiring import build_in_lambda, connections_table
+from wiring import connections_table
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def parse_connect(event: Mapping[str, Any]) -> Arrival:
     except ValueError as error:
         expected = "requestContext.connectedAt in epoch milliseconds"
         raise EventError({"connectedAt": connected_at}, expected) from error
-    return Arrival(connection, split_header(_header_values(event, "sec-websocket-protocol")))
+    return Arrival(connection, split_header(header_values(event, "sec-websocket-protocol")))
 
 
 def connection_id_of(event: Mapping[str, Any], event_type: str) -> str:
@@ -78,7 +78,7 @@ def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return context
 
 
-def _header_values(event: Mapping[str, Any], name: str) -> list[str]:
+def header_values(event: Mapping[str, Any], name: str) -> list[str]:
     """Return the values of a header, whatever the case of its name.
 
     `multiValueHeaders` has each value of a repeated header, `headers` the last one only. A value of

@@ -17,7 +17,8 @@ FOLDERS = ("app.py", "lambdas", "stacks", "crier", "testbed", "bench", "tests")
 
 FUNCTIONS = (
     *("broadcasting", "delivery", "storage", "access", "slices", "handlers"),
-    *("wiring", "settings", "log", "metrics"),
+    *("wiring", "early_building", "system_clock", "settings", "log", "metrics"),
+    *("authorizer_wiring", "authorizer_metrics", "failures"),
 )
 LAW: dict[str, tuple[str, ...]] = {
     "broadcasting": (),
@@ -29,11 +30,23 @@ LAW: dict[str, tuple[str, ...]] = {
     "slices": ("broadcasting", "delivery.fan_out", "storage"),
     "handlers": (
         *("broadcasting", "slices", "storage.connections", "storage.errors"),
-        *("wiring", "log", "metrics"),
+        *("wiring", "early_building", "log", "metrics"),
     ),
-    "wiring": ("broadcasting", "delivery", "storage", "slices", "settings", "log"),
+    "handlers.authorize": (
+        *("access", "handlers.authorizer_event", "storage.errors", "authorizer_wiring"),
+        *("authorizer_metrics", "early_building", "failures", "settings", "log"),
+    ),
+    "handlers.authorizer_event": ("access", "broadcasting", "handlers.events"),
+    "wiring": ("broadcasting", "delivery", "storage", "slices", "settings", "system_clock", "log"),
+    "authorizer_wiring": (
+        *("access", "broadcasting.clock", "storage", "failures", "settings", "system_clock", "log"),
+    ),
+    "authorizer_metrics": ("access.refusal",),
+    "early_building": ("log",),
+    "failures": (),
+    "system_clock": ("broadcasting.clock",),
     "metrics": ("broadcasting", "slices"),
-    "settings": (),
+    "settings": ("access.key_url",),
     "log": (),
     "app": ("crier.installed", "stacks"),
     "stacks": ("stacks.parts",),
@@ -137,6 +150,17 @@ def test_floor_0_imports_the_standard_library_only() -> None:
 
     if broken:
         _fail_with_law("Imports that floor 0 may not have", broken)
+
+
+def test_access_has_no_clock_and_does_no_io_but_for_one_module() -> None:
+    """`access.key_fetch` fetches; the rules take what it brings, and the time, as arguments."""
+    pure = ("cryptography.", "jwt.", "urllib.parse.")
+    imports = _imports_but_for("access", BARRED_FROM_FLOOR_0)
+    rules = [one for one in imports if one.module != "access.key_fetch"]
+    broken = [one for one in rules if not f"{one.target}.".startswith(pure)]
+
+    if broken:
+        _fail_with_law("Imports that the rules of access may not have", broken)
 
 
 def test_delivery_imports_no_library() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from access.key_errors import KeysError
 from access.key_set import (
     LEAST_SECRET_BYTES,
     MOST_BYTES,
     MOST_KEYS,
-    KeysError,
     parse_key_set,
     secret_key,
 )
