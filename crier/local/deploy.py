@@ -56,7 +56,10 @@ def local_session() -> boto3.Session:
 
 
 def run_cdk(aws: LocalAws, app: str, *arguments: str) -> None:
-    """Run the CDK CLI on an app of this checkout, against a local AWS. Raises CrierError when it fails."""
+    """Run the CDK CLI on an app, against a local AWS. Raises CrierError when it fails.
+
+    `app` is its file, from the checkout's root.
+    """
     command = [
         _node(),
         str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),

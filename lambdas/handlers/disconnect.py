@@ -12,9 +12,10 @@ from wiring import connections_table
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, int]:
-    """Delete the connection's row; no client waits for the answer.
+    """Delete the connection's rows; no client waits for the answer.
 
-    A row that stays is no harm: the next broadcast finds its connection gone and deletes it.
+    A row that stays is no harm: a broadcast finds its connection gone and deletes it, or it
+    expires.
     """
     return forget(event, connections_table)
 

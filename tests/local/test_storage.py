@@ -9,6 +9,7 @@ from broadcasting.attributes import Attribute, read_sqs
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
+from broadcasting.connecting_client import ConnectingClient
 from broadcasting.connection_row import connection_item
 from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.slice_message import parse_slice_message
@@ -26,7 +27,12 @@ CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
 @pytest.fixture
 def table(deployment: Deployment) -> ConnectionsTable:
     """The deployed connections table."""
-    return ConnectionsTable(deployment.client("dynamodb"), deployment.connections_table_name)
+    return _table(deployment, deployment.connections_table_name)
+
+
+def _table(deployment: Deployment, name: str) -> ConnectionsTable:
+    client = deployment.client("dynamodb")
+    return ConnectionsTable(client, name, clock=CLOCK, jitter=random.random)
 
 
 def _read_all(table: ConnectionsTable) -> list[Connection]:
@@ -38,8 +44,8 @@ def test_table_adds_and_removes_a_row_idempotently(table: ConnectionsTable) -> N
     """Adding twice makes one row, removing twice is no error."""
     connection = Connection("abc=", NOW_MS)
 
-    table.add(connection)
-    table.add(connection)
+    table.add(ConnectingClient(connection))
+    table.add(ConnectingClient(connection))
     assert _read_all(table) == [connection]
 
     table.remove(connection.id)
@@ -50,8 +56,8 @@ def test_table_adds_and_removes_a_row_idempotently(table: ConnectionsTable) -> N
 def test_reader_leaves_out_expired_rows(table: ConnectionsTable) -> None:
     """TTL deletion lags by days: an expired row is not read."""
     fresh, expired = Connection("fresh", NOW_MS), Connection("old", NOW_MS - 3 * 3600 * 1000)
-    table.add(fresh)
-    table.add(expired)
+    table.add(ConnectingClient(fresh))
+    table.add(ConnectingClient(expired))
 
     assert _read_all(table) == [fresh]
 
@@ -93,7 +99,7 @@ def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
                 "expiresAt": expires,
             },
         )
-    table.add(Connection("healthy", NOW_MS))
+    table.add(ConnectingClient(Connection("healthy", NOW_MS)))
 
     everyone = {connection.id: connection for connection in _read_all(table)}
     after = [table.page(ShardCursor(shard, "m2"), NOW_MS) for shard in range(SHARDS)]
@@ -110,7 +116,7 @@ def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
     kept = Connection("kept", NOW_MS)
     stale = [Connection(f"stale-{number}", NOW_MS) for number in range(60)]
     for connection in [kept, *stale]:
-        table.add(connection)
+        table.add(ConnectingClient(connection))
     sweeper = StaleSweeper(table, jitter=random.random)
 
     for connection in stale:
@@ -122,13 +128,13 @@ def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
 
 def test_table_says_what_failed_when_it_is_not_there(deployment: Deployment) -> None:
     """Reads and writes of a table that does not exist are our own errors, with the id in them."""
-    table = ConnectionsTable(deployment.client("dynamodb"), "no-such-table")
+    table = _table(deployment, "no-such-table")
 
     with pytest.raises(WriteError, match="abc"):
-        table.add(Connection("abc", NOW_MS))
+        table.add(ConnectingClient(Connection("abc", NOW_MS)))
     with pytest.raises(WriteError, match="abc"):
         table.remove("abc")
-    with pytest.raises(WriteError, match="1 stale rows"):
+    with pytest.raises(ReadError, match="1 rows"):
         table.remove_batch(["abc"])
     with pytest.raises(ReadError, match="shard 2"):
         table.page(ShardCursor(2), NOW_MS)

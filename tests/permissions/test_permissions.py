@@ -39,7 +39,11 @@ NOT_ENFORCED = {
         for function in FUNCTIONS
         for action in ("logs:CreateLogStream", "logs:PutLogEvents")
     ),
-    *(Grant("Broadcast", action, queue) for action in CONSUME for queue in ("broadcasts", "slices")),
+    *(
+        Grant("Broadcast", action, queue)
+        for action in CONSUME
+        for queue in ("broadcasts", "slices")
+    ),
 }
 """What the local AWS does by itself, without asking: tests of the template hold it exactly."""
 
