@@ -24,10 +24,16 @@ def strict_aws() -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def strict(strict_aws: LocalAws) -> Deployment:
-    """The app by the real CDK: who connects needs a ticket, and must not be denied."""
-    return deploy_locally(
-        strict_aws, lambda _: None, app=STRICT_APP, auth="ticket", denyList="true"
-    )
+    """The app by the real CDK: a client needs a ticket, and its user must not be denied.
+
+    The broadcast function has little time, in which it asks again for what it is refused.
+    """
+    settings: dict[str, str | int] = {
+        "auth": "ticket",
+        "denyList": "true",
+        "broadcastTimeoutSeconds": 15,
+    }
+    return deploy_locally(strict_aws, lambda _: None, app=STRICT_APP, **settings)
 
 
 @pytest.fixture(scope="session")

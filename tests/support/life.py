@@ -23,6 +23,7 @@ from broadcasting.items import Key, key_attributes
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
+from storage.budget import KEY as BUDGET_KEY
 from tests.support.function_logs import Logs
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Life:
         self._opened = opened
         self._dynamodb = deployment.client("dynamodb")
         self._sqs = deployment.client("sqs")
-        opened.callback(self._purge)
+        opened.callback(self._clear)
 
     def connect(self) -> ClientConnection:
         """Connect with a ticket; the client's rows are there."""
@@ -69,10 +70,10 @@ class Life:
         expires = int(time.time()) + 30
         self._put(ticket_item(ticket, user=self.user, channels=None, expires_seconds=expires))
         try:
-            client = connect(f"{self.deployment.web_socket_url}?token={ticket}", open_timeout=30)
+            url = f"{self.deployment.web_socket_url}?token={ticket}"
+            client = self._opened.enter_context(connect(url, open_timeout=30))
         except InvalidStatus as error:
             raise RefusedStepError(str(error)) from error
-        self._opened.callback(client.close)
         assert len(self.connection_ids()) == 1
         return client
 
@@ -102,8 +103,9 @@ class Life:
 
     def hand_over(self) -> None:
         """Broadcast to a young connection that is gone: it is tried again later, then gone."""
-        self._add(self._connection(age_ms=58_000))
-        assert self._broadcast().slices == 2
+        self._add(self._connection(age_ms=57_000))
+        account = self._broadcast()
+        assert account.settled_ms - account.opened_ms > 1_000
 
     def clean_up(self) -> None:
         """Broadcast to an old connection that is gone: all its rows go."""
@@ -112,9 +114,22 @@ class Life:
         self._put({**key_attributes((f"user#{self.user}", connection.id))})
         own = (f"connection#{connection.id}", "self")
         self._put({**key_attributes(own), "user": {"S": self.user}})
-        self._broadcast()
+        account = self._broadcast()
+        (told,) = self._until(
+            lambda: self._logs.find(message="slice closed", broadcast_id=account.id)
+        )
+        if told["stale_rows_left"]:
+            raise RefusedStepError("rows of a connection that is gone were not deleted")
         keys = (connection_key(connection.id), (f"user#{self.user}", connection.id), own)
         assert not any(map(self._has, keys))
+
+    def share_the_pace(self) -> None:
+        """Broadcast to a client: what it takes of the shared budget is written down."""
+        table, key = self.deployment.ledger_table_name, dict(BUDGET_KEY)
+        self._dynamodb.delete_item(TableName=table, Key=key)
+        self.connect()
+        self._broadcast()
+        self._until(lambda: self._dynamodb.get_item(TableName=table, Key=key).get("Item"))
 
     def reject(self) -> None:
         """Send a body that breaks the contract: it is a dead letter, with the reason."""
@@ -156,7 +171,7 @@ class Life:
         (found,) = self._until(letter, lambda: self._send(queue_url, "no JSON"))
         assert "crier.reason" in found["MessageAttributes"]
 
-    def _until(self, find: Callable[[], T | None], act: Callable[[], object]) -> T:
+    def _until(self, find: Callable[[], T | None], act: Callable[[], object] = lambda: None) -> T:
         """Act, then return what is found. Raises RefusedStepError once a refusal is logged."""
         earlier = len(self._refusals())
         act()
@@ -192,7 +207,8 @@ class Life:
     def _send(self, queue_url: str, body: str) -> None:
         self._sqs.send_message(QueueUrl=queue_url, MessageBody=body)
 
-    def _purge(self) -> None:
+    def _clear(self) -> None:
+        """Leave no message and no row: a young connection that is gone delays broadcasts."""
         for url in (
             self.deployment.broadcast_queue_url,
             self.deployment.dead_letter_queue_url,
@@ -200,3 +216,7 @@ class Life:
             self.deployment.slice_dead_letter_queue_url,
         ):
             self._sqs.purge_queue(QueueUrl=url)
+        table = self.deployment.connections_table_name
+        for item in self._dynamodb.scan(TableName=table)["Items"]:
+            key = {name: item[name] for name in ("pk", "sk")}
+            self._dynamodb.delete_item(TableName=table, Key=key)
