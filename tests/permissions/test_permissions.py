@@ -1,0 +1,69 @@
+"""Each permission of a function is needed, and all together are enough."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.grants import Grant, Grants
+from tests.support.life import Life, RefusedStepError
+
+pytestmark = pytest.mark.timeout(120)
+
+NEEDED: dict[Grant, Callable[[Life], object]] = {
+    Grant("Authorizer", "dynamodb:DeleteItem", "connections"): Life.connect,
+    Grant("Authorizer", "dynamodb:GetItem", "connections"): Life.connect,
+    Grant("Connect", "dynamodb:BatchWriteItem", "connections"): Life.connect,
+    Grant("Disconnect", "dynamodb:DeleteItem", "connections"): Life.disconnect,
+    Grant("Disconnect", "dynamodb:BatchWriteItem", "connections"): Life.disconnect,
+    Grant("Broadcast", "dynamodb:Query", "connections"): Life.broadcast,
+    Grant("Broadcast", "dynamodb:BatchGetItem", "connections"): Life.clean_up,
+    Grant("Broadcast", "dynamodb:BatchWriteItem", "connections"): Life.clean_up,
+    Grant("Broadcast", "dynamodb:GetItem", "ledger"): Life.hand_over,
+    Grant("Broadcast", "dynamodb:PutItem", "ledger"): Life.broadcast,
+    Grant("Broadcast", "dynamodb:UpdateItem", "ledger"): Life.share_the_pace,
+    Grant("Broadcast", "execute-api:ManageConnections", "posts"): Life.broadcast,
+    Grant("Broadcast", "sqs:SendMessage", "dead letters"): Life.reject,
+    Grant("Broadcast", "sqs:SendMessage", "slice dead letters"): Life.reject_slice,
+    Grant("Broadcast", "sqs:SendMessage", "slices"): Life.hand_over,
+}
+"""What fails without a permission."""
+
+FUNCTIONS = ("Authorizer", "Connect", "Disconnect", "ClientFrame", "Broadcast")
+CONSUME = (
+    *("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *("sqs:GetQueueUrl", "sqs:ReceiveMessage"),
+)
+NOT_ENFORCED = {
+    *(
+        Grant(function, action, "logs")
+        for function in FUNCTIONS
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+    ),
+    *(
+        Grant("Broadcast", action, queue)
+        for action in CONSUME
+        for queue in ("broadcasts", "slices")
+    ),
+}
+"""What the local AWS does by itself, without asking: tests of the template hold it exactly."""
+
+
+def test_every_permission_is_known(grants: Grants) -> None:
+    """A new one needs a step that fails without it."""
+    assert grants.all() == {*NEEDED, *NOT_ENFORCED}
+
+
+STEPS = dict.fromkeys([*NEEDED.values(), Life.send_frame])
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_permissions_are_enough(life: Life, step: Callable[[Life], object]) -> None:
+    """Each step of a broadcast's life ends well."""
+    step(life)
+
+
+@pytest.mark.parametrize("grant", NEEDED, ids=" ".join)
+def test_permission_is_needed(life: Life, grants: Grants, grant: Grant) -> None:
+    """Without it, taken from the running stack, its step is refused."""
+    with grants.without(grant), pytest.raises(RefusedStepError):
+        NEEDED[grant](life)
