@@ -16,7 +16,8 @@ NO_AUTH = (
     "iam (callers with AWS credentials sign the URL), "
     "jwt (clients bring a token of your issuer; say issuer, audience, and jwksUrl or jwtSecret), "
     "ticket (your application writes a ticket for each client, which lets it in once). "
-    "Add one, such as -c auth=ticket, or name it in the context of cdk.json"
+    "Add one, such as SETTINGS=auth=ticket for make or -c auth=ticket for the CDK, or name it in "
+    "the context of cdk.json"
 )
 
 
@@ -115,25 +116,9 @@ def _foreign(name: str, auth: str, expected: str) -> Trouble:
 
 
 def _jwt_troubles(settings: AccessSettings, *, is_local: bool) -> Iterator[Trouble]:
-    """Yield what jwt lacks, and what it has twice."""
-    if settings.issuer is None:
-        yield Trouble(
-            "auth",
-            " and issuer is not set, expected the claim `iss` of your tokens, letter by letter: "
-            "add issuer, such as issuer=https://issuer.example",
-        )
-    if settings.audience is None:
-        yield Trouble(
-            "auth",
-            " and audience is not set, expected what your tokens name as theirs: add audience, and "
-            "audienceClaim where that is not in `aud`",
-        )
-    if settings.jwks_url is None and settings.jwt_secret is None:
-        yield Trouble(
-            "auth",
-            " and neither jwksUrl nor jwtSecret is set, expected one of them: add jwksUrl for "
-            "tokens signed with RS256 or ES256, or jwtSecret for HS256",
-        )
+    """Yield what jwt lacks, all of it in one trouble, and what it has twice."""
+    if lacks := list(_jwt_lacks(settings)):
+        yield Trouble("auth", f" and {'; and '.join(lacks)}")
     if settings.jwks_url is not None and settings.jwt_secret is not None:
         yield Trouble(
             "jwt_secret",
@@ -145,4 +130,22 @@ def _jwt_troubles(settings: AccessSettings, *, is_local: bool) -> Iterator[Troub
             "jwks_url",
             ", expected https: only `crier local` takes keys over plain http, and of this machine "
             "only. Name the https URL of your issuer's keys",
+        )
+
+
+def _jwt_lacks(settings: AccessSettings) -> Iterator[str]:
+    if settings.issuer is None:
+        yield (
+            "issuer is not set, expected the claim `iss` of your tokens, letter by letter: "
+            "add issuer, such as issuer=https://issuer.example"
+        )
+    if settings.audience is None:
+        yield (
+            "audience is not set, expected what your tokens name as theirs: add audience, and "
+            "audienceClaim where that is not in `aud`"
+        )
+    if settings.jwks_url is None and settings.jwt_secret is None:
+        yield (
+            "neither jwksUrl nor jwtSecret is set, expected one of them: add jwksUrl for "
+            "tokens signed with RS256 or ES256, or jwtSecret for HS256"
         )

@@ -164,8 +164,10 @@ def _complaint(name: str, value: object, allowed: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value as a message has it, a long one cut."""
-    shown = repr(value)
+    """Return a value as its user writes it: JSON's true, a list with commas; a long one cut."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    shown = repr(",".join(value) if isinstance(value, tuple) else value)
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}… ({len(shown):,} long)"
 
 

@@ -34,7 +34,16 @@ def test_prod_names_the_four_choices_when_none_is_made() -> None:
 
     assert said.startswith("auth is not set, and prod has no default. Expected one of four: open (")
     assert all(f"{mode} (" in said for mode in ("open", "iam", "jwt", "ticket"))
-    assert "-c auth=ticket" in said
+    assert "SETTINGS=auth=ticket for make or -c auth=ticket for the CDK" in said
+
+
+def test_jwt_names_all_that_it_lacks_at_once() -> None:
+    """A deploy takes half a minute: its user learns of three settings from one of them."""
+    said = refusal({"auth": "jwt"})
+
+    assert said.startswith("auth is 'jwt' and issuer is not set")
+    assert "; and audience is not set" in said
+    assert "; and neither jwksUrl nor jwtSecret is set" in said
 
 
 def test_dev_is_open_by_default() -> None:
@@ -48,14 +57,14 @@ def test_dev_is_open_by_default() -> None:
         ({"auth": "none"}, "auth is 'none', expected open, iam, jwt or ticket (-c auth=…)"),
         ({"auth": "JWT"}, "auth is 'JWT', expected open, iam, jwt or ticket (-c auth=…)"),
         ({"auth": ""}, "auth is '', expected open, iam, jwt or ticket (-c auth=…)"),
-        ({"auth": True}, "auth is True, expected open, iam, jwt or ticket (-c auth=…)"),
+        ({"auth": True}, "auth is true, expected open, iam, jwt or ticket (-c auth=…)"),
         (
             {"stage": "prod", "auth": "open"},
             "auth is 'open' with stage prod: anybody who knows the URL would receive every broadc",
         ),
         (
             {"auth": "ticket", "allowOpen": "true"},
-            "allowOpen is True with auth=ticket, expected only with auth=open: take it out",
+            "allowOpen is true with auth=ticket, expected only with auth=open: take it out",
         ),
         (
             without(JWT, "issuer"),
@@ -91,14 +100,14 @@ def test_dev_is_open_by_default() -> None:
         ({"channelsClaim": "c"}, f"channelsClaim is 'c' with auth=open, {ONLY_JWT}"),
         (
             {"auth": "ticket", "sessionEndsWithToken": "false"},
-            f"sessionEndsWithToken is False with auth=ticket, {ONLY_JWT}",
+            f"sessionEndsWithToken is false with auth=ticket, {ONLY_JWT}",
         ),
         (
             {"auth": "iam", "allowedOrigins": "https://a.example"},
-            f"allowedOrigins is ('https://a.example',) with auth=iam, {ONLY_OURS}",
+            f"allowedOrigins is 'https://a.example' with auth=iam, {ONLY_OURS}",
         ),
-        ({"denyList": "true"}, f"denyList is True with auth=open, {ONLY_OURS}"),
-        ({"auth": "iam", "denyList": True}, f"denyList is True with auth=iam, {ONLY_OURS}"),
+        ({"denyList": "true"}, f"denyList is true with auth=open, {ONLY_OURS}"),
+        ({"auth": "iam", "denyList": True}, f"denyList is true with auth=iam, {ONLY_OURS}"),
     ],
 )
 def test_settings_of_access_that_contradict_are_refused(context: dict[str, Any], said: str) -> None:

@@ -54,6 +54,7 @@ def test_settings_name_the_value_when_it_is_wrong(name: str, value: object, allo
         DeploySettings.from_context({name: value})
 
     shown = value if str(value).isdigit() else repr(value)  # a number is shown as one
+    shown = "true" if value is True else shown  # as JSON has it
     assert str(caught.value).startswith(f"{name} is {shown}, expected {allowed}")
     assert str(caught.value).endswith(f"(-c {name}=…)")
 

@@ -52,7 +52,7 @@ def test_settings_are_names_and_values() -> None:
         (["auth=tickets"], "auth is 'tickets', expected open, iam, jwt or ticket (--setting auth"),
         (["auht=ticket"], "there is no setting 'auht'; did you mean auth?"),
         (["auth=jwt"], "auth is 'jwt' and issuer is not set, expected the claim `iss`"),
-        (["denyList=true"], "denyList is True with auth=open, expected only with auth=jwt or"),
+        (["denyList=true"], "denyList is true with auth=open, expected only with auth=jwt or"),
     ],
 )
 def test_setting_is_refused_as_a_deploy_would(given: list[str], said: str) -> None:
