@@ -5,6 +5,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from rich.panel import Panel
 from rich.text import Text
 
@@ -53,13 +56,24 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
 
 
 def _connecting(deployment: Deployment, crier: str) -> Mapping[str, str]:
-    """Return how to connect; the local AWS does not look at signatures, which iam wants on AWS."""
+    """Return how to connect, in the mode that was deployed."""
     url = deployment.web_socket_url
     if deployment.auth == "ticket":
         return {"Make a ticket, and the line that connects with it": f"{crier} ticket --user alice"}
     if deployment.auth == "jwt":
         return {"Connect, with a token of your issuer for TOKEN": local_wscat(f"{url}?token=TOKEN")}
+    if deployment.auth == "iam":
+        return {"Connect, with a signed URL": local_wscat(_signed(url))}
     return {"Connect": local_wscat(url)}
+
+
+def _signed(url: str) -> str:
+    """Return a WebSocket URL, signed: the local AWS refuses one without, and believes any."""
+    request = AWSRequest("GET", "http" + url.removeprefix("ws"))
+    SigV4QueryAuth(Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY), "execute-api", REGION).add_auth(
+        request
+    )
+    return "ws" + request.url.removeprefix("http")
 
 
 def local_wscat(url: str) -> str:

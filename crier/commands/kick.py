@@ -8,7 +8,7 @@ import typer
 from broadcasting.bye import MOST_AFTER_MS, ByeCode, bye_of
 from crier import terminal
 from crier.commands.kick_views import Denial, kicking, note_stopped, show_tally, tally_as_json
-from crier.commands.names import connection_id, user_name
+from crier.commands.names import bye_code, connection_id, user_name
 from crier.commands.times import now_ms
 from crier.deployed.connection_rows import ConnectionRows, Known
 from crier.deployed.connections_api import ConnectionsApi
@@ -30,7 +30,14 @@ Id = Annotated[
     ),
 ]
 User = Annotated[str | None, typer.Option(parser=user_name, help="All connections of this user.")]
-Code = Annotated[ByeCode, typer.Option(help="What the client is told: why it is closed.")]
+Code = Annotated[
+    ByeCode,
+    typer.Option(
+        parser=bye_code,
+        metavar="|".join(one.value for one in ByeCode),
+        help="What the client is told: why it is closed.",
+    ),
+]
 ReconnectAfter = Annotated[
     int | None,
     typer.Option(
@@ -143,4 +150,6 @@ def _kick_user(kicker: Kicker, rows: ConnectionRows, user: str, over: Event) -> 
     except BaseException:
         note_stopped(tally)
         raise
+    if not tally.met:
+        terminal.note(f"There are no connections of user {user}.")
     return tally

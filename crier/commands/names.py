@@ -1,7 +1,8 @@
-"""Names on the command line: of users, connections and channels."""
+"""Names on the command line: of users, connections, channels and codes."""
 
 import typer
 
+from broadcasting.bye import ByeCode
 from broadcasting.channel_patterns import read_patterns
 from broadcasting.checks import USER, is_unicode
 
@@ -40,3 +41,14 @@ def channel_patterns(given: str) -> tuple[str, ...]:
         return read_patterns(" ".join(given.split()))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def bye_code(given: str) -> ByeCode:
+    """Return the code of a bye. Raises typer.BadParameter."""
+    try:
+        return ByeCode(given)
+    except ValueError as error:
+        *others, last = (one.value for one in ByeCode)
+        raise typer.BadParameter(
+            f"found {given!r:.200}, expected {', '.join(others)} or {last}"
+        ) from error

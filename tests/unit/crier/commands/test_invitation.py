@@ -87,7 +87,6 @@ def test_invitation_names_the_python_when_the_users_shell_finds_another_crier(
     ("auth", "title", "end"),
     [
         ("open", "Connect", "wscat -c ws://here"),
-        ("iam", "Connect", "wscat -c ws://here"),
         (
             "ticket",
             "Make a ticket, and the line that connects with it",
@@ -111,7 +110,20 @@ def test_invitation_says_how_to_come_in(
     assert lines[lines.index(title) + 1].endswith(end)
 
 
-@pytest.mark.parametrize("auth", ["jwt", "ticket"])
+def test_invitation_signs_the_url_where_the_mode_is_iam(
+    programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The local AWS refuses a URL without a signature."""
+    show_invitation(replace(HERE, auth="iam"), users_path=str(programs))
+
+    lines = capsys.readouterr().out.splitlines()
+
+    line = lines[lines.index("Connect, with a signed URL") + 1]
+    assert "wscat -c 'ws://here?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test" in line
+    assert "&X-Amz-Signature=" in line
+
+
+@pytest.mark.parametrize("auth", ["iam", "jwt", "ticket"])
 def test_demo_says_what_to_do_when_its_clients_would_be_refused(auth: str) -> None:
     """The mode can only come from a file: the demo has no such option."""
     with pytest.raises(CrierError, match=f"has auth={auth}, expected open for the demo"):

@@ -205,10 +205,11 @@ def test_kick_of_a_user_reaches_all_connections(
 def test_kick_of_a_user_without_connections_does_nothing(
     stack: FakeConnectionsStack, run: Run
 ) -> None:
-    """That is no error: the user has none, as was asked for."""
+    """That is no error, and is said: the name may be a slip of the hand."""
     done = run("--user", "alice", "--json")
 
     assert done.exit_code == 0
+    assert "There are no connections of user alice." in done.stderr
     assert json.loads(done.stdout) == {
         "kicked": 0,
         "gone": 0,

@@ -3,7 +3,8 @@
 import pytest
 import typer
 
-from crier.commands.names import channel_patterns, connection_id, user_name
+from broadcasting.bye import ByeCode
+from crier.commands.names import bye_code, channel_patterns, connection_id, user_name
 
 
 @pytest.mark.parametrize("name", ["alice", "a#b", "日本", "🦜", "x" * 128, "a b", "-", "auth0|5"])
@@ -49,3 +50,13 @@ def test_channels_are_refused_when_they_are_odd_or_too_many(channels: str) -> No
     """A trailing * only, 64 characters each, 100 of them, 4,096 characters in all."""
     with pytest.raises(typer.BadParameter, match="expected a list of up to 100 channel names"):
         channel_patterns(channels)
+
+
+def test_code_is_refused_with_those_that_there_are() -> None:
+    """Also when it is nearly one of them."""
+    for given in ("bye", "", "Kicked", " kicked"):
+        with pytest.raises(typer.BadParameter) as caught:
+            bye_code(given)
+        expected = f"found {given!r}, expected kicked, expired, moved or shutdown"
+        assert caught.value.message == expected
+    assert bye_code("moved") is ByeCode.MOVED
