@@ -107,6 +107,19 @@ def test_authorizer_leaves_out_what_the_token_does_not_say_or_is_not_to_count() 
     assert (plain["context"], none["context"]) == ({}, {"channels": ""})
 
 
+@pytest.mark.parametrize(
+    ("ends", "left_seconds", "is_let_in"),
+    [("true", 1, True), ("true", 0, False), ("true", -29, False), ("false", -29, True)],
+)
+def test_authorizer_opens_no_session_that_is_over(
+    ends: str, left_seconds: int, *, is_let_in: bool
+) -> None:
+    """The leeway is for tokens that are for connecting only; `$connect` would refuse the others."""
+    authorizer = _by_keys(SESSION_ENDS_WITH_TOKEN=ends)
+
+    assert authorizer.lets_in(signed_rsa(CLAIMS | {"exp": NOW + left_seconds})) is is_let_in
+
+
 def test_authorizer_refuses_by_the_same_route() -> None:
     """The principal of a refusal is no user."""
     answer = _by_keys().answer(connecting())
