@@ -34,6 +34,23 @@ class ConnectionSettings(NamedTuple):
         return cls(table)
 
 
+class ConnectSettings(NamedTuple):
+    """What the connect function needs besides: whether the authorizer names a user each time.
+
+    Without the variable it does not: a deploy gives a function its code before its variables.
+    """
+
+    needs_user: bool
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "ConnectSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        needs_user = bool(reader.optional("NEEDS_USER")) and reader.flag("NEEDS_USER")
+        reader.finish()
+        return cls(needs_user)
+
+
 class BroadcastSettings(NamedTuple):
     """What the broadcast function needs.
 
