@@ -16,7 +16,10 @@ from access.key_cache import FAILED_SECONDS, FRESH_SECONDS, STALE_SECONDS, UNKNO
 from access.key_errors import KeysError
 from access.key_set import MOST_BYTES
 from access.refusal import Refusal
+from authorizer_wiring import build_authorizer
 from broadcasting.door_rows import denied_item, ticket_item
+from settings import AuthorizerSettings
+from testbed.model.fakes import FakeTime
 from tests.support.authorizing import (
     ARN,
     PUBLIC_KEYS,
@@ -28,6 +31,7 @@ from tests.support.authorizing import (
     effect,
     failed,
 )
+from tests.support.boto_wire import BotoWire, WiredSession
 from tests.support.tokens import (
     CLAIMS,
     NOW,
@@ -609,6 +613,20 @@ def test_authorizer_decides_when_it_cannot_say_so(monkeypatch: pytest.MonkeyPatc
     assert _by_keys().lets_in(signed_rsa())
     assert not _by_keys().lets_in("x")
     assert not down.lets_in(signed_rsa())
+
+
+def test_authorizer_opens_one_session() -> None:
+    """Each reads botocore's models anew, for a client that waits for a cold start."""
+    opened: list[BotoWire] = []
+
+    def open_session() -> Any:
+        opened.append(BotoWire())
+        return WiredSession(opened[-1])
+
+    read = AuthorizerSettings.read(SECRETS | DENY_LIST)
+    build_authorizer(read, open_session, FakeTime().clock)
+
+    assert len(opened) == 1
 
 
 def test_authorizer_is_wired_by_its_environment(
