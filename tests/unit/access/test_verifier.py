@@ -312,8 +312,8 @@ def test_verifier_refuses_a_good_token_with_more_or_fewer_parts() -> None:
     good = signed_rsa()
     header, claims, signature = good.split(".")
 
-    for given in (
+    for parts in (
         *(f"{header}.{claims}", f"{good}.{signature}", f"{good}.", f".{good}", f"{good}.e30.e30"),
         *(f"{header}..{signature}", f"{header}.{claims}.", f".{claims}.{signature}"),
     ):
-        assert _refusal(given) is Refusal.MALFORMED
+        assert _refusal(parts) is Refusal.MALFORMED
