@@ -109,3 +109,24 @@ def test_secret_has_to_be_long_enough() -> None:
     assert secret_key(b"x" * LEAST_SECRET_BYTES).algorithm == "HS256"
     with pytest.raises(KeysError, match="31 bytes, expected 32"):
         secret_key(b"x" * (LEAST_SECRET_BYTES - 1))
+
+
+def test_key_set_has_the_bounds_that_operators_are_told() -> None:
+    """64 KB, a hundred keys, a secret of 32 bytes."""
+    assert (MOST_BYTES, MOST_KEYS, LEAST_SECRET_BYTES) == (65_536, 100, 32)
+
+
+def test_key_set_may_have_64_kb() -> None:
+    """One byte more is refused."""
+    largest = jwks(GOOD).ljust(MOST_BYTES)
+
+    assert len(parse_key_set(largest)) == 1
+    with pytest.raises(KeysError, match="over 65536 bytes"):
+        parse_key_set(largest + b" ")
+
+
+def test_key_set_may_have_a_hundred_keys() -> None:
+    """The good one may be among others."""
+    others: list[dict[str, Any]] = [{}] * (MOST_KEYS - 1)
+
+    assert len(parse_key_set(jwks(GOOD, *others))) == 1

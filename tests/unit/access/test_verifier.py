@@ -317,3 +317,13 @@ def test_verifier_refuses_a_good_token_with_more_or_fewer_parts() -> None:
         *(f"{header}..{signature}", f"{header}.{claims}.", f".{claims}.{signature}"),
     ):
         assert _refusal(parts) is Refusal.MALFORMED
+
+
+@pytest.mark.parametrize("key_id", ["", "x" * 129, "x" * 1_000, 7, None])
+def test_verifier_looks_up_no_key_id_that_is_none(key_id: object) -> None:
+    """A string of 1 to 128 characters, whatever finds keys."""
+    by = verifier(find_key=lambda algorithm, _key_id: tokens.issuer_keys().find(algorithm, "rsa"))
+
+    for right in ("x", "x" * 128):
+        assert by.verify(signed_rsa(kid=right), NOW) == ALICE
+    assert _refusal(signed_rsa(kid=key_id), by) is Refusal.UNKNOWN_KEY
