@@ -7,7 +7,8 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 CONNECTIONS ?= 3000
 STAGE ?= dev
 CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
-CONTEXT := -c stage=$(STAGE)
+SETTINGS ?=
+CONTEXT := -c stage=$(STAGE) $(foreach one,$(SETTINGS),-c '$(one)')
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
 EXPECTED := expected Python 3.11 or newer; name one with PYTHON=…
 
@@ -27,8 +28,9 @@ help: ## List the verbs
 demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
 	@$(BIN)/crier demo --connections $(CONNECTIONS)
 
-local: setup ## Run the app on the local AWS until Ctrl-C
-	@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" $(BIN)/crier local & \
+local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE …"
+	@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" \
+	  $(BIN)/crier local $(foreach one,$(SETTINGS),--setting '$(one)') & \
 	  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
 	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
@@ -45,7 +47,7 @@ check: setup ## The quick gate: format, lint, types, unit tests, synth
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@$(MAKE) --no-print-directory -j2 check-types check-units
-	$(CDK) synth --quiet -c stage=prod
+	$(CDK) synth --quiet -c stage=prod -c auth=ticket
 
 check-types:  # a minute when nothing is cached, and then on one core only
 	$(BIN)/mypy
@@ -73,19 +75,19 @@ scale: setup ## Count what a broadcast to 3,000, 30,000, 1,000,000 costs (3 minu
 promises: setup ## Measure what throttling, freezes, refusals and outages cost (5 minutes)
 	@$(BIN)/python -m bench promises
 
-synth: setup ## Make the CloudFormation template of STAGE=dev or prod in cdk.out
+synth: setup ## Make the template of STAGE=dev or prod in cdk.out; SETTINGS="NAME=VALUE …"
 	$(CDK) synth --quiet $(CONTEXT)
 
-deploy: setup ## Deploy STAGE=dev or prod to your AWS account
+deploy: setup ## Deploy STAGE=dev or prod to your AWS account; SETTINGS="NAME=VALUE …"
 	$(CDK) deploy $(CONTEXT)
 
-destroy: setup ## Delete STAGE=dev or prod from your AWS account
+destroy: setup ## Delete STAGE=dev or prod from your AWS account; SETTINGS as it was deployed
 	$(CDK) destroy $(CONTEXT)
 
 clean: ## Delete everything that was installed or built here
 	rm -rf .venv .venv-aiobotocore .venv-aws-cli node_modules bench/peers/node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
-setup: .venv/.ready .venv/.crier node_modules/.ready ## Install what is needed, inside this folder
+setup: .venv/.ready .venv/.crier node_modules/.ready build/jwt-wheels/.ready ## Install what is needed, inside this folder
 
 aws-cli: .venv-aws-cli/.ready ## Install the AWS CLI, inside this folder
 
@@ -109,6 +111,15 @@ node_modules/.ready: package.json package-lock.json .venv/.ready
 	@$(BIN)/npm ci --silent || { \
 	  echo "Error: the npm packages could not be installed: is the npm registry reachable? (npm ping)"; exit 1; }
 	@touch $@
+
+build/jwt-wheels/.ready: requirements-jwt-layer.txt .venv/.ready
+	@echo "Fetching the authorizer's libraries, for Lambda …"
+	@rm -rf build/jwt-wheels
+	@if $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --retries 1 --timeout 10 \
+	  --platform manylinux2014_aarch64 --implementation cp --python-version 3.13 --only-binary :all: \
+	  --dest build/jwt-wheels --requirement requirements-jwt-layer.txt; then touch $@; else \
+	  echo "Note: they could not be fetched; only a deploy with auth=jwt needs them, and tries again"; fi
 
 .venv-aws-cli/.ready: requirements-aws-cli.txt
 	$(CHECK_PYTHON)

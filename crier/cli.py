@@ -7,13 +7,17 @@ import typer
 
 from crier import __version__, terminal
 from crier.commands.broadcasts import broadcasts
+from crier.commands.connections import connections
 from crier.commands.dead_letters import dead_letters
 from crier.commands.demo import demo
+from crier.commands.inspect_connection import inspect
+from crier.commands.kick import kick
 from crier.commands.local import local
 from crier.commands.probe import probe
 from crier.commands.redrive import redrive
 from crier.commands.send import SendCommand, send
 from crier.commands.status import status
+from crier.commands.ticket import ticket
 from crier.errors import CrierError
 
 app = typer.Typer(
@@ -59,4 +63,8 @@ app.command()(status)
 app.command()(broadcasts)
 app.command()(dead_letters)
 app.command()(redrive)
+app.command()(connections)
+app.command()(inspect)
+app.command()(kick)
+app.command()(ticket)
 app.command()(probe)

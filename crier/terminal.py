@@ -74,6 +74,11 @@ def show_json(value: object) -> None:
     show_line(json.dumps(value, indent=2))
 
 
+def show_json_line(value: object) -> None:
+    """Print JSON in one line, for scripts that read one value after the other."""
+    out.file.write(f"{json.dumps(value)}\n")
+
+
 def note(text: str) -> None:
     """Say something on stderr that is not data."""
     err.print(plain(text), soft_wrap=True)

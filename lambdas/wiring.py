@@ -47,6 +47,14 @@ _STORAGE_CONFIG = Config(
 )
 """More connections than the shards that are read and the batches that are deleted at once."""
 
+_DOOR_CONFIG = Config(
+    connect_timeout=0.5,
+    read_timeout=1.5,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    parameter_validation=False,
+)
+"""Short, as a client waits: ConnectionsTable itself tries again, for some seconds."""
+
 _QUEUE_CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2}
 )
@@ -84,11 +92,15 @@ def broadcast_wiring() -> BroadcastWiring:
 
 
 def build_connections_table(
-    settings: ConnectionSettings, session: Session, clock: Clock
+    settings: ConnectionSettings,
+    session: Session,
+    clock: Clock,
+    *,
+    jitter: Jitter = random.random,
 ) -> ConnectionsTable:
     """Build the table that connect and disconnect write to."""
-    client = _dynamodb(session, _STORAGE_CONFIG, clock)
-    return ConnectionsTable(client, settings.connections_table)
+    client = _dynamodb(session, _DOOR_CONFIG, clock)
+    return ConnectionsTable(client, settings.connections_table, clock=clock, jitter=jitter)
 
 
 def build_broadcast(
@@ -107,7 +119,7 @@ def build_broadcast(
     table = LedgerTable(dynamodb, settings.broadcasts_table, clock=clock)
     ledger = Ledger(table, clock=clock, jitter=jitter)
     worker = Worker(
-        table=ConnectionsTable(dynamodb, settings.connections_table),
+        table=ConnectionsTable(dynamodb, settings.connections_table, clock=clock, jitter=jitter),
         fan_out=_build_fan_out(settings, session, clock, jitter),
         ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),

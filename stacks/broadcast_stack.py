@@ -7,6 +7,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_lambda_event_sources import SqsEventSource
 from constructs import Construct
 
+from stacks.parts.authorizer import Authorizer
 from stacks.parts.broadcasts_table import BroadcastsTable
 from stacks.parts.connections_table import ConnectionsTable
 from stacks.parts.dependencies import Dependencies
@@ -15,6 +16,7 @@ from stacks.parts.keep_alive import KeepAlive
 from stacks.parts.pace import Pace
 from stacks.parts.producers import let_send
 from stacks.parts.queue_with_dead_letters import QueueWithDeadLetters
+from stacks.parts.row_statements import TICKETS, rows_statement
 from stacks.parts.web_socket import WebSocket
 from stacks.settings import DeploySettings
 
@@ -50,11 +52,12 @@ class BroadcastStack(Stack):
     def _make_web_socket(self) -> WebSocket:
         table = self._connections.table
         rows = {"CONNECTIONS_TABLE": table.table_name}
-        connect = self._function("Connect", "connect", "Writes a connection's row", rows)
-        disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's row", rows)
+        connect = self._function("Connect", "connect", "Writes a connection's rows", rows)
+        disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's rows", rows)
         client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
-        table.grant(connect, "dynamodb:PutItem")
-        table.grant(disconnect, "dynamodb:DeleteItem")
+        table.grant(connect, "dynamodb:BatchWriteItem")
+        table.grant(disconnect, "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
+        authorizer = self._make_authorizer() if self._settings.has_authorizer else None
         return WebSocket(
             self,
             "WebSocket",
@@ -62,6 +65,16 @@ class BroadcastStack(Stack):
             connect=connect,
             disconnect=disconnect,
             client_frame=client_frame,
+            authorizer=authorizer.on_connect if authorizer else None,
+        )
+
+    def _make_authorizer(self) -> Authorizer:
+        return Authorizer(
+            self,
+            "Authorizer",
+            settings=self._settings,
+            dependencies=self._dependencies,
+            connections=self._connections.table,
         )
 
     def _function(
@@ -107,7 +120,7 @@ class BroadcastStack(Stack):
             # It hands slices over to itself; MAX_HOPS in broadcasting/ledger.py bounds that.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
-        table.grant(function, "dynamodb:Query", "dynamodb:BatchWriteItem")
+        table.grant(function, "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem")
         self._ledger.table.grant(
             function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
         )
@@ -150,6 +163,19 @@ class BroadcastStack(Stack):
             "LedgerTableName": (self._ledger.table.table_name, "The ledger of broadcasts"),
             "ConnectionsTableName": (self._connections.table.table_name, "The connections table"),
             "CallbackUrl": (self._web_socket.callback_url, "Where @connections is"),
+            "Auth": (self._settings.auth, "Who may connect: open, iam, jwt or ticket"),
+            "DenyList": (
+                str(self._settings.deny_list).lower(),
+                "Whether users can be kept out",
+            ),
         }
+        if self._settings.auth == "ticket":
+            statement = rows_statement(self._connections.table, "PutItem", TICKETS)
+            outputs |= {
+                "TicketPolicyStatement": (
+                    self.to_json_string(statement.to_statement_json()),
+                    "For the policy of the application that writes tickets",
+                )
+            }
         for id_, (value, description) in outputs.items():
             CfnOutput(self, id_, value=value, description=description)

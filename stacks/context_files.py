@@ -9,6 +9,12 @@ from typing import Any
 _PROJECT = Path(__file__).parents[1] / "cdk.json"
 
 
+def context_in(folder: Path) -> dict[str, Any]:
+    """Return the context that the CDK CLI reads from files when it runs in a folder."""
+    files = (_at_home(), folder / "cdk.context.json", folder / "cdk.json")
+    return {name: value for path in files for name, value in _context(path).items()}
+
+
 def origin(name: str, *, cure: str = "take it out") -> str:
     """Return a sentence that says where a name comes from: which file, when one has it.
 
@@ -50,9 +56,13 @@ def _contexts() -> Iterator[tuple[Path, Any]]:
     """
     here = Path.cwd()
     for path in (here / "cdk.json", here / "cdk.context.json", _PROJECT, _at_home()):
-        content = _content(path)
-        context = content if path.name == "cdk.context.json" else content.get("context")
-        yield path, context if isinstance(context, dict) else {}
+        yield path, _context(path)
+
+
+def _context(path: Path) -> dict[str, Any]:
+    content = _content(path)
+    context = content if path.name == "cdk.context.json" else content.get("context")
+    return context if isinstance(context, dict) else {}
 
 
 def _content(path: Path) -> dict[str, Any]:

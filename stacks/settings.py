@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
-from stacks import producers
+from stacks import origins, producers
+from stacks.access_settings import NO_AUTH, AccessSettings, trouble_with
 from stacks.allowed_values import ALLOWED
 from stacks.context_files import origin, place_of
 
@@ -14,15 +15,22 @@ _OF_THE_CDK_CLI = ("acknowledged-issue-numbers", "cli-telemetry")
 """What `cdk acknowledge` and `cdk cli-telemetry` write into cdk.context.json."""
 
 
+_MOST_SHOWN = 200
+
+
 class SettingsError(Exception):
     """A value from the CDK context is not allowed; the message says which one, and what is."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeploySettings:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploySettings(AccessSettings):
     """How one stage is deployed. In the context the names are in camelCase: `logRetentionDays`.
 
+    Those that say who may connect are in access_settings.py.
+
     stage                      dev or prod
+    execution_logs             off, or errors: API Gateway's own log of requests that failed. It
+                               needs the account's CloudWatch role, as access_logs does
     access_logs                log each connect, frame and disconnect. A fresh AWS account
                                refuses it until its API Gateway CloudWatch role is set, once per
                                account and Region: make a role that API Gateway may assume, with
@@ -56,6 +64,7 @@ class DeploySettings:
     """
 
     stage: str = "dev"
+    execution_logs: str = "off"
     access_logs: bool = False
     connect_burst: int = 1_000
     connect_rate: int = 500
@@ -79,12 +88,19 @@ class DeploySettings:
             value = getattr(self, name)
             if not is_allowed(value):
                 raise SettingsError(_complaint(name, value, allowed))
-        if trouble := producers.trouble_with(self.producers):
-            place = place_of("producers", self.producers)
-            raise SettingsError(f"producers {trouble}, expected {producers.EXPECTED} ({place})")
+        for name, kind in _LISTS.items():
+            value = getattr(self, name)
+            if trouble := kind.trouble_with(value):
+                place = place_of(_camel(name), value)
+                raise SettingsError(f"{_camel(name)} {trouble}, expected {kind.EXPECTED} ({place})")
         if self.is_prod and self.local_callback_base:
             none = "none with stage prod: only the local run, which is dev, sets it"
             raise SettingsError(_complaint("local_callback_base", self.local_callback_base, none))
+        is_local = bool(self.local_callback_base)
+        if found := trouble_with(self, is_prod=self.is_prod, is_local=is_local):
+            value = getattr(self, found.name)
+            place = place_of(_camel(found.name), value)
+            raise SettingsError(f"{_camel(found.name)} is {_shown(value)}{found.words} ({place})")
 
     @property
     def is_prod(self) -> bool:
@@ -108,16 +124,16 @@ class DeploySettings:
             if name not in known:
                 raise SettingsError(_unknown(name, list(known)))
         values = {known[name]: _convert(known[name], value) for name, value in given.items()}
-        stage = cls(stage=values.get("stage", "dev")).stage
-        return replace(_DEFAULTS[stage], **values)
+        if values.get("stage") == "prod":
+            if "auth" not in values:
+                raise SettingsError(NO_AUTH)
+            values = {**_OF_PROD, **values}
+        return cls(**values)
 
 
 _TYPES = get_type_hints(DeploySettings)
-
-_DEFAULTS = {
-    "dev": DeploySettings(stage="dev"),
-    "prod": DeploySettings(stage="prod", log_retention_days=30, maximum_concurrency=50),
-}
+_OF_PROD = {"log_retention_days": 30, "maximum_concurrency": 50}
+_LISTS = {"producers": producers, "allowed_origins": origins}
 
 
 def _convert(name: str, value: object) -> Any:
@@ -127,24 +143,30 @@ def _convert(name: str, value: object) -> Any:
         return text.lower() == "true"
     if wanted in (int, int | None) and re.fullmatch("[0-9]{1,9}", text):
         return int(text)
-    if wanted is str and isinstance(value, str):
+    if wanted in (str, str | None) and isinstance(value, str):
         return value
-    if name == "producers":
-        return _producers(value)
+    if name in _LISTS:
+        return _list(name, value)
     raise SettingsError(_complaint(name, value, ALLOWED[name][0]))
 
 
-def _producers(value: object) -> tuple[str, ...]:
+def _list(name: str, value: object) -> tuple[str, ...]:
     """Read a list; a text is what the command line gives, which has no empty list."""
     found = value.split(",") if isinstance(value, str) else value
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise SettingsError(_complaint("producers", value, producers.EXPECTED))
+        raise SettingsError(_complaint(name, value, _LISTS[name].EXPECTED))
     return tuple(found)
 
 
 def _complaint(name: str, value: object, allowed: str) -> str:
     place = place_of(_camel(name), value)
-    return f"{_camel(name)} is {value!r}, expected {allowed} ({place})"
+    return f"{_camel(name)} is {_shown(value)}, expected {allowed} ({place})"
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message has it, a long one cut."""
+    shown = repr(value)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}… ({len(shown):,} long)"
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from broadcasting.audience import SHARDS, Connection
-from broadcasting.connection_row import connection_item
+from broadcasting.connecting_client import ConnectingClient, rows_of
 from testbed.function.event_source import Queue
 
 __all__ = ["SHARDS", "fill_table", "function_environment", "make_tables", "write_connections"]
@@ -39,10 +39,16 @@ def fill_table(client: "DynamoDBClient", ids: Iterable[str]) -> None:
 
 
 def write_connections(
-    client: "DynamoDBClient", table: str, ids: Iterable[str], now_ms: int
+    client: "DynamoDBClient",
+    table: str,
+    ids: Iterable[str],
+    now_ms: int,
+    *,
+    user: str | None = None,
 ) -> None:
-    """Write rows of connections that are ten minutes old."""
-    rows = (connection_item(Connection(one, now_ms - _AGE_MS)) for one in ids)
+    """Write all rows of connections that are ten minutes old, anonymous ones or a user's."""
+    connections = (Connection(one, now_ms - _AGE_MS) for one in ids)
+    rows = (row for one in connections for row in rows_of(ConnectingClient(one, user)))
     puts = ({"PutRequest": {"Item": row}} for row in rows)
     for batch in _batches(puts):
         client.batch_write_item(RequestItems={table: batch})

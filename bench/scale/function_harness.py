@@ -17,7 +17,7 @@ from botocore.session import Session
 from bench.errors import BenchError
 from bench.scale.generated_rows import GeneratedRows
 from bench.scale.prices import Use
-from bench.scale.request_meter import CLEANUP, RequestMeter
+from bench.scale.request_meter import RequestMeter
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from handlers.broadcast import serve
@@ -119,11 +119,12 @@ class FunctionHarness:
         return Use(
             invocations=len(billed_ms),
             gb_seconds=round(sum(billed_ms) / 1000 * MEMORY_GB, 3),
-            dynamodb_requests=requests.total() - of_queues - requests[CLEANUP],
+            dynamodb_requests=requests.total() - of_queues - meter.cleanup_requests,
             read_units=meter.read_units,
             write_units=meter.write_units,
             queue_requests=len(billed_ms) * _QUEUE_REQUESTS_PER_MESSAGE,
-            cleanup_requests=requests[CLEANUP],
+            cleanup_requests=meter.cleanup_requests,
+            cleanup_read_units=meter.cleanup_read_units,
             cleanup_write_units=meter.cleanup_write_units,
         )
 

@@ -32,6 +32,7 @@ class Use:
     queue_requests: int
     cleanup_requests: int
     cleanup_write_units: float
+    cleanup_read_units: float = 0.0  # results of the release before have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def cost_of(use: Use, *, messages: int, frame_bytes: int) -> Cost:
     metered = math.ceil(frame_bytes / _METERED_BYTES)
     return Cost(
         function=use.gb_seconds * DOLLARS_PER_GB_SECOND + use.invocations * DOLLARS_PER_INVOCATION,
-        dynamodb=use.read_units * DOLLARS_PER_READ_UNIT
+        dynamodb=(use.read_units + use.cleanup_read_units) * DOLLARS_PER_READ_UNIT
         + (use.write_units + use.cleanup_write_units) * DOLLARS_PER_WRITE_UNIT,
         queues=use.queue_requests * DOLLARS_PER_QUEUE_REQUEST,
         messages=messages * metered * DOLLARS_PER_MESSAGE,

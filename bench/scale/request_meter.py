@@ -10,7 +10,11 @@ from typing import Any
 
 from testbed.units import read_units, write_units
 
-CLEANUP = "BatchWriteItem"
+_CLEANUP = ("BatchGetItem", "BatchWriteItem")
+"""What the broadcast function sends for connections that are gone, and for nothing else."""
+
+_EVENTUAL_READ_UNITS = 0.5
+"""Of a row of up to 4 KB, also of one that is not there."""
 
 
 class RequestMeter:
@@ -25,6 +29,8 @@ class RequestMeter:
         self.requests: Counter[str] = Counter()
         self.read_units = 0.0
         self.write_units = 0.0
+        self.cleanup_requests = 0
+        self.cleanup_read_units = 0.0
         self.cleanup_write_units = 0.0
 
     def watch(self, client: Any) -> None:
@@ -37,8 +43,16 @@ class RequestMeter:
         with self._lock:
             self.requests[model.name] += 1
             self.write_units += write_units(model.name, params)
-            if model.name == CLEANUP:
-                self.cleanup_write_units += sum(map(len, params["RequestItems"].values()))
+            if model.name in _CLEANUP:
+                self._count_cleanup(model.name, params["RequestItems"])
+
+    def _count_cleanup(self, operation: str, tables: Mapping[str, Any]) -> None:
+        self.cleanup_requests += 1
+        if operation == "BatchGetItem":
+            rows = sum(len(wanted["Keys"]) for wanted in tables.values())
+            self.cleanup_read_units += rows * _EVENTUAL_READ_UNITS
+        else:
+            self.cleanup_write_units += sum(map(len, tables.values()))
 
     def _count_answer(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         with self._lock:

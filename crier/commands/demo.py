@@ -12,6 +12,8 @@ from crier import terminal
 from crier.commands.local_deployment import Port, deployed, orderly
 from crier.demo.result import DemoResult
 from crier.demo.run import Progress, ghosts_for, run_demo
+from crier.deployed.deployment import Deployment
+from crier.errors import CrierError
 from crier.files import make_place_for
 from crier.installed import refuse_missing_checkout, refuse_missing_libraries
 from crier.local.file_limit import allow_clients
@@ -46,6 +48,7 @@ def demo(
     allow_clients(connections)
     make_place_for(figures)
     with orderly(), terminal.progress() as bars, deployed(bars, port) as (_, deployment):
+        refuse_closed_doors(deployment)
         stages = Progress(
             connected=terminal.bar(bars, "Connecting clients", connections),
             ghosts_added=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
@@ -57,6 +60,16 @@ def demo(
     figures.write_text(json.dumps(result.as_json(), indent=2) + "\n")
     if result.complaints:
         raise typer.Exit(1)
+
+
+def refuse_closed_doors(deployment: Deployment) -> None:
+    """Raise CrierError where clients need a token or a ticket: those of the demo have none."""
+    if deployment.auth in ("jwt", "ticket"):
+        raise CrierError(
+            f"the context of cdk.json or ~/.cdk.json has auth={deployment.auth}, expected open for "
+            "the demo, whose clients bring neither tokens nor tickets: take it out there, and "
+            f"deploy with SETTINGS=auth={deployment.auth}"
+        )
 
 
 def _show(result: DemoResult) -> None:

@@ -33,12 +33,11 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
         f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
         f".venv-aws-cli/bin/aws --region {REGION} --endpoint-url {deployment.endpoint_url} sqs"
     )
-    node = shutil.which("node", path=clean_environment()["PATH"]) or "node"
     return {
         "WebSocket URL": deployment.web_socket_url,
         "Queue URL": deployment.broadcast_queue_url,
         "Dead-letter queue URL": deployment.dead_letter_queue_url,
-        "Connect": f"{_shown(node)} node_modules/.bin/wscat -c {deployment.web_socket_url}",
+        **_connecting(deployment, crier),
         "Broadcast": f"{crier} send --wait 'Hear ye!'",
         "List the broadcasts": f"{crier} broadcasts",
         "List what was rejected or given up": f"{crier} dead-letters",
@@ -51,6 +50,22 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
             "--message-attribute-names All --max-number-of-messages 10"
         ),
     }
+
+
+def _connecting(deployment: Deployment, crier: str) -> Mapping[str, str]:
+    """Return how to connect; the local AWS does not look at signatures, which iam wants on AWS."""
+    url = deployment.web_socket_url
+    if deployment.auth == "ticket":
+        return {"Make a ticket, and the line that connects with it": f"{crier} ticket --user alice"}
+    if deployment.auth == "jwt":
+        return {"Connect, with a token of your issuer for TOKEN": local_wscat(f"{url}?token=TOKEN")}
+    return {"Connect": local_wscat(url)}
+
+
+def local_wscat(url: str) -> str:
+    """Return the line that connects to a URL, in the project's folder."""
+    node = shutil.which("node", path=clean_environment()["PATH"]) or "node"
+    return f"{_shown(node)} node_modules/.bin/wscat -c {shlex.quote(url)}"
 
 
 def _crier(users_path: str) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 from crier import terminal
 from crier.commands.invitation import show_invitation
 from crier.commands.local_deployment import Port, deployed, orderly
+from crier.commands.local_settings import Settings, read_settings
 from crier.errors import CrierError
 from crier.installed import refuse_missing_checkout, refuse_missing_libraries
 from crier.local.file_limit import raise_file_limit
@@ -23,10 +24,11 @@ _LEVELS = {"ERROR": "red", "WARNING": "yellow"}
 _IN_EVERY_LINE = {"level", "location", "message", "timestamp", "service"}
 
 
-def local(port: Port = 0) -> None:
+def local(port: Port = 0, setting: Settings = None) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
     refuse_missing_checkout("local")
     refuse_missing_libraries("ministack")
+    settings = read_settings(setting or ())
     end_killed_runs()  # else the processes of a killed run may look like a run
     refuse_second_run()
     if (files := raise_file_limit(_MANY_FILES)) < _MANY_FILES:
@@ -34,7 +36,7 @@ def local(port: Port = 0) -> None:
     users_path = os.environ.get("PATH", "")  # the local run puts its own programs first
     with orderly(), ExitStack() as stack:
         with terminal.progress() as bars:
-            aws, deployment = stack.enter_context(deployed(bars, port))
+            aws, deployment = stack.enter_context(deployed(bars, port, settings))
         stack.enter_context(announced(aws.endpoint))
         show_invitation(deployment, users_path=users_path)
         follower = LogFollower(aws.logs)

@@ -1,6 +1,6 @@
 """What `local` and `demo` share: the app on a local AWS, and an end that leaves nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -25,13 +25,18 @@ Port = Annotated[
 
 
 @contextmanager
-def deployed(bars: Bars, port: int) -> Iterator[tuple[LocalAws, Deployment]]:
-    """Start a local AWS and deploy to it, and show how far that is."""
+def deployed(
+    bars: Bars, port: int, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[LocalAws, Deployment]]:
+    """Start a local AWS and deploy to it, and show how far that is.
+
+    `settings` are deploy settings, by their names in the CDK context.
+    """
     stay_local()
     with terminal.steps(bars, 3) as step:
         step("Starting the local AWS")
         with LocalAws(port) as aws:
-            deployment = deploy_locally(aws, step)
+            deployment = deploy_locally(aws, step, **(settings or {}))
             step("")
             yield aws, deployment
 

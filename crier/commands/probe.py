@@ -22,6 +22,7 @@ from crier.commands.probe_line import STEP_SECONDS, open_line, place_of, since
 from crier.commands.probe_region import checked_region, region_in
 from crier.commands.probe_result import Limits, Milliseconds, Probed
 from crier.commands.probe_views import PROTOCOLS, show_probed
+from crier.deployed.connections_api import NO_CONNECTION
 from crier.deployed.deployment import open_session
 from crier.errors import CrierError, explained
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
@@ -33,9 +34,6 @@ from delivery.http.http2_frames import Setting
 from delivery.http.request import GET, Request
 from delivery.http.tls import tls_context
 from delivery.signing import Credentials, SigningTemplate
-
-NO_CONNECTION = "L0SM9cOFvHcCIhw="
-"""An id as API Gateway makes them, of a connection that does not exist."""
 
 _MOST_TEXT = 300
 _ASKED = "the one request"

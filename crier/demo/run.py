@@ -92,11 +92,16 @@ def _result(
 
 
 def connection_ids(deployment: Deployment) -> set[str]:
-    """Return the connection ids of all rows."""
+    """Return the ids of all connections that everyone's broadcasts reach."""
     pages = (
         deployment.client("dynamodb")
         .get_paginator("scan")
-        .paginate(TableName=deployment.connections_table_name, ConsistentRead=True)
+        .paginate(
+            TableName=deployment.connections_table_name,
+            ConsistentRead=True,
+            FilterExpression="begins_with(pk, :everyone)",
+            ExpressionAttributeValues={":everyone": {"S": "all#"}},
+        )
     )
     return {item["sk"]["S"] for page in pages for item in page["Items"]}
 

@@ -20,9 +20,9 @@ from broadcasting.message import EVERYONE
 from crier.deployed.account import Account, account_of, failed_of
 from crier.deployed.contradictions import examined
 from crier.deployed.deployment import Deployment
-from crier.deployed.ledger_reader import LedgerReader
 from crier.deployed.open_slices import SLICE, Slices, slices_of
 from crier.deployed.row_values import Item, UnreadableError, UnreadableRow, read_row, text
+from crier.deployed.table_reader import TableReader
 
 _MOST_ID_BYTES = 2_048 - len(partition_of_broadcast(""))
 """More makes a key that DynamoDB does not take, and it would refuse all that is read with it.
@@ -53,7 +53,7 @@ class AccountReader:
     def __init__(
         self, client: Any, table_name: str, *, epoch_seconds: Callable[[], float] = time.time
     ) -> None:
-        self._rows = LedgerReader(client, table_name, epoch_seconds=epoch_seconds)
+        self._rows = TableReader(client, table_name, epoch_seconds=epoch_seconds)
 
     @classmethod
     def of(cls, deployment: Deployment) -> "AccountReader":

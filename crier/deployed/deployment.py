@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import boto3
@@ -37,12 +37,18 @@ _OUTPUTS = {
 A stack that an earlier release deployed has the earlier ones.
 """
 
+_OPEN = "open"
+"""How clients were let in by every stack that has no output `Auth`."""
+
+_ONE_TRY = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """Where the parts of a stack are, as its outputs say, and the session to use them with.
 
-    `endpoint_url` is that of a local AWS, None for a stack in an AWS account.
+    `endpoint_url` is that of a local AWS, None for a stack in an AWS account. `auth` says how
+    clients are let in (open, iam, jwt or ticket), `deny_list` whether rows keep users out.
     """
 
     stack: str
@@ -56,10 +62,19 @@ class Deployment:
     ledger_table_name: str
     connections_table_name: str
     callback_url: str
+    _: KW_ONLY
+    auth: str = _OPEN
+    deny_list: bool = False
 
     def client(self, service: Any) -> Any:
         """Return a boto3 client of a service, for the place where the stack is."""
         return self.session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)
+
+    def callback_client(self) -> Any:
+        """Return a boto3 client of `@connections`, which sends each request once."""
+        return self.session.client(
+            "apigatewaymanagementapi", endpoint_url=self.callback_url, config=_ONE_TRY
+        )
 
     def function_name(self, id_: str) -> str:
         """Return the name of a function, by the id that it has in the stack's code.
@@ -107,7 +122,14 @@ def find(stack: str, session: boto3.Session, endpoint_url: str | None = None) ->
             f"check --stack, --profile and --region{_cure(error)}"
         ) from error
     outputs = {one["OutputKey"]: one["OutputValue"] for one in described.get("Outputs", [])}
-    return Deployment(stack, session, endpoint_url, *_values(stack, outputs))
+    return Deployment(
+        stack,
+        session,
+        endpoint_url,
+        *_values(stack, outputs),
+        auth=outputs.get("Auth") or _OPEN,
+        deny_list=outputs.get("DenyList") == "true",
+    )
 
 
 def _cure(error: Exception) -> str:

@@ -27,21 +27,21 @@ _CDK_SECONDS = 300
 
 
 def deploy_locally(
-    aws: LocalAws, on_step: Callable[[str], None], **settings: str | int
+    aws: LocalAws, on_step: Callable[[str], None], app: str = "app.py", **settings: str | int
 ) -> Deployment:
     """Bootstrap a local AWS and deploy the app to it. Raises CrierError.
 
     `settings` are deploy settings, by their names in the CDK context. The stage is dev, whatever
-    cdk.json says.
+    cdk.json says. `app` is the file of the CDK app, from the checkout's root.
     """
     on_step("Bootstrapping it for the CDK")
-    run_cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    run_cdk(aws, app, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
     context = {"stage": "dev", "localCallbackBase": base, **settings}
     options = [option for name, value in context.items() for option in ("-c", f"{name}={value}")]
     events = ("--require-approval=never", "--progress=events")
-    run_cdk(aws, "deploy", LOCAL_STACK, *events, *options)
+    run_cdk(aws, app, "deploy", LOCAL_STACK, *events, *options)
     return find_local(aws.endpoint)
 
 
@@ -55,13 +55,16 @@ def local_session() -> boto3.Session:
     return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
 
 
-def run_cdk(aws: LocalAws, *arguments: str) -> None:
-    """Run the CDK CLI on the app, against a local AWS. Raises CrierError when it fails."""
+def run_cdk(aws: LocalAws, app: str, *arguments: str) -> None:
+    """Run the CDK CLI on an app, against a local AWS. Raises CrierError when it fails.
+
+    `app` is its file, from the checkout's root.
+    """
     command = [
         _node(),
         str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
         *arguments,
-        f"--app={shlex.quote(PYTHON)} app.py",  # the CDK gives it to a shell
+        f"--app={shlex.quote(PYTHON)} {app}",  # the CDK gives it to a shell
         f"--output={aws.folder / 'cdk.out'}",
         "--no-notices",
     ]

@@ -1,11 +1,12 @@
-"""`$connect`: writes the connection's row before the client is let in."""
+"""`$connect`: writes the connection's rows before the client is let in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from broadcasting.subprotocol import choose
 from early_building import build_in_lambda
-from handlers.events import EventError, parse_connect
+from handlers.arrivals import parse_connect
+from handlers.events import EventError
 from log import logger
 from storage.connections import ConnectionsTable
 from storage.errors import WriteError
@@ -13,7 +14,7 @@ from wiring import connections_table
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer 200 once the row is there, else refuse the client: 400, or 500 without a row.
+    """Answer 200 once all rows are there, else refuse the client: 400, or 500 without a row.
 
     The sub-protocol that is chosen goes with the answer; a client that offers none gets none.
     """
@@ -23,15 +24,16 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 def admit(event: Mapping[str, Any], table: Callable[[], ConnectionsTable]) -> dict[str, Any]:
     """Answer a `$connect` event; the table is asked for once the event is known to be one."""
     try:
-        connection, offered = parse_connect(event)
-        table().add(connection)
+        client, offered = parse_connect(event)
+        table().add(client)
     except EventError as error:
         logger.warning("refused a connection", reason=str(error))
         return {"statusCode": 400}
     except WriteError as error:
         logger.error("refused a connection", reason=str(error))
         return {"statusCode": 500}
-    logger.info("connected", connection_id=connection.id)
+    whose = {"user": client.user} if client.user is not None else {}
+    logger.info("connected", extra={"connection_id": client.connection.id, **whose})
     chosen = choose(offered)
     return {"statusCode": 200} | ({"headers": {"Sec-WebSocket-Protocol": chosen}} if chosen else {})
 

@@ -6,8 +6,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from broadcasting.attributes import Attribute, Attributes, readable
-from broadcasting.audience import Connection
-from broadcasting.subprotocol import split_header
 
 CONNECT, DISCONNECT, MESSAGE = "CONNECT", "DISCONNECT", "MESSAGE"
 """What `requestContext.eventType` says of an event of a WebSocket API.
@@ -19,7 +17,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 
 
 class EventError(Exception):
-    """An event is not what the function is made for, or lacks what it must have."""
+    """An event is not what the function is made for, or lacks what it must have.
+
+    The message quotes what was found: give it neither a header, a query nor a whole event of a
+    WebSocket API, as a token may be in these.
+    """
 
     def __init__(self, found: object, expected: str) -> None:
         super().__init__(
@@ -28,31 +30,12 @@ class EventError(Exception):
         )
 
 
-class Arrival(NamedTuple):
-    """A client that connects: its connection, and the sub-protocols that it offers, in order."""
-
-    connection: Connection
-    subprotocols: list[str]
-
-
-def parse_connect(event: Mapping[str, Any]) -> Arrival:
-    """Return what a `$connect` event announces. Raises EventError."""
-    connection_id = connection_id_of(event, CONNECT)
-    connected_at: Any = _request_context(event).get("connectedAt")
-    try:
-        connection = Connection(connection_id, connected_at)
-    except ValueError as error:
-        expected = "requestContext.connectedAt in epoch milliseconds"
-        raise EventError({"connectedAt": connected_at}, expected) from error
-    return Arrival(connection, split_header(header_values(event, "sec-websocket-protocol")))
-
-
 def connection_id_of(event: Mapping[str, Any], event_type: str) -> str:
     """Return the connection that an event of a WebSocket API is about.
 
     Raises EventError when the event is of another type than `event_type`, too.
     """
-    context = _request_context(event)
+    context = request_context(event)
     if context.get("eventType") != event_type:
         raise EventError(
             {"eventType": context.get("eventType")}, f"requestContext.eventType {event_type}"
@@ -63,6 +46,12 @@ def connection_id_of(event: Mapping[str, Any], event_type: str) -> str:
     return connection_id
 
 
+def shape_of(value: object) -> str:
+    """Say what a value is like without a word of it."""
+    kind = type(value).__name__
+    return f"{kind} of {len(value)} characters" if isinstance(value, str) else kind
+
+
 def frame_of(event: Mapping[str, Any]) -> str:
     """Return what a client has sent. Raises EventError when it is no text."""
     frame = event.get("body") or ""
@@ -71,10 +60,11 @@ def frame_of(event: Mapping[str, Any]) -> str:
     return frame
 
 
-def _request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
+def request_context(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what API Gateway says of a connection. Raises EventError."""
     context = _object(event).get("requestContext")
     if not isinstance(context, dict):
-        raise EventError({"requestContext": context}, "requestContext, an object")
+        raise EventError({"requestContext": shape_of(context)}, "requestContext, an object")
     return context
 
 
@@ -121,7 +111,7 @@ def records_of(event: Mapping[str, Any]) -> list[Record]:
 def _object(event: object) -> Mapping[str, Any]:
     """Return an event, which may be any JSON when the function is called by hand."""
     if not isinstance(event, dict):
-        raise EventError(event, "an object")
+        raise EventError(shape_of(event), "an object")
     return event
 
 

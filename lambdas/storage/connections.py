@@ -1,33 +1,38 @@
-"""The connections table: one row for each connection, in the shard that follows from its id."""
+"""The connections table: the rows of each connection, written, deleted, and read by shards."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ShardCursor
-from broadcasting.connection_row import (
-    connection_item,
-    connection_key,
-    connection_of,
-    partition_of,
-)
-from broadcasting.items import SORT_KEY, Item, key_attributes
-from storage.errors import ReadError, WriteError
+from broadcasting.clock import Clock, Jitter
+from broadcasting.connecting_client import ConnectingClient, rows_of, user_of
+from broadcasting.connection_row import connection_key, connection_of, partition_of
+from broadcasting.items import SORT_KEY, Item, Key, key_attributes
+from broadcasting.user_rows import self_key, user_key
+from storage.errors import BusyError, ReadError, WriteError
+from storage.patience import Patience
+from storage.row_batches import BATCH_ROWS, RowBatches, key_of_item
+
+__all__ = ["BATCH_ROWS", "PAGE_ROWS", "ConnectionsTable", "Page"]
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+
+_T = TypeVar("_T")
 
 PAGE_ROWS = 1_000
 """How many rows one Query reads: it bounds the memory of a page to some 100 KB."""
 
-BATCH_ROWS = 25
-"""How many rows one BatchWriteItem takes.
+WRITE_SECONDS: Final = 3.5
+TAKE_BACK_SECONDS: Final = 1.0
+"""How long rows are written, and taken back when they cannot be written, for a client that waits.
+No request begins later: the function answers before its own ten seconds are over."""
 
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-"""
+REMOVE_SECONDS: Final = 6.0
+"""How long a removal is tried; no client waits for it."""
 
 
 class Page(NamedTuple):
@@ -38,40 +43,66 @@ class Page(NamedTuple):
 
 
 class ConnectionsTable:
-    """Adds, removes and reads the rows of the connections table."""
+    """Adds, removes and reads the rows of connections."""
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", name: str, *, clock: Clock, jitter: Jitter
+    ) -> None:
         self._client = client
         self._name = name
+        self._rows = RowBatches(client, name)
+        self._patience = Patience(clock, jitter)
 
-    def add(self, connection: Connection) -> None:
-        """Write a connection's row; writing it again changes nothing. Raises WriteError."""
-        try:
-            self._client.put_item(TableName=self._name, Item=connection_item(connection))
-        except (ClientError, BotoCoreError) as error:
-            raise WriteError(f"no row for connection {connection.id}: {error}") from error
+    def add(self, client: ConnectingClient) -> None:
+        """Write all rows of a client that connects; writing them again changes nothing.
 
-    def remove(self, connection_id: str) -> None:
-        """Delete a connection's row, if there is one. Raises WriteError."""
+        They go in one request, and those that are left unprocessed go again. Raises WriteError when
+        they are not all there in the end: those that may have been written are then deleted, unless
+        that fails, too. Such a row is deleted after the next 410, or expires.
+        """
+        rows, name = rows_of(client), client.connection.id
         try:
-            self._client.delete_item(TableName=self._name, Key=_key(connection_id))
-        except (ClientError, BotoCoreError) as error:
-            raise WriteError(f"row of {connection_id} not deleted: {error}") from error
+            self._until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
+        except WriteError as error:
+            taken_back = self._take_back([key_of_item(row) for row in rows])
+            raise WriteError(f"no rows for connection {name}: {error}{taken_back}") from error
+
+    def remove(self, connection_id: str, *, user: str | None = None) -> None:
+        """Delete all rows of a connection, as far as there are any. Raises WriteError.
+
+        The row of everyone's broadcasts goes first, then the one that says what else there is, then
+        that. A crash in between leaves rows that the next 410 deletes, or the user's row alone,
+        which expires. `user` is whose connection it is, if that is known: it is needed when the
+        answer is lost that says so.
+        """
+        ends_at = self._in(REMOVE_SECONDS)
+        try:
+            self._remove_row(connection_key(connection_id), ends_at)
+            users = {user, user_of(self._remove_row(self_key(connection_id), ends_at))}
+            others = [user_key(one, connection_id) for one in users if one is not None]
+            self._until_all(self._rows.delete, others, ends_at=ends_at)
+        except WriteError as error:
+            raise WriteError(f"rows of {connection_id} not deleted: {error}") from error
 
     def remove_batch(self, connection_ids: Sequence[str]) -> list[str]:
-        """Delete up to 25 rows at once; return the ids that DynamoDB left unprocessed.
+        """Delete all rows of up to 25 connections; return the ids of those that still have some.
 
-        Raises WriteError when none could be processed.
+        The users' rows go first, as only `self` tells them, then all others: a crash in between
+        leaves the row that brought the connection here, and what tells its others, for the next 410
+        or, when just one of these two is left, for that or the expiry. Raises StorageError when
+        DynamoDB refuses a request; some rows may be deleted then. An eventually consistent read is
+        enough: a connection that counts as gone is a minute old.
         """
-        requests: list[WriteRequestTypeDef] = [
-            {"DeleteRequest": {"Key": _key(connection_id)}} for connection_id in connection_ids
-        ]
-        try:
-            answer = self._client.batch_write_item(RequestItems={self._name: requests})
-        except (ClientError, BotoCoreError) as error:
-            raise WriteError(f"{len(requests)} stale rows not deleted: {error}") from error
-        unprocessed = answer.get("UnprocessedItems", {}).get(self._name, [])
-        return [request["DeleteRequest"]["Key"][SORT_KEY]["S"] for request in unprocessed]
+        found, unread = self._rows.read([self_key(one) for one in connection_ids])
+        users = {key_of_item(item): user_of(item) for item in found}
+        known = [one for one in connection_ids if self_key(one) not in unread]
+        of_users = {user_key(user, one): one for one in known if (user := users.get(self_key(one)))}
+        stuck = {of_users[key] for key in self._rows.delete(of_users)}
+        known = [one for one in known if one not in stuck]
+        others = {self_key(one): one for one in known if self_key(one) in users}
+        others |= {connection_key(one): one for one in known}
+        stuck |= {others[key] for key in self._rows.delete(others)}
+        return [one for one in connection_ids if one in stuck or self_key(one) in unread]
 
     def page(self, cursor: ShardCursor, now_ms: int) -> Page:
         """Read up to 1,000 rows of a shard, leaving out those that have expired.
@@ -105,6 +136,38 @@ class ConnectionsTable:
             ShardCursor(cursor.shard, last_key[SORT_KEY]["S"]) if last_key else None,
         )
 
+    def _take_back(self, keys: list[Key]) -> str:
+        """Delete what may have been written of a client; return what to say when that fails."""
+        try:
+            self._until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
+        except WriteError as error:
+            return f"; some may be there until they expire: {error}"
+        return ""
 
-def _key(connection_id: str) -> Item:
-    return key_attributes(connection_key(connection_id))
+    def _remove_row(self, key: Key, ends_at: float) -> Item:
+        """Delete a row; return what it was, empty when there was none. Raises WriteError."""
+        old: Item = {}
+
+        def delete() -> None:
+            nonlocal old
+            old = self._rows.delete_one(key)
+
+        self._patience.until_done(delete, ends_at=ends_at)
+        return old
+
+    def _until_all(
+        self, do: Callable[[list[_T]], list[_T]], pending: list[_T], *, ends_at: float
+    ) -> None:
+        """Do something with rows until none is given back. Raises WriteError."""
+
+        def do_with_pending() -> None:
+            nonlocal pending
+            pending = do(pending)
+            if pending:
+                raise BusyError(f"{len(pending)} rows were left unprocessed")
+
+        self._patience.until_done(do_with_pending, ends_at=ends_at)
+
+    def _in(self, seconds: float) -> float:
+        """Return when `seconds` from now are over, on the monotonic clock."""
+        return self._patience.clock.monotonic() + seconds

@@ -32,27 +32,31 @@ _NO_ANSWER = (ConnectionError, HTTPClientError, IncompleteReadError)
 
 def refusal_of(names: str, error: ClientError | BotoCoreError) -> StorageError:
     """Return what a write of the named rows has come to; its message says what DynamoDB said."""
-    codes = _codes(error) if isinstance(error, ClientError) else ()
+    codes = _codes(error)
     if any(code in _CONDITION_FAILED for code in codes):
         return ConflictError(f"{names} changed meanwhile: {error}")
-    kind = BusyError if _is_busy(error, codes) else WriteError
+    kind = BusyError if is_busy(error) else WriteError
     return kind(f"{names} not written: {error}{_reasons(codes)}")
 
 
-def _codes(error: ClientError) -> tuple[str, ...]:
-    """Return the code of an error, and those of the reasons why a transaction was canceled."""
+def is_busy(error: ClientError | BotoCoreError) -> bool:
+    """Tell whether the same request may well succeed a little later."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, _NO_ANSWER)
+    codes = _codes(error)
+    if any(code in _HOPELESS for code in codes):
+        return False
+    return codes[0] in _BUSY or _status(error) >= 500  # noqa: PLR2004 - HTTP's server errors
+
+
+def _codes(error: ClientError | BotoCoreError) -> tuple[str, ...]:
+    """Return the code of an answer, and those of the reasons why a transaction was canceled."""
+    if not isinstance(error, ClientError):
+        return ()
     response: Any = error.response
     reasons = response.get("CancellationReasons") or ()
     codes = (one.get("Code") or "None" for one in reasons)
     return (response["Error"]["Code"], *(code for code in codes if code != "None"))
-
-
-def _is_busy(error: ClientError | BotoCoreError, codes: tuple[str, ...]) -> bool:
-    if not isinstance(error, ClientError):
-        return isinstance(error, _NO_ANSWER)
-    if any(code in _HOPELESS for code in codes):
-        return False
-    return codes[0] in _BUSY or _status(error) >= 500  # noqa: PLR2004 - HTTP's server errors
 
 
 def _status(error: ClientError) -> int:

@@ -7,7 +7,7 @@ from threading import Event
 from broadcasting.clock import Jitter
 from broadcasting.retry import Backoff
 from storage.connections import BATCH_ROWS, ConnectionsTable
-from storage.errors import WriteError
+from storage.errors import StorageError
 
 _WRITERS = 4
 _MOST_BATCHES = 400
@@ -15,7 +15,7 @@ _MOST_BATCHES = 400
 
 
 class StaleSweeper:
-    """Collects the ids of connections that are gone and deletes their rows, 25 at a time.
+    """Collects the ids of connections that are gone and deletes their rows, 25 connections at once.
 
     A row that cannot be deleted does no harm: the next broadcast finds its connection gone again.
     So no method raises, and `close` ends all deletes.
@@ -40,7 +40,7 @@ class StaleSweeper:
         self._threads = ThreadPoolExecutor(_WRITERS, thread_name_prefix="sweep")
 
     def add(self, connection_id: str) -> None:
-        """Have the row of a connection deleted, at once or together with the next ones.
+        """Have the rows of a connection deleted, at once or together with the next ones.
 
         An id that is in the batch already is passed over: DynamoDB refuses the same key twice.
         """
@@ -52,11 +52,11 @@ class StaleSweeper:
 
     @property
     def stale_rows(self) -> int:
-        """How many rows are still there, as far as that is known."""
+        """How many connections still have rows, as far as that is known."""
         return self._not_deleted + sum(self._deletes.values()) + len(self._batch)
 
     def finish(self, timeout_seconds: float) -> int:
-        """Wait for the deletes, at most `timeout_seconds`; return how many rows are still there."""
+        """Wait for the deletes, at most `timeout_seconds`; return `stale_rows`."""
         if self._batch:
             self._flush()
         wait(self._deletes, timeout=max(0.0, timeout_seconds))
@@ -82,20 +82,20 @@ class StaleSweeper:
 
     def _forget_done(self) -> None:
         for future in [one for one in self._deletes if one.done()]:
-            rows = self._deletes.pop(future)
-            self._not_deleted += rows if future.exception() else future.result()
+            connections = self._deletes.pop(future)
+            self._not_deleted += connections if future.exception() else future.result()
 
-    def _delete(self, rows: list[str]) -> int:
-        """Delete rows, trying again with unprocessed ones; return how many are still there."""
+    def _delete(self, ids: list[str]) -> int:
+        """Delete rows, trying again with what is left; return how many connections have some."""
         for tries in range(self._backoff.tries):
             if self._is_over.is_set():
                 break
             if tries:
                 self._sleep(self._backoff.seconds(tries, self._jitter()))
             try:
-                rows = self._table.remove_batch(rows)
-            except WriteError:
-                continue  # none was processed: the same rows again
-            if not rows:
+                ids = self._table.remove_batch(ids)
+            except StorageError:
+                continue  # deleting once more what is deleted already does no harm
+            if not ids:
                 break
-        return len(rows)
+        return len(ids)

@@ -1,6 +1,6 @@
 """A function with our defaults: every Lambda of ours is one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import Duration, Stack
@@ -18,6 +18,8 @@ _LAMBDAS = str(Path(__file__).parents[2] / "lambdas")
 class Function(lambda_.Function):
     """A handler of `lambdas/` on Python 3.13 and arm64, with a log group that does not grow.
 
+    `layers` are those that it has besides the one of all functions.
+
     `recursive_loop`: whether the function may cause its own invocation more than 16 times. When
     it is not given it is not set: Lambda then stops such a loop, and setting it needs a permission
     that a restricted role may lack.
@@ -33,6 +35,7 @@ class Function(lambda_.Function):
         module: str,
         description: str,
         environment: Mapping[str, str],
+        layers: Sequence[lambda_.ILayerVersion] = (),
         memory_mb: int = 512,
         timeout: Duration | None = None,
         recursive_loop: lambda_.RecursiveLoop | None = None,
@@ -54,7 +57,7 @@ class Function(lambda_.Function):
                 **environment,
             },
             handler=f"handlers.{module}.handler",
-            layers=[dependencies.layer],
+            layers=[dependencies.layer, *layers],
             log_group=log_group,
             memory_size=memory_mb,
             recursive_loop=recursive_loop,

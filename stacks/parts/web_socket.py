@@ -9,6 +9,7 @@ from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk.aws_apigateway import AccessLogFormat
+from aws_cdk.aws_apigatewayv2_authorizers import WebSocketIamAuthorizer
 from aws_cdk.aws_apigatewayv2_integrations import WebSocketLambdaIntegration
 from constructs import Construct
 
@@ -19,7 +20,8 @@ from stacks.settings import DeploySettings
 class WebSocket(Construct):
     """Routes for connecting, disconnecting and clients' frames, on one stage.
 
-    `url` is where clients connect, `callback_url` where the broadcast function posts.
+    `authorizer` decides who may connect, in the modes that have a function for it. `url` is where
+    clients connect, `callback_url` where the broadcast function posts.
     """
 
     def __init__(
@@ -31,13 +33,16 @@ class WebSocket(Construct):
         connect: lambda_.IFunction,
         disconnect: lambda_.IFunction,
         client_frame: lambda_.IFunction,
+        authorizer: apigateway.IWebSocketRouteAuthorizer | None,
     ) -> None:
         super().__init__(scope, id_)
+        if settings.auth == "iam":
+            authorizer = WebSocketIamAuthorizer()
         api = apigateway.WebSocketApi(
             self,
             "Api",
             api_name=f"crier-{settings.stage}",
-            connect_route_options=_route("Connect", connect),
+            connect_route_options=_route("Connect", connect, authorizer=authorizer),
             disconnect_route_options=_route("Disconnect", disconnect),
             default_route_options=_route(
                 "ClientFrame",
@@ -73,7 +78,7 @@ class WebSocket(Construct):
             stage_name=settings.stage,
             web_socket_api=api,
         )
-        _throttle(stage, settings)
+        _set_routes(stage, settings)
         stage.node.add_dependency(api)
         return stage
 
@@ -112,23 +117,35 @@ class _AccessLogs:
         return AccessLogFormat.custom(json.dumps(fields))
 
 
-def _throttle(stage: apigateway.WebSocketStage, settings: DeploySettings) -> None:
-    """Bound what clients ask for, route by route.
+def _set_routes(stage: apigateway.WebSocketStage, settings: DeploySettings) -> None:
+    """Bound what clients ask for, route by route, and set what is logged of requests that fail.
 
     A throttle of the stage might hold for `@connections`, too, and one of `$disconnect` would
-    leave rows behind. A route's settings have both numbers, because 0 refuses all clients.
+    leave rows behind. A route's settings have both numbers, because 0 refuses all clients. A data
+    trace would log whole requests, with the tokens in them: that it is off is spelled out. Nothing
+    tells whether a route with settings of its own has the stage's besides: it gets both.
     """
     made = cast("apigateway.CfnStage", stage.node.default_child)
     throttle = {
         "ThrottlingBurstLimit": settings.connect_burst,
         "ThrottlingRateLimit": settings.connect_rate,
     }
-    made.route_settings = {"$connect": throttle, "$default": throttle}
+    logs: dict[str, object] = {}
+    if settings.execution_logs == "errors":
+        logs = {"DataTraceEnabled": False, "LoggingLevel": "ERROR"}
+        made.add_property_override("DefaultRouteSettings", logs)
+    made.route_settings = {"$connect": throttle | logs, "$default": throttle | logs}
 
 
 def _route(
-    id_: str, function: lambda_.IFunction, *, return_response: bool = False
+    id_: str,
+    function: lambda_.IFunction,
+    *,
+    authorizer: apigateway.IWebSocketRouteAuthorizer | None = None,
+    return_response: bool = False,
 ) -> apigateway.WebSocketRouteOptions:
     return apigateway.WebSocketRouteOptions(
-        integration=WebSocketLambdaIntegration(id_, function), return_response=return_response
+        authorizer=authorizer,
+        integration=WebSocketLambdaIntegration(id_, function),
+        return_response=return_response,
     )

@@ -15,8 +15,10 @@ from typing import Any
 
 from broadcasting.audience import shard_of
 from broadcasting.connection_row import connection_key
+from broadcasting.door_rows import SELF
 from broadcasting.items import key_attributes
 from broadcasting.ledger_rows import FailedConnection
+from broadcasting.user_rows import connection_id_of
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.dead_letters import DeadLetterQueue
@@ -90,7 +92,7 @@ class App:
         """What an operator reads of the ledger, at the app's time."""
         return AccountReader(self.client("dynamodb"), self.ledger, epoch_seconds=self.time.now)
 
-    def connect(self, count: int, *, shard: int | None = None) -> set[str]:
+    def connect(self, count: int, *, shard: int | None = None, user: str | None = None) -> set[str]:
         """Write rows of connections that are ten minutes old; return their ids."""
         names = (f"c-{secrets.token_hex(6)}" for _ in iter(int, 1))
         ids: list[str] = []
@@ -98,12 +100,13 @@ class App:
             name = next(names)
             if shard is None or shard_of(name) == shard:
                 ids.append(name)
-        self.connect_as(ids)
+        self.connect_as(ids, user=user)
         return set(ids)
 
-    def connect_as(self, ids: Iterable[str]) -> None:
+    def connect_as(self, ids: Iterable[str], *, user: str | None = None) -> None:
         """Write rows of connections with these ids."""
-        write_connections(self.client("dynamodb"), self.connections, ids, self.time.now_ms())
+        client, now_ms = self.client("dynamodb"), self.time.now_ms()
+        write_connections(client, self.connections, ids, now_ms, user=user)
 
     def disconnect(self, ids: Iterable[str]) -> None:
         """Delete the rows of connections."""
@@ -112,9 +115,10 @@ class App:
             self.client("dynamodb").delete_item(TableName=self.connections, Key=key)
 
     def rows(self) -> set[str]:
-        """Return the ids of the connections that have rows."""
+        """Return the ids of the connections that have rows, whichever ones."""
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.connections)
-        return {item["sk"]["S"] for page in pages for item in page["Items"]}
+        keys = ((item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"])
+        return {connection_id_of(key) if key[1] == SELF else key[1] for key in keys}
 
     def send(self, **fields: Any) -> str:
         """Enqueue a broadcast; return its id."""

@@ -91,19 +91,20 @@ class ConnectFunctions:
         clock = app_clock(self._app.time)
         return build_connections_table(ConnectionSettings.read(os.environ), session, clock)
 
-    def connect(self, name: str) -> int:
+    def connect(self, name: str, user: str | None = None) -> int:
         """Have a connection announced; return the status of the answer."""
-        return int(admit(_event("CONNECT", name), lambda: self._table)["statusCode"])
+        return int(admit(_event("CONNECT", name, user), lambda: self._table)["statusCode"])
 
-    def disconnect(self, name: str) -> int:
+    def disconnect(self, name: str, user: str | None = None) -> int:
         """Have a connection's end announced."""
-        return forget(_event("DISCONNECT", name), lambda: self._table)["statusCode"]
+        return forget(_event("DISCONNECT", name, user), lambda: self._table)["statusCode"]
 
 
-def _event(event_type: str, name: str) -> dict[str, Any]:
+def _event(event_type: str, name: str, user: str | None) -> dict[str, Any]:
     at = int(time.time() * 1000)
     context = {"eventType": event_type, "connectionId": name, "connectedAt": at}
-    return {"requestContext": context}
+    authorizer = {"authorizer": {"principalId": user}} if user else {}
+    return {"requestContext": {**context, **authorizer}}
 
 
 def _session(faults: WireFaults, app: Host) -> Session:

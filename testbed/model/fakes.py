@@ -17,7 +17,7 @@ from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
 from broadcasting.connection_row import CONNECTED_AT, connection_key
-from broadcasting.items import Item
+from broadcasting.items import Item, Key
 from broadcasting.ledger_items import LIFE_SECONDS, key_of, summary_key, summary_of, to_item
 from broadcasting.ledger_rows import ChannelCounter, Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
@@ -104,43 +104,66 @@ class FakePosts:
 
 @dataclass
 class FakeDynamo:
-    """A connections table in memory; `odd_rows` are items as they are, by their partition."""
+    """A connections table in memory; `odd_rows` are items as they are, by their partition.
+
+    `rows` are those of everyone's broadcasts, `others` those of users, by their keys.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
+    others: dict[Key, Item] = field(default_factory=dict)
     odd_rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     page_rows: int = 1_000
     unreadable: set[str] = field(default_factory=set)
+    read_errors: list[Exception] = field(default_factory=list)
+    """What the next look-ups of single rows come to."""
     write_errors: list[Exception] = field(default_factory=list)
     unprocessed: list[int] = field(default_factory=list)
     batches: list[list[str]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def put_item(self, **request: Any) -> None:
-        """Write a row."""
-        self._fail()
-        self.requests.append(request)
-        item = request["Item"]
-        self.rows[item["sk"]["S"]] = int(item[CONNECTED_AT]["N"])
-
-    def delete_item(self, **request: Any) -> None:
+    def delete_item(self, **request: Any) -> dict[str, Any]:
         """Delete a row."""
         self._fail()
-        self.rows.pop(request["Key"]["sk"]["S"], None)
+        return {"Attributes": self._delete(request["Key"])}
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        """Return rows of users."""
+        if self.read_errors:
+            raise self.read_errors.pop(0)
+        ((table, wanted),) = request["RequestItems"].items()
+        keys = [(key["pk"]["S"], key["sk"]["S"]) for key in wanted["Keys"]]
+        return {"Responses": {table: [self.others[key] for key in keys if key in self.others]}}
 
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
-        """Delete rows, but for as many as `unprocessed` says next."""
-        (table, deletes), *_ = request["RequestItems"].items()
-        names = [one["DeleteRequest"]["Key"]["sk"]["S"] for one in deletes]
+        """Write and delete rows, but for as many as `unprocessed` says next."""
+        (table, writes), *_ = request["RequestItems"].items()
+        rows = [
+            one["PutRequest"]["Item"] if "PutRequest" in one else one["DeleteRequest"]["Key"]
+            for one in writes
+        ]
         with self.lock:
-            self.batches.append(names)
+            self.batches.append([row["sk"]["S"] for row in rows])
             self._fail()
-            if len(set(names)) < len(names):
+            if len({(row["pk"]["S"], row["sk"]["S"]) for row in rows}) < len(rows):
                 raise aws_error(400, "ValidationException")
+            self.requests.append(request)
             kept = self.unprocessed.pop(0) if self.unprocessed else 0
-            for one in deletes[kept:]:
-                self.rows.pop(one["DeleteRequest"]["Key"]["sk"]["S"], None)
-        return {"UnprocessedItems": {table: deletes[:kept]}} if kept else {}
+            for one, row in list(zip(writes, rows, strict=True))[kept:]:
+                self._put(row) if "PutRequest" in one else self._delete(row)
+        return {"UnprocessedItems": {table: writes[:kept]}} if kept else {}
+
+    def _put(self, item: Item) -> None:
+        if item["pk"]["S"].startswith("all#"):
+            self.rows[item["sk"]["S"]] = int(item[CONNECTED_AT]["N"])
+        else:
+            self.others[item["pk"]["S"], item["sk"]["S"]] = item
+
+    def _delete(self, key: Item) -> Item:
+        if key["pk"]["S"].startswith("all#"):
+            self.rows.pop(key["sk"]["S"], None)
+            return {}
+        return self.others.pop((key["pk"]["S"], key["sk"]["S"]), {})
 
     def query(self, **request: Any) -> dict[str, Any]:
         """Read a page of a shard."""
@@ -173,7 +196,9 @@ class FakeDynamo:
     @property
     def table(self) -> ConnectionsTable:
         """The fake behind the table."""
-        return ConnectionsTable(cast("DynamoDBClient", self), "connections")
+        return ConnectionsTable(
+            cast("DynamoDBClient", self), "connections", clock=FakeTime().clock, jitter=half
+        )
 
 
 class Fault(Enum):

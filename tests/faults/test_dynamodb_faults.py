@@ -84,35 +84,77 @@ def test_budget_that_fails_costs_no_connection_the_message(
     assert app.happened > 0
 
 
-@pytest.mark.parametrize("kind", ["throttle", "break", "lose"])
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        *(
+            (operation, kind)
+            for operation in ("BatchWriteItem", "DeleteItem")
+            for kind in ("throttle", "break", "lose")
+        ),
+        ("BatchWriteItem", "unprocessed"),
+    ],
+)
+@pytest.mark.parametrize("user", [None, "🦊#1"])
 def test_connections_that_come_and_go_have_rows_or_are_refused(
-    app: App, stand_in: Behave, kind: str
+    app: App, stand_in: Behave, operation: str, kind: str, user: str | None
 ) -> None:
-    """Whatever the table's faults, a client that is let in has a row, and none once it left."""
+    """Whatever the table's faults, a client that is let in has its rows, and none once it left."""
     stand_in(QUICK)
-    app.faults = [
-        WireFault(operation=operation, kind=kind, share=0.4)
-        for operation in ("PutItem", "DeleteItem")
-    ]
+    app.faults = [WireFault(operation=operation, kind=kind, share=0.4)]
     connect_functions = ConnectFunctions(app)
 
     names = [f"c{number}" for number in range(12)]
-    let_in = {name for name in names if connect_functions.connect(name) == 200}
+    let_in = {name for name in names if connect_functions.connect(name, user) == 200}
     rows = app.rows()
-    left = {name for name in sorted(let_in)[:6] if connect_functions.disconnect(name) == 200}
+    left = {name for name in sorted(let_in)[:6] if connect_functions.disconnect(name, user) == 200}
 
-    assert let_in <= rows
-    assert not left & app.rows()
-    assert let_in
+    assert let_in == set(names) == rows
+    assert len(left) == 6
+    assert app.rows() == rows - left
     assert app.happened > 0
 
 
-@pytest.mark.parametrize("kind", ["unprocessed", "throttle", "lose"])
-def test_stale_rows_are_deleted_at_last(app: App, stand_in: Behave, kind: str) -> None:
-    """BatchWriteItem leaves rows unprocessed, or fails: they are tried again."""
+@pytest.mark.parametrize("kind", ["throttle", "break", "unprocessed", "refuse"])
+def test_client_whose_rows_cannot_be_written_is_refused_and_has_none(
+    app: App, stand_in: Behave, kind: str
+) -> None:
+    """Each write of its rows fails; taking them back does not."""
+    stand_in(QUICK)
+    app.faults = [WireFault(operation="BatchWriteItem", body="PutRequest", kind=kind)]
+
+    status = ConnectFunctions(app).connect("abc=", "alice")
+
+    assert (status, app.rows()) == (500, set())
+
+
+def test_client_whose_writes_give_no_answer_is_refused_and_has_no_row(
+    app: App, stand_in: Behave
+) -> None:
+    """All of them were done."""
+    stand_in(QUICK)
+    app.faults = [WireFault(operation="BatchWriteItem", body="PutRequest", kind="lose")]
+
+    status = ConnectFunctions(app).connect("abc=", "alice")
+
+    assert (status, app.rows()) == (500, set())
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        *(("BatchWriteItem", kind) for kind in ("unprocessed", "throttle", "lose")),
+        *(("BatchGetItem", kind) for kind in ("throttle", "break", "lose")),
+    ],
+)
+@pytest.mark.parametrize("user", [None, "🦊#1"])
+def test_stale_rows_are_deleted_at_last(
+    app: App, stand_in: Behave, operation: str, kind: str, user: str | None
+) -> None:
+    """Requests leave rows unprocessed, or fail: they are made again, for all rows of a user's."""
     stand_in(Behaviour(latency_median_seconds=0.005, gone_share=0.5))
-    audience = app.connect(100)
-    app.faults = [WireFault(operation="BatchWriteItem", kind=kind, times=2)]
+    audience = app.connect(100, user=user)
+    app.faults = [WireFault(operation=operation, kind=kind, times=2)]
 
     broadcast_id = app.send()
     app.run()
@@ -121,6 +163,7 @@ def test_stale_rows_are_deleted_at_last(app: App, stand_in: Behave, kind: str) -
     expect_exact(app.account(broadcast_id))
     assert counts.gone + counts.delivered == len(audience)
     assert len(app.rows()) == counts.delivered
+    assert app.happened == 2
 
 
 def test_rows_that_cannot_be_deleted_cost_no_connection_the_message(

@@ -49,8 +49,8 @@ def test_tables_are_brought_back_by_an_import_before_the_deploy(aws: LocalAws) -
     (line,) = re.findall(r"cdk (import .*)\n", GUIDE)
     words = line.replace("prod", "dev").replace(mapping.name, str(mapping))
 
-    run_cdk(aws, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
-    run_cdk(aws, *words.split(), "-c", f"localCallbackBase={base}")
+    run_cdk(aws, "app.py", "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    run_cdk(aws, "app.py", *words.split(), "-c", f"localCallbackBase={base}")
     deployed = deploy_locally(aws, lambda _: None)
 
     assert (deployed.connections_table_name, deployed.ledger_table_name) == OLD

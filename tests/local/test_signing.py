@@ -1,4 +1,4 @@
-"""Our signature against an independent verifier: the local AWS, signatures and IAM enforced."""
+"""Signatures against an independent verifier: the local AWS, signatures and IAM enforced."""
 
 import io
 import json
@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from typer.testing import CliRunner
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from broadcasting.audience import Connection
@@ -23,13 +24,16 @@ from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.pacing.pace import Pace
 from crier import cli
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
+from crier.paths import ROOT
 from delivery.http.endpoint import parse_endpoint
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from testbed.audience import KnownAudience
+from tests.support.page_code import defined_in
 
 CLOCK = Clock(time.monotonic, lambda: time.time_ns() // 1_000_000, time.sleep)
 OLD_MS = CLOCK.epoch_ms() - 600_000
+SECURITY = ROOT / "docs" / "operator" / "security.md"
 TELL_ID = """
 def handler(event, _):
     return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
@@ -43,6 +47,7 @@ class StrictAws:
     port: int
     client: Callable[[str], Any]
     api_id: str
+    signed_api_id: str
 
     def url(self, scheme: str) -> str:
         """Return where the API is."""
@@ -50,11 +55,20 @@ class StrictAws:
 
     def make_user(self, name: str, *, method: str) -> Credentials:
         """Return the key of a new user who may use one method of `@connections`."""
+        resource = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{self.api_id}/prod/{method}/*"
+        return self._make_user(name, Action="execute-api:ManageConnections", Resource=resource)
+
+    def make_client(self, name: str, *, route: str) -> boto3.Session:
+        """Return a session of a new user who may use one route of the API that wants signatures."""
+        resource = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{self.signed_api_id}/prod/{route}"
+        key = self._make_user(name, Action="execute-api:Invoke", Resource=resource)
+        return boto3.Session(key.access_key, key.secret_key, region_name=REGION)
+
+    def _make_user(self, name: str, **statement: str) -> Credentials:
         iam = self.client("iam")
         iam.create_user(UserName=name)
-        resource = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{self.api_id}/prod/{method}/*"
-        policy = _policy(Action="execute-api:ManageConnections", Resource=resource)
-        iam.put_user_policy(UserName=name, PolicyName="post", PolicyDocument=policy)
+        policy = _policy(**statement)
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy)
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
@@ -87,7 +101,9 @@ def aws() -> Iterator[StrictAws]:
                 opened.callback(made.close)
                 return made
 
-            yield StrictAws(local_aws.port, client, _make_api(client))
+            function = _make_function(client)
+            apis = (_make_api(client, function), _make_api(client, function, signed=True))
+            yield StrictAws(local_aws.port, client, *apis)
 
 
 @pytest.fixture
@@ -170,6 +186,32 @@ def test_probe_is_answered_by_what_its_user_may_do(
     assert (told["status"], done.exit_code) == (status, int(status != 410))
 
 
+def test_signed_url_of_the_guide_lets_a_client_in(aws: StrictAws) -> None:
+    """Its holder may connect, and nobody who has not signed, or may use another route only."""
+    url = aws.url("ws").replace(aws.api_id, aws.signed_api_id)
+    sign = defined_in(SECURITY, "signed_url")
+    allowed = aws.make_client("client", route="$connect")
+    other = aws.make_client("other", route="$default")
+    key = allowed.get_credentials()
+    assert key
+    forged = boto3.Session(key.access_key, "another", region_name=REGION)
+
+    with connect(sign(url, allowed)) as client:
+        client.send("who am I?")
+        told = client.recv(timeout=20)
+    answers = [_refusal(one) for one in (url, sign(url, other), sign(url, forged))]
+
+    assert told
+    assert answers == [403, 403, 403]
+
+
+def _refusal(url: str) -> int:
+    """Return the status that a client hears in place of a connection."""
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url)
+    return refused.value.response.status_code
+
+
 def _assert_forbidden(settled: Iterator[Settlement], reason: str) -> None:
     (one,) = settled
     assert (one.outcome, one.verdict) == (Outcome.PENDING, Verdict.FORBIDDEN)
@@ -182,7 +224,8 @@ def _assert_silent(socket: ClientConnection) -> None:
     assert socket.recv(timeout=20) != "hear"
 
 
-def _make_api(client: Callable[[str], Any]) -> str:
+def _make_api(client: Callable[[str], Any], function: str, *, signed: bool = False) -> str:
+    """Return the id of a new API; clients have to sign, if it is said."""
     gateway = client("apigatewayv2")
     api_id: str = gateway.create_api(
         Name="strict", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
@@ -191,8 +234,15 @@ def _make_api(client: Callable[[str], Any]) -> str:
         ApiId=api_id,
         IntegrationType="AWS_PROXY",
         IntegrationUri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/"
-        f"{_make_function(client)}/invocations",
+        f"{function}/invocations",
     )
+    if signed:
+        gateway.create_route(
+            ApiId=api_id,
+            RouteKey="$connect",
+            AuthorizationType="AWS_IAM",
+            Target=f"integrations/{integration['IntegrationId']}",
+        )
     gateway.create_route(
         ApiId=api_id,
         RouteKey="$default",

@@ -9,9 +9,12 @@ from broadcasting.attributes import Attribute, read_sqs
 from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
+from broadcasting.connecting_client import ConnectingClient
 from broadcasting.connection_row import connection_item
 from broadcasting.dead_letter import Note, letter_of, read_letter
+from broadcasting.items import Key
 from broadcasting.slice_message import parse_slice_message
+from broadcasting.user_rows import keys_of
 from crier.deployed.deployment import Deployment
 from storage.audience_reader import AudienceReader
 from storage.connections import PAGE_ROWS, ConnectionsTable
@@ -26,7 +29,12 @@ CLOCK = Clock(time.monotonic, lambda: int(time.time() * 1000), time.sleep)
 @pytest.fixture
 def table(deployment: Deployment) -> ConnectionsTable:
     """The deployed connections table."""
-    return ConnectionsTable(deployment.client("dynamodb"), deployment.connections_table_name)
+    return _table(deployment, deployment.connections_table_name)
+
+
+def _table(deployment: Deployment, name: str) -> ConnectionsTable:
+    client = deployment.client("dynamodb")
+    return ConnectionsTable(client, name, clock=CLOCK, jitter=random.random)
 
 
 def _read_all(table: ConnectionsTable) -> list[Connection]:
@@ -38,8 +46,8 @@ def test_table_adds_and_removes_a_row_idempotently(table: ConnectionsTable) -> N
     """Adding twice makes one row, removing twice is no error."""
     connection = Connection("abc=", NOW_MS)
 
-    table.add(connection)
-    table.add(connection)
+    table.add(ConnectingClient(connection))
+    table.add(ConnectingClient(connection))
     assert _read_all(table) == [connection]
 
     table.remove(connection.id)
@@ -50,8 +58,8 @@ def test_table_adds_and_removes_a_row_idempotently(table: ConnectionsTable) -> N
 def test_reader_leaves_out_expired_rows(table: ConnectionsTable) -> None:
     """TTL deletion lags by days: an expired row is not read."""
     fresh, expired = Connection("fresh", NOW_MS), Connection("old", NOW_MS - 3 * 3600 * 1000)
-    table.add(fresh)
-    table.add(expired)
+    table.add(ConnectingClient(fresh))
+    table.add(ConnectingClient(expired))
 
     assert _read_all(table) == [fresh]
 
@@ -93,7 +101,7 @@ def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
                 "expiresAt": expires,
             },
         )
-    table.add(Connection("healthy", NOW_MS))
+    table.add(ConnectingClient(Connection("healthy", NOW_MS)))
 
     everyone = {connection.id: connection for connection in _read_all(table)}
     after = [table.page(ShardCursor(shard, "m2"), NOW_MS) for shard in range(SHARDS)]
@@ -110,7 +118,7 @@ def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
     kept = Connection("kept", NOW_MS)
     stale = [Connection(f"stale-{number}", NOW_MS) for number in range(60)]
     for connection in [kept, *stale]:
-        table.add(connection)
+        table.add(ConnectingClient(connection))
     sweeper = StaleSweeper(table, jitter=random.random)
 
     for connection in stale:
@@ -120,15 +128,68 @@ def test_sweeper_deletes_rows_in_batches(table: ConnectionsTable) -> None:
     assert _read_all(table) == [kept]
 
 
+def _keys(deployment: Deployment) -> set[Key]:
+    """Return the keys of all rows that are there."""
+    pages = (
+        deployment.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=deployment.connections_table_name, ConsistentRead=True)
+    )
+    return {(item["pk"]["S"], item["sk"]["S"]) for page in pages for item in page["Items"]}
+
+
+@pytest.mark.parametrize("user", ["alice", "a#b", "🦊" * 128, 'q"uo\\te', "ü b"])
+def test_table_adds_and_removes_all_rows_of_a_user(
+    table: ConnectionsTable, deployment: Deployment, user: str
+) -> None:
+    """Three rows that expire with the token, and none after the end; another's stay."""
+    ends = NOW_MS // 1000 + 60
+    client = ConnectingClient(Connection("abc=", NOW_MS), user, ends)
+    other = ConnectingClient(Connection("other=", NOW_MS), user)
+    table.add(other)
+    table.add(client)
+    table.add(client)
+
+    assert _keys(deployment) == {*keys_of("abc=", user), *keys_of("other=", user)}
+    assert {one.id for one in _read_all(table)} == {"abc=", "other="}
+    shard = ShardCursor(shard_of("abc="))
+    assert "abc=" not in {one.id for one in table.page(shard, ends * 1000).connections}
+
+    table.remove("abc=")
+    table.remove("abc=")
+    assert _keys(deployment) == set(keys_of("other=", user))
+
+
+def test_sweeper_deletes_all_rows_of_users_and_of_anonymous_clients(
+    table: ConnectionsTable, deployment: Deployment
+) -> None:
+    """More than one batch of them, and no row of a live connection of the same user."""
+    live = ConnectingClient(Connection("live", NOW_MS), "🦊#0")
+    users = [None, "🦊#0", "alice"]
+    stale = [
+        ConnectingClient(Connection(f"s{number}", NOW_MS), users[number % 3])
+        for number in range(60)
+    ]
+    for client in [live, *stale]:
+        table.add(client)
+    sweeper = StaleSweeper(table, jitter=random.random)
+
+    for client in stale:
+        sweeper.add(client.connection.id)
+
+    assert sweeper.finish(10) == 0
+    assert _keys(deployment) == set(keys_of("live", "🦊#0"))
+
+
 def test_table_says_what_failed_when_it_is_not_there(deployment: Deployment) -> None:
     """Reads and writes of a table that does not exist are our own errors, with the id in them."""
-    table = ConnectionsTable(deployment.client("dynamodb"), "no-such-table")
+    table = _table(deployment, "no-such-table")
 
     with pytest.raises(WriteError, match="abc"):
-        table.add(Connection("abc", NOW_MS))
+        table.add(ConnectingClient(Connection("abc", NOW_MS)))
     with pytest.raises(WriteError, match="abc"):
         table.remove("abc")
-    with pytest.raises(WriteError, match="1 stale rows"):
+    with pytest.raises(ReadError, match="1 rows"):
         table.remove_batch(["abc"])
     with pytest.raises(ReadError, match="shard 2"):
         table.page(ShardCursor(2), NOW_MS)

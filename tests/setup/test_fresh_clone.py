@@ -242,14 +242,27 @@ def test_crier_that_is_installed_alone_has_the_commands_for_a_deployed_stack(
         assert done.stderr.endswith(f" type `make {command}` there\n")
 
 
+def test_make_carries_on_without_the_authorizers_libraries(set_up: Path, shell: Shell) -> None:
+    """One mode needs them, and fetches them again; the others need no network."""
+    (set_up / "build" / "jwt-wheels" / ".ready").unlink()
+
+    done = shell("make synth")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Fetching the authorizer's libraries, for Lambda …\nNote: they" in done.stdout
+    assert (set_up / "cdk.out" / TEMPLATE).exists()
+    assert not (set_up / "build" / "jwt-wheels" / ".ready").exists()
+
+
 def test_make_setup_installs_the_command(clone: Path, programs: Path, shell: Shell) -> None:
     """After the libraries, from this very folder: what is changed there is changed at once."""
     venv.create(clone / ".venv", with_pip=True, symlinks=True)
     site = next((clone / ".venv").glob("lib/*/site-packages"))
     (site / "here.pth").write_text(f"{SITE}\n")
     (clone / ".venv" / "bin" / "node").symlink_to(programs / "node")
-    (clone / "node_modules").mkdir()
-    for stamp in (".venv/.ready", "node_modules/.ready"):
+    for folder in ("node_modules", "build/jwt-wheels"):
+        (clone / folder).mkdir(parents=True)
+    for stamp in (".venv/.ready", "node_modules/.ready", "build/jwt-wheels/.ready"):
         (clone / stamp).touch()
 
     done = shell("make setup")
@@ -269,7 +282,9 @@ def set_up(clone: Path, programs: Path) -> Path:
     (clone / ".venv" / "bin" / "node").symlink_to(programs / "node")
     (clone / "node_modules").mkdir()
     (clone / "node_modules" / "aws-cdk").symlink_to(ROOT / "node_modules" / "aws-cdk")
-    for stamp in (".venv/.ready", ".venv/.crier", "node_modules/.ready"):
+    (clone / "build" / "jwt-wheels").mkdir(parents=True)
+    stamps = (".venv/.ready", ".venv/.crier", "node_modules/.ready", "build/jwt-wheels/.ready")
+    for stamp in stamps:
         (clone / stamp).touch()
     (programs / "python3").write_text("#!/bin/sh\necho the wrong Python\nexit 9\n")
     return clone

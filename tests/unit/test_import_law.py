@@ -53,6 +53,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "stacks.parts": ("stacks.producers", "stacks.settings"),
     "crier": ("crier",),
     "crier.commands": ("broadcasting", "crier"),
+    "crier.commands.local_settings": ("crier", "stacks.context_files", "stacks.settings"),
     "crier.commands.probe": ("broadcasting", "crier", "delivery.http", "delivery.signing"),
     "crier.deployed": ("broadcasting", "crier.errors", "crier.wording"),
     "crier.demo": ("crier.deployed", "crier.errors", "crier.wording"),
@@ -109,7 +110,8 @@ def _fail_with_law(problem: str, imports: list[Import]) -> None:
 def test_room_imports_only_what_the_law_allows(room: str) -> None:
     """Lower floors know nothing of upper ones, infrastructure nothing of the functions.
 
-    `crier probe` alone connects and signs as the functions do: to say what they meet.
+    `crier probe` alone connects and signs as the functions do: to say what they meet. `crier
+    local` alone checks deploy settings as the app does: before it starts anything.
     """
     modules = [module for module in GRAPH if _room_of(module) == room]
 

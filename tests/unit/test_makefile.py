@@ -86,8 +86,9 @@ def set_up(clone: Path) -> None:
     """Let everything be installed already."""
     for name in ("package.json", "package-lock.json", "pyproject.toml"):
         shutil.copy(ROOT / name, clone)
-    for stamp in (".venv/.ready", ".venv/.crier", "node_modules/.ready"):
-        (clone / stamp).parent.mkdir(exist_ok=True)
+    stamps = (".venv/.ready", ".venv/.crier", "node_modules/.ready", "build/jwt-wheels/.ready")
+    for stamp in stamps:
+        (clone / stamp).parent.mkdir(parents=True, exist_ok=True)
         (clone / stamp).touch()
 
 

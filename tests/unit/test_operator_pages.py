@@ -33,11 +33,16 @@ def test_operators_are_told_every_metric() -> None:
     assert f"| {len(names)} of them: ${len(names) * 0.3:.2f} a month, and" in RUNNING
 
 
-def test_operators_are_told_every_reason_of_a_refusal() -> None:
-    """The words that the log line and the metric have."""
-    line = RUNNING.split("\n| `refused` |")[1].splitlines()[0]
+def test_operators_are_told_why_a_client_is_refused() -> None:
+    """Each reason that the authorizer has is in the table, and no other."""
+    table = RUNNING.split("### Why a client is refused\n")[1].split("\n## ")[0]
+    told = [
+        name
+        for cell in re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
+        for name in re.findall(r"`([a-z-]+)`", cell)
+    ]
 
-    assert [one.value for one in Refusal if f"`{one.value}`" not in line] == []
+    assert sorted(told) == sorted([*Refusal, "reason"])
 
 
 def test_operators_are_told_every_log_line() -> None:

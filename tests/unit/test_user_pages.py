@@ -85,7 +85,7 @@ def test_documents_state_the_reasons_for_envelopes() -> None:
 def test_producers_are_a_line_of_the_context() -> None:
     """What is to be written into cdk.json makes a file that is read, and right settings."""
     (line,) = re.findall(r"```json\n(.*)\n```", PRODUCERS)
-    context = json.loads(f'{{"context": {{\n{line}\n"stage": "prod"}}}}')["context"]
+    context = json.loads(f'{{"context": {{\n{line}\n"stage": "dev"}}}}')["context"]
 
     settings = DeploySettings.from_context(context)
 

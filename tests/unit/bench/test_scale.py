@@ -30,7 +30,8 @@ USE = Use(
     read_units=1_000.0,
     write_units=300.0,
     queue_requests=6,
-    cleanup_requests=1,
+    cleanup_requests=2,
+    cleanup_read_units=50.0,
     cleanup_write_units=100.0,
 )
 COST = Cost(function=0.01, dynamodb=0.005, queues=0.005, messages=1.0)
@@ -55,7 +56,7 @@ def test_cost_is_the_use_times_the_prices() -> None:
     cost = cost_of(USE, messages=1_000_000, frame_bytes=32 * 1024 + 1)
 
     assert cost.function == pytest.approx(10 * 0.0000133334 + 2 * 0.2e-6)
-    assert cost.dynamodb == pytest.approx(1_000 * 0.125e-6 + 400 * 0.625e-6)
+    assert cost.dynamodb == pytest.approx(1_050 * 0.125e-6 + 400 * 0.625e-6)
     assert cost.queues == pytest.approx(6 * 0.4e-6)
     assert cost.messages == pytest.approx(2.0)
     assert cost.share == pytest.approx((cost.function + cost.dynamodb + cost.queues) / 2.0)
@@ -118,12 +119,14 @@ def test_meter_counts_requests_and_what_they_are_charged_as() -> None:
     written = meter.write_units
     client.get_item(TableName="t", Key=key)
     client.query(TableName="t")
+    client.batch_get_item(RequestItems={"t": {"Keys": [key] * 5}})
     client.batch_write_item(RequestItems={"t": [{"DeleteRequest": {"Key": key}}] * 3})
 
     assert written == 2 + 2 * (2 + 1) + 1
     assert meter.read_units == 2 + -(-100 * ROW_BYTES // 4_096)
     assert (meter.write_units, meter.cleanup_write_units) == (written, 3)
-    assert meter.requests.total() == 6
+    assert (meter.cleanup_requests, meter.cleanup_read_units) == (2, 2.5)
+    assert meter.requests.total() == 7
     meter.reset()
     assert (meter.requests.total(), meter.read_units, meter.write_units) == (0, 0, 0)
 

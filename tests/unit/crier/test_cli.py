@@ -15,7 +15,10 @@ from crier.errors import CrierError
 from crier.local import session
 from crier.paths import ROOT
 
-COMMANDS = ("local", "demo", "send", "status", "broadcasts", "dead-letters", "redrive")
+COMMANDS = (
+    *("local", "demo", "send", "status", "broadcasts", "dead-letters", "redrive"),
+    *("connections", "inspect", "kick", "ticket"),
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,10 @@ COMMANDS = ("local", "demo", "send", "status", "broadcasts", "dead-letters", "re
                 "broadcasts",
                 "dead-letters",
                 "redrive",
+                "connections",
+                "inspect",
+                "kick",
+                "ticket",
             ),
         ),
         (("local",), ("--port", "Ctrl-C")),
@@ -53,6 +60,16 @@ COMMANDS = ("local", "demo", "send", "status", "broadcasts", "dead-letters", "re
         (("broadcasts",), ("--limit", "--json", "--stack")),
         (("dead-letters",), ("--limit", "--json", "--stack")),
         (("redrive",), ("MESSAGE_ID", "--rejected", "--json", "Exit codes: 0", "--stack")),
+        (("connections",), ("--user", "--limit", "--json", "--stack")),
+        (("inspect",), ("ID", "--json", "Exit codes: 0", "--stack")),
+        (
+            ("kick",),
+            (
+                *("ID", "--user", "--code", "kicked", "expired", "moved", "shutdown"),
+                *("--reconnect-after", "--deny", "--json", "Exit codes: 0", "--stack"),
+            ),
+        ),
+        (("ticket",), ("--user", "--channels", "--seconds", "--json", "--stack")),
         (("demo",), ("--connections", "--port", "--figures", "CONNECTIONS")),
     ],
 )
@@ -98,7 +115,7 @@ def test_cli_has_help_for_every_command() -> None:
 
     undescribed = [one for one in commands if not (one.callback and one.callback.__doc__)]
 
-    assert len(commands) == 8
+    assert len(commands) == 12
     assert undescribed == []
 
 

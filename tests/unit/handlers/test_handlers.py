@@ -202,7 +202,7 @@ def test_connect_refuses_when_the_event_lacks_something(
 
 def test_connect_refuses_when_the_row_cannot_be_written(dynamo: FakeDynamo) -> None:
     """Without a row the client would never receive anything."""
-    dynamo.write_errors = [aws_error(500)]
+    dynamo.write_errors = [aws_error(400)]
 
     assert _connect(_web_socket_event("$connect"), dynamo) == {"statusCode": 500}
 
@@ -235,7 +235,7 @@ def test_disconnect_answers_400_when_the_event_lacks_the_connection(dynamo: Fake
 
 def test_disconnect_answers_500_when_the_row_stays(dynamo: FakeDynamo) -> None:
     """The next broadcast deletes it."""
-    dynamo.write_errors = [aws_error(500)]
+    dynamo.write_errors = [aws_error(400)]
 
     assert _disconnect(_web_socket_event("$disconnect"), dynamo) == {"statusCode": 500}
 
@@ -528,7 +528,7 @@ def test_handlers_log_the_account_and_no_coming_and_going_when_the_level_is_high
     try:
         _connect(_web_socket_event("$connect"), dynamo)
         _disconnect(_web_socket_event("$disconnect"), dynamo)
-        dynamo.write_errors = [aws_error(500)]
+        dynamo.write_errors = [aws_error(400)]
         _connect(_web_socket_event("$connect"), dynamo)
         floor.handle(_sqs_record("m1", '{"message": 1}'))
         floor.handle(_sqs_record("m2", "nonsense"))

@@ -1,7 +1,7 @@
 """Synthesizes the stack as `cdk deploy` does: few times, as it is slow."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,29 @@ import pytest
 from aws_cdk.assertions import Template
 
 from stacks.broadcast_stack import BroadcastStack
+from stacks.parts import jwt_layer
 from stacks.settings import DeploySettings
 
 ROOT = Path(__file__).parents[3]
+PROD = {"stage": "prod", "auth": "iam"}
 Synthesize = Callable[[DeploySettings], Template]
 
 
 @pytest.fixture(scope="session")
-def synthesize() -> Synthesize:
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Stage one small module in place of the wheels for tokens, which the package index has."""
+    folder = tmp_path_factory.mktemp("jwt-layer")
+    (folder / "python").mkdir()
+    (folder / "python" / "jwt.py").write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jwt_layer, "stage", lambda *_, **__: folder)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def synthesize(wheels: Path) -> Synthesize:
     """Return what makes a template of settings, with the flags of the real app."""
+    del wheels  # they are used by the mode jwt
     flags: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 
     def template(settings: DeploySettings) -> Template:
@@ -32,14 +46,14 @@ def synthesize() -> Synthesize:
 
 @pytest.fixture(scope="session")
 def prod(synthesize: Synthesize) -> Template:
-    """Return the template of the stage prod with its defaults."""
-    return synthesize(DeploySettings.from_context({"stage": "prod"}))
+    """Return the template of the stage prod with its defaults, and a mode without authorizer."""
+    return synthesize(DeploySettings.from_context(PROD))
 
 
 @pytest.fixture(scope="session")
 def prod_again(synthesize: Synthesize) -> Template:
     """Return the template of the stage prod, from another synth."""
-    return synthesize(DeploySettings.from_context({"stage": "prod"}))
+    return synthesize(DeploySettings.from_context(PROD))
 
 
 @pytest.fixture(scope="session")

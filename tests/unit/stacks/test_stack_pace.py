@@ -101,7 +101,7 @@ def test_pace_is_the_regions_when_the_stack_names_it(prod: Template, region: str
     place = cdk.Stage(app, "Placed", env=cdk.Environment(account="111111111111", region=region))
 
     stack = BroadcastStack(
-        place, "crier-prod", settings=DeploySettings.from_context({"stage": "prod"})
+        place, "crier-prod", settings=DeploySettings.from_context({"stage": "prod", "auth": "iam"})
     )
 
     assert stack.region == region

@@ -51,12 +51,15 @@ def write_logs(log_group: str) -> dict[str, Any]:
 
 
 STATEMENTS = {
-    "connect": [write_logs("ConnectLogs858FA043"), allow("dynamodb:PutItem", TABLE)],
-    "disconnect": [write_logs("DisconnectLogs29292A03"), allow("dynamodb:DeleteItem", TABLE)],
+    "connect": [write_logs("ConnectLogs858FA043"), allow("dynamodb:BatchWriteItem", TABLE)],
+    "disconnect": [
+        write_logs("DisconnectLogs29292A03"),
+        allow(["dynamodb:BatchWriteItem", "dynamodb:DeleteItem"], TABLE),
+    ],
     "client_frame": [write_logs("ClientFrameLogs7ED42515")],
     "broadcast": [
         write_logs("BroadcastLogs440835F6"),
-        allow(["dynamodb:BatchWriteItem", "dynamodb:Query"], TABLE),
+        allow(["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query"], TABLE),
         allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], LEDGER),
         allow("execute-api:ManageConnections", POSTS),
         allow("sqs:SendMessage", [BROADCASTS_DEAD, SLICES_DEAD, SLICES]),

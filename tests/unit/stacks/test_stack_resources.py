@@ -347,6 +347,8 @@ def test_outputs_say_where_things_are(prod: Template) -> None:
         "LedgerTableName": {"Ref": "LedgerTable9343E4AA"},
         "ConnectionsTableName": {"Ref": "ConnectionsTable916FDB22"},
         "CallbackUrl": {"Fn::Join": ["", ["https://", *host]]},
+        "Auth": "iam",
+        "DenyList": "false",
     }
 
 
@@ -354,7 +356,7 @@ def test_assets_are_the_same_when_modules_were_compiled(
     prod: Template, synthesize: Callable[[DeploySettings], Template], compiled: Path
 ) -> None:
     """What Python leaves beside the sources does not deploy the functions again."""
-    again = synthesize(DeploySettings.from_context({"stage": "prod"}))
+    again = synthesize(DeploySettings.from_context({"stage": "prod", "auth": "iam"}))
 
     assert compiled.exists()
     assert assets(again) == assets(prod)

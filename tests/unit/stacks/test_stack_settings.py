@@ -130,7 +130,8 @@ def test_settings_take_producers_as_a_list_or_with_commas(arn: str) -> None:
 
 def test_settings_refuse_a_local_url_when_the_stage_is_prod() -> None:
     """Prod never posts to a machine of its deployer: only the local run, dev, has such a URL."""
-    context = {"stage": "prod", "localCallbackBase": "http://127.0.0.1:4566/_aws/execute-api"}
+    base = "http://127.0.0.1:4566/_aws/execute-api"
+    context = {"stage": "prod", "auth": "iam", "localCallbackBase": base}
 
     with pytest.raises(
         SettingsError, match=r"^localCallbackBase is .*, expected none with stage p"
@@ -168,7 +169,9 @@ def test_settings_list_the_names_when_none_is_close() -> None:
         DeploySettings.from_context({"zzz": "8"})
 
     assert "did you mean" not in str(caught.value)
-    assert "accessLogs, broadcastTimeoutSeconds, connectBurst" in str(caught.value)
+    assert "accessLogs, allowOpen, allowedOrigins, audience, audienceClaim, auth" in str(
+        caught.value
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,12 +179,12 @@ def test_settings_list_the_names_when_none_is_close() -> None:
     [
         ({}, DeploySettings(stage="dev", log_retention_days=7, maximum_concurrency=5)),
         (
-            {"stage": "prod"},
-            DeploySettings(stage="prod", log_retention_days=30, maximum_concurrency=50),
+            {"stage": "prod", "auth": "iam"},
+            DeploySettings(stage="prod", auth="iam", log_retention_days=30, maximum_concurrency=50),
         ),
         (
-            {"stage": "prod", "logRetentionDays": "90"},
-            DeploySettings(stage="prod", log_retention_days=90, maximum_concurrency=50),
+            {"stage": "prod", "auth": "iam", "logRetentionDays": "90"},
+            DeploySettings(stage="prod", auth="iam", log_retention_days=90, maximum_concurrency=50),
         ),
         ({"@aws-cdk/x": True, "aws:cdk:y": []}, DeploySettings()),
         ({"acknowledged-issue-numbers": [34892], "cli-telemetry": False}, DeploySettings()),

@@ -90,4 +90,4 @@ def test_wired_table_opens_new_connections_after_a_freeze() -> None:
         dynamo.freeze(60.0)
         table.remove("b")
 
-    assert (dynamo.answered, dynamo.resets) == (["DeleteItem"] * 2, [])
+    assert (dynamo.answered, dynamo.resets) == (["DeleteItem"] * 4, [])

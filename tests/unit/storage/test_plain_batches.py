@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
 REQUESTS: dict[str, Any] = {
     "connections": [
-        {"DeleteRequest": {"Key": {"pk": {"S": f"all#{shard}"}, "sk": {"S": f'ü"{shard}='}}}}
-        for shard in range(25)
+        {"DeleteRequest": {"Key": {"pk": {"S": pk}, "sk": {"S": sk}}}}
+        for number in range(5)
+        for pk, sk in (
+            (f"all#{number}", f'ü"{number}='),
+            (f"user#🦊\\#{number}", f'ü"{number}='),
+            (f'connection#ü"{number}=', "self"),
+            ("user#" + "🦊" * 128, f"{number}="),
+            ("user#a/b", f"\u2028{number}="),
+        )
     ]
 }
 UNPROCESSED = {"connections": REQUESTS["connections"][20:]}

@@ -96,12 +96,21 @@ def test_sweeper_tries_unprocessed_rows_again() -> None:
 
 
 def test_sweeper_tries_the_same_rows_again_when_the_write_fails() -> None:
-    """A failed write has processed none."""
+    """Deleting once more what may be deleted already does no harm."""
     dynamo = FakeDynamo(dict.fromkeys("ab", 1), write_errors=[aws_error(500)])
 
     kept, _ = _sweep(dynamo, "ab")
 
     assert (kept, dynamo.rows, len(dynamo.batches)) == (0, {}, 2)
+
+
+def test_sweeper_tries_again_when_it_could_not_look_whose_the_rows_are() -> None:
+    """Nothing is deleted before that: a user's row would stay."""
+    dynamo = FakeDynamo(dict.fromkeys("ab", 1), read_errors=[aws_error(500)])
+
+    kept, slept = _sweep(dynamo, "ab")
+
+    assert (kept, dynamo.rows, dynamo.batches, len(slept)) == (0, {}, [["a", "b"]], 1)
 
 
 def test_sweeper_says_how_many_rows_are_left_when_it_gives_up() -> None:

@@ -1,13 +1,16 @@
 """What `crier local` invites to: commands for the shell that its user types in."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from crier.commands import invitation
+from crier.commands.demo import refuse_closed_doors
 from crier.commands.invitation import show_invitation
 from crier.deployed.deployment import Deployment
+from crier.errors import CrierError
 
 if TYPE_CHECKING:
     import boto3
@@ -78,3 +81,38 @@ def test_invitation_names_the_python_when_the_users_shell_finds_another_crier(
     line = _broadcast_line(capsys, other)
 
     assert " -m crier send --wait 'Hear ye!'" in line
+
+
+@pytest.mark.parametrize(
+    ("auth", "title", "end"),
+    [
+        ("open", "Connect", "wscat -c ws://here"),
+        ("iam", "Connect", "wscat -c ws://here"),
+        (
+            "ticket",
+            "Make a ticket, and the line that connects with it",
+            "crier ticket --user alice",
+        ),
+        (
+            "jwt",
+            "Connect, with a token of your issuer for TOKEN",
+            "wscat -c 'ws://here?token=TOKEN'",
+        ),
+    ],
+)
+def test_invitation_says_how_to_come_in(
+    programs: Path, capsys: pytest.CaptureFixture[str], auth: str, title: str, end: str
+) -> None:
+    """A line that would be refused is no invitation."""
+    show_invitation(replace(HERE, auth=auth), users_path=str(programs))
+
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[lines.index(title) + 1].endswith(end)
+
+
+@pytest.mark.parametrize("auth", ["jwt", "ticket"])
+def test_demo_says_what_to_do_when_its_clients_would_be_refused(auth: str) -> None:
+    """The mode can only come from a file: the demo has no such option."""
+    with pytest.raises(CrierError, match=f"has auth={auth}, expected open for the demo"):
+        refuse_closed_doors(replace(HERE, auth=auth))

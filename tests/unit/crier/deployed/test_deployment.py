@@ -101,6 +101,17 @@ def test_deployment_is_read_from_outputs_of_an_earlier_release() -> None:
     assert found.connections_table_name == "connections"
 
 
+def test_deployment_of_an_earlier_release_lets_all_clients_in() -> None:
+    """Before there was an authorizer there were no outputs that tell of one."""
+    earlier = found_with(OUTPUTS)
+    guarded = found_with({**OUTPUTS, "Auth": "ticket", "DenyList": "true"})
+    unlisted = found_with({**OUTPUTS, "Auth": "jwt", "DenyList": "false"})
+
+    assert (earlier.auth, earlier.deny_list) == ("open", False)
+    assert (guarded.auth, guarded.deny_list) == ("ticket", True)
+    assert (unlisted.auth, unlisted.deny_list) == ("jwt", False)
+
+
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_deployment_names_the_output_that_is_missing(name: str) -> None:
     """Another stack, or one of a version that is too old, is told so."""

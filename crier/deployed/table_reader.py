@@ -1,4 +1,4 @@
-"""Reads rows of the ledger's table as they are: one, several, those of a key, or their number."""
+"""Reads rows of a table as they are: one, several, those of a key, or their number."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,8 +14,11 @@ _BATCH = 100
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
 
+_PAGE_ROWS = 1_000
+"""How many rows one Query reads at most: it bounds the memory of a list."""
 
-class LedgerReader:
+
+class TableReader:
     """The rows of a table that have not expired; `epoch_seconds` is the time.
 
     Each row has its key, its expiry and the attributes that are named. Each method raises
@@ -44,7 +47,7 @@ class LedgerReader:
             some = [key_attributes(key) for key in keys[start : start + _BATCH]]
             wanted = {self._table_name: {"Keys": some, "ConsistentRead": True, **_only(names)}}
             while wanted:
-                with explained("the broadcasts were not read"):
+                with explained(f"rows of the table {self._table_name} were not read"):
                     answer = self._client.batch_get_item(RequestItems=wanted)
                 yield from self._unexpired(answer["Responses"].get(self._table_name, []))
                 wanted = answer["UnprocessedKeys"]
@@ -55,11 +58,12 @@ class LedgerReader:
     ) -> Iterator[Item]:
         """Yield the rows whose sort keys begin with `prefix`: all of them, or the last `limit`.
 
-        The last ones come the newest first.
+        The last ones come the newest first. An empty prefix is that of all sort keys. A page is
+        read once the rows of the page before it have been taken.
         """
         options = {
             "ScanIndexForward": limit is None,
-            "PaginationConfig": {"MaxItems": limit, "PageSize": limit},
+            "PaginationConfig": {"MaxItems": limit, "PageSize": limit or _PAGE_ROWS},
             **_only(names),
         }
         for page in self._pages(pk, prefix, options):
@@ -76,12 +80,15 @@ class LedgerReader:
         return sum(page["Count"] for page in self._pages(pk, prefix, options))
 
     def _pages(self, pk: str, prefix: str, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        names = options.pop("ExpressionAttributeNames") | {"#p": PARTITION_KEY, "#s": SORT_KEY}
-        values = {":pk": {"S": pk}, ":prefix": {"S": prefix}}
+        condition, names, values = "#p = :pk", {"#p": PARTITION_KEY}, {":pk": {"S": pk}}
+        if prefix:  # DynamoDB refuses an empty one, and a name or a value that is not used
+            condition += " AND begins_with(#s, :prefix)"
+            names["#s"] = SORT_KEY
+            values[":prefix"] = {"S": prefix}
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table_name,
-            KeyConditionExpression="#p = :pk AND begins_with(#s, :prefix)",
-            ExpressionAttributeNames=names,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names | options.pop("ExpressionAttributeNames"),
             ExpressionAttributeValues=values | options.pop("ExpressionAttributeValues", {}),
             ConsistentRead=True,
             **options,

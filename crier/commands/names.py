@@ -1,0 +1,42 @@
+"""Names on the command line: of users, connections and channels."""
+
+import typer
+
+from broadcasting.channel_patterns import read_patterns
+from broadcasting.checks import USER, is_unicode
+
+_MOST_ID_BYTES = 1_024
+"""A connection's id is the sort key of its rows.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+_FOLDERS = (".", "..")
+"""As the last part of a path they mean another path, so that another request would be made."""
+
+
+def user_name(given: str) -> str:
+    """Return a user's name as it is. Raises typer.BadParameter."""
+    if wrong := USER(given):
+        raise typer.BadParameter(f"found {given!r:.200}, {wrong}")
+    return given
+
+
+def connection_id(given: str) -> str:
+    """Return a connection's id as it is. Raises typer.BadParameter."""
+    is_printable = given.isprintable() and is_unicode(given)
+    is_right = is_printable and 1 <= len(given.encode()) <= _MOST_ID_BYTES
+    if not is_right or given in _FOLDERS:
+        raise typer.BadParameter(
+            f"found {given!r:.200}, expected a connection's id, such as L0SM9cOFvHcCIhw=; "
+            "`crier connections` lists them"
+        )
+    return given
+
+
+def channel_patterns(given: str) -> tuple[str, ...]:
+    """Return the patterns of a text, with blanks between them. Raises typer.BadParameter."""
+    try:
+        return read_patterns(" ".join(given.split()))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -1,0 +1,43 @@
+"""Makes a request again until DynamoDB has done all of it, or the time for it is up."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from broadcasting.clock import Clock, Jitter
+from broadcasting.retry import Backoff
+from storage.errors import BusyError
+
+_BACKOFF: Final = Backoff(base_seconds=0.025, cap_seconds=0.5)
+_MOST_DOUBLINGS: Final = 5
+"""After these the pause has reached its cap."""
+
+_LEAST_SECONDS: Final = 0.005
+
+
+class Patience(NamedTuple):
+    """How long a client that waits is made to wait: pauses with full jitter, 0.5 s at most."""
+
+    clock: Clock
+    jitter: Jitter
+
+    def until_done(self, request: Callable[[], object], *, ends_at: float) -> None:
+        """Make a request until it raises no BusyError; begin no other after `ends_at` (monotonic).
+
+        Raises the last BusyError then, and any other error at once.
+        """
+        pauses = 0
+        while True:
+            try:
+                request()
+            except BusyError:
+                pause = self._pause_seconds(pauses)
+                if self.clock.monotonic() + pause > ends_at:
+                    raise
+            else:
+                return
+            self.clock.sleep(pause)
+            pauses += 1
+
+    def _pause_seconds(self, pauses: int) -> float:
+        seconds = _BACKOFF.seconds(min(pauses, _MOST_DOUBLINGS), self.jitter())
+        return max(_LEAST_SECONDS, seconds)

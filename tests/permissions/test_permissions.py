@@ -1,0 +1,97 @@
+"""Each permission of a function is needed, and all together are enough."""
+
+import json
+from collections.abc import Callable
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from crier.deployed.deployment import Deployment
+from crier.local.local_aws import REGION
+from tests.support.grants import Grant, Grants
+from tests.support.life import Life, RefusedStepError
+
+pytestmark = pytest.mark.timeout(120)
+
+NEEDED: dict[Grant, Callable[[Life], object]] = {
+    Grant("Authorizer", "dynamodb:DeleteItem", "connections"): Life.connect,
+    Grant("Authorizer", "dynamodb:GetItem", "connections"): Life.connect,
+    Grant("Connect", "dynamodb:BatchWriteItem", "connections"): Life.connect,
+    Grant("Disconnect", "dynamodb:DeleteItem", "connections"): Life.disconnect,
+    Grant("Disconnect", "dynamodb:BatchWriteItem", "connections"): Life.disconnect,
+    Grant("Broadcast", "dynamodb:Query", "connections"): Life.broadcast,
+    Grant("Broadcast", "dynamodb:BatchGetItem", "connections"): Life.clean_up,
+    Grant("Broadcast", "dynamodb:BatchWriteItem", "connections"): Life.clean_up,
+    Grant("Broadcast", "dynamodb:GetItem", "ledger"): Life.hand_over,
+    Grant("Broadcast", "dynamodb:PutItem", "ledger"): Life.broadcast,
+    Grant("Broadcast", "dynamodb:UpdateItem", "ledger"): Life.share_the_pace,
+    Grant("Broadcast", "execute-api:ManageConnections", "posts"): Life.broadcast,
+    Grant("Broadcast", "sqs:SendMessage", "dead letters"): Life.reject,
+    Grant("Broadcast", "sqs:SendMessage", "slice dead letters"): Life.reject_slice,
+    Grant("Broadcast", "sqs:SendMessage", "slices"): Life.hand_over,
+}
+"""What fails without a permission."""
+
+FUNCTIONS = ("Authorizer", "Connect", "Disconnect", "ClientFrame", "Broadcast")
+CONSUME = (
+    *("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *("sqs:GetQueueUrl", "sqs:ReceiveMessage"),
+)
+NOT_ENFORCED = {
+    *(
+        Grant(function, action, "logs")
+        for function in FUNCTIONS
+        for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+    ),
+    *(
+        Grant("Broadcast", action, queue)
+        for action in CONSUME
+        for queue in ("broadcasts", "slices")
+    ),
+}
+"""What the local AWS does by itself, without asking: tests of the template hold it exactly."""
+
+
+def test_every_permission_is_known(grants: Grants) -> None:
+    """A new one needs a step that fails without it."""
+    assert grants.all() == {*NEEDED, *NOT_ENFORCED}
+
+
+STEPS = dict.fromkeys([*NEEDED.values(), Life.send_frame, Life.redrive, Life.kick])
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
+def test_permissions_are_enough(life: Life, step: Callable[[Life], object]) -> None:
+    """Each step of a broadcast's life ends well."""
+    step(life)
+
+
+@pytest.mark.parametrize("grant", NEEDED, ids=" ".join)
+def test_permission_is_needed(life: Life, grants: Grants, grant: Grant) -> None:
+    """Without it, taken from the running stack, its step is refused."""
+    with grants.without(grant), pytest.raises(RefusedStepError):
+        NEEDED[grant](life)
+
+
+def test_statement_of_the_output_is_enough_for_the_application(
+    strict: Deployment, life: Life
+) -> None:
+    """It writes a ticket, which lets its client in; the application may do nothing else."""
+    stacks = strict.client("cloudformation").describe_stacks(StackName=strict.stack)["Stacks"]
+    (statement,) = (
+        json.loads(one["OutputValue"])
+        for one in stacks[0]["Outputs"]
+        if one["OutputKey"] == "TicketPolicyStatement"
+    )
+    iam = strict.client("iam")
+    iam.create_user(UserName="application")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="application", PolicyName="tickets", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="application")["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+    dynamodb = session.client("dynamodb", endpoint_url=strict.endpoint_url)
+
+    life.connect_with(life.write_ticket(dynamodb))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        dynamodb.scan(TableName=strict.connections_table_name)
