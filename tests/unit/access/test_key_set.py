@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from access import base64url
 from access.key_errors import KeysError
 from access.key_set import (
     LEAST_SECRET_BYTES,
@@ -130,3 +131,38 @@ def test_key_set_may_have_a_hundred_keys() -> None:
     others: list[dict[str, Any]] = [{}] * (MOST_KEYS - 1)
 
     assert len(parse_key_set(jwks(GOOD, *others))) == 1
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent", "is_taken"),
+    [
+        (2_048, 65_537, True),
+        (8_192, 65_537, True),
+        (8_193, 65_537, False),
+        (2_047, 65_537, False),
+        (2_048, 65_535, False),
+        (2_048, 2**32 - 1, True),
+        (2_048, 2**32 + 1, False),
+    ],
+)
+def test_key_set_takes_rsa_keys_of_2_048_to_8_192_bits(
+    bits: int, exponent: int, *, is_taken: bool
+) -> None:
+    """Larger ones would take long to verify by: an issuer could stop us."""
+    modulus = number(2 ** (bits - 1) + 1)
+
+    found = _found({"kty": "RSA", "n": modulus, "e": number(exponent), "kid": "other"})
+
+    assert found == is_taken
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+@pytest.mark.parametrize("size", [31, 33])
+def test_key_set_takes_coordinates_of_32_bytes(name: str, size: int) -> None:
+    """Each point has one way to be written: RFC 7518, 6.2.1.2."""
+    numbers = ec_key().public_key().public_numbers()
+    coordinate = getattr(numbers, name)
+    written = base64url.encode(coordinate.to_bytes(33)[-size:])
+
+    assert _found(ec_jwk(ec_key(), kid="curve")) == 1
+    assert _found(ec_jwk(ec_key(), kid="curve") | {name: written}) == 0
