@@ -166,3 +166,9 @@ def test_key_set_takes_coordinates_of_32_bytes(name: str, size: int) -> None:
 
     assert _found(ec_jwk(ec_key(), kid="curve")) == 1
     assert _found(ec_jwk(ec_key(), kid="curve") | {name: written}) == 0
+
+
+@pytest.mark.parametrize("key_id", ["x", "x" * 128])
+def test_key_set_takes_key_ids_of_1_to_128_characters(key_id: str) -> None:
+    """A token may name no other."""
+    assert parse_key_set(jwks(rsa_jwk(rsa_key(), kid=key_id))).find("RS256", key_id)

@@ -229,3 +229,12 @@ def test_authorizer_refuses_a_ticket_whose_answer_was_lost(
 
     assert not authorizer.lets_in(TICKET)
     assert authorizer.wire.operations == ["DeleteItem"] * 2
+
+
+@pytest.mark.parametrize("number", ["1.5", "-1.5", "1E+30", "-7"])
+def test_authorizer_knows_why_it_refuses_a_ticket_with_an_odd_time(
+    number: str, log: io.StringIO
+) -> None:
+    """It is the ticket, not a fault of ours."""
+    assert not by_ticket(ticket_row(expiresAt={"N": number})).lets_in(TICKET)
+    assert [line["reason"] for line in lines_of(log)] == ["ticket"]
