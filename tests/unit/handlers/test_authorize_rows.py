@@ -238,3 +238,12 @@ def test_authorizer_knows_why_it_refuses_a_ticket_with_an_odd_time(
     """It is the ticket, not a fault of ours."""
     assert not by_ticket(ticket_row(expiresAt={"N": number})).lets_in(TICKET)
     assert [line["reason"] for line in lines_of(log)] == ["ticket"]
+
+
+def test_authorizer_says_that_a_ticket_was_used(log: io.StringIO) -> None:
+    """The second client is refused, and no alarm is raised for it."""
+    authorizer = by_ticket(failed("ConditionalCheckFailedException"))
+
+    assert not authorizer.lets_in(TICKET)
+    (line,) = lines_of(log)
+    assert (line["message"], line["reason"]) == ("refused", "ticket")
