@@ -82,7 +82,7 @@ def wheel_in(folder: Path, name: str = "token", files: Mapping[str, str] = FILES
 def test_layer_has_the_modules_of_the_pinned_wheels(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wheels: Path
 ) -> None:
-    """Below `python/`, readable for all, without metadata, in a folder named after the versions."""
+    """Below `python/`, readable for all, without metadata, in a folder named after the wheels."""
     pin(monkeypatch, tmp_path, wheel_in(wheels))
 
     folder = stage(tmp_path / "build", wheels=wheels)
