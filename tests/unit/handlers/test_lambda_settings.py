@@ -167,6 +167,10 @@ def test_authorizer_settings_may_name_claims_and_origins() -> None:
         (PUBLIC_KEYS | {"DENY_LIST": "true"}, ["CONNECTIONS_TABLE is missing"]),
         (PUBLIC_KEYS | {"DENY_LIST": "yes"}, ["DENY_LIST is 'yes', expected true or false"]),
         (
+            TICKETS | {"ALLOWED_ORIGINS": " , "},  # no origin at all would allow each of them
+            ["ALLOWED_ORIGINS is ',', expected names with commas between them"],
+        ),
+        (
             PUBLIC_KEYS | {"JWT_SECRET_ARN": "x"},
             ["found both of JWKS_URL and JWT_SECRET_ARN, expected one of them"],
         ),
