@@ -59,6 +59,7 @@ def build_authorizer(
 
     `fetcher_of` is for tests: without it the keys are fetched over https.
     """
+    open_session = cache(open_session)  # a secret and a deny list are read by one
     table = _door_table(settings, open_session, clock) if settings.connections_table else None
     if settings.token and settings.token.jwks_url:
         fetch = (fetcher_of or _fetcher_of)(settings.token.jwks_url)

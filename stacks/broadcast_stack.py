@@ -52,7 +52,8 @@ class BroadcastStack(Stack):
     def _make_web_socket(self) -> WebSocket:
         table = self._connections.table
         rows = {"CONNECTIONS_TABLE": table.table_name}
-        connect = self._function("Connect", "connect", "Writes a connection's rows", rows)
+        named = {"NEEDS_USER": str(self._settings.has_authorizer).lower()}
+        connect = self._function("Connect", "connect", "Writes a connection's rows", rows | named)
         disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's rows", rows)
         client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
         table.grant(connect, "dynamodb:BatchWriteItem")

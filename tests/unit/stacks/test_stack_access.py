@@ -231,6 +231,21 @@ def test_authorizer_is_told_its_mode_and_no_more(
     assert own == VARIABLES[name]
 
 
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_connect_is_told_whether_the_authorizer_names_a_user(
+    templates: Callable[[str], Template], name: str
+) -> None:
+    """Where it does, a route that lost its authorizer lets no client in."""
+    handler = {"Properties": {"Handler": "handlers.connect.handler"}}
+    (function,) = templates(name).find_resources("AWS::Lambda::Function", handler).values()
+
+    variables = function["Properties"]["Environment"]["Variables"]
+
+    own = {key: value for key, value in variables.items() if not key.startswith("POWERTOOLS_")}
+    needs_user = "true" if name in WITH_AUTHORIZER else "false"
+    assert own == {"CONNECTIONS_TABLE": NAME, "NEEDS_USER": needs_user}
+
+
 @pytest.mark.parametrize("name", WITH_AUTHORIZER)
 def test_authorizer_takes_what_it_is_told(templates: Callable[[str], Template], name: str) -> None:
     """What the stack takes for a setting, the function does, too."""
