@@ -73,7 +73,7 @@ def _signed(url: str) -> str:
     SigV4QueryAuth(Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY), "execute-api", REGION).add_auth(
         request
     )
-    return "ws" + request.url.removeprefix("http")
+    return "ws" + str(request.url).removeprefix("http")
 
 
 def local_wscat(url: str) -> str:

@@ -32,11 +32,7 @@ Id = Annotated[
 User = Annotated[str | None, typer.Option(parser=user_name, help="All connections of this user.")]
 Code = Annotated[
     ByeCode,
-    typer.Option(
-        parser=bye_code,
-        metavar="|".join(one.value for one in ByeCode),
-        help="What the client is told: why it is closed.",
-    ),
+    typer.Option(parser=bye_code, help="What the client is told: why it is closed."),
 ]
 ReconnectAfter = Annotated[
     int | None,
