@@ -59,7 +59,10 @@ def _connecting(deployment: Deployment, crier: str) -> Mapping[str, str]:
     """Return how to connect, in the mode that was deployed."""
     url = deployment.web_socket_url
     if deployment.auth == "ticket":
-        return {"Make a ticket, and the line that connects with it": f"{crier} ticket --user alice"}
+        return {
+            "Make a ticket, and the line that connects with it": f"{crier} ticket --user alice",
+            "Table for tickets of your own": deployment.connections_table_name,
+        }
     if deployment.auth == "jwt":
         return {"Connect, with a token of your issuer for TOKEN": local_wscat(f"{url}?token=TOKEN")}
     if deployment.auth == "iam":

@@ -92,6 +92,7 @@ def test_invitation_names_the_python_when_the_users_shell_finds_another_crier(
             "Make a ticket, and the line that connects with it",
             "crier ticket --user alice",
         ),
+        ("ticket", "Table for tickets of your own", "connections"),
         (
             "jwt",
             "Connect, with a token of your issuer for TOKEN",
