@@ -73,7 +73,7 @@ def test_authorizer_leaves_out_what_the_token_does_not_say_or_is_not_to_count() 
     plain = authorizer.answer(connecting(signed_rsa()))
     none = authorizer.answer(connecting(signed_rsa(CLAIMS | {"channels": []})))
 
-    assert (plain["context"], none["context"]) == ({}, {"channels": ""})
+    assert (plain["context"], none["context"]) == ({}, {"channels": "!"})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from broadcasting.connection_row import connection_key
 from broadcasting.door_rows import DENIED, TICKET
+from broadcasting.user_rows import self_key, user_key
 from settings import AuthorizerSettings
 from stacks.parts import row_statements
 from stacks.settings import DeploySettings
@@ -387,8 +389,10 @@ def test_output_has_the_statement_for_the_application_that_writes_tickets(
 
 def test_rows_of_the_permissions_are_those_that_the_functions_write() -> None:
     """The stack imports nothing of the functions, so both have the names."""
-    assert f"{TICKET}*" == row_statements.TICKETS
-    assert f"{DENIED}*" == row_statements.DENIED
+    assert (f"{TICKET}*",) == row_statements.TICKETS
+    assert (f"{DENIED}*",) == row_statements.DENIED
+    keys = (connection_key("a"), self_key("a"), user_key("a", "a"))
+    assert {f"{pk.partition('#')[0]}#*" for pk, _ in keys} == {*row_statements.CONNECTIONS}
 
 
 def test_nothing_allows_every_resource_with_an_authorizer(
