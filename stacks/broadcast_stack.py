@@ -56,7 +56,7 @@ class BroadcastStack(Stack):
         connect = self._function("Connect", "connect", "Writes a connection's rows", rows | named)
         disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's rows", rows)
         client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
-        self._grant_rows(connect, "BatchWriteItem")
+        self._grant_rows(connect, "BatchWriteItem")  # all rows at once, and back if one fails
         self._grant_rows(disconnect, "DeleteItem", "BatchWriteItem")
         authorizer = self._make_authorizer() if self._settings.has_authorizer else None
         return WebSocket(

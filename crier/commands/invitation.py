@@ -66,12 +66,12 @@ def _connecting(deployment: Deployment, crier: str) -> Mapping[str, str]:
     if deployment.auth == "jwt":
         return {"Connect, with a token of your issuer for TOKEN": local_wscat(f"{url}?token=TOKEN")}
     if deployment.auth == "iam":
-        return {"Connect, with a signed URL": local_wscat(_signed(url))}
+        return {"Connect, with a signed URL": local_wscat(signed_url(url))}
     return {"Connect": local_wscat(url)}
 
 
-def _signed(url: str) -> str:
-    """Return a WebSocket URL, signed: the local AWS refuses one without, and believes any."""
+def signed_url(url: str) -> str:
+    """Return a WebSocket URL, signed: the local AWS refuses one that is not, and believes any."""
     request = AWSRequest("GET", "http" + url.removeprefix("ws"))
     SigV4QueryAuth(Credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY), "execute-api", REGION).add_auth(
         request

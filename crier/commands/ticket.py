@@ -28,8 +28,8 @@ Channels = Annotated[
     str | None,
     typer.Option(
         parser=channel_patterns,
-        help='The channels that the client may use, such as "news game:*". Without it: those of '
-        "every client.",
+        help='The channels that the client may use, such as "news game:*". Without it, the '
+        "ticket says nothing of channels.",
     ),
 ]
 Seconds = Annotated[

@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from broadcasting.door_rows import ticket_item, ticket_key
 from broadcasting.items import Key, key_attributes
 from broadcasting.user_rows import keys_of
+from crier.commands.invitation import signed_url
 from crier.deployed.deployment import Deployment
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
@@ -126,20 +127,27 @@ def outputs_of(deployment: Deployment) -> dict[str, str]:
     return {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
 
 
-async def test_ticket_lets_its_client_in_once(deployment: Deployment) -> None:
-    """Without one, or with another or a used one, there is no connection and no row."""
-    ticket = write_ticket(deployment)
+async def test_client_that_the_authorizer_refuses_has_no_row(deployment: Deployment) -> None:
+    """Without a ticket, and with one that was never written: connect is not called."""
     url = deployment.web_socket_url
 
     bare = await status_of(url)
     wrong = await status_of(f"{url}?token={secrets.token_urlsafe(32)}")
-    refused_rows = connections_in(deployment)
+
+    assert {bare, wrong} <= REFUSED
+    assert rows_in(deployment) == {}
+
+
+async def test_ticket_lets_its_client_in_once(deployment: Deployment) -> None:
+    """Its row is deleted, and the second time it is no ticket any more."""
+    ticket = write_ticket(deployment)
+    url = deployment.web_socket_url
+
     first = await status_of(f"{url}?token={ticket}")
     again = await status_of(f"{url}?token={ticket}")
 
     assert first == 101
-    assert {bare, wrong, again} <= REFUSED
-    assert refused_rows == []
+    assert again in REFUSED
     key = key_attributes(ticket_key(ticket))
     table = deployment.connections_table_name
     assert "Item" not in deployment.client("dynamodb").get_item(TableName=table, Key=key)
@@ -225,7 +233,7 @@ async def test_deploy_in_mode_jwt_lets_in_with_a_token_of_the_issuer(
 
 
 async def test_deploy_in_mode_iam_has_no_authorizer(local_aws: LocalAws) -> None:
-    """API Gateway itself looks at the signature of the URL."""
+    """API Gateway itself wants a signed URL, such as the local run invites with."""
     changed = deploy_locally(local_aws, lambda _: None, auth="iam")
 
     route = connect_route(changed)
@@ -234,3 +242,5 @@ async def test_deploy_in_mode_iam_has_no_authorizer(local_aws: LocalAws) -> None
     assert outputs_of(changed)["Auth"] == "iam"
     names = changed.client("lambda").list_functions()["Functions"]
     assert [one for one in names if one["Handler"] == "handlers.authorize.handler"] == []
+    assert await status_of(changed.web_socket_url) in REFUSED
+    assert await status_of(signed_url(changed.web_socket_url)) == 101

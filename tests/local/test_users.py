@@ -90,10 +90,10 @@ def test_connection_of_an_iam_principal_has_its_rows(deployment: Deployment) -> 
         {"principalId": "alice", "exp": "1"},
     ],
 )
-def test_client_that_is_refused_has_no_row(
+def test_client_that_connect_refuses_has_no_row(
     deployment: Deployment, authorizer: dict[str, str]
 ) -> None:
-    """What the authorizer says is odd, or over."""
+    """What the authorizer says of it is odd, or over; `test_access_modes.py` has its refusals."""
     answer = _invoke(deployment, "Connect", "r1=", authorizer=authorizer)
 
     assert (answer, _rows(deployment)) == ({"statusCode": 400}, {})

@@ -35,7 +35,7 @@ def test_operators_are_told_every_metric() -> None:
 
 def test_operators_are_told_why_a_client_is_refused() -> None:
     """Each reason that the authorizer has is in the table, and no other."""
-    table = RUNNING.split("### Why a client is refused\n")[1].split("\n## ")[0]
+    table = RUNNING.split("### Why a client is refused\n")[1].split("\n### ")[0]
     told = [
         name
         for cell in re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
@@ -43,6 +43,16 @@ def test_operators_are_told_why_a_client_is_refused() -> None:
     ]
 
     assert sorted(told) == sorted([*Refusal, "reason"])
+
+
+def test_operators_are_told_what_to_do_when_the_authorizer_cannot_decide() -> None:
+    """Each error of keys and secrets is in the table, by the words that it begins with."""
+    table = RUNNING.split("### When the authorizer cannot decide\n")[1].split("\n## ")[0]
+    files = [*(ROOT / "lambdas" / "access").glob("key_*.py"), ROOT / "lambdas/storage/secret.py"]
+    begins = _named_in(r'(?:Keys|Read)Error\(\s*f?"(the (?:keys|key set|secret) \w+|none of)', *files)
+
+    assert len(begins) >= 7
+    assert sorted(one for one in begins if one not in table) == []
 
 
 def test_operators_are_told_every_log_line() -> None:
