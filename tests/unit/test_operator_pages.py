@@ -49,7 +49,9 @@ def test_operators_are_told_what_to_do_when_the_authorizer_cannot_decide() -> No
     """Each error of keys and secrets is in the table, by the words that it begins with."""
     table = RUNNING.split("### When the authorizer cannot decide\n")[1].split("\n## ")[0]
     files = [*(ROOT / "lambdas" / "access").glob("key_*.py"), ROOT / "lambdas/storage/secret.py"]
-    begins = _named_in(r'(?:Keys|Read)Error\(\s*f?"(the (?:keys|key set|secret) \w+|none of)', *files)
+    error = r'(?:Keys|Read)Error\(\s*f?"(the (?:keys|key set|secret) \w+|none of)'
+
+    begins = _named_in(error, *files)
 
     assert len(begins) >= 7
     assert sorted(one for one in begins if one not in table) == []
