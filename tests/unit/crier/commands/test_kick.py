@@ -13,6 +13,7 @@ from broadcasting.door_rows import denied_key
 from broadcasting.user_rows import self_key, user_key
 from crier import cli, options
 from crier.commands import kick as kick_command
+from crier.commands.kick import ARRIVAL_SECONDS
 from crier.commands.kick_views import note_stopped
 from crier.deployed.connection_rows import Known
 from crier.deployed.connections_api import NO_CONNECTION
@@ -239,13 +240,16 @@ def test_kick_of_a_user_meets_what_connects_meanwhile(
 
 
 def test_kick_of_a_user_who_always_returns_ends(stack: FakeConnectionsStack, run: Run) -> None:
-    """It is said how to keep the user out, with exit code 1."""
+    """It is said how to keep the user out, with exit code 1. The first comes during the check."""
     numbers = iter(range(1_000))
     stack.table.before_query = lambda: stack.connect(f"{next(numbers)}=", "alice")
 
     done = run("--user", "alice")
 
-    assert (done.exit_code, done.stdout) == (1, f"{MOST_ROUNDS} kicked, 0 gone already, 0 failed\n")
+    assert (done.exit_code, done.stdout) == (
+        1,
+        f"{MOST_ROUNDS + 1} kicked, 0 gone already, 0 failed\n",
+    )
     assert "More connections of the user have come meanwhile: keep the user out by --deny" in (
         done.stderr
     )
@@ -269,8 +273,55 @@ def test_kick_denies_the_user_before_the_first_connection(
         }
     }
     assert json.loads(done.stdout)["denied"] == {"user": "alice", "until_ms": until_seconds * 1000}
-    first_query = stack.table.calls.index("Query")
-    assert stack.table.calls.index("PutItem") < first_query
+    assert stack.table.calls[:3] == ["BatchWriteItem", "Query", "PutItem"]
+    assert stack.table.calls[3] == "Query"
+
+
+def test_kick_meets_a_client_that_was_let_in_just_before_its_user_was_denied(
+    stack: FakeConnectionsStack, run: Run, over: Over, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The authorizer has looked at the deny list before; the rows are written after the kick."""
+    coming = iter(["late="])
+
+    def connect_when_it_waits(seconds: float) -> bool:
+        if seconds == ARRIVAL_SECONDS:
+            stack.connect(next(coming), "alice")
+        return False
+
+    monkeypatch.setattr(over, "wait", connect_when_it_waits)
+
+    done = run("--user", "alice", "--deny", "60")
+
+    assert (done.exit_code, done.stdout) == (0, "1 kicked, 0 gone already, 0 failed\n")
+    assert list(stack.table.items) == [denied_key("alice")]
+
+
+def test_kick_waits_for_no_client_when_its_user_is_not_denied(
+    stack: FakeConnectionsStack, run: Run, over: Over
+) -> None:
+    """The user may come in again at any time."""
+    stack.connect("a=", "alice")
+
+    run("--user", "alice")
+
+    assert ARRIVAL_SECONDS not in over.waits
+
+
+def test_kick_says_who_is_denied_when_it_is_stopped(
+    stack: FakeConnectionsStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user stays out: what ends the kick ends that not."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kick_command, "kick_all", stop)
+
+    done = run("--user", "alice", "--deny", "60")
+
+    assert done.exit_code == 130
+    assert denied_key("alice") in stack.table.items
+    assert "User alice is kept out until 2026-01-01 00:11:00Z" in done.stderr
 
 
 def test_kick_of_an_id_denies_its_user(stack: FakeConnectionsStack, run: Run) -> None:
@@ -358,6 +409,7 @@ def test_kick_does_nothing_without_a_permission_of_connections(
         ("PutItem", ("--user", "alice", "--deny", "60")),
         ("BatchGetItem", ("a=",)),
         ("Query", ("--user", "alice")),
+        ("Query", ("--user", "alice", "--deny", "60")),
     ],
 )
 def test_kick_does_nothing_without_a_permission_of_the_table(
@@ -372,7 +424,7 @@ def test_kick_does_nothing_without_a_permission_of_the_table(
     assert done.exit_code == 1
     assert f"when calling the {operation} operation: not you" in str(done.exception)
     assert stack.callback.asked("a=") == []
-    assert len(stack.keys("a=")) == 3
+    assert len(stack.table.items) == 3  # nor is the user denied
 
 
 def test_kick_does_nothing_when_connections_answers_otherwise(
