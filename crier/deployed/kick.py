@@ -45,18 +45,15 @@ class Kicker:
         self._text = bye.encode()
         self._epoch_ms = epoch_ms
 
-    def check_permissions(self, user: str | None = None) -> None:
+    def check_permissions(self) -> None:
         """Raise CrierError, which names the permission, when one is missing.
 
-        Each of the requests asks for a connection or a row that cannot be there, but one: the
-        connections of a `user`, if one is given, are listed.
+        Each of the requests asks for a connection or a row that cannot be there.
         """
         _require_permitted("POST", self._api.post(NO_CONNECTION, self._text))
         _require_permitted("DELETE", self._api.delete(NO_CONNECTION))
         try:
             self._rows.check_removal()
-            if user is not None:
-                next(self._rows.of_user(user), None)
         except CrierError as error:
             raise CrierError(f"{error}; {_PERMISSIONS}") from error
 
