@@ -1,5 +1,6 @@
 """The command that throws connections out: kick."""
 
+from functools import partial
 from threading import Event
 from typing import Annotated
 
@@ -7,7 +8,14 @@ import typer
 
 from broadcasting.bye import MOST_AFTER_MS, ByeCode, bye_of
 from crier import terminal
-from crier.commands.kick_views import Denial, kicking, note_stopped, show_tally, tally_as_json
+from crier.commands.kick_views import (
+    Denial,
+    kicking,
+    note_denied,
+    note_stopped,
+    show_tally,
+    tally_as_json,
+)
 from crier.commands.names import bye_code, connection_id, user_name
 from crier.commands.times import now_ms
 from crier.deployed.connection_rows import ConnectionRows, Known
@@ -20,6 +28,10 @@ from crier.numbers import number_within
 from crier.options import AsJson, Profile, Region, Stack, find_deployment
 
 MOST_DENIED_SECONDS = 86_400
+
+ARRIVAL_SECONDS = 10.0
+"""How long after a denial a client may still arrive: the authorizer has let it in just before, and
+the connect function has ten seconds to write its rows."""
 
 Id = Annotated[
     str | None,
@@ -86,14 +98,15 @@ def kick(
     kicker.check_permissions()
     if denied is not None:
         _keep_out(rows, denied, is_listed=user is not None)
+        note_denied(denied)
     if known is not None:
         tally = _kick_one(kicker, known)
     else:
-        tally = _kick_user(kicker, rows, user or "", over)
+        tally = _kick_user(kicker, rows, user or "", over, is_denied=denied is not None)
     if as_json:
         terminal.show_json(tally_as_json(tally, denied))
     else:
-        show_tally(tally, denied)
+        show_tally(tally)
     if tally.failed or not tally.is_all:
         raise typer.Exit(1)
 
@@ -140,8 +153,13 @@ def _kick_one(kicker: Kicker, known: Known) -> Tally:
     return tally
 
 
-def _kick_user(kicker: Kicker, rows: ConnectionRows, user: str, over: Event) -> Tally:
-    """Kick all connections of a user; say how far that was when it is interrupted."""
+def _kick_user(
+    kicker: Kicker, rows: ConnectionRows, user: str, over: Event, *, is_denied: bool
+) -> Tally:
+    """Kick all connections of a user; say how far that was when it is interrupted.
+
+    Once the user is denied, the kick is over when those that were let in before have arrived, too.
+    """
     tally = Tally()
     try:
         with kicking() as (on_met, on_end):
@@ -152,6 +170,7 @@ def _kick_user(kicker: Kicker, rows: ConnectionRows, user: str, over: Event) -> 
                 on_met=on_met,
                 on_end=on_end,
                 stop=over.set,
+                arrive=partial(over.wait, ARRIVAL_SECONDS) if is_denied else None,
             )
     except BaseException:
         note_stopped(tally)

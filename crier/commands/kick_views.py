@@ -32,7 +32,13 @@ def kicking() -> Iterator[tuple[Callable[[int], None], Callable[[], None]]]:
         )
 
 
-def show_tally(tally: Tally, denied: Denial | None) -> None:
+def note_denied(denied: Denial) -> None:
+    """Say on stderr who is kept out: that holds, also when the kick is stopped then."""
+    until = shown_time(denied.until_seconds * 1000)
+    terminal.note(f"User {denied.user} is kept out until {until}")
+
+
+def show_tally(tally: Tally) -> None:
     """Show how it ended: a line for each connection that failed, and the sums."""
     for one in tally.failed:
         terminal.out.print(terminal.plain(_failed(one)), soft_wrap=True)
@@ -47,9 +53,6 @@ def show_tally(tally: Tally, denied: Denial | None) -> None:
             "More connections of the user have come meanwhile: keep the user out by --deny, or "
             "kick again"
         )
-    if denied is not None:
-        until = shown_time(denied.until_seconds * 1000)
-        terminal.note(f"User {denied.user} is kept out until {until}")
 
 
 def tally_as_json(tally: Tally, denied: Denial | None) -> dict[str, Any]:

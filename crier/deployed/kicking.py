@@ -56,8 +56,11 @@ def kick_all(
     on_met: Callable[[int], None],
     on_end: Callable[[], None],
     stop: Callable[[], None],
+    arrive: Callable[[], object] | None = None,
 ) -> None:
     """Kick what is `listed`, and list again until nothing is new, at most `MOST_ROUNDS` times.
+
+    With `arrive`, which waits until what is on its way has come, nothing must be new after it, too.
 
     `tally` is right at any moment, also when this ends with an exception: then `stop` is called,
     and what is under way ends first. `on_met` is told how many connections there are, `on_end` is
@@ -67,7 +70,11 @@ def kick_all(
     for _ in range(MOST_ROUNDS):
         new = {one.id: one for one in listed() if one.id not in seen}
         if not new:
-            return
+            if arrive is None:
+                return
+            arrive()
+            arrive = None
+            continue
         seen.update(new)
         tally.met = len(seen)
         on_met(tally.met)

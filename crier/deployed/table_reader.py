@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from broadcasting.items import EXPIRY, PARTITION_KEY, SORT_KEY, Key, key_attributes
+from broadcasting.retry import Backoff
 from crier.deployed.row_values import Item, unexpired
-from crier.errors import explained
+from crier.errors import CrierError, explained
 
 _BATCH = 100
 """As many rows as DynamoDB reads at once.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
 """
+
+_BACKOFF = Backoff(tries=8)
+"""How often in a row DynamoDB may look up nothing of what is asked for."""
 
 _PAGE_ROWS = 1_000
 """How many rows one Query reads at most: it bounds the memory of a list."""
@@ -45,13 +49,7 @@ class TableReader:
         """Yield the rows that there are of some keys, in any order."""
         for start in range(0, len(keys), _BATCH):
             some = [key_attributes(key) for key in keys[start : start + _BATCH]]
-            wanted = {self._table_name: {"Keys": some, "ConsistentRead": True, **_only(names)}}
-            while wanted:
-                with explained(f"rows of the table {self._table_name} were not read"):
-                    answer = self._client.batch_get_item(RequestItems=wanted)
-                yield from self._unexpired(answer["Responses"].get(self._table_name, []))
-                wanted = answer["UnprocessedKeys"]
-                time.sleep(0.1 if wanted else 0)
+            yield from self._unexpired(self._batch(some, _only(names)))
 
     def query(
         self, pk: str, prefix: str, names: Sequence[str], *, limit: int | None = None
@@ -78,6 +76,22 @@ class TableReader:
             "ExpressionAttributeValues": {":now": {"N": str(int(self._epoch_seconds()))}},
         }
         return sum(page["Count"] for page in self._pages(pk, prefix, options))
+
+    def _batch(self, keys: list[Item], options: dict[str, Any]) -> Iterator[Item]:
+        """Yield the rows of up to 100 keys; ask again, with backoff, for what is not looked up."""
+        what = f"rows of the table {self._table_name} were not read"
+        vain = 0
+        while keys:
+            wanted = {"Keys": keys, "ConsistentRead": True, **options}
+            with explained(what):
+                answer = self._client.batch_get_item(RequestItems={self._table_name: wanted})
+            yield from answer["Responses"].get(self._table_name, [])
+            left = answer["UnprocessedKeys"].get(self._table_name, {}).get("Keys", [])
+            vain = vain + 1 if len(left) == len(keys) else 0
+            if vain == _BACKOFF.tries:
+                raise CrierError(f"{what}: DynamoDB has left {len(left)} of them, try again later")
+            time.sleep(_BACKOFF.seconds(vain, 1.0) if left else 0)
+            keys = left
 
     def _pages(self, pk: str, prefix: str, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         condition, names, values = "#p = :pk", {"#p": PARTITION_KEY}, {":pk": {"S": pk}}

@@ -21,10 +21,12 @@ class Patience(NamedTuple):
     jitter: Jitter
 
     def until_done(self, request: Callable[[], object], *, ends_at: float) -> None:
-        """Make a request until it raises no BusyError; begin no other after `ends_at` (monotonic).
+        """Make a request until it raises no BusyError; begin none after `ends_at` (monotonic).
 
         Raises the last BusyError then, and any other error at once.
         """
+        if self.clock.monotonic() > ends_at:
+            raise BusyError("no time remains for it")
         pauses = 0
         while True:
             try:

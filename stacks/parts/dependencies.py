@@ -4,7 +4,7 @@ They are copied from the pinned packages of this environment: no Docker, no netw
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, PackagePath, distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ _STAGED = Path(__file__).parents[2] / "build" / "dependencies"
 
 
 class DependencyError(Exception):
-    """An installed package cannot be a part of the layer; the message says why."""
+    """A layer cannot be made of what there is; the message says why."""
 
 
 class Dependencies(Construct):
@@ -47,16 +47,41 @@ def stage(folder: Path) -> Path:
     """
     packages = _needed(ROOTS)
     target = folder / "-".join(f"{package.name}-{package.version}" for package in packages)
-    if target.exists():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder) as temporary:
-        staged = Path(temporary) / "staged"
+
+    def fill(staged: Path) -> None:
         for package in packages:
             _copy(package, staged / "python")
-        if not target.exists():
-            staged.rename(target)
+
+    return make_once(target, fill)
+
+
+def make_once(target: Path, fill: Callable[[Path], object]) -> Path:
+    """Return a folder that `fill` has filled, in this run or in an earlier one, and wholly.
+
+    Of two synths at a time the first one makes it. Raises DependencyError when it cannot be made.
+    """
+    if target.exists():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=target.parent) as temporary:
+            staged = Path(temporary) / "staged"
+            fill(staged)
+            _put(staged, target)
+    except OSError as error:
+        raise DependencyError(
+            f"the layer {target} cannot be made ({error}): see that this user may write there, "
+            "and that no file stands in the place of a folder"
+        ) from error
     return target
+
+
+def _put(staged: Path, target: Path) -> None:
+    try:
+        staged.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another synth was faster
+            raise
 
 
 def _copy(package: Distribution, target: Path) -> None:

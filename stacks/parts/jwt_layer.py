@@ -12,13 +12,12 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.parts.dependencies import DependencyError
+from stacks.parts.dependencies import DependencyError, make_once
 from stacks.settings import DeploySettings
 
 _ROOT = Path(__file__).parents[2]
@@ -26,6 +25,9 @@ _PINS = _ROOT / "requirements-jwt-layer.txt"
 _WHEELS = _ROOT / "build" / "jwt-wheels"
 _STAGED = _ROOT / "build" / "jwt-layer"
 _FETCH_SECONDS = 300
+_CRASHED = "ERROR: Exception:"
+"""What pip says above a traceback, whose last line tells more."""
+
 _HOST_NEEDS = ("jwt", "cryptography")
 
 FOR_LAMBDA = (
@@ -75,14 +77,12 @@ def stage(folder: Path, *, wheels: Path) -> Path:
             f"{wheels} does not have the wheels of {_PINS.name}, also after pip has fetched them: "
             "delete that folder and try again"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder) as temporary:
-        staged = Path(temporary) / "staged"
+
+    def fill(staged: Path) -> None:
         for wheel in found:
             _unpack(wheel, staged / "python")
-        if not target.exists():
-            staged.rename(target)
-    return target
+
+    return make_once(target, fill)
 
 
 def read_pins(text: str) -> dict[str, str]:
@@ -100,7 +100,9 @@ def _name_of(pins: Mapping[str, str]) -> str:
 def _found(wheels: Path, pins: Mapping[str, str]) -> list[Path]:
     """Return the pinned wheels of a folder, nothing unless it has each of them."""
     by_digest = {
-        hashlib.sha256(path.read_bytes()).hexdigest(): path for path in wheels.glob("*.whl")
+        hashlib.sha256(path.read_bytes()).hexdigest(): path
+        for path in wheels.glob("*.whl")
+        if path.is_file()
     }
     return [by_digest[one] for one in pins] if pins.keys() <= by_digest.keys() else []
 
@@ -113,6 +115,7 @@ def _fetch(wheels: Path) -> None:
             "pip to fetch them with: type `make setup`, or install pip in this environment"
         )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-color"]  # the CDK CLI asks for colours by FORCE_COLOR
     command += ["--no-deps", "--require-hashes", "--retries", "1", "--timeout", "10"]
     command += [*FOR_LAMBDA, "--dest", str(wheels), "--requirement", str(_PINS)]
     environment = {**os.environ, "PIP_NO_INPUT": "1"}
@@ -138,8 +141,9 @@ def _fetch(wheels: Path) -> None:
 
 def _reason(said: str) -> str:
     """Return pip's own last error."""
-    errors = [line for line in said.splitlines() if line.startswith("ERROR: ")]
-    return (errors or said.splitlines() or [""])[-1].removeprefix("ERROR: ").strip().rstrip(".")
+    lines = [line for line in said.splitlines() if line != _CRASHED]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    return (errors or lines or [""])[-1].removeprefix("ERROR: ").strip().rstrip(".")
 
 
 def _unpack(wheel: Path, target: Path) -> None:

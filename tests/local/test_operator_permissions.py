@@ -180,6 +180,7 @@ def test_statements_are_enough_to_inspect(aws: Guarded, run: Run) -> None:
         ("dynamodb:Query", LIST, "Query operation"),
         ("dynamodb:Query", LIST_OF_USER, "Query operation"),
         ("dynamodb:Query", KICK_USER, "Query operation"),
+        ("dynamodb:Query", DENY, "Query operation"),
         ("dynamodb:BatchGetItem", LIST, "BatchGetItem operation"),
         ("dynamodb:BatchGetItem", INSPECT, "BatchGetItem operation"),
         ("dynamodb:BatchGetItem", KICK, "BatchGetItem operation"),

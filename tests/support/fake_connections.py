@@ -32,7 +32,7 @@ class FakeConnectionsTable:
     refuses: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
     leaves_all: bool = False
-    """Whether no batch of deletes does anything."""
+    """Whether no batch does anything."""
     before_query: Callable[[], None] = lambda: None
 
     def connect(
@@ -83,6 +83,8 @@ class FakeConnectionsTable:
         keys = options["Keys"]
         assert 1 <= len(keys) <= 100
         now, later = (keys[:-1], keys[-1:]) if len(keys) > 1 else (keys, [])
+        if self.leaves_all:
+            now, later = [], keys
         found = [(one["pk"]["S"], one["sk"]["S"]) for one in now]
         return {
             "Responses": {

@@ -48,7 +48,7 @@ class WireTable:
     what is asked: put, delete or read. They are throttle, refuse, break: an error; unprocessed: all
     rows are given back; half: the first half of them is done; lose: done, and the answer dropped;
     before, after: the function dies then. `requests` are the operations with their numbers of rows.
-    Time passes in pauses only.
+    Time passes in pauses, and for each request `request_seconds`.
     """
 
     def __init__(self, rows: dict[Key, Item] | None = None) -> None:
@@ -58,6 +58,7 @@ class WireTable:
         self.requests: list[tuple[str, int]] = []
         self.bodies: list[bytes] = []
         self.time = FakeTime()
+        self.request_seconds = 0.0
 
     @contextmanager
     def table(
@@ -85,6 +86,7 @@ class WireTable:
         asked = json.loads(request.body)
         self.bodies.append(request.body)
         self.requests.append((operation, _size(operation, asked)))
+        self.time.run(self.request_seconds)
         fault = self.faults.pop(0) if self.faults else self.always.get(_label(operation, asked))
         if fault in _ERRORS:
             status, code = _ERRORS[fault]

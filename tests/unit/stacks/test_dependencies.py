@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stacks.parts import dependencies
-from stacks.parts.dependencies import DependencyError, stage
+from stacks.parts.dependencies import DependencyError, make_once, stage
 
 Install = Callable[[str], None]
 
@@ -72,3 +72,25 @@ def test_layer_is_refused_when_a_package_is_compiled(
         stage(tmp_path / "build")
 
     assert list((tmp_path / "build").iterdir()) == []
+
+
+def test_layer_of_another_synth_is_taken_when_that_was_faster(tmp_path: Path) -> None:
+    """Both make the same one; the slower finds it in its place."""
+    target = tmp_path / "build" / "layer"
+
+    def fill(staged: Path) -> None:
+        staged.mkdir()
+        (target / "python").mkdir(parents=True)
+
+    assert make_once(target, fill) == target
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["layer"]
+    assert (target / "python").is_dir()
+
+
+def test_layer_is_refused_when_its_folder_cannot_be_made(install: Install, tmp_path: Path) -> None:
+    """As in a checkout that is read only; no traceback, and nothing half done."""
+    install("example/__init__.py")
+    (tmp_path / "build").write_text("")
+
+    with pytest.raises(DependencyError, match=r"build.* cannot be made \(.*File exists.*\): see"):
+        stage(tmp_path / "build")

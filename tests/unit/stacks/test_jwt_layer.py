@@ -23,6 +23,12 @@ FILES = {
     "token/fast.so": "compiled",
     "token-1.0.dist-info/METADATA": "metadata",
 }
+METADATA = {
+    "token-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: token\nVersion: 1.0\n",
+    "token-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+}
+"""Without these pip takes a file for no wheel."""
+
 JWT = {
     "auth": "jwt",
     "issuer": "https://i.example",
@@ -129,11 +135,7 @@ def test_wheels_are_fetched_when_they_are_not_there(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, index: Path
 ) -> None:
     """That is the plain way of the CDK, without make."""
-    metadata = {
-        "token-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: token\nVersion: 1.0\n",
-        "token-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
-    }
-    pin(monkeypatch, tmp_path, wheel_in(index, files={"token.py": "", **metadata}))
+    pin(monkeypatch, tmp_path, wheel_in(index, files={"token.py": "", **METADATA}))
 
     folder = stage(tmp_path / "build", wheels=tmp_path / "fetched")
 
@@ -153,6 +155,42 @@ def test_refusal_is_one_sentence_when_there_is_no_index(tmp_path: Path) -> None:
         str(caught.value),
     )
     assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.usefixtures("index")
+def test_refusal_has_the_reason_when_colours_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The CDK CLI asks for them, and pip's last line was then nothing but the end of a colour."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    with pytest.raises(
+        DependencyError, match=r"fetched \(No matching distribution found for PyJWT"
+    ):
+        stage(tmp_path / "build", wheels=tmp_path / "wheels")
+
+
+def test_refusal_has_the_reason_when_a_file_stands_in_the_place_of_the_wheels(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, index: Path
+) -> None:
+    """What pip says of that is a traceback."""
+    pin(monkeypatch, tmp_path, wheel_in(index, files={"token.py": "", **METADATA}))
+    (tmp_path / "wheels").write_text("")
+
+    with pytest.raises(DependencyError, match=r"fetched \(NotADirectoryError: .*wheels"):
+        stage(tmp_path / "build", wheels=tmp_path / "wheels")
+
+
+def test_folder_in_the_place_of_a_wheel_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wheels: Path
+) -> None:
+    """Such as a wheel that somebody has unpacked beside the others."""
+    pin(monkeypatch, tmp_path, wheel_in(wheels))
+    (wheels / "unpacked.whl").mkdir()
+
+    folder = stage(tmp_path / "build", wheels=wheels)
+
+    assert (folder / "python" / "token").is_dir()
 
 
 def test_refusal_names_pip_when_there_is_none(

@@ -270,6 +270,22 @@ def test_disconnect_says_so_when_rows_stay(
     assert wire.time.seconds <= REMOVE_SECONDS
 
 
+@pytest.mark.parametrize("request_seconds", [0.5, 1.5, 2.0, 2.5])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_disconnect_ends_in_time_when_answers_are_slow(
+    wire: WireTable, table: ConnectionsTable, at: int, request_seconds: float
+) -> None:
+    """No request begins once its time is over, the first one of a row neither."""
+    wire.rows = _rows(ALICE)
+    wire.request_seconds = request_seconds
+    wire.faults, wire.always = ["lose"] * 2 + [None] * at, {"delete": "lose"}
+
+    with pytest.raises(WriteError, match="rows of abc= not deleted: "):
+        table.remove("abc=")
+
+    assert wire.time.seconds <= REMOVE_SECONDS + request_seconds
+
+
 @pytest.mark.parametrize(
     ("deaths", "left"),
     [

@@ -261,6 +261,21 @@ def test_connections_are_an_error_without_permission(
     assert f"when calling the {operation} operation" in str(done.exception)
 
 
+@pytest.mark.parametrize("arguments", [("connections",), ("inspect", "a=")])
+def test_read_ends_when_dynamodb_looks_nothing_up(
+    stack: FakeConnectionsStack, run: Run, arguments: tuple[str, ...]
+) -> None:
+    """It is asked for the same rows some times, and not for ever."""
+    stack.connect("a=", "alice")
+    stack.table.leaves_all = True
+
+    done = run(*arguments)
+
+    assert done.exit_code == 1
+    assert "were not read: DynamoDB has left" in str(done.exception)
+    assert stack.table.calls.count("BatchGetItem") == 8
+
+
 def test_connections_are_not_held_in_memory() -> None:
     """A hundred times as many need no more memory, however large the audience."""
 

@@ -13,6 +13,7 @@ from broadcasting.door_rows import denied_key
 from broadcasting.user_rows import self_key, user_key
 from crier import cli, options
 from crier.commands import kick as kick_command
+from crier.commands.kick import ARRIVAL_SECONDS
 from crier.commands.kick_views import note_stopped
 from crier.deployed.connection_rows import Known
 from crier.deployed.connections_api import NO_CONNECTION
@@ -246,7 +247,10 @@ def test_kick_of_a_user_who_always_returns_ends(stack: FakeConnectionsStack, run
 
     done = run("--user", "alice")
 
-    assert (done.exit_code, done.stdout) == (1, f"{MOST_ROUNDS} kicked, 0 gone already, 0 failed\n")
+    assert (done.exit_code, done.stdout) == (
+        1,
+        f"{MOST_ROUNDS} kicked, 0 gone already, 0 failed\n",
+    )
     assert "More connections of the user have come meanwhile: keep the user out by --deny" in (
         done.stderr
     )
@@ -271,6 +275,53 @@ def test_kick_denies_the_user_before_the_first_connection(
     }
     assert json.loads(done.stdout)["denied"] == {"user": "alice", "until_ms": until_seconds * 1000}
     assert stack.table.calls[:4] == ["BatchWriteItem", "Query", "PutItem", "Query"]
+
+
+def test_kick_meets_a_client_that_was_let_in_just_before_its_user_was_denied(
+    stack: FakeConnectionsStack, run: Run, over: Over, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The authorizer has looked at the deny list before; the rows are written after the kick."""
+    coming = iter(["late="])
+
+    def connect_when_it_waits(seconds: float) -> bool:
+        if seconds == ARRIVAL_SECONDS:
+            stack.connect(next(coming), "alice")
+        return False
+
+    monkeypatch.setattr(over, "wait", connect_when_it_waits)
+
+    done = run("--user", "alice", "--deny", "60")
+
+    assert (done.exit_code, done.stdout) == (0, "1 kicked, 0 gone already, 0 failed\n")
+    assert list(stack.table.items) == [denied_key("alice")]
+
+
+def test_kick_waits_for_no_client_when_its_user_is_not_denied(
+    stack: FakeConnectionsStack, run: Run, over: Over
+) -> None:
+    """The user may come in again at any time."""
+    stack.connect("a=", "alice")
+
+    run("--user", "alice")
+
+    assert ARRIVAL_SECONDS not in over.waits
+
+
+def test_kick_says_who_is_denied_when_it_is_stopped(
+    stack: FakeConnectionsStack, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user stays out: what ends the kick ends that not."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kick_command, "kick_all", stop)
+
+    done = run("--user", "alice", "--deny", "60")
+
+    assert done.exit_code == 130
+    assert denied_key("alice") in stack.table.items
+    assert "User alice is kept out until 2026-01-01 00:11:00Z" in done.stderr
 
 
 def test_kick_of_an_id_denies_its_user(stack: FakeConnectionsStack, run: Run) -> None:
