@@ -8,7 +8,7 @@ this order:
 | what a producer asks | message, with checks, envelopes, nesting, strict_json and errors         |
 | what a client gets   | frame; subprotocol when it connects, bye before it is closed             |
 | what is posted to    | audience (a connection, its shard), connection_row; backlog of a slice   |
-| whose it is          | user_rows, connecting_client; door_rows (tickets, denied users)          |
+| whose it is          | user_rows, connecting_client; channel_patterns; door_rows (who may come) |
 | the ledger           | ledger_rows, ledger, ledger_opening, ledger_failed, ledger_items (items) |
 | what a post comes to | outcome, receipt (the sums), reasons, retry                              |
 | whose trouble it is  | trouble, breaker with lost_window and probes                             |

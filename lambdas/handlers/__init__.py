@@ -1,7 +1,7 @@
 """The doors: each parses an event, calls what is behind it, and translates the answer.
 
-Read events.py first: the events as API Gateway and SQS send them; arrivals.py reads `$connect`.
-connect.py and disconnect.py keep the connections' rows; client_frame.py answers a client that
-speaks; broadcast.py opens broadcasts and delivers slices, and broadcast_log.py tells what became of
-them.
+Read events.py first: the events as API Gateway and SQS send them. authorize.py is asked first, and
+reads its event by authorizer_event.py; connect.py and disconnect.py keep the connections' rows, and
+arrivals.py reads `$connect`; client_frame.py answers a client that speaks; broadcast.py opens
+broadcasts and delivers slices, and broadcast_log.py tells what became of them.
 """

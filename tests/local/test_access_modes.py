@@ -17,12 +17,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from broadcasting.door_rows import ticket_item, ticket_key
-from broadcasting.items import key_attributes
+from broadcasting.items import Key, key_attributes
+from broadcasting.user_rows import keys_of
 from crier.deployed.deployment import Deployment
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from tests.support.function_logs import Logs
 from tests.support.tokens import CLAIMS, ISSUER, jwks, rsa_jwk, rsa_key, signed_rsa
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(240)
 REFUSED = {401, 403}
@@ -78,6 +80,20 @@ def connections_in(deployment: Deployment) -> list[Any]:
     client = deployment.client("dynamodb")
     rows = client.scan(TableName=deployment.connections_table_name)["Items"]
     return [row for row in rows if row["pk"]["S"].startswith("all#")]
+
+
+def rows_in(deployment: Deployment) -> dict[Key, Any]:
+    """Return all rows of the table, tickets included, by their keys."""
+    client = deployment.client("dynamodb")
+    rows = client.scan(TableName=deployment.connections_table_name)["Items"]
+    return {(row["pk"]["S"], row["sk"]["S"]): row for row in rows}
+
+
+async def rows_while_connected(deployment: Deployment, query: str) -> dict[Key, Any]:
+    """Return all rows that are there while a client is connected, after those of others went."""
+    await until(lambda: not connections_in(deployment))
+    async with connect(f"{deployment.web_socket_url}?{query}", compression=None, open_timeout=60):
+        return await asyncio.to_thread(rows_in, deployment)
 
 
 def write_ticket(deployment: Deployment) -> str:
@@ -138,6 +154,19 @@ async def test_ticket_lets_one_of_two_in_that_come_at_once(deployment: Deploymen
     assert sorted(one == 101 for one in found) == [False, False, True]
 
 
+async def test_user_has_all_rows_while_connected_and_none_afterwards(
+    deployment: Deployment, logs: Logs
+) -> None:
+    """What the authorizer says of the client reaches the connect and the disconnect function."""
+    rows = await rows_while_connected(deployment, f"token={write_ticket(deployment)}")
+    (name,) = {sk for pk, sk in rows if pk.startswith("all#")}
+
+    assert set(rows) == set(keys_of(name, "alice"))
+    assert {float(row["expiresAt"]["N"]) - time.time() > 7_000 for row in rows.values()} == {True}
+    await until(lambda: not rows_in(deployment))
+    assert logs.find(message="connected", connection_id=name, user="alice")
+
+
 def test_deploy_in_mode_ticket_has_what_the_template_says(deployment: Deployment) -> None:
     """An authorizer without an identity source, two alarms, and the statement to copy."""
     client, outputs = deployment.client("apigatewayv2"), outputs_of(deployment)
@@ -186,6 +215,10 @@ async def test_deploy_in_mode_jwt_lets_in_with_a_token_of_the_issuer(
     assert {bare, *statuses[:-1]} <= REFUSED
     assert (outputs_of(changed)["Auth"], outputs_of(changed)["DenyList"]) == ("jwt", "true")
     assert "TicketPolicyStatement" not in outputs_of(changed)
+    rows = await rows_while_connected(changed, f"token={good}")
+    assert {key[0].partition("#")[0] for key in rows} == {"all", "user", "connection"}
+    assert {row["expiresAt"]["N"] for row in rows.values()} == {str(now + 600)}
+    await until(lambda: not rows_in(changed))
     written = "".join(path.read_text() for path in local_aws.logs.iterdir())
     assert logs.find(service="crier-dev")
     assert [part for one in (good, expired) for part in one.split(".")[1:] if part in written] == []

@@ -143,7 +143,7 @@ def test_table_adds_and_removes_all_rows_of_a_user(
     table: ConnectionsTable, deployment: Deployment, user: str
 ) -> None:
     """Three rows that expire with the token, and none after the end; another's stay."""
-    ends = NOW_MS // 1000 + 60
+    ends = NOW_MS // 1000 + 3_600
     client = ConnectingClient(Connection("abc=", NOW_MS), user, ends)
     other = ConnectingClient(Connection("other=", NOW_MS), user)
     table.add(other)

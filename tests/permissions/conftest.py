@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from crier.deployed.deployment import Deployment
-from crier.local.deploy import deploy_locally
+from crier.local.deploy import deploy_locally, local_session
 from crier.local.local_aws import LocalAws
 from tests.support.grants import Grants
 from tests.support.life import Life, resource_names
@@ -22,7 +23,12 @@ def strict_aws() -> Iterator[LocalAws]:
         yield opened.enter_context(LocalAws())
 
 
-@pytest.fixture(scope="session")
+def root_client(aws: LocalAws, service: Any) -> Any:
+    """Return a client that may do everything."""
+    return local_session().client(service, endpoint_url=aws.endpoint.url)
+
+
+@pytest.fixture(scope="module")
 def strict(strict_aws: LocalAws) -> Deployment:
     """The app by the real CDK: a client needs a ticket, and its user must not be denied.
 
@@ -36,7 +42,7 @@ def strict(strict_aws: LocalAws) -> Deployment:
     return deploy_locally(strict_aws, lambda _: None, app=STRICT_APP, **settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def grants(strict: Deployment) -> Grants:
     """What the functions may do."""
     return Grants(strict, resource_names(strict))

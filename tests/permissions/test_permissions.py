@@ -1,9 +1,14 @@
 """Each permission of a function is needed, and all together are enough."""
 
+import json
 from collections.abc import Callable
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from crier.deployed.deployment import Deployment
+from crier.local.local_aws import REGION
 from tests.support.grants import Grant, Grants
 from tests.support.life import Life, RefusedStepError
 
@@ -53,7 +58,7 @@ def test_every_permission_is_known(grants: Grants) -> None:
     assert grants.all() == {*NEEDED, *NOT_ENFORCED}
 
 
-STEPS = dict.fromkeys([*NEEDED.values(), Life.send_frame])
+STEPS = dict.fromkeys([*NEEDED.values(), Life.send_frame, Life.redrive, Life.kick])
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
@@ -67,3 +72,26 @@ def test_permission_is_needed(life: Life, grants: Grants, grant: Grant) -> None:
     """Without it, taken from the running stack, its step is refused."""
     with grants.without(grant), pytest.raises(RefusedStepError):
         NEEDED[grant](life)
+
+
+def test_statement_of_the_output_is_enough_for_the_application(
+    strict: Deployment, life: Life
+) -> None:
+    """It writes a ticket, which lets its client in; the application may do nothing else."""
+    stacks = strict.client("cloudformation").describe_stacks(StackName=strict.stack)["Stacks"]
+    (statement,) = (
+        json.loads(one["OutputValue"])
+        for one in stacks[0]["Outputs"]
+        if one["OutputKey"] == "TicketPolicyStatement"
+    )
+    iam = strict.client("iam")
+    iam.create_user(UserName="application")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="application", PolicyName="tickets", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="application")["AccessKey"]
+    session = boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+    dynamodb = session.client("dynamodb", endpoint_url=strict.endpoint_url)
+
+    life.connect_with(life.write_ticket(dynamodb))
+    with pytest.raises(ClientError, match="AccessDenied"):
+        dynamodb.scan(TableName=strict.connections_table_name)

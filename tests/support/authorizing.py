@@ -1,16 +1,29 @@
 """The authorizer with a wire in place of AWS, and a key set in place of an issuer."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from access import base64url
 from authorizer_wiring import AuthorizerWiring, build_authorizer
+from broadcasting.door_rows import ticket_item
 from handlers.authorize import decide
 from settings import AuthorizerSettings
 from testbed.model.fakes import FakeTime
 from tests.support.boto_wire import BotoWire, WiredSession
-from tests.support.tokens import AUDIENCE, ISSUER, NOW, ec_jwk, ec_key, jwks, rsa_jwk, rsa_key
+from tests.support.tokens import (
+    AUDIENCE,
+    CLAIMS,
+    ISSUER,
+    NOW,
+    ec_jwk,
+    ec_key,
+    jwks,
+    rsa_jwk,
+    rsa_key,
+)
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3/prod/$connect"
 FLAGS = {"DENY_LIST": "false", "SESSION_ENDS_WITH_TOKEN": "true"}
@@ -105,3 +118,56 @@ def effect(answer: Mapping[str, Any]) -> str:
 def failed(code: str, status: int = 400) -> tuple[int, Mapping[str, Any]]:
     """Return the answer of an AWS service that refuses a request."""
     return status, {"__type": f"com.amazonaws#{code}", "message": "the text of an error"}
+
+
+TICKET = base64url.encode(bytes(range(32)))
+
+
+DENY_LIST = {"DENY_LIST": "true", "CONNECTIONS_TABLE": "t"}
+
+
+SCOPED = CLAIMS | {"scope": "crier:connect"}
+
+
+OTHER_SECRET = b"another secret of thirty-two bytes or more"
+
+
+NO_ROW: tuple[int, dict[str, Any]] = (200, {})
+
+
+NO_VERSION = failed("ResourceNotFoundException")
+
+
+def by_keys(**changes: str) -> Authorizer:
+    """Return an authorizer of public keys."""
+    return Authorizer(PUBLIC_KEYS | changes)
+
+
+def by_ticket(*answers: tuple[int, Any], **changes: str) -> Authorizer:
+    """Return an authorizer of tickets, and set what DynamoDB answers it."""
+    authorizer = Authorizer(TICKETS | changes)
+    authorizer.answers(*answers)
+    return authorizer
+
+
+def by_secret(*answers: tuple[int, Any]) -> Authorizer:
+    """Return an authorizer of a shared secret, and set what Secrets Manager answers it."""
+    authorizer = Authorizer(SECRETS)
+    authorizer.answers(*answers)
+    return authorizer
+
+
+def ticket_row(**changes: Any) -> tuple[int, dict[str, Any]]:
+    """Return the answer to a delete of a ticket."""
+    item = ticket_item(TICKET, user="alice", channels=["a", "b*"], expires_seconds=NOW + 60)
+    return 200, {"Attributes": {**item, **changes}}
+
+
+def version(secret: bytes) -> tuple[int, dict[str, Any]]:
+    """Return the answer to a read of a secret."""
+    return 200, {"SecretString": secret.decode()}
+
+
+def lines_of(log: io.StringIO) -> list[dict[str, Any]]:
+    """Return what was logged."""
+    return [json.loads(line) for line in log.getvalue().splitlines()]

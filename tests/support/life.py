@@ -13,17 +13,24 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-from websockets.exceptions import InvalidStatus
+import pytest
+from typer.testing import CliRunner
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from broadcasting.audience import Connection
 from broadcasting.connection_row import connection_item, connection_key
+from broadcasting.dead_letter import Note, letter_of
 from broadcasting.door_rows import ticket_item
 from broadcasting.items import Key, key_attributes
+from broadcasting.user_rows import self_key, user_key
+from crier import cli, options
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
+from crier.local.local_aws import LocalEndpoint
 from storage.budget import KEY as BUDGET_KEY
+from storage.queues import DeadLetters
 from tests.support.function_logs import Logs
 
 T = TypeVar("T")
@@ -48,6 +55,7 @@ def resource_names(deployment: Deployment) -> Mapping[str, str]:
         f":table/{deployment.ledger_table_name}": "ledger",
         ":execute-api:": "posts",
         ":log-group:": "logs",
+        ":secret:": "secret",
         **{f":{url.rpartition('/')[2]}": name for url, name in urls.items()},
     }
 
@@ -66,11 +74,20 @@ class Life:
 
     def connect(self) -> ClientConnection:
         """Connect with a ticket; the client's rows are there."""
+        return self.connect_with(self.write_ticket(self._dynamodb))
+
+    def write_ticket(self, dynamodb: Any) -> str:
+        """Write a ticket by a client of DynamoDB, and return it."""
         ticket = secrets.token_urlsafe(32)
         expires = int(time.time()) + 30
-        self._put(ticket_item(ticket, user=self.user, channels=None, expires_seconds=expires))
+        item = ticket_item(ticket, user=self.user, channels=None, expires_seconds=expires)
+        dynamodb.put_item(TableName=self.deployment.connections_table_name, Item=item)
+        return ticket
+
+    def connect_with(self, token: str) -> ClientConnection:
+        """Connect with a ticket or a token; the client's rows are there."""
         try:
-            url = f"{self.deployment.web_socket_url}?token={ticket}"
+            url = f"{self.deployment.web_socket_url}?token={token}"
             client = self._opened.enter_context(connect(url, open_timeout=30))
         except InvalidStatus as error:
             raise RefusedStepError(str(error)) from error
@@ -89,7 +106,7 @@ class Life:
         (connection_id,) = self.connection_ids()
 
         def rows_are_gone() -> bool:
-            keys = (connection_key(connection_id), (f"connection#{connection_id}", "self"))
+            keys = (connection_key(connection_id), self_key(connection_id))
             return not self.connection_ids() and not any(map(self._has, keys))
 
         self._until(rows_are_gone, client.close)
@@ -111,16 +128,19 @@ class Life:
         """Broadcast to an old connection that is gone: all its rows go."""
         connection = self._connection(age_ms=OLD_MS)
         self._add(connection)
-        self._put({**key_attributes((f"user#{self.user}", connection.id))})
-        own = (f"connection#{connection.id}", "self")
-        self._put({**key_attributes(own), "user": {"S": self.user}})
+        keys = (
+            connection_key(connection.id),
+            user_key(self.user, connection.id),
+            self_key(connection.id),
+        )
+        for key in keys[1:]:
+            self._put({**key_attributes(key), "user": {"S": self.user}})
         account = self._broadcast()
         (told,) = self._until(
             lambda: self._logs.find(message="slice closed", broadcast_id=account.id)
         )
         if told["stale_rows_left"]:
             raise RefusedStepError("rows of a connection that is gone were not deleted")
-        keys = (connection_key(connection.id), (f"user#{self.user}", connection.id), own)
         assert not any(map(self._has, keys))
 
     def share_the_pace(self) -> None:
@@ -140,6 +160,29 @@ class Life:
         dead_letters = self.deployment.slice_dead_letter_queue_url
         self._reject(self.deployment.slice_queue_url, dead_letters)
 
+    def redrive(self) -> None:
+        """Put a dead letter back: its broadcast settles."""
+        client, id_ = self.connect(), uuid.uuid4().hex
+        note = Note("it could not be opened", "another", is_given_up=True)
+        letter = letter_of(json.dumps({"id": id_, "message": "hear"}), note, {})
+        DeadLetters(self._sqs, self.deployment.dead_letter_queue_url).send(letter)
+        self._until(lambda: self._account(id_), lambda: self._run("redrive"))
+        assert "hear" in str(client.recv(timeout=SECONDS))
+
+    def kick(self) -> None:
+        """Kick a user: the client hears bye, is closed, and stays out until the time is over."""
+        client = self.connect()
+        self._run("kick", "--user", self.user, "--deny", "2")
+        heard = json.loads(client.recv(timeout=SECONDS))
+        with pytest.raises(ConnectionClosed):
+            client.recv(timeout=SECONDS)
+        assert heard == {"type": "bye", "code": "kicked", "reconnect": False, "afterMs": 0}
+        assert not self.connection_ids()
+        with pytest.raises(RefusedStepError):
+            self.connect()
+        time.sleep(3)
+        self.connect()
+
     def connection_ids(self) -> list[str]:
         """Return the user's connections."""
         found = self._dynamodb.query(
@@ -153,13 +196,21 @@ class Life:
         """Broadcast; return its account when it has settled."""
         id_ = uuid.uuid4().hex
         body = json.dumps({"id": id_, "message": "hear"})
-        reader = AccountReader.of(self.deployment)
+        queue_url = self.deployment.broadcast_queue_url
+        return self._until(lambda: self._account(id_), lambda: self._send(queue_url, body))
 
-        def settled() -> Account | None:
-            account = reader.find(id_)
-            return account if account and account.is_settled else None
+    def _account(self, broadcast_id: str) -> Account | None:
+        """Return the account of a broadcast that has settled, None before."""
+        account = AccountReader.of(self.deployment).find(broadcast_id)
+        return account if account and account.is_settled else None
 
-        return self._until(settled, lambda: self._send(self.deployment.broadcast_queue_url, body))
+    def _run(self, *arguments: str) -> None:
+        """Run a command of `crier` as the operator."""
+        with pytest.MonkeyPatch.context() as patch:
+            endpoint = LocalEndpoint(self.deployment.endpoint_url or "")
+            patch.setattr(options, "running_endpoint", lambda: endpoint)
+            done = CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code == 0, done.output
 
     def _reject(self, queue_url: str, dead_letter_queue_url: str) -> None:
         def letter() -> Any:

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from access.refusal import RefusedError
 from broadcasting.errors import RejectedError
 from broadcasting.strict_json import read_json
 from failures import failure_of
 from settings import AuthorizerSettings, SettingsError
+from tests.support.tokens import NOW, verifier
 
 
 def _caught(text: str) -> RejectedError:
@@ -48,3 +50,11 @@ def test_failure_has_a_text_when_it_is_known_to_be_harmless() -> None:
 
     assert "AUTH is missing" in failure_of(caught.value, SettingsError)["reason"]
     assert "reason" not in failure_of(caught.value, KeyError)
+
+
+def test_failure_is_where_it_was_raised() -> None:
+    """The innermost place, not the one that asked."""
+    with pytest.raises(RefusedError) as caught:
+        verifier().verify("a.b", NOW)
+
+    assert failure_of(caught.value)["place"].startswith("access/compact.py:")

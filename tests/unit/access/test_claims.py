@@ -135,3 +135,8 @@ def test_claims_may_have_users_of_many_kinds(user: str) -> None:
 def test_claims_are_refused_when_their_channels_are_no_patterns(channels: object) -> None:
     """A `*` stands at the end only; names are those of channels; all of them have 4 KB."""
     assert _refusal({"channels": channels}) is Refusal.CHANNELS
+
+
+def test_claims_have_the_bounds_that_operators_are_told() -> None:
+    """Half a minute for clocks that differ, a day for a token."""
+    assert (LEEWAY_SECONDS, MOST_AHEAD_SECONDS) == (30, 86_400)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from access import base64url
 from access.key_errors import KeysError
 from access.key_set import (
     LEAST_SECRET_BYTES,
@@ -122,3 +123,65 @@ def test_secret_has_to_be_long_enough() -> None:
     assert secret_key(b"x" * LEAST_SECRET_BYTES).algorithm == "HS256"
     with pytest.raises(KeysError, match="31 bytes, expected 32"):
         secret_key(b"x" * (LEAST_SECRET_BYTES - 1))
+
+
+def test_key_set_has_the_bounds_that_operators_are_told() -> None:
+    """64 KB, a hundred keys, a secret of 32 bytes."""
+    assert (MOST_BYTES, MOST_KEYS, LEAST_SECRET_BYTES) == (65_536, 100, 32)
+
+
+def test_key_set_may_have_64_kb() -> None:
+    """One byte more is refused."""
+    largest = jwks(GOOD).ljust(MOST_BYTES)
+
+    assert len(parse_key_set(largest)) == 1
+    with pytest.raises(KeysError, match="over 65536 bytes"):
+        parse_key_set(largest + b" ")
+
+
+def test_key_set_may_have_a_hundred_keys() -> None:
+    """The good one may be among others."""
+    others: list[dict[str, Any]] = [{}] * (MOST_KEYS - 1)
+
+    assert len(parse_key_set(jwks(GOOD, *others))) == 1
+
+
+@pytest.mark.parametrize(
+    ("bits", "exponent", "is_taken"),
+    [
+        (2_048, 65_537, True),
+        (8_192, 65_537, True),
+        (8_193, 65_537, False),
+        (2_047, 65_537, False),
+        (2_048, 65_535, False),
+        (2_048, 2**32 - 1, True),
+        (2_048, 2**32 + 1, False),
+    ],
+)
+def test_key_set_takes_rsa_keys_of_2_048_to_8_192_bits(
+    bits: int, exponent: int, *, is_taken: bool
+) -> None:
+    """Larger ones would take long to verify by: an issuer could stop us."""
+    modulus = number(2 ** (bits - 1) + 1)
+
+    found = _found({"kty": "RSA", "n": modulus, "e": number(exponent), "kid": "other"})
+
+    assert found == is_taken
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+@pytest.mark.parametrize("size", [31, 33])
+def test_key_set_takes_coordinates_of_32_bytes(name: str, size: int) -> None:
+    """Each point has one way to be written: RFC 7518, 6.2.1.2."""
+    numbers = ec_key().public_key().public_numbers()
+    coordinate = getattr(numbers, name)
+    written = base64url.encode(coordinate.to_bytes(33)[-size:])
+
+    assert _found(ec_jwk(ec_key(), kid="curve")) == 1
+    assert _found(ec_jwk(ec_key(), kid="curve") | {name: written}) == 0
+
+
+@pytest.mark.parametrize("key_id", ["x", "x" * 128])
+def test_key_set_takes_key_ids_of_1_to_128_characters(key_id: str) -> None:
+    """A token may name no other."""
+    assert parse_key_set(jwks(rsa_jwk(rsa_key(), kid=key_id))).find("RS256", key_id)

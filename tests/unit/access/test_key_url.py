@@ -16,10 +16,19 @@ def test_key_url_is_taken_apart() -> None:
     assert bare.authority == "[2001:db8::1]:8443"
 
 
+def test_key_url_may_have_2_048_characters() -> None:
+    """One more is refused."""
+    longest = "https://a/".ljust(2_048, "x")
+
+    assert parse_key_url(longest).text == longest
+    with pytest.raises(ValueError, match="expected"):
+        parse_key_url(longest + "x")
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST", "127.0.0.1:80"])
 def test_key_url_may_be_http_on_this_machine(host: str) -> None:
     """It never leaves it."""
-    assert parse_key_url(f"http://{host}/keys").scheme == "http"
+    assert parse_key_url(f"http://{host}/keys")[1::2] == ("http", 80, "/keys")
 
 
 ELSEWHERE = [
@@ -43,6 +52,8 @@ ELSEWHERE = [
     "https:///keys",
     "https://:443/",
     "ftp://a/",
+    "ftp://127.0.0.1/",
+    "ws://localhost/",
     "file:///a",
     "https://[a/",
     "https://é/",

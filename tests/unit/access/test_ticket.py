@@ -11,6 +11,7 @@ from access.ticket import (
     CLOCK_DIFFERENCE_SECONDS,
     MOST_SECONDS,
     TICKET_BYTES,
+    TicketDesk,
     client_of_ticket,
     require_ticket,
 )
@@ -77,3 +78,27 @@ def test_ticket_holds_for_a_minute_of_a_clock_that_is_ahead() -> None:
     at = NOW + MOST_SECONDS + CLOCK_DIFFERENCE_SECONDS
 
     assert client_of_ticket(ROW | {"expiresAt": at}, NOW).user == "alice"
+
+
+def test_ticket_is_taken_once_and_only_when_it_is_written_as_one() -> None:
+    """What is not there is refused, and so is what was not looked for."""
+    rows, asked = {TICKET: ROW}, []
+
+    def take(text: str) -> dict[str, Any] | None:
+        asked.append(text)
+        return rows.pop(text, None)
+
+    desk = TicketDesk(take)
+    client = desk.redeem(TICKET, NOW)
+
+    assert client.user == "alice"
+    for text in (TICKET, "no ticket"):
+        with pytest.raises(RefusedError) as caught:
+            desk.redeem(text, NOW)
+        assert caught.value.refusal is Refusal.TICKET
+    assert asked == [TICKET, TICKET]
+
+
+def test_ticket_has_the_bounds_that_operators_are_told() -> None:
+    """A minute, and ten seconds for clocks that differ."""
+    assert (MOST_SECONDS, CLOCK_DIFFERENCE_SECONDS, TICKET_BYTES) == (60, 10, 32)

@@ -28,6 +28,26 @@ def test_verdict_fits_into_an_answer_whatever_the_client_is() -> None:
     assert all(isinstance(value, str) for value in answer["context"].values())
 
 
+@pytest.mark.parametrize(
+    ("client", "context"),
+    [
+        (Client("alice", None), {}),
+        (Client("alice", ()), {"channels": ""}),
+        (Client("alice", ("a", "b*"), 7), {"channels": "a b*", "exp": "7"}),
+    ],
+)
+def test_verdict_has_what_is_known_of_the_client(client: Client, context: dict[str, str]) -> None:
+    """What is not known is absent: no channels are not the same as nothing said of them."""
+    answer = allow(ARN, client)
+
+    assert (answer["principalId"], answer["context"]) == ("alice", context)
+    assert answer["policyDocument"]["Statement"][0] == {
+        "Action": "execute-api:Invoke",
+        "Effect": "Allow",
+        "Resource": ARN,
+    }
+
+
 @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1"])
 def test_verdict_takes_the_routes_of_all_partitions(region: str) -> None:
     """And those of the local AWS."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from access import base64url
 from access.claims import ClaimRules
 from access.client import Client
+from access.compact import MOST_TOKEN
 from access.key_set import KeySet, parse_key_set, secret_key
 from access.refusal import Refusal, RefusedError
 from access.verifier import PUBLIC_KEY_ALGORITHMS, TokenVerifier
@@ -278,3 +279,51 @@ def test_verifier_refuses_all_when_no_key_is_known() -> None:
     by = TokenVerifier(RULES, PUBLIC_KEY_ALGORITHMS, KeySet(()).find)
 
     assert _refusal(signed_rsa(), by) is Refusal.UNKNOWN_KEY
+
+
+def test_verifier_reads_claims_of_16_levels() -> None:
+    """What is deeper is read by recursion somewhere, and no issuer needs it."""
+
+    def nested(levels: int) -> dict[str, Any]:
+        value: Any = 1
+        for _ in range(levels - 1):
+            value = [value]
+        return CLAIMS | {"nested": value}
+
+    assert verifier().verify(signed_rsa(nested(16)), NOW) == ALICE
+    assert _refusal(signed_rsa(nested(17))) is Refusal.MALFORMED
+
+
+def test_verifier_refuses_a_good_token_that_is_too_long() -> None:
+    """Before it is decoded: that would cost what an attacker likes."""
+    short = signed_rsa()
+    room = MOST_TOKEN - len(short)
+    padded = [CLAIMS | {"padding": "x" * (room * 3 // 4 - spare)} for spare in (20, -20)]
+    fits, too_long = map(signed_rsa, padded)
+
+    assert MOST_TOKEN - 40 < len(fits) <= MOST_TOKEN < len(too_long)
+    assert verifier().verify(fits, NOW) == ALICE
+    assert _refusal(too_long) is Refusal.MALFORMED
+    assert MOST_TOKEN == 8 * 1024
+
+
+def test_verifier_refuses_a_good_token_with_more_or_fewer_parts() -> None:
+    """A token that is encrypted has five."""
+    good = signed_rsa()
+    header, claims, signature = good.split(".")
+
+    for parts in (
+        *(f"{header}.{claims}", f"{good}.{signature}", f"{good}.", f".{good}", f"{good}.e30.e30"),
+        *(f"{header}..{signature}", f"{header}.{claims}.", f".{claims}.{signature}"),
+    ):
+        assert _refusal(parts) is Refusal.MALFORMED
+
+
+@pytest.mark.parametrize("key_id", ["", "x" * 129, "x" * 1_000, 7, None])
+def test_verifier_looks_up_no_key_id_that_is_none(key_id: object) -> None:
+    """A string of 1 to 128 characters, whatever finds keys."""
+    by = verifier(find_key=lambda algorithm, _key_id: tokens.issuer_keys().find(algorithm, "rsa"))
+
+    for right in ("x", "x" * 128):
+        assert by.verify(signed_rsa(kid=right), NOW) == ALICE
+    assert _refusal(signed_rsa(kid=key_id), by) is Refusal.UNKNOWN_KEY
