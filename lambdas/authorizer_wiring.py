@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from access.admission import Admission, Identify
 from access.key_errors import KeysError
-from access.ticket import TicketDesk
+from access.ticket import TicketOffice
 from broadcasting.clock import Clock
 from failures import failure_of
 from log import logger
@@ -59,6 +59,7 @@ def build_authorizer(
 
     `fetcher_of` is for tests: without it the keys are fetched over https.
     """
+    open_session = cache(open_session)  # a secret and a deny list are read by one
     table = _door_table(settings, open_session, clock) if settings.connections_table else None
     if settings.token and settings.token.jwks_url:
         fetch = (fetcher_of or _fetcher_of)(settings.token.jwks_url)
@@ -67,7 +68,7 @@ def build_authorizer(
         identify = _by_secret(settings.token, open_session, clock)
     else:
         assert table, "settings of tickets name a table"
-        identify = TicketDesk(table.take_ticket).redeem
+        identify = TicketOffice(table.take_ticket).redeem
     return AuthorizerWiring(
         Admission(
             identify=identify,

@@ -34,6 +34,23 @@ class ConnectionSettings(NamedTuple):
         return cls(table)
 
 
+class ConnectSettings(NamedTuple):
+    """What the connect function needs besides: whether the authorizer names a user each time.
+
+    Without the variable it does not: a deploy gives a function its code before its variables.
+    """
+
+    needs_user: bool
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "ConnectSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        needs_user = bool(reader.optional("NEEDS_USER")) and reader.flag("NEEDS_USER")
+        reader.finish()
+        return cls(needs_user)
+
+
 class BroadcastSettings(NamedTuple):
     """What the broadcast function needs.
 
@@ -117,9 +134,7 @@ class AuthorizerSettings(NamedTuple):
         settings = cls(
             token=_token_settings(reader) if auth == "jwt" else None,
             connections_table=reader.text("CONNECTIONS_TABLE") if reads_table else "",
-            allowed_origins=tuple(
-                filter(None, map(str.strip, reader.optional("ALLOWED_ORIGINS").split(",")))
-            ),
+            allowed_origins=reader.names("ALLOWED_ORIGINS"),
             deny_list=deny_list,
             session_ends_with_token=reader.flag("SESSION_ENDS_WITH_TOKEN"),
         )
@@ -153,6 +168,14 @@ class _Reader:
 
     def optional(self, name: str) -> str:
         return self._environment.get(name, "").strip()
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Read names with commas between them; what is there has to name one."""
+        value = self.optional(name)
+        found = tuple(filter(None, map(str.strip, value.split(","))))
+        if value and not found:
+            self._problems.append(f"{name} is {value!r}, expected names with commas between them")
+        return found
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name)

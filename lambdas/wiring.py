@@ -22,7 +22,7 @@ from delivery.http.tls import ALPN, ALPN_OF_HTTP1, tls_context
 from delivery.selector_fan_out import SelectorFanOut
 from delivery.signing import Credentials
 from log import logger
-from settings import BroadcastSettings, ConnectionSettings
+from settings import BroadcastSettings, ConnectionSettings, ConnectSettings
 from slices.worker import Worker
 from storage.budget import PostBudget
 from storage.connections import ConnectionsTable
@@ -80,6 +80,12 @@ def connections_table() -> ConnectionsTable:
     """Return the table that connect and disconnect write to. Raises SettingsError."""
     settings = ConnectionSettings.read(os.environ)
     return build_connections_table(settings, Session(), SYSTEM_CLOCK)
+
+
+@cache
+def needs_user() -> bool:
+    """Return whether a client without a user is refused. Raises SettingsError."""
+    return ConnectSettings.read(os.environ).needs_user
 
 
 @cache

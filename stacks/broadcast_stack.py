@@ -16,7 +16,7 @@ from stacks.parts.keep_alive import KeepAlive
 from stacks.parts.pace import Pace
 from stacks.parts.producers import let_send
 from stacks.parts.queue_with_dead_letters import QueueWithDeadLetters
-from stacks.parts.row_statements import TICKETS, rows_statement
+from stacks.parts.row_statements import CONNECTIONS, TICKETS, rows_statement
 from stacks.parts.web_socket import WebSocket
 from stacks.settings import DeploySettings
 
@@ -52,11 +52,12 @@ class BroadcastStack(Stack):
     def _make_web_socket(self) -> WebSocket:
         table = self._connections.table
         rows = {"CONNECTIONS_TABLE": table.table_name}
-        connect = self._function("Connect", "connect", "Writes a connection's rows", rows)
+        named = {"NEEDS_USER": str(self._settings.has_authorizer).lower()}
+        connect = self._function("Connect", "connect", "Writes a connection's rows", rows | named)
         disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's rows", rows)
         client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
-        table.grant(connect, "dynamodb:BatchWriteItem")
-        table.grant(disconnect, "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
+        self._grant_rows(connect, "BatchWriteItem")
+        self._grant_rows(disconnect, "DeleteItem", "BatchWriteItem")
         authorizer = self._make_authorizer() if self._settings.has_authorizer else None
         return WebSocket(
             self,
@@ -120,7 +121,7 @@ class BroadcastStack(Stack):
             # It hands slices over to itself; MAX_HOPS in broadcasting/ledger.py bounds that.
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
-        table.grant(function, "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem")
+        self._grant_rows(function, "Query", "BatchGetItem", "BatchWriteItem")
         self._ledger.table.grant(
             function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
         )
@@ -130,6 +131,10 @@ class BroadcastStack(Stack):
             function.add_event_source(self._event_source(work))
         slices.queue.grant(function, "sqs:SendMessage")
         return function
+
+    def _grant_rows(self, function: Function, *actions: str) -> None:
+        """Let a function do this with the rows of connections, and with no ticket or denial."""
+        function.add_to_role_policy(rows_statement(self._connections.table, CONNECTIONS, *actions))
 
     def _event_source(self, work: QueueWithDeadLetters) -> SqsEventSource:
         """Take one message per invocation: each broadcast has the whole of the time."""
@@ -170,7 +175,7 @@ class BroadcastStack(Stack):
             ),
         }
         if self._settings.auth == "ticket":
-            statement = rows_statement(self._connections.table, "PutItem", TICKETS)
+            statement = rows_statement(self._connections.table, TICKETS, "PutItem")
             outputs |= {
                 "TicketPolicyStatement": (
                     self.to_json_string(statement.to_statement_json()),

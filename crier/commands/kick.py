@@ -82,7 +82,7 @@ def kick(
     kicker = Kicker(api, rows, bye=bye_of(code, reconnect_after), epoch_ms=now_ms)
     kicker.check_permissions()
     if denied is not None:
-        rows.deny(denied.user, denied.until_seconds)  # first: a kicked client may come at once
+        _keep_out(rows, denied, is_listed=user is not None)
     if known is not None:
         tally = _kick_one(kicker, known)
     else:
@@ -113,6 +113,16 @@ def _denial(known: Known | None, user: str | None, seconds: int) -> Denial:
             "leave --deny out, or name the user by --user; nothing was changed"
         )
     return Denial(user or "", now_ms() // 1000 + seconds)
+
+
+def _keep_out(rows: ConnectionRows, denied: Denial, *, is_listed: bool) -> None:
+    """Deny a user before the first connection is kicked: its client may come back at once.
+
+    Where the user's connections are still to be listed, it is checked first that they can be.
+    """
+    if is_listed:
+        rows.check_listing(denied.user)
+    rows.deny(denied.user, denied.until_seconds)
 
 
 def _kick_one(kicker: Kicker, known: Known) -> Tally:

@@ -104,6 +104,10 @@ class ConnectionRows:
         """Delete a row that cannot be there: rows can be removed when this raises no error."""
         self._delete([_NO_KEY], "rows of the connections table cannot be removed")
 
+    def check_listing(self, user: str) -> None:
+        """Look for a connection of a user: all can be listed when this raises no error."""
+        next(self.of_user(user), None)
+
     def deny(self, user: str, expires_seconds: int) -> None:
         """Keep a user out until a time in epoch seconds, in place of what was said before."""
         self._put(denied_item(user, expires_seconds), f"user {user} was not denied")

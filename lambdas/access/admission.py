@@ -7,6 +7,7 @@ from typing import Any
 from access.client import Client
 from access.deny_list import require_not_denied
 from access.origins import require_allowed
+from access.refusal import Refusal, RefusedError
 from access.token_place import token_in
 
 Identify = Callable[[str, int], Client]
@@ -44,10 +45,13 @@ class Admission:
     def admit(self, request: ConnectRequest, now_seconds: int) -> Client:
         """Return the client that is let in, at a time in epoch seconds. Raises RefusedError.
 
-        What costs least is asked first.
+        What costs least is asked first. A token that the leeway for clocks alone lets pass is
+        refused where the session ends with it: that is over.
         """
         require_allowed(request.origins, self.allowed_origins)
         client = self.identify(token_in(request.queried, request.protocols), now_seconds)
+        if self.session_ends_with_token and client.is_over(now_seconds):
+            raise RefusedError(Refusal.EXPIRED)
         if self.find_denial:
             require_not_denied(self.find_denial(client.user), now_seconds)
         return client if self.session_ends_with_token else replace(client, expires_seconds=None)

@@ -24,6 +24,10 @@ class Client:
         if checks.USER(self.user):
             raise RefusedError(Refusal.USER)
 
+    def is_over(self, now_seconds: int) -> bool:
+        """Tell whether its token has expired, to the second."""
+        return self.expires_seconds is not None and self.expires_seconds <= now_seconds
+
 
 def client_of(user: object, channels: object, expires_seconds: int | None = None) -> Client:
     """Return the client that a token or a ticket names. Raises RefusedError."""

@@ -26,6 +26,12 @@ _MOST_ANSWER_BYTES: Final = 2 * MOST_BYTES
 """Of the head and the body, with all that a server may send before them."""
 
 _MOST_ADDRESSES: Final = 4
+_HEADERS: Final = {"Accept": "application/json", "User-Agent": "crier", "Connection": "close"}
+"""Firewalls before an issuer refuse requests of programs that do not say which one they are.
+
+https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
+"""
+
 _OK: Final = 200
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 
@@ -141,8 +147,7 @@ class _TimedStream(io.RawIOBase):
 def _ask(url: KeyUrl, sock: _TimedSocket) -> bytes | str:
     client = HTTPConnection(url.host, url.port)
     client.sock = sock
-    headers = {"Host": url.authority, "Accept": "application/json", "Connection": "close"}
-    client.request("GET", url.target, headers=headers)
+    client.request("GET", url.target, headers={"Host": url.authority, **_HEADERS})
     return _document(client.getresponse())
 
 
@@ -164,16 +169,23 @@ def _connect(url: KeyUrl, deadline: _Deadline) -> socket.socket:
     error: OSError = OSError("the host has no address that may be asked")
     addresses = found[:_MOST_ADDRESSES]
     for place, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(deadline.remaining() / (len(addresses) - place))
-            sock.connect(address)
-        except OSError as refused:
-            sock.close()
+            seconds = deadline.remaining() / (len(addresses) - place)
+            return _connected(socket.socket(family, kind, protocol), address, seconds)
+        except OSError as refused:  # also of a kind of address that this machine does not have
             error = refused
-        else:
-            return sock
     raise error
+
+
+def _connected(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
+    """Connect a socket within some seconds. Raises OSError, and closes it then."""
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _may_go_to(url: KeyUrl, address: str | int) -> bool:

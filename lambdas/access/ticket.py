@@ -20,7 +20,7 @@ TakeTicket = Callable[[str], Mapping[str, Any] | None]
 """Takes a ticket out of our table; returns its row, None when it is not there."""
 
 
-class TicketDesk:
+class TicketOffice:
     """Says whom a ticket is for. It is taken from the table for that, so it lets in once."""
 
     def __init__(self, take: TakeTicket) -> None:

@@ -13,6 +13,10 @@ from access.client import Client
 REFUSED: Final = "refused"
 """The principal of a client that is not let in: an answer must name one."""
 
+NO_CHANNELS: Final = "!"
+"""In place of the channels of a client that may use none. It is no channel's name; an empty text
+may be dropped on the way, and a client without this value may use the open channels."""
+
 _METHOD_ARN: Final = re.compile(
     r"arn:[\w-]{1,20}:execute-api:[\w-]{1,40}:\d{0,12}:\w{1,40}/[\w$.-]{1,128}/\$connect", re.ASCII
 )
@@ -27,7 +31,7 @@ def allow(method_arn: str, client: Client) -> dict[str, Any]:
     """Let a client in by this route. Its channels and its expiry come with every later event."""
     context: dict[str, str] = {}
     if client.channels is not None:
-        context["channels"] = " ".join(client.channels)
+        context["channels"] = " ".join(client.channels) or NO_CHANNELS
     if client.expires_seconds is not None:
         context["exp"] = str(client.expires_seconds)
     return _answer(client.user, "Allow", method_arn) | {"context": context}

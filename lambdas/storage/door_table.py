@@ -14,6 +14,7 @@ from broadcasting.door_rows import denied_key, ticket_key
 from broadcasting.items import PARTITION_KEY, key_attributes
 from storage.error_codes import code_of
 from storage.errors import ReadError, WriteError
+from storage.ledger_refusals import is_busy
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,12 +24,6 @@ DOOR_CONFIG: Final = Config(
     read_timeout=0.5,
     retries={"total_max_attempts": 1},
     parameter_validation=False,
-)
-_SERVER_ERROR: Final = 500
-_BUSY: Final = (
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
 )
 _NOT_THERE: Final = "ConditionalCheckFailedException"
 
@@ -85,11 +80,8 @@ def _twice(request: Callable[[], _T]) -> _T:
     """Make a request again when it had no answer, or a busy server's."""
     try:
         return request()
-    except BotoCoreError:
-        pass
-    except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status < _SERVER_ERROR and code_of(error) not in _BUSY:
+    except (ClientError, BotoCoreError) as error:
+        if not is_busy(error):
             raise
     return request()
 

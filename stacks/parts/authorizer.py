@@ -53,9 +53,9 @@ class Authorizer(Function):
             timeout=Duration.seconds(TIMEOUT_SECONDS),
         )
         if settings.auth == "ticket":
-            self.add_to_role_policy(rows_statement(connections, "DeleteItem", TICKETS))
+            self.add_to_role_policy(rows_statement(connections, TICKETS, "DeleteItem"))
         if settings.deny_list:
-            self.add_to_role_policy(rows_statement(connections, "GetItem", DENIED))
+            self.add_to_role_policy(rows_statement(connections, DENIED, "GetItem"))
         if settings.jwt_secret:
             self.add_to_role_policy(_read_secret(self, settings.jwt_secret))
         _watch(self)

@@ -60,11 +60,11 @@ def jwt_layers(scope: Construct, settings: DeploySettings) -> list[lambda_.ILaye
 def stage(folder: Path, *, wheels: Path) -> Path:
     """Return a folder inside `folder` with what is in the wheels, as a layer has it.
 
-    It is named after the versions in it, and made once, like the one of the other libraries.
+    It is named after the wheels in it, and made once, like the one of the other libraries.
     Wheels that are not in `wheels` are fetched. Raises DependencyError.
     """
     pins = read_pins(_PINS.read_text(encoding="utf-8"))
-    target = folder / "-".join(pins.values())
+    target = folder / _name_of(pins)
     if target.exists():
         return target
     if not _found(wheels, pins):
@@ -89,6 +89,12 @@ def read_pins(text: str) -> dict[str, str]:
     """Return the packages of a file of requirements as `name-version`, by their SHA-256."""
     lines = re.findall(r"^([\w.-]+)==(\S+) --hash=sha256:([0-9a-f]{64})$", text, re.MULTILINE)
     return {digest: f"{name}-{version}" for name, version, digest in lines}
+
+
+def _name_of(pins: Mapping[str, str]) -> str:
+    """Return a name for the versions and the bytes: a version may be built anew."""
+    digest = hashlib.sha256("".join(pins).encode()).hexdigest()
+    return "-".join((*pins.values(), digest[:8]))
 
 
 def _found(wheels: Path, pins: Mapping[str, str]) -> list[Path]:

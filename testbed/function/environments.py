@@ -93,7 +93,8 @@ class ConnectFunctions:
 
     def connect(self, name: str, user: str | None = None) -> int:
         """Have a connection announced; return the status of the answer."""
-        return int(admit(_event("CONNECT", name, user), lambda: self._table)["statusCode"])
+        answer = admit(_event("CONNECT", name, user), lambda: self._table, lambda: False)
+        return int(answer["statusCode"])
 
     def disconnect(self, name: str, user: str | None = None) -> int:
         """Have a connection's end announced."""

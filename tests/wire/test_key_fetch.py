@@ -100,6 +100,7 @@ def test_fetch_takes_the_document_of_an_https_server(
         b"Accept-Encoding: identity",
         f"Host: 127.0.0.1:{server.port}".encode(),
         b"Accept: application/json",
+        b"User-Agent: crier",
         b"Connection: close",
         b"",
     ]
@@ -346,6 +347,18 @@ def test_fetch_goes_to_the_next_address_when_one_is_dead(
 
         with _in_time():
             assert _fetcher(server, trusting).fetch() == KEYS
+
+
+def test_fetch_passes_over_a_kind_of_address_that_the_machine_does_not_have(
+    monkeypatch: pytest.MonkeyPatch, served: Serve, trusting: ssl.SSLContext
+) -> None:
+    """A host often has IPv6 addresses, which come first, and a machine may be without IPv6."""
+    unknown = (65_000, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+    with served(_answering(_answer(KEYS))) as server:
+        addresses = [unknown, *found(("127.0.0.1", server.port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
+
+        assert _fetcher(server, trusting).fetch() == KEYS
 
 
 def test_fetch_believes_only_servers_that_the_authorities_vouch_for(

@@ -11,7 +11,7 @@ from access.ticket import (
     CLOCK_DIFFERENCE_SECONDS,
     MOST_SECONDS,
     TICKET_BYTES,
-    TicketDesk,
+    TicketOffice,
     client_of_ticket,
     require_ticket,
 )
@@ -88,7 +88,7 @@ def test_ticket_is_taken_once_and_only_when_it_is_written_as_one() -> None:
         asked.append(text)
         return rows.pop(text, None)
 
-    desk = TicketDesk(take)
+    desk = TicketOffice(take)
     client = desk.redeem(TICKET, NOW)
 
     assert client.user == "alice"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from access.client import Client
-from access.verdict import allow, deny, is_method_arn
+from access.verdict import NO_CHANNELS, allow, deny, is_method_arn
 from broadcasting.channel_patterns import MOST_CHARACTERS, MOST_PATTERNS
 from broadcasting.checks import MOST_USER
 from tests.support.authorizing import ARN
@@ -32,7 +32,7 @@ def test_verdict_fits_into_an_answer_whatever_the_client_is() -> None:
     ("client", "context"),
     [
         (Client("alice", None), {}),
-        (Client("alice", ()), {"channels": ""}),
+        (Client("alice", ()), {"channels": NO_CHANNELS}),
         (Client("alice", ("a", "b*"), 7), {"channels": "a b*", "exp": "7"}),
     ],
 )

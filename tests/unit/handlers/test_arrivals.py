@@ -98,7 +98,7 @@ def test_client_is_refused_when_the_event_says_something_else(
     """No row is written; the log says what is wrong, and no word of what may be a token."""
     dynamo = FakeDynamo()
 
-    answer = connect.admit(_event(**context), lambda: dynamo.table)
+    answer = connect.admit(_event(**context), lambda: dynamo.table, lambda: False)
 
     assert (answer, dynamo.rows, dynamo.others, dynamo.batches) == ({"statusCode": 400}, {}, {}, [])
     (line,) = log.getvalue().splitlines()
@@ -106,6 +106,27 @@ def test_client_is_refused_when_the_event_says_something_else(
     assert "expected" in json.loads(line)["reason"]
     assert len(line) < 1_000
     assert not any(part in line for part in TOKEN.split("."))
+
+
+@pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {}}])
+def test_connect_refuses_a_client_without_a_user_where_the_authorizer_names_one(
+    context: dict[str, Any], log: io.StringIO
+) -> None:
+    """It has come by a route that lost its authorizer: all could come in by that."""
+    dynamo = FakeDynamo()
+
+    answer = connect.admit(_event(**context), lambda: dynamo.table, lambda: True)
+
+    assert (answer, dynamo.rows) == ({"statusCode": 400}, {})
+    assert "expected the user whom the authorizer" in json.loads(log.getvalue())["reason"]
+
+
+def test_connect_lets_a_user_in_where_the_authorizer_names_one() -> None:
+    """As with every client that comes by the authorizer."""
+    dynamo = FakeDynamo()
+    event = _event(authorizer={"principalId": "alice"})
+
+    assert connect.admit(event, lambda: dynamo.table, lambda: True)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("event", [TOKEN, [TOKEN], {"requestContext": TOKEN}])
@@ -126,7 +147,7 @@ def test_connect_logs_the_user_if_there_is_one(
     dynamo = FakeDynamo()
     event = _event(authorizer={"principalId": user} if user else None)
 
-    assert connect.admit(event, lambda: dynamo.table)["statusCode"] == 200
+    assert connect.admit(event, lambda: dynamo.table, lambda: False)["statusCode"] == 200
 
     line = json.loads(log.getvalue())
     assert {key: line[key] for key in ("message", "connection_id", "user") if key in line} == {

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 import handlers.authorize
 from access.key_errors import KeysError
 from access.refusal import Refusal
+from authorizer_wiring import build_authorizer
+from settings import AuthorizerSettings
+from testbed.model.fakes import FakeTime
 from tests.support.authorizing import (
     ARN,
     NO_VERSION,
     OTHER_SECRET,
     PUBLIC_KEYS,
     SCOPED,
+    SECRETS,
     TICKET,
     TICKETS,
     Authorizer,
@@ -32,6 +36,7 @@ from tests.support.authorizing import (
     ticket_row,
     version,
 )
+from tests.support.boto_wire import BotoWire, WiredSession
 from tests.support.tokens import (
     CLAIMS,
     NOW,
@@ -68,7 +73,20 @@ def test_authorizer_leaves_out_what_the_token_does_not_say_or_is_not_to_count() 
     plain = authorizer.answer(connecting(signed_rsa()))
     none = authorizer.answer(connecting(signed_rsa(CLAIMS | {"channels": []})))
 
-    assert (plain["context"], none["context"]) == ({}, {"channels": ""})
+    assert (plain["context"], none["context"]) == ({}, {"channels": "!"})
+
+
+@pytest.mark.parametrize(
+    ("ends", "left_seconds", "is_let_in"),
+    [("true", 1, True), ("true", 0, False), ("true", -29, False), ("false", -29, True)],
+)
+def test_authorizer_opens_no_session_that_is_over(
+    ends: str, left_seconds: int, *, is_let_in: bool
+) -> None:
+    """The leeway is for tokens that are for connecting only; `$connect` would refuse the others."""
+    authorizer = by_keys(SESSION_ENDS_WITH_TOKEN=ends)
+
+    assert authorizer.lets_in(signed_rsa(CLAIMS | {"exp": NOW + left_seconds})) is is_let_in
 
 
 def test_authorizer_refuses_by_the_same_route() -> None:
@@ -179,6 +197,20 @@ def test_authorizer_decides_when_it_cannot_say_so(monkeypatch: pytest.MonkeyPatc
     assert by_keys().lets_in(signed_rsa())
     assert not by_keys().lets_in("x")
     assert not down.lets_in(signed_rsa())
+
+
+def test_authorizer_opens_one_session() -> None:
+    """Each reads botocore's models anew, for a client that waits for a cold start."""
+    opened: list[BotoWire] = []
+
+    def open_session() -> Any:
+        opened.append(BotoWire())
+        return WiredSession(opened[-1])
+
+    read = AuthorizerSettings.read(SECRETS | {"DENY_LIST": "true", "CONNECTIONS_TABLE": "t"})
+    build_authorizer(read, open_session, FakeTime().clock)
+
+    assert len(opened) == 1
 
 
 def test_authorizer_is_wired_by_its_environment(

@@ -158,7 +158,7 @@ def dynamo() -> FakeDynamo:
 
 
 def _connect(event: dict[str, Any], dynamo: FakeDynamo) -> dict[str, Any]:
-    return connect.admit(event, lambda: dynamo.table)
+    return connect.admit(event, lambda: dynamo.table, lambda: False)
 
 
 def _disconnect(event: dict[str, Any], dynamo: FakeDynamo) -> dict[str, Any]:

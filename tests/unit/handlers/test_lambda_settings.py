@@ -7,6 +7,7 @@ from settings import (
     AuthorizerSettings,
     BroadcastSettings,
     ConnectionSettings,
+    ConnectSettings,
     SettingsError,
     TokenSettings,
 )
@@ -38,6 +39,23 @@ def test_settings_are_read(text: str, posts: int) -> None:
     assert settings.callback_url == "https://a/prod"
     assert settings.broadcasts_table == "b"
     assert ConnectionSettings.read(RIGHT).connections_table == "t"
+
+
+@pytest.mark.parametrize(
+    ("environment", "needs_user"),
+    [({}, False), ({"NEEDS_USER": "false"}, False), ({"NEEDS_USER": "true"}, True)],
+)
+def test_settings_say_whether_each_client_has_a_user(
+    environment: dict[str, str], *, needs_user: bool
+) -> None:
+    """Without the variable none needs one: a deploy sets a function's code first."""
+    assert ConnectSettings.read(environment).needs_user is needs_user
+
+
+def test_settings_refuse_what_does_not_say_whether_each_client_has_a_user() -> None:
+    """Else a slip would open the door."""
+    with pytest.raises(SettingsError, match="NEEDS_USER is 'yes', expected true or false"):
+        ConnectSettings.read({"NEEDS_USER": "yes"})
 
 
 def test_settings_have_the_bounds_of_the_deploy_settings() -> None:
@@ -148,6 +166,10 @@ def test_authorizer_settings_may_name_claims_and_origins() -> None:
         (TICKETS | {"CONNECTIONS_TABLE": ""}, ["CONNECTIONS_TABLE is missing"]),
         (PUBLIC_KEYS | {"DENY_LIST": "true"}, ["CONNECTIONS_TABLE is missing"]),
         (PUBLIC_KEYS | {"DENY_LIST": "yes"}, ["DENY_LIST is 'yes', expected true or false"]),
+        (
+            TICKETS | {"ALLOWED_ORIGINS": " , "},  # no origin at all would allow each of them
+            ["ALLOWED_ORIGINS is ',', expected names with commas between them"],
+        ),
         (
             PUBLIC_KEYS | {"JWT_SECRET_ARN": "x"},
             ["found both of JWKS_URL and JWT_SECRET_ARN, expected one of them"],

@@ -82,19 +82,33 @@ def wheel_in(folder: Path, name: str = "token", files: Mapping[str, str] = FILES
 def test_layer_has_the_modules_of_the_pinned_wheels(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wheels: Path
 ) -> None:
-    """Below `python/`, readable for all, without metadata, in a folder named after the versions."""
+    """Below `python/`, readable for all, without metadata, in a folder named after the wheels."""
     pin(monkeypatch, tmp_path, wheel_in(wheels))
 
     folder = stage(tmp_path / "build", wheels=wheels)
 
     files = {path for path in folder.rglob("*") if path.is_file()}
-    assert folder.name == "token-1.0"
+    assert re.fullmatch(r"token-1\.0-[0-9a-f]{8}", folder.name)
     assert {str(path.relative_to(folder)) for path in files} == {
         "python/token/__init__.py",
         "python/token/fast.so",
     }
     assert {path.stat().st_mode & 0o777 for path in files} == {0o644}
     assert stage(tmp_path / "build", wheels=tmp_path / "no wheels") == folder
+
+
+def test_layer_is_made_anew_when_a_version_is_pinned_with_other_bytes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wheels: Path
+) -> None:
+    """What was made of the bytes before is not deployed in their place."""
+    pin(monkeypatch, tmp_path, wheel_in(wheels))
+    before = stage(tmp_path / "build", wheels=wheels)
+    pin(monkeypatch, tmp_path, wheel_in(wheels, files={"token/__init__.py": "other text"}))
+
+    folder = stage(tmp_path / "build", wheels=wheels)
+
+    assert folder != before
+    assert (folder / "python" / "token" / "__init__.py").read_text() == "other text"
 
 
 def test_layer_is_not_made_of_other_bytes(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from broadcasting.connection_row import connection_key
 from broadcasting.door_rows import DENIED, TICKET
+from broadcasting.user_rows import self_key, user_key
 from settings import AuthorizerSettings
 from stacks.parts import row_statements
 from stacks.settings import DeploySettings
@@ -231,6 +233,21 @@ def test_authorizer_is_told_its_mode_and_no_more(
     assert own == VARIABLES[name]
 
 
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_connect_is_told_whether_the_authorizer_names_a_user(
+    templates: Callable[[str], Template], name: str
+) -> None:
+    """Where it does, a route that lost its authorizer lets no client in."""
+    handler = {"Properties": {"Handler": "handlers.connect.handler"}}
+    (function,) = templates(name).find_resources("AWS::Lambda::Function", handler).values()
+
+    variables = function["Properties"]["Environment"]["Variables"]
+
+    own = {key: value for key, value in variables.items() if not key.startswith("POWERTOOLS_")}
+    needs_user = "true" if name in WITH_AUTHORIZER else "false"
+    assert own == {"CONNECTIONS_TABLE": NAME, "NEEDS_USER": needs_user}
+
+
 @pytest.mark.parametrize("name", WITH_AUTHORIZER)
 def test_authorizer_takes_what_it_is_told(templates: Callable[[str], Template], name: str) -> None:
     """What the stack takes for a setting, the function does, too."""
@@ -372,8 +389,10 @@ def test_output_has_the_statement_for_the_application_that_writes_tickets(
 
 def test_rows_of_the_permissions_are_those_that_the_functions_write() -> None:
     """The stack imports nothing of the functions, so both have the names."""
-    assert f"{TICKET}*" == row_statements.TICKETS
-    assert f"{DENIED}*" == row_statements.DENIED
+    assert (f"{TICKET}*",) == row_statements.TICKETS
+    assert (f"{DENIED}*",) == row_statements.DENIED
+    keys = (connection_key("a"), self_key("a"), user_key("a", "a"))
+    assert {f"{pk.partition('#')[0]}#*" for pk, _ in keys} == {*row_statements.CONNECTIONS}
 
 
 def test_nothing_allows_every_resource_with_an_authorizer(

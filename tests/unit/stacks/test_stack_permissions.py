@@ -44,6 +44,13 @@ def allow(action: str | list[str], resource: object) -> dict[str, Any]:
     return {"Action": action, "Effect": "Allow", "Resource": resource}
 
 
+def allow_rows(*actions: str) -> dict[str, Any]:
+    """Return the statement that allows this with the rows of connections only."""
+    rows = {"dynamodb:LeadingKeys": ["all#*", "connection#*", "user#*"]}
+    action = list(actions) if len(actions) > 1 else actions[0]
+    return {**allow(action, TABLE), "Condition": {"ForAllValues:StringLike": rows}}
+
+
 def write_logs(log_group: str) -> dict[str, Any]:
     """Return the statement that allows writing to one log group."""
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -51,15 +58,15 @@ def write_logs(log_group: str) -> dict[str, Any]:
 
 
 STATEMENTS = {
-    "connect": [write_logs("ConnectLogs858FA043"), allow("dynamodb:BatchWriteItem", TABLE)],
+    "connect": [write_logs("ConnectLogs858FA043"), allow_rows("dynamodb:BatchWriteItem")],
     "disconnect": [
         write_logs("DisconnectLogs29292A03"),
-        allow(["dynamodb:BatchWriteItem", "dynamodb:DeleteItem"], TABLE),
+        allow_rows("dynamodb:BatchWriteItem", "dynamodb:DeleteItem"),
     ],
     "client_frame": [write_logs("ClientFrameLogs7ED42515")],
     "broadcast": [
         write_logs("BroadcastLogs440835F6"),
-        allow(["dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query"], TABLE),
+        allow_rows("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query"),
         allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], LEDGER),
         allow("execute-api:ManageConnections", POSTS),
         allow("sqs:SendMessage", [BROADCASTS_DEAD, SLICES_DEAD, SLICES]),

@@ -254,7 +254,7 @@ def test_kick_of_a_user_who_always_returns_ends(stack: FakeConnectionsStack, run
 def test_kick_denies_the_user_before_the_first_connection(
     stack: FakeConnectionsStack, run: Run
 ) -> None:
-    """Else a client that is kicked could come back in between."""
+    """Else a client that is kicked could come back in between. It is checked before that it may."""
     stack.connect("a=", "alice")
 
     done = run("--user", "alice", "--deny", "3600", "--json")
@@ -269,8 +269,7 @@ def test_kick_denies_the_user_before_the_first_connection(
         }
     }
     assert json.loads(done.stdout)["denied"] == {"user": "alice", "until_ms": until_seconds * 1000}
-    first_query = stack.table.calls.index("Query")
-    assert stack.table.calls.index("PutItem") < first_query
+    assert stack.table.calls[:4] == ["BatchWriteItem", "Query", "PutItem", "Query"]
 
 
 def test_kick_of_an_id_denies_its_user(stack: FakeConnectionsStack, run: Run) -> None:
@@ -358,12 +357,13 @@ def test_kick_does_nothing_without_a_permission_of_connections(
         ("PutItem", ("--user", "alice", "--deny", "60")),
         ("BatchGetItem", ("a=",)),
         ("Query", ("--user", "alice")),
+        ("Query", ("--user", "alice", "--deny", "60")),
     ],
 )
 def test_kick_does_nothing_without_a_permission_of_the_table(
     stack: FakeConnectionsStack, run: Run, operation: str, arguments: tuple[str, ...]
 ) -> None:
-    """AWS's words name it; no connection hears a bye."""
+    """AWS's words name it; no connection hears a bye, and no user is kept out."""
     stack.connect("a=", "alice")
     stack.table.refuses = {operation}
 
@@ -373,6 +373,7 @@ def test_kick_does_nothing_without_a_permission_of_the_table(
     assert f"when calling the {operation} operation: not you" in str(done.exception)
     assert stack.callback.asked("a=") == []
     assert len(stack.keys("a=")) == 3
+    assert denied_key("alice") not in stack.table.items
 
 
 def test_kick_does_nothing_when_connections_answers_otherwise(
