@@ -30,7 +30,7 @@ class KeyCache:
 
     def __init__(self, unknown_seconds: float = UNKNOWN_SECONDS) -> None:
         self._unknown_seconds = unknown_seconds
-        self._keys = KeySet({})
+        self._keys = KeySet(())
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
 

@@ -57,7 +57,7 @@ class KeyFetcher:
             found = self._get(self._url, deadline)
             if isinstance(found, bytes):
                 return found
-            again = self._get(self._url.redirected(found), deadline)
+            again = self._get(_redirected(self._url, found), deadline)
         except (OSError, HTTPException, ValueError) as error:
             raise KeysError(f"the keys could not be fetched: {type(error).__name__}") from error
         if isinstance(again, bytes):
@@ -74,6 +74,13 @@ class KeyFetcher:
                 sock = tls.wrap_socket(plain, server_hostname=url.host)
             with closing(sock):
                 return _ask(url, _TimedSocket(sock, deadline))
+
+
+def _redirected(url: KeyUrl, location: str) -> KeyUrl:
+    try:
+        return url.redirected(location)
+    except ValueError as error:
+        raise KeysError(f"the keys were answered with a wrong redirect: {error}") from error
 
 
 def tls_context() -> ssl.SSLContext:

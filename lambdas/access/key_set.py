@@ -4,7 +4,7 @@ A key's kind decides what it verifies, never a token's header. Keys that are of 
 private, or meant for something else are passed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -36,24 +36,24 @@ class Key(NamedTuple):
 
 
 class KeySet:
-    """The keys of an issuer, by their ids."""
+    """The keys of an issuer, each with its id; some have none."""
 
-    def __init__(self, keys: Mapping[tuple[str, str | None], Key]) -> None:
-        self._keys = dict(keys)
+    def __init__(self, keys: Iterable[tuple[str | None, Key]]) -> None:
+        self._keys = tuple(keys)
 
     def __len__(self) -> int:
         """Return how many keys can be used."""
         return len(self._keys)
 
     def find(self, algorithm: str, key_id: str | None) -> Key | None:
-        """Return the key of that id, None if there is none.
+        """Return the key of that id, the first if there are several, None if there is none.
 
         A token need not name its key where there is only one for its algorithm.
         """
-        if key_id is not None:
-            return self._keys.get((algorithm, key_id))
-        fitting = [key for key in self._keys.values() if key.algorithm == algorithm]
-        return fitting[0] if len(fitting) == 1 else None
+        fitting = [(own_id, key) for own_id, key in self._keys if key.algorithm == algorithm]
+        if key_id is None:
+            return fitting[0][1] if len(fitting) == 1 else None
+        return next((key for own_id, key in fitting if own_id == key_id), None)
 
 
 def parse_key_set(data: bytes) -> KeySet:
@@ -66,11 +66,9 @@ def parse_key_set(data: bytes) -> KeySet:
         raise KeysError(f"the key set is no JSON object: {error}") from error
     if not isinstance(found, list) or len(found) > MOST_KEYS:
         raise KeysError(f"the key set has no list `keys` of up to {MOST_KEYS} keys")
-    keys: dict[tuple[str, str | None], Key] = {}
-    for one in found:
-        key = _key_of(one) if isinstance(one, dict) else None
-        if key:
-            keys.setdefault((key.algorithm, one.get("kid")), key)
+    keys = [
+        (one.get("kid"), key) for one in found if isinstance(one, dict) and (key := _key_of(one))
+    ]
     if not keys:
         raise KeysError(f"none of {len(found)} keys is a public key for RS256 or ES256")
     return KeySet(keys)

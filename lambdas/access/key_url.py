@@ -25,8 +25,15 @@ class KeyUrl(NamedTuple):
     target: str
 
     def redirected(self, location: str) -> "KeyUrl":
-        """Return where a redirect leads; it stays with its host. Raises ValueError."""
-        url = parse_key_url(urljoin(self.text, location))
+        """Return where a redirect leads; it stays with its host.
+
+        Raises ValueError, whose message repeats neither URL.
+        """
+        try:
+            target = urljoin(self.text, location)
+        except ValueError:
+            raise ValueError(f"expected {EXPECTED}") from None
+        url = parse_key_url(target)
         if (url.scheme, url.host, url.port) != (self.scheme, self.host, self.port):
             raise ValueError("found a redirect to another host, expected the same one")
         return url

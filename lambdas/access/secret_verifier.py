@@ -37,7 +37,7 @@ def secret_key_set(current: bytes, previous: bytes | None) -> KeySet:
     keys = {CURRENT: secret_key(current)}
     with suppress(KeysError):
         keys |= {} if previous is None else {PREVIOUS: secret_key(previous)}
-    return KeySet({(ALGORITHM, version): key for version, key in keys.items()})
+    return KeySet(keys.items())
 
 
 class SecretVerifier:

@@ -177,20 +177,29 @@ def test_fetch_follows_no_second_redirect(served: Serve, trusting: ssl.SSLContex
 
 
 def test_fetch_follows_no_redirect_elsewhere(served: Serve, trusting: ssl.SSLContext) -> None:
-    """To another host, another port or to http: another server is never asked."""
+    """To another host, another port or to http: another server is never asked.
+
+    The operator is told that it is the redirect, without its URL.
+    """
+    elsewhere, wrong = "a redirect to another host", "wrong redirect: expected an https URL"
     with Loopback(_answering(_answer(KEYS))) as other:
-        for location in (
-            f"http://127.0.0.1:{other.port}/keys",
-            f"https://127.0.0.1:{other.port}/keys",
-            f"https://localhost:{other.port}/keys",
-            f"//127.0.0.1:{other.port}/keys",
-            "file:///etc/passwd",
-            "",
+        for location, expected in (
+            (f"http://127.0.0.1:{other.port}/keys", elsewhere),
+            (f"https://127.0.0.1:{other.port}/keys", elsewhere),
+            (f"https://localhost:{other.port}/keys", elsewhere),
+            (f"//127.0.0.1:{other.port}/keys", elsewhere),
+            ("file:///etc/passwd", wrong),
+            ("https://[::1/keys", wrong),
+            ("", "a second redirect"),
         ):
             moved = _answer(b"", "302 Found", Location=location)
             again = _answer(b"", "302 Found", Location=location)
-            with served(_answering(moved, again)) as server, pytest.raises(KeysError):
+            with (
+                served(_answering(moved, again)) as server,
+                pytest.raises(KeysError, match=expected) as error,
+            ):
                 _fetcher(server, trusting).fetch()
+            assert str(other.port) not in str(error.value)
 
     assert other.accepted == 0
 

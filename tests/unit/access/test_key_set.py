@@ -46,6 +46,19 @@ def test_key_set_keeps_the_first_of_two_keys_with_one_id() -> None:
     assert number(found.material.public_numbers().n) == GOOD["n"]
 
 
+@pytest.mark.parametrize("kid", [{}, {"kid": "good"}, {"kid": "other"}])
+def test_key_set_of_several_keys_finds_none_for_a_token_that_names_none(
+    kid: dict[str, str],
+) -> None:
+    """Whichever comes first must not decide, also where the keys have no ids, or the same one."""
+    other = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+    first = {name: value for name, value in GOOD.items() if kid or name != "kid"}
+
+    keys = parse_key_set(jwks(first, rsa_jwk(other, **kid)))
+
+    assert keys.find("RS256", None) is None
+
+
 @pytest.mark.parametrize(
     "changes",
     [

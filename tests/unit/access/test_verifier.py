@@ -276,7 +276,7 @@ def test_verifier_of_a_secret_lets_in_what_is_made_for_connecting() -> None:
 
 def test_verifier_refuses_all_when_no_key_is_known() -> None:
     """It is closed, not open."""
-    by = TokenVerifier(RULES, PUBLIC_KEY_ALGORITHMS, KeySet({}).find)
+    by = TokenVerifier(RULES, PUBLIC_KEY_ALGORITHMS, KeySet(()).find)
 
     assert _refusal(signed_rsa(), by) is Refusal.UNKNOWN_KEY
 
