@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Thread, current_thread
 from typing import Any
 
 import pytest
@@ -140,6 +141,29 @@ def test_fetch_sends_plain_http_to_no_other_machine(monkeypatch: pytest.MonkeyPa
         KeyFetcher(parse_key_url("http://localhost/keys"), tls=None).fetch()
 
 
+def test_fetch_asks_four_addresses_each_with_its_share_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, trusting: ssl.SSLContext
+) -> None:
+    """Those of an https server may be anywhere; what the first ones leave is for the last one."""
+    several = found(*[(f"192.0.2.{number}", 443) for number in range(1, 6)])
+    asked: list[tuple[str, float]] = []
+
+    def refuse(sock: socket.socket, address: Any, seconds: float) -> socket.socket:
+        sock.close()
+        asked.append((address[0], seconds))
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: several)
+    monkeypatch.setattr(key_fetch, "_connected", refuse)
+    url = parse_key_url("https://issuer.example/keys")
+
+    with pytest.raises(KeysError, match="ConnectionRefusedError"):
+        KeyFetcher(url, tls=trusting, monotonic=lambda: 0.0).fetch()
+
+    shares = [key_fetch.MOST_SECONDS / left for left in (4, 3, 2, 1)]
+    assert asked == [(f"192.0.2.{place}", share) for place, share in enumerate(shares, 1)]
+
+
 def test_fetch_asks_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that the environment names would see the keys, and could change them."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
@@ -174,6 +198,20 @@ def test_fetch_follows_no_second_redirect(served: Serve, trusting: ssl.SSLContex
         _fetcher(server, trusting).fetch()
 
     assert server.accepted == 2
+
+
+def test_fetch_stays_with_its_url_when_a_redirect_names_none() -> None:
+    """It asks once more, and for nothing else."""
+    requests: list[bytes] = []
+    moved = _answer(b"", "302 Found")
+
+    with (
+        Loopback(_answering(moved, moved, requests=requests)) as server,
+        pytest.raises(KeysError, match="a second redirect"),
+    ):
+        _fetcher(server, None, "/pool/keys").fetch()
+
+    assert [one.split()[1] for one in requests] == [b"/pool/keys"] * 2
 
 
 def test_fetch_follows_no_redirect_elsewhere(served: Serve, trusting: ssl.SSLContext) -> None:
@@ -250,6 +288,27 @@ def test_fetch_takes_a_document_of_64_kb(served: Serve, trusting: ssl.SSLContext
         assert len(_fetcher(server, trusting).fetch()) == MOST_BYTES
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_fetch_counts_all_that_comes_before_a_document(
+    more: int, served: Serve, trusting: ssl.SSLContext
+) -> None:
+    """128 KB are taken, head and body, and not a byte beyond them."""
+    document = _answer(b"x" * MOST_BYTES)
+    interim = b"HTTP/1.1 100 Continue\r\n%s\r\n"
+    left = 2 * MOST_BYTES + more - len(document)
+    before = [interim % b""] * 1_000
+    padding = left - sum(map(len, before)) - len(interim % b"X: \r\n")
+    answer = b"".join([*before, interim % (b"X: %s\r\n" % (b"y" * padding)), document])
+
+    with served(_answering(answer)) as server:
+        fetcher = _fetcher(server, trusting)
+        if more == 0:
+            assert len(fetcher.fetch()) == MOST_BYTES
+        else:
+            with pytest.raises(KeysError, match="the answer has over 131072 bytes"):
+                fetcher.fetch()
+
+
 @pytest.mark.parametrize(
     "answer", [b"", b"\r\n\r\n", b"SSH-2.0-x\r\n", b"HTTP/9 x\r\n\r\n", b"\0" * 99]
 )
@@ -309,18 +368,49 @@ def test_fetch_is_over_in_time_when_the_server_says_nothing(
         KeyFetcher(parse_key_url(f"{scheme}://127.0.0.1:{port}/"), tls=trusting).fetch()
 
 
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_fetch_sends_nothing_once_its_time_is_over(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, trusting: ssl.SSLContext
+) -> None:
+    """Neither a request nor, over https, the handshake before it."""
+    # It begins, looks the host up, connects, and then its time is over.
+    clock = iter([0.0, 0.0, 0.0, *[key_fetch.MOST_SECONDS] * 9])
+    ours, theirs = socket.socketpair()
+    theirs.shutdown(socket.SHUT_WR)
+
+    def connected(sock: socket.socket, *_: object) -> socket.socket:
+        sock.close()
+        return ours
+
+    monkeypatch.setattr(key_fetch, "_connected", connected)
+    url = parse_key_url(f"{scheme}://127.0.0.1/keys")
+
+    with theirs:
+        with pytest.raises(KeysError, match="TimeoutError"):
+            KeyFetcher(url, tls=trusting, monotonic=lambda: next(clock)).fetch()
+
+        assert theirs.recv(1) == b""
+
+
 @pytest.mark.usefixtures("hasty")
 def test_fetch_is_over_in_time_when_the_host_is_not_found(
     monkeypatch: pytest.MonkeyPatch, trusting: ssl.SSLContext
 ) -> None:
-    """The system looks a host up for as long as it likes."""
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1.0))
+    """The system looks a host up for as long as it likes, and keeps no process from its end."""
+    lookers: list[Thread] = []
+
+    def look_up(*_: object, **__: object) -> None:
+        lookers.append(current_thread())
+        time.sleep(1.0)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     begun = time.monotonic()
 
     with pytest.raises(KeysError, match="TimeoutError"):
         KeyFetcher(parse_key_url("https://issuer.example/"), tls=trusting).fetch()
 
     assert time.monotonic() - begun < 1.0
+    assert [one.daemon for one in lookers] == [True]
 
 
 def test_fetch_tells_when_there_is_no_such_host(
@@ -335,6 +425,12 @@ def test_fetch_tells_when_there_is_no_such_host(
 
     with pytest.raises(KeysError, match="gaierror"):
         KeyFetcher(parse_key_url("https://issuer.example/"), tls=trusting).fetch()
+
+
+def test_fetch_tells_when_its_host_is_no_name(trusting: ssl.SSLContext) -> None:
+    """Python refuses it before it asks the system."""
+    with pytest.raises(KeysError, match="UnicodeError"):
+        KeyFetcher(parse_key_url("https://issuer..example/"), tls=trusting).fetch()
 
 
 def test_fetch_goes_to_the_next_address_when_one_is_dead(
@@ -372,6 +468,7 @@ def test_fetch_believes_only_servers_that_the_authorities_vouch_for(
 
     for handler_tls, tls in (
         (loopback_certificate.server_context(), by_system),
+        (loopback_certificate.server_context(), None),
         (wrong.server_context(), by_wrong),
     ):
         with (
@@ -387,6 +484,23 @@ def test_fetch_speaks_tls_1_2_at_least() -> None:
 
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+
+
+def test_fetch_says_that_it_speaks_http_1_1(loopback_certificate: ServerCertificate) -> None:
+    """A server that prefers HTTP/2 would be free to speak that."""
+    context = key_fetch.tls_context()
+    context.load_verify_locations(loopback_certificate.ca_path)
+    chosen: list[str | None] = []
+
+    def handle(sock: socket.socket) -> None:
+        assert isinstance(sock, ssl.SSLSocket)
+        chosen.append(sock.selected_alpn_protocol())
+        _answering(_answer(KEYS))(sock)
+
+    with Loopback(handle, loopback_certificate.server_context(("h2", "http/1.1"))) as server:
+        assert _fetcher(server, context).fetch() == KEYS
+
+    assert chosen == ["http/1.1"]
 
 
 def test_fetch_closes_what_it_opens(served: Serve, trusting: ssl.SSLContext) -> None:
