@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.exceptions import ConnectTimeoutError
 from botocore.session import Session
 from urllib3 import HTTPResponse
 
@@ -30,6 +31,15 @@ class BotoWire:
         headers = HTTPHeaders.from_dict({"x-amzn-requestid": "R1"})
         raw: Any = HTTPResponse(BytesIO(body), preload_content=False)
         return AWSResponse("http://dynamodb.invalid", status, headers, raw)
+
+
+class UnreachableWire(BotoWire):
+    """What nothing answers at: the client's connecting takes too long."""
+
+    def __call__(self, request: Any, **_: object) -> Any:
+        """Note one request, and break it off."""
+        self.operations.append(request.headers["X-Amz-Target"].decode().split(".")[1])
+        raise ConnectTimeoutError(endpoint_url=request.url)
 
 
 class WiredSession(Session):

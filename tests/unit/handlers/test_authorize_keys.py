@@ -205,8 +205,20 @@ def test_authorizer_is_closed_without_a_secret(
 
 
 @pytest.mark.parametrize(
-    "previous", [failed("InternalServiceError", 500), (200, {"SecretString": "short"})]
+    ("previous", "reasons"),
+    [
+        (NO_VERSION, []),
+        ((200, {"SecretString": "short"}), []),
+        (
+            failed("InternalServiceError", 500),
+            ["the secret was not read (AWSPREVIOUS): InternalServiceError"],
+        ),
+    ],
 )
-def test_authorizer_goes_on_without_the_previous_secret(previous: tuple[int, Any]) -> None:
-    """The current one is enough."""
+def test_authorizer_goes_on_without_the_previous_secret(
+    previous: tuple[int, Any], reasons: list[str], log: io.StringIO
+) -> None:
+    """The current one is enough; the log says what could not be read."""
     assert by_secret(version(SECRET), previous).lets_in(signed_secret(SCOPED))
+    warned = [line for line in lines_of(log) if line["message"] == "keys not fetched"]
+    assert [line["reason"] for line in warned] == reasons
