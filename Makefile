@@ -20,7 +20,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ scale: setup ## Count what a broadcast to 3,000, 30,000, 1,000,000 costs (3 minu
 
 promises: setup ## Measure what throttling, freezes, refusals and outages cost (5 minutes)
 	@$(BIN)/python -m bench promises
+
+door: setup ## Measure what it costs to be let in (3 minutes)
+	@$(BIN)/python -m bench door
 
 synth: setup ## Make the template of STAGE=dev or prod in cdk.out; SETTINGS="NAME=VALUE …"
 	$(CDK) synth --quiet $(CONTEXT)

@@ -120,6 +120,17 @@ def promises(
     _do(lambda: body(names or ()))
 
 
+@app.command()
+def door() -> None:
+    """Measure what it costs to be let in: a token, the authorizer's import, connects per second.
+
+    Exit status 1 when a target is missed.
+    """
+    from bench.door.verb import door as body
+
+    _do(body)
+
+
 def _do(verb: Callable[[], bool]) -> None:
     """Run a verb and end the program: with 0 when the verb returns True, else with 1.
 

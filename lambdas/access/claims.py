@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from access.client import Client, client_of
+from access.client import NOTHING_SAID, Client, client_of
 from access.refusal import Refusal, RefusedError
 
 LEEWAY_SECONDS: Final = 30
@@ -40,7 +40,8 @@ def client_of_claims(claims: Mapping[str, Any], rules: ClaimRules, now_seconds: 
         raise RefusedError(Refusal.AUDIENCE)
     if rules.needs_scope and CONNECT_SCOPE not in _scopes(claims.get("scope")):
         raise RefusedError(Refusal.PURPOSE)
-    return client_of(claims.get("sub"), claims.get(rules.channels_claim), expires_seconds)
+    channels = claims.get(rules.channels_claim, NOTHING_SAID)
+    return client_of(claims.get("sub"), channels, expires_seconds)
 
 
 def _expiry(claims: Mapping[str, Any], now_seconds: int) -> int:

@@ -1,6 +1,7 @@
 """A client that is let in."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from access.refusal import Refusal, RefusedError
 from broadcasting import checks
@@ -29,10 +30,14 @@ class Client:
         return self.expires_seconds is not None and self.expires_seconds <= now_seconds
 
 
+NOTHING_SAID: Final = object()
+"""In place of channels that are not mentioned: null is a value, and no list of channels."""
+
+
 def client_of(user: object, channels: object, expires_seconds: int | None = None) -> Client:
     """Return the client that a token or a ticket names. Raises RefusedError."""
     try:
-        patterns = None if channels is None else read_patterns(channels)
+        patterns = None if channels is NOTHING_SAID else read_patterns(channels)
     except ValueError as error:
         raise RefusedError(Refusal.CHANNELS) from error
     return Client(user if isinstance(user, str) else "", patterns, expires_seconds)

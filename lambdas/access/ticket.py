@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from access import base64url
-from access.client import Client, client_of
+from access.client import NOTHING_SAID, Client, client_of
 from access.refusal import Refusal, RefusedError
 from broadcasting.door_rows import CHANNELS, USER
 from broadcasting.items import EXPIRY
@@ -53,4 +53,4 @@ def client_of_ticket(row: Mapping[str, Any], now_seconds: int) -> Client:
     left_seconds = expires_seconds - now_seconds
     if not 0 < left_seconds <= MOST_SECONDS + CLOCK_DIFFERENCE_SECONDS:
         raise RefusedError(Refusal.TICKET)
-    return client_of(row.get(USER), row.get(CHANNELS))
+    return client_of(row.get(USER), row.get(CHANNELS, NOTHING_SAID))

@@ -9,8 +9,8 @@ from typing import Any
 
 from access.client import Client
 from access.key_errors import KeysError
+from access.policy import allow, deny
 from access.refusal import RefusedError
-from access.verdict import allow, deny
 from authorizer_metrics import publish_failed, publish_let_in, publish_refused
 from authorizer_wiring import AuthorizerWiring, authorizer_wiring
 from early_building import build_in_lambda

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from access.admission import ConnectRequest
+from access.policy import is_method_arn
 from access.refusal import Refusal, RefusedError
-from access.verdict import is_method_arn
 from broadcasting.subprotocol import split_header
 from handlers.events import header_values
 

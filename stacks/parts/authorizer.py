@@ -20,8 +20,8 @@ as long, and a whole vCPU (1,769 MB) costs 3.5 times as much at each connect.
 """
 
 TIMEOUT_SECONDS = 5
-"""The function itself gives up after some 4 s, and answers; when it is cut off, API Gateway answers
-the client 500, and nothing is let in."""
+"""The function itself gives up after some 4 s, and answers; when it is cut off, API Gateway refuses
+the client all the same."""
 
 
 class Authorizer(Function):

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from crier import cli, options
 from crier.commands.invitation import show_invitation
 from crier.deployed.deployment import Deployment
 from crier.local.deploy import deploy_locally
-from crier.local.local_aws import ACCOUNT, REGION, LocalAws
+from crier.local.local_aws import ACCOUNT, REGION, LocalAws, LocalEndpoint
 from crier.paths import ROOT
 from tests.support.function_logs import Logs
 
@@ -49,6 +51,15 @@ def nothing_left(deployment: Deployment) -> Iterator[None]:
         for item in page["Items"]:
             key = {name: item[name] for name in ("pk", "sk")}
             client.delete_item(TableName=deployment.connections_table_name, Key=key)
+
+
+@pytest.fixture
+def run_crier(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a command of `crier`, which finds the local AWS of the tests, on a wide screen."""
+    endpoint = LocalEndpoint(deployment.endpoint_url or "")
+    monkeypatch.setattr(options, "running_endpoint", lambda: endpoint)
+    runner = CliRunner(env={"COLUMNS": "200"})
+    return lambda *arguments: runner.invoke(cli.app, arguments)
 
 
 @pytest.fixture

@@ -162,6 +162,39 @@ async def test_ticket_lets_one_of_two_in_that_come_at_once(deployment: Deploymen
     assert sorted(one == 101 for one in found) == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Handler": "handlers.nowhere.handler"},
+        {"Timeout": 1, "Environment": {"Variables": {"AWS_ENDPOINT_URL": "http://192.0.2.1"}}},
+    ],
+    ids=["it cannot be loaded", "its time is over"],
+)
+async def test_client_has_no_row_when_the_authorizer_fails(
+    deployment: Deployment, change: dict[str, Any]
+) -> None:
+    """With a good ticket neither: what does not answer lets no client in."""
+    client, name = deployment.client("lambda"), deployment.function_name("Authorizer")
+    whole = client.get_function_configuration(FunctionName=name)
+    variables = whole["Environment"]["Variables"] | change.get("Environment", {}).get(
+        "Variables", {}
+    )
+    changed = {**change, "Environment": {"Variables": variables}}
+    kept = {one: whole[one] for one in ("Handler", "Timeout")}
+    kept["Environment"] = {"Variables": whole["Environment"]["Variables"]}
+    url = f"{deployment.web_socket_url}?token={write_ticket(deployment)}"
+
+    client.update_function_configuration(FunctionName=name, **changed)
+    try:
+        status = await status_of(url)
+    finally:
+        client.update_function_configuration(FunctionName=name, **kept)
+
+    assert status >= 400
+    assert not [key for key in rows_in(deployment) if key[0].startswith("all#")]
+    assert await status_of(f"{deployment.web_socket_url}?token={write_ticket(deployment)}") == 101
+
+
 async def test_user_has_all_rows_while_connected_and_none_afterwards(
     deployment: Deployment, logs: Logs
 ) -> None:

@@ -7,18 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 from websockets.asyncio.client import ClientConnection, connect
 
 from broadcasting.audience import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.items import EXPIRY, attribute_of, key_attributes
 from broadcasting.user_rows import self_key, user_key
-from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.demo.run import connection_ids
 from crier.deployed.deployment import Deployment
-from crier.local.local_aws import LocalEndpoint
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -27,13 +25,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run_crier: Run) -> Run:
     """Runs a command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(
-        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
-    )
-    runner = CliRunner(env={"COLUMNS": "200"})
-    return lambda *arguments: runner.invoke(cli.app, arguments)
+    return run_crier
 
 
 def _listed(run: Run, *arguments: str) -> list[dict[str, Any]]:

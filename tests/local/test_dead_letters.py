@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from broadcasting.attributes import read_sqs
 from broadcasting.backlog import ALL_SHARDS
@@ -18,14 +18,12 @@ from broadcasting.dead_letter import Note, letter_of
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
-from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.deployment import Deployment
 from crier.deployed.letter import Origin
 from crier.deployed.redrive import redrive
 from crier.deployed.redrive_decision import Action
-from crier.local.local_aws import LocalEndpoint
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters
@@ -39,14 +37,11 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(
-        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
-    )
+def run(run_crier: Run) -> Run:
+    """Runs a command, which finds the local AWS of the tests and ends well."""
 
     def one(*arguments: str) -> Result:
-        done = CliRunner().invoke(cli.app, arguments)
+        done = run_crier(*arguments)
         assert done.exit_code == 0, done.output
         return done
 

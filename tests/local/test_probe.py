@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from crier import cli, options
 from crier.deployed.deployment import Deployment
-from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, LocalEndpoint
+from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -16,13 +16,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run_crier: Run) -> Run:
     """Runs the command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(
-        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
-    )
-    runner = CliRunner(env={"COLUMNS": "200"})
-    return lambda *arguments: runner.invoke(cli.app, ["probe", *arguments])
+    return partial(run_crier, "probe")
 
 
 def test_probe_finds_the_local_run_in_cleartext(deployment: Deployment, run: Run) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
@@ -19,13 +19,11 @@ from broadcasting.ledger_rows import FailedConnection, FailedRow, Lease
 from broadcasting.message import Broadcast
 from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
-from crier import cli, options
 from crier.demo.clients import close_clients, connect_clients
 from crier.demo.run import add_ghosts
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
-from crier.local.local_aws import LocalEndpoint
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 
@@ -40,12 +38,9 @@ def now_ms() -> int:
 
 
 @pytest.fixture
-def run(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(run_crier: Run) -> Run:
     """Runs a command, which finds the local AWS of the tests."""
-    monkeypatch.setattr(
-        options, "running_endpoint", lambda: LocalEndpoint(deployment.endpoint_url or "")
-    )
-    return lambda *arguments: CliRunner(env={"COLUMNS": "200"}).invoke(cli.app, arguments)
+    return run_crier
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from broadcasting.audience import Connection
 from broadcasting.connection_row import connection_item, connection_key
 from broadcasting.dead_letter import Note, letter_of
-from broadcasting.door_rows import ticket_item
+from broadcasting.door_rows import denied_item, ticket_item
 from broadcasting.items import Key, key_attributes
 from broadcasting.user_rows import self_key, user_key
 from crier import cli, options
@@ -170,9 +170,12 @@ class Life:
         assert "hear" in str(client.recv(timeout=SECONDS))
 
     def kick(self) -> None:
-        """Kick a user: the client hears bye, is closed, and stays out until the time is over."""
+        """Kick a user: the client hears bye, is closed, and stays out until the time is over.
+
+        The row that keeps it out may stay for longer.
+        """
         client = self.connect()
-        self._run("kick", "--user", self.user, "--deny", "2")
+        self._run("kick", "--user", self.user, "--deny", "600")
         heard = json.loads(client.recv(timeout=SECONDS))
         with pytest.raises(ConnectionClosed):
             client.recv(timeout=SECONDS)
@@ -180,7 +183,7 @@ class Life:
         assert not self.connection_ids()
         with pytest.raises(RefusedStepError):
             self.connect()
-        time.sleep(3)
+        self._put(denied_item(self.user, int(time.time())))
         self.connect()
 
     def connection_ids(self) -> list[str]:

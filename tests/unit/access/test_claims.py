@@ -128,12 +128,12 @@ def test_claims_may_have_users_of_many_kinds(user: str) -> None:
 @pytest.mark.parametrize(
     "channels",
     [
-        *(7, {}, [7], [""], ["a", ""], "a  b", " a", ["a*b"], ["**"], ["*a"], ["a b"], ["é"]),
+        *(None, 7, {}, [7], [""], ["a", ""], "a  b", " a", ["a*b"], ["**"], ["*a"], ["a b"], ["é"]),
         *(["x" * 65], ["a"] * 101, ["x" * 64] * 64, [None], ["@self"], ["a\n"]),
     ],
 )
 def test_claims_are_refused_when_their_channels_are_no_patterns(channels: object) -> None:
-    """A `*` stands at the end only; names are those of channels; all of them have 4 KB."""
+    """A `*` stands at the end only; names are those of channels; all have 4 KB; null is none."""
     assert _refusal({"channels": channels}) is Refusal.CHANNELS
 
 

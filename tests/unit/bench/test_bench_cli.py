@@ -36,7 +36,7 @@ def measure_with(monkeypatch: pytest.MonkeyPatch, *complaints: str) -> None:
     monkeypatch.setattr(verb, "require", lambda _: None)
 
 
-VERBS = ("compare", "scale", "simulate", "soak", "plots", "documents", "promises")
+VERBS = ("compare", "scale", "simulate", "soak", "plots", "documents", "promises", "door")
 
 
 def test_program_names_its_verbs() -> None:

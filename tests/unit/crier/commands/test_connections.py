@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from broadcasting.audience import SHARDS
 from broadcasting.connection_row import connection_key
 from broadcasting.user_rows import self_key
-from crier import cli, options
+from crier import options
 from crier.commands import connection_views
 from crier.deployed.connections_reader import ConnectionsReader, Listed
 from crier.paths import ROOT
@@ -49,15 +49,10 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> FakeConnectionsStack:
 
 
 @pytest.fixture
-def run(stack: FakeConnectionsStack) -> Run:
+def run(stack: FakeConnectionsStack, run_on_stack: Run) -> Run:
     """Runs a command on the stack."""
     assert stack
-
-    def one(*arguments: str) -> Result:
-        runner = CliRunner(env={"COLUMNS": "400"})
-        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]])
-
-    return one
+    return run_on_stack
 
 
 def _lines(done: Result) -> list[Any]:

@@ -4,14 +4,15 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from broadcasting.door_rows import denied_key
 from broadcasting.user_rows import self_key, user_key
-from crier import cli, options
+from crier import options
 from crier.commands import kick as kick_command
 from crier.commands.kick import ARRIVAL_SECONDS
 from crier.commands.kick_views import note_stopped
@@ -65,15 +66,10 @@ def stack(monkeypatch: pytest.MonkeyPatch, over: Over) -> FakeConnectionsStack:
 
 
 @pytest.fixture
-def run(stack: FakeConnectionsStack) -> Run:
+def run(stack: FakeConnectionsStack, run_on_stack: Run) -> Run:
     """Runs the command on the stack."""
     assert stack
-
-    def one(*arguments: str) -> Result:
-        runner = CliRunner(env={"COLUMNS": "400"})
-        return runner.invoke(cli.app, ["kick", "--stack", "s", *arguments])
-
-    return one
+    return partial(run_on_stack, "kick")
 
 
 def test_kick_says_bye_closes_and_removes_the_rows(stack: FakeConnectionsStack, run: Run) -> None:

@@ -4,15 +4,16 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from access.client import Client
 from access.ticket import client_of_ticket, require_ticket
 from broadcasting.door_rows import ticket_key
 from broadcasting.items import value_of
-from crier import cli, options
+from crier import options
 from crier.commands import ticket as ticket_command
 from tests.support.fake_connections import NOW_MS, FakeConnectionsStack
 
@@ -29,15 +30,10 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> FakeConnectionsStack:
 
 
 @pytest.fixture
-def run(stack: FakeConnectionsStack) -> Run:
+def run(stack: FakeConnectionsStack, run_on_stack: Run) -> Run:
     """Runs the command on the stack."""
     assert stack
-
-    def one(*arguments: str) -> Result:
-        runner = CliRunner(env={"COLUMNS": "400"})
-        return runner.invoke(cli.app, ["ticket", "--stack", "s", *arguments])
-
-    return one
+    return partial(run_on_stack, "ticket")
 
 
 def _client_of(stack: FakeConnectionsStack, ticket: str) -> Client:

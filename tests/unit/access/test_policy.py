@@ -5,7 +5,7 @@ import json
 import pytest
 
 from access.client import Client
-from access.verdict import NO_CHANNELS, allow, deny, is_method_arn
+from access.policy import NO_CHANNELS, allow, deny, is_method_arn
 from broadcasting.channel_patterns import MOST_CHARACTERS, MOST_PATTERNS
 from broadcasting.checks import MOST_USER
 from tests.support.authorizing import ARN
@@ -14,7 +14,7 @@ MOST_BYTES = 8 * 1024
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 
 
-def test_verdict_fits_into_an_answer_whatever_the_client_is() -> None:
+def test_policy_fits_into_an_answer_whatever_the_client_is() -> None:
     """The longest user, all of whose characters are escaped, and the longest channels."""
     size = (MOST_CHARACTERS + 1) // MOST_PATTERNS - 1
     channels = tuple("x" * size for _ in range(MOST_PATTERNS))
@@ -36,7 +36,7 @@ def test_verdict_fits_into_an_answer_whatever_the_client_is() -> None:
         (Client("alice", ("a", "b*"), 7), {"channels": "a b*", "exp": "7"}),
     ],
 )
-def test_verdict_has_what_is_known_of_the_client(client: Client, context: dict[str, str]) -> None:
+def test_policy_has_what_is_known_of_the_client(client: Client, context: dict[str, str]) -> None:
     """What is not known is absent: no channels are not the same as nothing said of them."""
     answer = allow(ARN, client)
 
@@ -49,7 +49,7 @@ def test_verdict_has_what_is_known_of_the_client(client: Client, context: dict[s
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1"])
-def test_verdict_takes_the_routes_of_all_partitions(region: str) -> None:
+def test_policy_takes_the_routes_of_all_partitions(region: str) -> None:
     """And those of the local AWS."""
     partition = {"us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}.get(region, "aws")
     arn = f"arn:{partition}:execute-api:{region}:000000000000:abc/$default/$connect"
@@ -59,7 +59,7 @@ def test_verdict_takes_the_routes_of_all_partitions(region: str) -> None:
 
 
 @pytest.mark.parametrize("arn", [None, 7, "", "*", ARN + "/*", ARN[:-1] + "*", [ARN], {"a": ARN}])
-def test_verdict_refuses_all_routes_when_it_knows_none(arn: object) -> None:
+def test_policy_refuses_all_routes_when_it_knows_none(arn: object) -> None:
     """A route with a wildcard is none."""
     assert not is_method_arn(arn)
     assert deny(arn)["policyDocument"]["Statement"] == [
