@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.audience import LATEST_MS, Connection
 from broadcasting.connecting_client import ConnectingClient
 from broadcasting.user_rows import user_key
 from handlers import connect, disconnect
@@ -15,6 +15,7 @@ from handlers.events import EventError
 from testbed.model.fakes import NOW_MS, FakeDynamo
 
 NOW_SECONDS = NOW_MS // 1000
+LATEST = LATEST_MS // 1000
 CONNECTION = Connection("abc=", NOW_MS)
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"  # noqa: S105 - of no use
 SIGNED = {"userArn": "arn:aws:iam::123456789012:user/alice", "user": "AIDACKCEVSQ6C2EXAMPLE"}
@@ -59,6 +60,7 @@ def _event(**context: object) -> dict[str, Any]:
             NOW_SECONDS + 60,
         ),
         ({"authorizer": {"principalId": "a", "exp": NOW_SECONDS + 60}}, "a", NOW_SECONDS + 60),
+        ({"authorizer": {"principalId": "a", "exp": str(LATEST)}}, "a", LATEST),
     ],
 )
 def test_event_says_whose_connection_it_is(
@@ -106,6 +108,14 @@ def test_client_is_refused_when_the_event_says_something_else(
     assert "expected" in json.loads(line)["reason"]
     assert len(line) < 1_000
     assert not any(part in line for part in TOKEN.split("."))
+
+
+def test_error_of_a_client_names_what_is_wrong_by_its_kind() -> None:
+    """Both of what the authorizer has said, without a word of either."""
+    with pytest.raises(EventError) as caught:
+        parse_connect(_event(authorizer={"principalId": "a\n", "exp": NOW_SECONDS}))
+
+    assert "{'user': 'str of 2 characters', 'exp': 'int'}" in str(caught.value)
 
 
 @pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {}}])
