@@ -65,3 +65,34 @@ def test_policy_refuses_all_routes_when_it_knows_none(arn: object) -> None:
     assert deny(arn)["policyDocument"]["Statement"] == [
         {"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": "*"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("part", "least", "most"),
+    [
+        ("partition", 1, 20),
+        ("region", 1, 40),
+        ("account", 0, 12),
+        ("api", 1, 40),
+        ("stage", 1, 128),
+    ],
+)
+def test_policy_takes_routes_whose_parts_are_neither_too_short_nor_too_long(
+    part: str, least: int, most: int
+) -> None:
+    """An answer has a size, and a part that is left out may stand for all."""
+
+    def arn(size: int) -> str:
+        parts = {
+            "partition": "aws",
+            "region": "eu-west-1",
+            "account": "0",
+            "api": "a",
+            "stage": "b",
+        }
+        return "arn:{partition}:execute-api:{region}:{account}:{api}/{stage}/$connect".format(
+            **parts | {part: "1" * size}
+        )
+
+    assert all(is_method_arn(arn(size)) for size in (least, most))
+    assert not any(is_method_arn(arn(size)) for size in {max(0, least - 1), most + 1} - {least})
