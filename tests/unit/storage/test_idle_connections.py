@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 import wiring
-from settings import ConnectionSettings
+from authorizer_wiring import build_authorizer
+from settings import AuthorizerSettings, ConnectionSettings
+from storage.door_table import DOOR_CONFIG
 from storage.idle_connections import close_when_idle
+from tests.support.authorizing import DENY_LIST, PUBLIC_KEYS
 from tests.support.forgetful_dynamo import ForgetfulDynamo
 
 if TYPE_CHECKING:
@@ -91,3 +94,19 @@ def test_wired_table_opens_new_connections_after_a_freeze() -> None:
         table.remove("b")
 
     assert (dynamo.answered, dynamo.resets) == (["DeleteItem"] * 4, [])
+
+
+def test_wired_authorizer_opens_new_connections_after_a_freeze() -> None:
+    """The first client after a pause waits for no old connection."""
+    dynamo = ForgetfulDynamo()
+    settings = AuthorizerSettings.read(PUBLIC_KEYS | DENY_LIST)
+    with dynamo.client(DOOR_CONFIG) as client:
+        wired = build_authorizer(settings, lambda: cast("Any", _Session(client)), dynamo.time.clock)
+        find_denial = wired.admission.find_denial
+        assert find_denial
+        denials = [find_denial("a")]
+        dynamo.freeze(60.0)
+        denials.append(find_denial("b"))
+
+    assert denials == [None, None]
+    assert (dynamo.answered, dynamo.resets) == (["GetItem"] * 2, [])
