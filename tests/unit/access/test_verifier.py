@@ -1,5 +1,6 @@
 """Tokens, good and forged: each attack is refused, and for its own reason."""
 
+import json
 from typing import Any
 
 import jwt
@@ -296,12 +297,12 @@ def test_verifier_reads_claims_of_16_levels() -> None:
 
 def test_verifier_refuses_a_good_token_that_is_too_long() -> None:
     """Before it is decoded: that would cost what an attacker likes."""
-    short = signed_rsa()
-    room = MOST_TOKEN - len(short)
-    padded = [CLAIMS | {"padding": "x" * (room * 3 // 4 - spare)} for spare in (20, -20)]
-    fits, too_long = map(signed_rsa, padded)
+    empty = CLAIMS | {"padding": ""}
+    header, _, signature = signed_rsa(empty).split(".")
+    room = (MOST_TOKEN - len(f"{header}..{signature}")) * 3 // 4 - len(json.dumps(empty))
+    fits, too_long = (signed_rsa(CLAIMS | {"padding": "x" * size}) for size in (room, room + 1))
 
-    assert MOST_TOKEN - 40 < len(fits) <= MOST_TOKEN < len(too_long)
+    assert len(fits) == MOST_TOKEN < len(too_long)
     assert verifier().verify(fits, NOW) == ALICE
     assert _refusal(too_long) is Refusal.MALFORMED
     assert MOST_TOKEN == 8 * 1024
