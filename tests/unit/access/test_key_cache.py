@@ -112,3 +112,10 @@ def test_cache_may_fetch_more_often_for_keys_that_it_does_not_know() -> None:
 def test_cache_has_the_bounds_that_operators_are_told() -> None:
     """Ten minutes, five minutes, a day."""
     assert (FRESH_SECONDS, UNKNOWN_SECONDS, STALE_SECONDS) == (600, 300, 86_400)
+
+
+def test_cache_has_the_times_that_operators_are_told() -> None:
+    """Ten minutes, a day, five minutes for an unknown key, ten seconds after a failure."""
+    times = (FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, FAILED_SECONDS)
+
+    assert times == (600.0, 86_400.0, 300.0, 10.0)
