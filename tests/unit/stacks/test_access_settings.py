@@ -261,3 +261,11 @@ def test_settings_of_access_that_fit_are_taken(context: dict[str, Any]) -> None:
 
     assert settings.auth == context["auth"]
     assert settings.has_authorizer == (context["auth"] in ("jwt", "ticket"))
+
+
+def test_settings_are_refused_for_the_first_thing_that_is_wrong() -> None:
+    """One error at a time: what opens the door comes before what means nothing."""
+    told = refusal({"auth": "iam", "allowOpen": True, "issuer": ISSUER, "denyList": True})
+
+    assert told.startswith("allowOpen ")
+    assert "issuer" not in told
