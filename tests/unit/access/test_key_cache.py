@@ -109,11 +109,6 @@ def test_cache_may_fetch_more_often_for_keys_that_it_does_not_know() -> None:
     assert cache.is_due(*UNKNOWN, START + 60)
 
 
-def test_cache_has_the_bounds_that_operators_are_told() -> None:
-    """Ten minutes, five minutes, a day."""
-    assert (FRESH_SECONDS, UNKNOWN_SECONDS, STALE_SECONDS) == (600, 300, 86_400)
-
-
 def test_cache_has_the_times_that_operators_are_told() -> None:
     """Ten minutes, a day, five minutes for an unknown key, ten seconds after a failure."""
     times = (FRESH_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, FAILED_SECONDS)
