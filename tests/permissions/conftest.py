@@ -15,12 +15,16 @@ from tests.support.life import Life, resource_names
 STRICT_APP = "-m tests.support.strict_app"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def strict_aws() -> Iterator[LocalAws]:
     """A running local AWS that enforces permissions."""
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as opened:
-        patch.setenv("AUTH", "true")
-        yield opened.enter_context(LocalAws())
+    with ExitStack() as opened:
+        with (
+            pytest.MonkeyPatch.context() as patch
+        ):  # for the start alone: others shall enforce none
+            patch.setenv("AUTH", "true")
+            aws = opened.enter_context(LocalAws())
+        yield aws
 
 
 def root_client(aws: LocalAws, service: Any) -> Any:

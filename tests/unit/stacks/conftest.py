@@ -1,7 +1,7 @@
 """Synthesizes the stack as `cdk deploy` does: few times, as it is slow."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import pytest
 from aws_cdk.assertions import Template
 
 from stacks.broadcast_stack import BroadcastStack
-from stacks.parts import jwt_layer
 from stacks.settings import DeploySettings
+from tests.support.small_layer import small_layer
 
 ROOT = Path(__file__).parents[3]
 PROD = {"stage": "prod", "auth": "iam"}
@@ -19,27 +19,17 @@ Synthesize = Callable[[DeploySettings], Template]
 
 
 @pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Stage one small module in place of the wheels for tokens, which the package index has."""
-    folder = tmp_path_factory.mktemp("jwt-layer")
-    (folder / "python").mkdir()
-    (folder / "python" / "jwt.py").write_text("")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jwt_layer, "stage", lambda *_, **__: folder)
-        yield folder
-
-
-@pytest.fixture(scope="session")
-def synthesize(wheels: Path) -> Synthesize:
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """Return what makes a template of settings, with the flags of the real app."""
-    del wheels  # they are used by the mode jwt
+    layer = tmp_path_factory.mktemp("jwt-layer")
     flags: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 
     def template(settings: DeploySettings) -> Template:
         app = cdk.App(context={**flags, "aws:cdk:bundling-stacks": []})
-        return Template.from_stack(
-            BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
-        )
+        with small_layer(layer):
+            return Template.from_stack(
+                BroadcastStack(app, f"crier-{settings.stage}", settings=settings)
+            )
 
     return template
 

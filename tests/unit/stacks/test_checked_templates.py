@@ -15,9 +15,9 @@ from cdk_nag import AwsSolutionsChecks
 from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it has no types
 
 from stacks.broadcast_stack import BroadcastStack
-from stacks.parts import jwt_layer
 from stacks.settings import DeploySettings
 from tests.support.acknowledged import acknowledge, acknowledged, found
+from tests.support.small_layer import small_layer
 
 ROOT = Path(__file__).parents[3]
 NEEDLESS_DEPENDENCY = "W3005"
@@ -45,11 +45,7 @@ CONTEXTS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", autouse=True)
 def layer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let the layer of jwt be a small one that is there: its real one is fetched."""
-    folder = tmp_path_factory.mktemp("layer")
-    (folder / "python").mkdir()
-    (folder / "python" / "jwt.py").touch()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jwt_layer, "stage", lambda _folder, *, wheels: folder)  # noqa: ARG005
+    with small_layer(tmp_path_factory.mktemp("layer")):
         yield
 
 
