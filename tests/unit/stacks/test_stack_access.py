@@ -266,7 +266,7 @@ def test_authorizer_is_small_and_gives_up_soon(templates: Callable[[str], Templa
     """A client waits for it."""
     id_, function = authorizer_of(templates("ticket"))
 
-    assert (function["MemorySize"], function["Timeout"]) == (512, 5)
+    assert (function["MemorySize"], function["Timeout"]) == (512, 8)
     assert (function["Architectures"], function["Runtime"]) == (["arm64"], "python3.13")
     assert id_ == "AuthorizerBD825682"  # `function_name("Connect")` does not meet it
 
