@@ -20,7 +20,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test test-again faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE 
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
 	$(PYTEST)
+
+test-again: setup ## Try again what has failed in the last make test, one test after another
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minutes)
 	$(PYTEST) tests/faults

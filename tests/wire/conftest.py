@@ -1,5 +1,6 @@
 """What tests at the wire share."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,13 @@ import pytest
 from broadcasting import breaker
 from testbed.stand_in.certificate import ServerCertificate, issue_certificate
 from tests.support.http2_posting import Start, starting
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_long_collections() -> None:
+    """Let a collection pass over what earlier tests hold: to walk it stops all for a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
