@@ -20,7 +20,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test test-again faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check check-types check-units bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -35,10 +35,8 @@ local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE 
 	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
-	$(PYTEST)
-
-test-again: setup ## Try again what has failed in the last make test, one test after another
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+	$(PYTEST) tests/wire -n 2  # by themselves: they time real sockets, and nothing may hold these up
+	$(PYTEST) --ignore=tests/wire
 
 faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minutes)
 	$(PYTEST) tests/faults

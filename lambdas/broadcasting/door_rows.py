@@ -21,7 +21,7 @@ USER, CHANNELS = "user", "channels"
 
 
 def ticket_key(ticket: str) -> Key:
-    """Return the key of a ticket's row: the SHA-256 of its text, so reading it lets nobody in."""
+    """Return the key of a ticket's row: the SHA-256 of its text: reading it is no way in."""
     return f"{TICKET}{hashlib.sha256(ticket.encode()).hexdigest()}", SELF
 
 

@@ -25,7 +25,7 @@ _HARMLESS = (KeysError, SettingsError, StorageError)
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Answer with a policy that allows or denies this one route. Whatever goes wrong denies it."""
+    """Answer with a policy that allows or denies this one route. Every fault denies it."""
     return decide(event, authorizer_wiring)
 
 
