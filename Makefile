@@ -35,7 +35,7 @@ local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE 
 	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
 test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
-	$(PYTEST) tests/wire -n 2  # by themselves: they time real sockets, and nothing may hold these up
+	$(PYTEST) tests/wire -n 1  # by themselves: they time real sockets, and nothing may hold these up
 	$(PYTEST) --ignore=tests/wire
 
 faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minutes)
