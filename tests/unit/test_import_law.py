@@ -85,6 +85,7 @@ def _graph() -> dict[str, list[Import]]:
     return {module: SOURCES.ours(module) for module in SOURCES.modules}
 
 
+@cache
 def _room_of(module: str) -> str | None:
     """Return the smallest room that a module is in, None when it is in none."""
     return max((room for room in LAW if _is_below(module, room)), key=len, default=None)
