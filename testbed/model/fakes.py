@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.connection_row import CONNECTED_AT, connection_key
 from broadcasting.items import Item, Key
 from broadcasting.ledger_items import LIFE_SECONDS, key_of, summary_key, summary_of, to_item

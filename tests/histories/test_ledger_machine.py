@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 )
 
 from broadcasting import breaker, trouble
-from broadcasting.audience import shard_of
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import shard_of
 from broadcasting.ledger import LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS, slice_of
 from broadcasting.outcome import Outcome, Verdict

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import LeaseLostError, Refusal
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 FAILED = (FailedConnection("c ✓", "413 too large"),)
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
-PART = Backlog((ShardCursor(1, "x"),))
+PART = Backlog((ShardCursor("all#1", "x"),))
 
 
 class _Book:

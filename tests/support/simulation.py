@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zlib import crc32
 
 from broadcasting.attributes import KIND, REASON, REDRIVEN
-from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.items import Item
 from broadcasting.ledger_rows import Row
 from broadcasting.outcome import Outcome, Settlement, Verdict

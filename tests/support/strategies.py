@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
-from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import LATEST_MS, SHARDS, Connection
 from broadcasting.ledger_rows import (
     ChannelCounter,
     ChannelEntry,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor, encode_backlog, parse_backlog
+from broadcasting.connection import LATEST_MS, SHARDS, Connection
 from tests.support.strategies import BACKLOGS
 
 A = Connection("a", 1)
@@ -23,7 +23,7 @@ def test_backlog_survives_being_written_down(backlog: Backlog) -> None:
 
 def test_backlog_is_plain_as_long_as_it_is_short() -> None:
     """A person can read it where it is kept."""
-    backlog = Backlog((ShardCursor(3, "b"),), (A,))
+    backlog = Backlog((ShardCursor("all#3", "b"),), (A,))
 
     assert encode_backlog(backlog) == b'[[[3,"b"]],[["a",1,0]]]'
 
@@ -37,7 +37,11 @@ def test_backlog_begins_with_every_shard_at_its_start() -> None:
 
 @pytest.mark.parametrize(
     ("backlog", "is_empty"),
-    [(Backlog(), True), (Backlog((ShardCursor(0),)), False), (Backlog(connections=(A,)), False)],
+    [
+        (Backlog(), True),
+        (Backlog((ShardCursor("all#0"),)), False),
+        (Backlog(connections=(A,)), False),
+    ],
 )
 def test_backlog_is_done_when_nothing_is_left(backlog: Backlog, *, is_empty: bool) -> None:
     """It has neither a shard nor a connection."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog, ShardCursor, parse_backlog
+from broadcasting.connection import Connection
 from broadcasting.items import Item, key_attributes
 from broadcasting.ledger_items import (
     counter_of,
@@ -47,7 +47,10 @@ SUMMARY = Summary(
 ROOT_SLICE = SliceRow(
     "news-1",
     "0",
-    Backlog((ShardCursor(3, "abc="), ShardCursor(4)), (Connection("x=", samples.NOW_MS - 5, 1),)),
+    Backlog(
+        (ShardCursor("all#3", "abc="), ShardCursor("all#4")),
+        (Connection("x=", samples.NOW_MS - 5, 1),),
+    ),
     Receipt(5, delivered=2, gone=1, failed=1, throttled=7),
     owner="f00d",
     leased_until_ms=samples.NOW_MS + 65_000,

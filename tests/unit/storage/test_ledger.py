@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.connection import Connection
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, LeaseLostError, LedgerError, Refusal
 from broadcasting.ledger_items import (
@@ -30,7 +31,7 @@ from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault, h
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Receipt(3, delivered=2, failed=1)
 FAILED = (FailedConnection("c", "413 too large"),)
-PART = Backlog((ShardCursor(1),))
+PART = Backlog((ShardCursor("all#1"),))
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 
 
@@ -46,7 +47,7 @@ class _Floor:
     def open(
         self, id_: str = "b", digest: str = "d", frame_of: Callable[[int], str] = "frame {}".format
     ) -> Lease | Refusal:
-        opening = NewBroadcast(id_, digest, "*", frame_of, NOW_MS, 0, ALL_SHARDS)
+        opening = NewBroadcast(id_, digest, Audience(), frame_of, NOW_MS, 0, ALL_SHARDS)
         until_ms = self.time.epoch_ms + 65_000
         return self.ledger.open(opening, until_ms=until_ms, deadline=self.time.seconds + 49)
 
@@ -177,7 +178,7 @@ def test_open_again_finds_it_leased(floor: _Floor, passed_ms: int) -> None:
 def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
     """Its worker has died: the same number, the same frame, from the last checkpoint."""
     held = floor.opened()
-    work = Backlog((ShardCursor(3, "x"),))
+    work = Backlog((ShardCursor("all#3", "x"),))
     floor.ledger.checkpoint(held, work, Receipt(2, delivered=2), ())
     floor.time.epoch_ms = UNTIL_MS
 
@@ -470,7 +471,7 @@ _WAITING_WRITES: dict[str, _Write] = {
         held, Backlog(), MET_THREE, FAILED, deadline=_DEADLINE
     ),
     "split": lambda ledger, held: ledger.split(
-        held, Backlog(), MET_THREE, FAILED, (Backlog((ShardCursor(1),)),), deadline=_DEADLINE
+        held, Backlog(), MET_THREE, FAILED, (Backlog((ShardCursor("all#1"),)),), deadline=_DEADLINE
     ),
     "close": lambda ledger, held: ledger.close(held, MET_THREE, FAILED, deadline=_DEADLINE),
 }
@@ -561,7 +562,7 @@ def test_write_goes_on_from_a_checkpoint_whose_answer_was_lost(
 ) -> None:
     """It was written although its answer was lost: its failed connections are not written again."""
     held = floor.opened()
-    work = Backlog((ShardCursor(3, "x"),))
+    work = Backlog((ShardCursor("all#3", "x"),))
     floor.table.faults = [Fault.LOST, None, Fault.LOST]  # the second one is a conflict at first
     for counts in (Receipt(1, failed=1), Receipt(2, delivered=1, failed=1)):
         with pytest.raises(BusyError):
@@ -715,7 +716,7 @@ def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
 
 def test_split_makes_slices_for_others(floor: _Floor) -> None:
     """They are free, their messages are to be sent, and the broadcast waits for them."""
-    parts = (Backlog((ShardCursor(1),)), STRAGGLERS)
+    parts = (Backlog((ShardCursor("all#1"),)), STRAGGLERS)
 
     held = floor.ledger.split(
         floor.opened(), Backlog(), Receipt(4, delivered=2), (), parts, deadline=FAR
@@ -729,22 +730,22 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     """Two owners of two slices of one broadcast: no id is given twice."""
     held = floor.ledger.split(
-        floor.opened(), Backlog(), Receipt(), (), (Backlog((ShardCursor(1),)),), deadline=FAR
+        floor.opened(), Backlog(), Receipt(), (), (Backlog((ShardCursor("all#1"),)),), deadline=FAR
     )
     other = floor.leased("1")
     floor.table.meanwhile = [
         lambda: floor.ledger.split(
-            other, Backlog(), Receipt(), (), (Backlog((ShardCursor(2),)),), deadline=FAR
+            other, Backlog(), Receipt(), (), (Backlog((ShardCursor("all#2"),)),), deadline=FAR
         )
     ]
 
     held = floor.ledger.split(
-        held, Backlog(), Receipt(), (), (Backlog((ShardCursor(3),)),), deadline=FAR
+        held, Backlog(), Receipt(), (), (Backlog((ShardCursor("all#3"),)),), deadline=FAR
     )
 
     assert held.summary.slices == 4
-    assert floor.slice_row("3").backlog.shards == (ShardCursor(3),)
-    assert floor.slice_row("2").backlog.shards == (ShardCursor(2),)
+    assert floor.slice_row("3").backlog.shards == (ShardCursor("all#3"),)
+    assert floor.slice_row("2").backlog.shards == (ShardCursor("all#2"),)
 
 
 def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:

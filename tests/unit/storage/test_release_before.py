@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.ledger import Refusal
 from broadcasting.ledger_opening import NewBroadcast
@@ -30,7 +31,9 @@ class _Deploy:
 
     def open(self, id_: str = "news-1") -> Lease | Refusal:
         broadcast = parse_broadcast(samples.BROADCAST_MESSAGE, "m")
-        new = NewBroadcast(id_, broadcast.digest, "*", "frame {}".format, NOW_MS, 0, ALL_SHARDS)
+        new = NewBroadcast(
+            id_, broadcast.digest, Audience(), "frame {}".format, NOW_MS, 0, ALL_SHARDS
+        )
         return self.ledger.open(new, until_ms=UNTIL_MS, deadline=FAR)
 
     def finish(self, held: Lease) -> Lease:
