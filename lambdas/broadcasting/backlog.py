@@ -16,7 +16,10 @@ _FAST = 1
 
 
 _VERSION = 2
-"""Of the encoding. The first had no version, and numbers in place of partitions."""
+"""Of the encoding. The first has no version, and numbers in place of the partitions of everyone: it
+is still written where it will do, as a release may be undone in the middle of a broadcast."""
+
+_NUMBERS = {partition_of(shard): shard for shard in range(SHARDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,13 @@ def encode_backlog(backlog: Backlog) -> bytes:
     It is written after every page and paid for by the KB, and all connections that may be under way
     at once must fit into a row.
     """
-    shards = [(one.partition, one.after) for one in backlog.shards]
     connections = [(one.id, one.connected_at, one.rounds) for one in backlog.connections]
-    plain = json.dumps([_VERSION, shards, connections], separators=(",", ":")).encode()
+    if all(one.partition in _NUMBERS for one in backlog.shards):
+        numbers = [(_NUMBERS[one.partition], one.after) for one in backlog.shards]
+        written: list[Any] = [numbers, connections]
+    else:
+        written = [_VERSION, [(one.partition, one.after) for one in backlog.shards], connections]
+    plain = json.dumps(written, separators=(",", ":")).encode()
     return plain if len(plain) <= _PLAIN_BYTES else zlib.compress(plain, _FAST)
 
 

@@ -71,7 +71,7 @@ def closing(dynamo: ContendedDynamo, held: Lease, after_seconds: float) -> Calla
 def requests_of_a_split_broadcast() -> list[Request]:
     """Return the requests of a broadcast that is split 16 ways, and settled."""
     time, dynamo = FakeTime(), LedgerDynamo()
-    ledger = Ledger(dynamo.table, clock=time.clock, jitter=half)
+    ledger = Ledger(dynamo.table, dynamo.counters, clock=time.clock, jitter=half, replay_seconds=60)
     opening = NewBroadcast("b", "d", Audience(), lambda _: FRAME, NOW_MS, 0, ALL_SHARDS)
     first, *others = ALL_SHARDS.shards
     held = ledger.open(opening, until_ms=UNTIL_MS, deadline=FAR)

@@ -39,6 +39,7 @@ from testbed.model.fakes import (
     half,
     plan,
 )
+from testbed.model.ledger_dynamo import counters_of
 from wiring import BroadcastWiring
 
 BROADCASTS, SLICES = "arn:aws:sqs:eu-west-1:1:broadcasts", "arn:aws:sqs:eu-west-1:1:slices"
@@ -56,6 +57,7 @@ SETTINGS = BroadcastSettings(
     post_burst=4_000,
     outage_seconds=3_600,
     maximum_concurrency=5,
+    replay_seconds=86_400,
     ca_bundle=None,
 )
 
@@ -111,7 +113,13 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
+        return Ledger(
+            self.rows.table,
+            counters_of(self.rows),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     @cached_property
     def wired(self) -> BroadcastWiring:

@@ -38,6 +38,7 @@ from testbed.model.fakes import (
     pending,
     plan,
 )
+from testbed.model.ledger_dynamo import counters_of
 
 LEASE_MS = 65_000
 
@@ -61,7 +62,13 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
+        return Ledger(
+            self.rows.table,
+            counters_of(self.rows),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     def open(self, backlog: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0

@@ -27,6 +27,7 @@ from broadcasting.receipt import Receipt
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault, half
+from testbed.model.ledger_dynamo import counters_of
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Receipt(3, delivered=2, failed=1)
@@ -42,7 +43,13 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.table.table, clock=self.time.clock, jitter=half)
+        return Ledger(
+            self.table.table,
+            counters_of(self.table),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     def open(
         self, id_: str = "b", digest: str = "d", frame_of: Callable[[int], str] = "frame {}".format
@@ -87,7 +94,6 @@ def test_open_writes_summary_leased_slice_counter_entry_and_frame_at_once(floor:
     assert [key_of(row)[1] for row in rows] == [
         "summary",
         "slice#0",
-        "sequence",
         "seq#000000000001",
         "frame#000000000001",
     ]

@@ -31,7 +31,13 @@ class _Week:
 
     def __post_init__(self) -> None:
         self.dynamo.epoch_ms = lambda: self.time.epoch_ms
-        self.ledger = Ledger(self.dynamo.table, clock=self.time.clock, jitter=half)
+        self.ledger = Ledger(
+            self.dynamo.table,
+            self.dynamo.counters,
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
         assert self.send().summary.is_settled
 
     def open(self, digest: str = "d") -> Lease | Refusal:
