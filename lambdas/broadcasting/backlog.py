@@ -100,7 +100,7 @@ def _partitions(found: Any) -> tuple[Any, Any]:
     """Return what a backlog of any version holds: cursors of partitions, and connections."""
     if len(found) == 2:  # noqa: PLR2004 - the first version: shards of everyone, connections
         shards, connections = found
-        return [(_partition_of_number(shard), after) for shard, after in shards], connections
+        return [(_partition_of_number(one[0]), *one[1:]) for one in shards], connections
     version, shards, connections = found
     if version != _VERSION:
         raise ValueError(f"version is {version!r}, expected up to {_VERSION}: a later release's")

@@ -130,10 +130,11 @@ def to_item(row: Row) -> Item:
             values |= {name: " ".join(values[name]) for name in _IDS}
         case _:
             pass
+    is_void = isinstance(row, FrameRow) and row.is_void
     return {
         name: attribute_of(value)
         for name, value in values.items()
-        if value or name not in _LEFT_OUT_WHEN_EMPTY
+        if value or name not in _LEFT_OUT_WHEN_EMPTY or (is_void and name == "frame")
     }
 
 

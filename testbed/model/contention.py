@@ -111,7 +111,7 @@ class ContendedDynamo(LedgerDynamo):
     updates: int = 0
     conflicts: int = 0
     throttles: int = 0
-    writes: int = 0
+    transactions: int = 0
     _holders: dict[Key, _Holder] = field(default_factory=dict)
     _partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
     _rows: dict[Key, tuple[float, float]] = field(default_factory=dict)
@@ -153,7 +153,8 @@ class ContendedDynamo(LedgerDynamo):
 
     def put_item(self, **put: Any) -> None:
         """Write a row, unless a transaction holds it."""
-        with self._holding(put, units=write_units("PutItem", put)) as reasons:
+        units = write_units("PutItem", put)
+        with self._holding(put, units=units, is_transaction=False) as reasons:
             if reasons:
                 raise refusal(_SINGLE[reasons[0]])
             super().put_item(**put)
@@ -168,13 +169,18 @@ class ContendedDynamo(LedgerDynamo):
             super().transact_write_items(**request)
 
     @contextmanager
-    def _holding(self, *puts: dict[str, Any], units: float) -> Iterator[tuple[str, ...]]:
-        """Hold rows for as long as a write takes; yield why it is canceled, if it is."""
-        self.writes += 1
+    def _holding(
+        self, *puts: dict[str, Any], units: float, is_transaction: bool = True
+    ) -> Iterator[tuple[str, ...]]:
+        """Hold rows for as long as a write takes; yield why it is canceled, if it is.
+
+        Only transactions hold rows: DynamoDB puts all other writes of a row in an order.
+        """
+        self.transactions += is_transaction
         keys = [(put["Item"]["pk"]["S"], put["Item"]["sk"]["S"]) for put in puts]
         holder, met = _Holder(), [self._holders[key] for key in keys if key in self._holders]
         is_throttled = not met and not self._meter(puts, units)
-        if not met and not is_throttled:
+        if is_transaction and not met and not is_throttled:
             self._holders |= dict.fromkeys(keys, holder)
         for other in met:
             other.is_canceled |= self.is_mutual

@@ -46,7 +46,9 @@ class LedgerDynamo:
     """One table. `before` are errors of the next requests in place of an effect, None for none.
 
     `after` are errors of the next writes that have had their effect; `meanwhile` is called once,
-    after the next write that has `after`. `requests` are those that had an effect.
+    after the next write that has `after`. `before_write` and `before_transaction` are called once,
+    before the next of these. A row at `forget` is lost before each update. `requests` are those
+    that had an effect.
     """
 
     epoch_ms: Callable[[], int] = lambda: NOW_MS
@@ -54,19 +56,27 @@ class LedgerDynamo:
     before: list[Exception | None] = field(default_factory=list)
     after: list[Exception] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None
+    before_write: Callable[[], object] | None = None
+    before_transaction: Callable[[], object] | None = None
+    forget: Key | None = None
     requests: list[Request] = field(default_factory=list)
 
     @property
     def table(self) -> LedgerTable:
         """The ledger's table on this DynamoDB."""
         clock = FakeTime().clock._replace(epoch_ms=self.epoch_ms)
-        return LedgerTable(cast("DynamoDBClient", self), "ledger", clock=clock)
+        return LedgerTable(self.client, "ledger", clock=clock)
+
+    @property
+    def client(self) -> "DynamoDBClient":
+        """The fake as botocore's client."""
+        return cast("DynamoDBClient", self)
 
     @property
     def counters(self) -> StreamCounters:
         """The counters in that table."""
         clock = FakeTime().clock._replace(epoch_ms=self.epoch_ms)
-        return StreamCounters(cast("DynamoDBClient", self), "ledger", clock=clock)
+        return StreamCounters(self.client, "ledger", clock=clock)
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """Read a row, expired or not."""
@@ -78,13 +88,17 @@ class LedgerDynamo:
 
     def put_item(self, **put: Any) -> None:
         """Write a row."""
+        self._interrupt()
         self._fail()
         self._write(("PutItem", put), [put])
 
     def update_item(self, **update: Any) -> dict[str, Any]:
         """Change a row, and answer what it is then, or what did not meet the condition."""
+        self._interrupt()
         self._fail()
         key = _key(update["Key"])
+        if key == self.forget:
+            self.items.pop(key, None)
         before = self.items.get(key)
         if not holds(_with_key(before, update["Key"]), update):
             raise refused_condition(before, update)
@@ -114,10 +128,18 @@ class LedgerDynamo:
 
     def transact_write_items(self, **request: Any) -> None:
         """Write several rows, all or none."""
+        interruption, self.before_transaction = self.before_transaction, None
+        if interruption:
+            interruption()
         self._fail()
         puts = [one["Put"] for one in request["TransactItems"]]
         assert len({_key(put["Item"]) for put in puts}) == len(puts) <= 100
         self._write(("TransactWriteItems", request), puts)
+
+    def _interrupt(self) -> None:
+        interruption, self.before_write = self.before_write, None
+        if interruption:
+            interruption()
 
     def _fail(self) -> None:
         error = self.before.pop(0) if self.before else None

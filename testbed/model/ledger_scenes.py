@@ -37,6 +37,11 @@ def open_broadcast(dynamo: ContendedDynamo, id_: str, frame: str = "frame") -> L
     return held
 
 
+def opening_one_after_another(dynamo: ContendedDynamo, worker: int, count: int) -> list[Lease]:
+    """Open broadcasts of one worker, as fast as it goes."""
+    return [open_broadcast(dynamo, f"b{worker}-{number}") for number in range(count)]
+
+
 def leases_of(leases: list[Lease | Exception]) -> list[Lease]:
     """Return what works came to, none of which may have raised."""
     held = [one for one in leases if isinstance(one, Lease)]

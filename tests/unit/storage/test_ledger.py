@@ -13,7 +13,6 @@ from broadcasting.connection import Connection
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, LeaseLostError, LedgerError, Refusal
 from broadcasting.ledger_items import (
-    counter_key,
     frame_key,
     key_of,
     slice_key,
@@ -105,53 +104,6 @@ def test_open_writes_summary_leased_slice_counter_entry_and_frame_at_once(floor:
 def test_open_counts_up_without_gaps(floor: _Floor) -> None:
     """Each broadcast of a channel has the next number."""
     assert [floor.opened(id_).summary.seq for id_ in "abc"] == [1, 2, 3]
-
-
-def test_open_takes_the_next_number_when_another_was_faster(floor: _Floor) -> None:
-    """Both broadcasts have a number, and no number is left out."""
-    floor.table.meanwhile = [lambda: floor.opened("other")]
-
-    held = floor.opened()
-
-    assert (held.summary.seq, held.frame) == (2, "frame 2")
-    assert floor.table.summary("other").seq == 1
-
-
-@pytest.mark.parametrize("others", [1, 2, 5])
-def test_open_leaves_the_numbers_of_others_alone_when_the_counter_is_lost(
-    floor: _Floor, others: int
-) -> None:
-    """Each broadcast that is open still has its own frame: no number is given twice."""
-    for number in range(others):
-        floor.opened(f"other-{number}")
-    del floor.table.items[counter_key("*")]
-
-    held = floor.opened()
-    after = floor.opened("after")
-
-    assert held.summary.seq > others
-    assert after.summary.seq == held.summary.seq + 1
-    frames = [floor.table.items[frame_key("*", number + 1)] for number in range(others)]
-    assert [one["frame"] for one in frames] == [
-        {"S": f"frame {number + 1}"} for number in range(others)
-    ]
-
-
-def test_open_waits_when_others_are_always_faster(floor: _Floor) -> None:
-    """Fifty conflicts in a row are read anew at once; then the table counts as busy."""
-    ids = iter(range(1_000))
-
-    def another() -> None:
-        before, floor.table.meanwhile = floor.table.meanwhile, []
-        floor.opened(f"other-{next(ids)}")
-        floor.table.meanwhile = before
-
-    floor.table.meanwhile = [another] * 55
-
-    held = floor.opened()
-
-    assert held.summary.seq == 56
-    assert 0 < floor.time.seconds < 2
 
 
 def test_open_reads_the_summary_before_it_makes_a_frame(floor: _Floor) -> None:
