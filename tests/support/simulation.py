@@ -260,7 +260,9 @@ class Invocation:
 
 def _wiring(one: Invocation) -> BroadcastWiring:
     sqs = cast("SQSClient", _Sqs(one))
-    counters = StreamCounters(cast("DynamoDBClient", _CounterClient(one)), "b", clock=one.clock)
+    counters = StreamCounters(
+        cast("DynamoDBClient", _CounterClient(one)), "ledger", clock=one.clock
+    )
     ledger = Ledger(
         cast("LedgerTable", _Table(one)),
         counters,
