@@ -70,7 +70,7 @@ class _Wire:
     def advance(self) -> list[Ending[Post]]:
         """Return the posts that end in this turn."""
         answered, lost = self.next
-        results: list[Response | Exception] = [OK] * answered + [LOST] * lost
+        results: list[Response | Exception] = [*[OK] * answered, *[LOST] * lost]
         endings = list(zip(self._posts, results, strict=False))
         del self._posts[: len(endings)]
         return endings
