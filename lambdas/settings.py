@@ -57,8 +57,9 @@ class BroadcastSettings(NamedTuple):
     `posts_in_flight` is the number of posts at once, 1 to 4,096; `http2` is whether HTTP/2 is
     offered to `@connections`. `posts_per_second` and `post_burst` are the pace of all broadcast
     functions together, of which `maximum_concurrency` serve one queue. An outage of `@connections`
-    is waited for `outage_seconds`, 60 to 43,200. `ca_bundle` is the file that AWS_CA_BUNDLE names,
-    if it is set.
+    is waited for `outage_seconds`, 60 to 43,200. A client may ask for a frame that it missed for
+    `replay_seconds`, 0 to 604,800; 0 is for never. `ca_bundle` is the file that AWS_CA_BUNDLE
+    names, if it is set.
     """
 
     connections_table: str
@@ -74,6 +75,7 @@ class BroadcastSettings(NamedTuple):
     post_burst: int
     outage_seconds: int
     maximum_concurrency: int
+    replay_seconds: int
     ca_bundle: str | None
 
     @classmethod
@@ -94,6 +96,7 @@ class BroadcastSettings(NamedTuple):
             post_burst=reader.number("POST_BURST", 1, 1_000_000),
             outage_seconds=reader.number("OUTAGE_SECONDS", 60, 43_200),
             maximum_concurrency=reader.number("MAXIMUM_CONCURRENCY", 2, 1_000),
+            replay_seconds=reader.number("REPLAY_SECONDS", 0, 604_800),
             ca_bundle=environment.get("AWS_CA_BUNDLE") or None,
         )
         reader.finish()

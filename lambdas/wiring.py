@@ -32,6 +32,7 @@ from storage.ledger_table import LedgerTable
 from storage.plain_batches import send_batches_plainly
 from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
+from storage.stream_counters import StreamCounters
 from system_clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
@@ -123,7 +124,13 @@ def build_broadcast(
     read_queries_plainly(dynamodb)
     send_batches_plainly(dynamodb)
     table = LedgerTable(dynamodb, settings.broadcasts_table, clock=clock)
-    ledger = Ledger(table, clock=clock, jitter=jitter)
+    ledger = Ledger(
+        table,
+        StreamCounters(dynamodb, settings.broadcasts_table, clock=clock),
+        clock=clock,
+        jitter=jitter,
+        replay_seconds=settings.replay_seconds,
+    )
     worker = Worker(
         table=ConnectionsTable(dynamodb, settings.connections_table, clock=clock, jitter=jitter),
         fan_out=_build_fan_out(settings, session, clock, jitter),

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from broadcasting.audience import SHARDS, Connection
 from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import SHARDS, Connection
 from testbed.function.event_source import Queue
 
 __all__ = ["SHARDS", "fill_table", "function_environment", "make_tables", "write_connections"]

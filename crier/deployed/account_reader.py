@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from broadcasting.audience import EVERYONE
 from broadcasting.items import PARTITION_KEY
 from broadcasting.ledger_items import (
     ENTRIES,
@@ -16,7 +17,6 @@ from broadcasting.ledger_items import (
     summary_key,
 )
 from broadcasting.ledger_rows import FailedConnection
-from broadcasting.message import EVERYONE
 from crier.deployed.account import Account, account_of, failed_of
 from crier.deployed.contradictions import examined
 from crier.deployed.deployment import Deployment

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from broadcasting.audience import LATEST_MS
 from broadcasting.checks import USER as IS_USER
+from broadcasting.connection import LATEST_MS
 from broadcasting.connection_row import CONNECTED_AT, connection_key
 from broadcasting.door_rows import USER, denied_item, ticket_item
 from broadcasting.items import EXPIRY, PARTITION_KEY, SORT_KEY, Key, key_attributes

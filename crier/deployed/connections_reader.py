@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from broadcasting.audience import SHARDS
+from broadcasting.connection import SHARDS
 from broadcasting.connection_row import CONNECTED_AT, partition_of
 from broadcasting.door_rows import USER
 from broadcasting.items import PARTITION_KEY, SORT_KEY

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from broadcasting import checks
-from broadcasting.audience import Connection
 from broadcasting.connecting_client import ConnectingClient
+from broadcasting.connection import Connection
 from broadcasting.subprotocol import split_header
 from handlers.events import (
     CONNECT,

@@ -59,9 +59,15 @@ class _SliceDelivery:
         self._deadline = deadline
         self._frame = held.frame
         clock, row = worker.clock, held.slice_row
-        progress = SliceProgress(
-            row, AudienceReader(worker.table, row.backlog.shards, clock=clock, deadline=deadline)
+        reader = AudienceReader(
+            worker.table,
+            row.backlog.shards,
+            clock=clock,
+            deadline=deadline,
+            ids=held.connections,
+            exclude=held.exclude,
         )
+        progress = SliceProgress(row, reader)
         books = Bookkeeper(
             held,
             progress,
@@ -91,7 +97,9 @@ class _SliceDelivery:
             clock=clock,
             outage_seconds=worker.outage_seconds,
         )
-        self._sweeper = StaleSweeper(worker.table, jitter=worker.jitter)
+        self._sweeper = StaleSweeper(
+            worker.table, jitter=worker.jitter, stream=held.summary.channel
+        )
         self._calmed_before = worker.fan_out.calmed
         self._has_posted = False
 

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from broadcasting.audience import Connection
+from broadcasting.audience import EVERYONE, LISTED, row_key
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock, Jitter
-from broadcasting.connecting_client import ConnectingClient, rows_of, user_of
-from broadcasting.connection_row import connection_key, connection_of, partition_of
+from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import Connection
+from broadcasting.connection_row import connection_key, connection_of, has_expired
 from broadcasting.items import SORT_KEY, Item, Key, key_attributes
+from broadcasting.self_row import other_keys
 from broadcasting.user_rows import self_key, user_key
 from storage.errors import BusyError, ReadError, WriteError
 from storage.patience import Patience
-from storage.row_batches import BATCH_ROWS, RowBatches, key_of_item
+from storage.row_batches import BATCH_ROWS, READ_ROWS, RowBatches, key_of_item
 
 __all__ = ["BATCH_ROWS", "PAGE_ROWS", "ConnectionsTable", "Page"]
 
@@ -31,15 +33,22 @@ TAKE_BACK_SECONDS: Final = 1.0
 """How long rows are written, and taken back when they cannot be written, for a client that waits.
 No request begins later: the function answers before its own ten seconds are over."""
 
+LOOK_UP_SECONDS: Final = 2.0
+"""How long keys are looked up that DynamoDB leaves unprocessed."""
+
 REMOVE_SECONDS: Final = 6.0
 """How long a removal is tried; no client waits for it."""
 
 
 class Page(NamedTuple):
-    """Some connections of one shard, and where the next page begins, unless it was the last."""
+    """Some connections of one partition, and where the next page begins, unless it was the last.
+
+    `absent` are the ids of those that have no row.
+    """
 
     connections: tuple[Connection, ...]
     next: ShardCursor | None
+    absent: frozenset[str] = frozenset()
 
 
 class ConnectionsTable:
@@ -78,39 +87,44 @@ class ConnectionsTable:
         ends_at = self._in(REMOVE_SECONDS)
         try:
             self._remove_row(connection_key(connection_id), ends_at)
-            users = {user, user_of(self._remove_row(self_key(connection_id), ends_at))}
-            others = [user_key(one, connection_id) for one in users if one is not None]
-            self._until_all(self._rows.delete, others, ends_at=ends_at)
+            others = set(other_keys(self._remove_row(self_key(connection_id), ends_at)))
+            if user is not None:
+                others.add(user_key(user, connection_id))
+            self._until_all(self._rows.delete, sorted(others), ends_at=ends_at)
         except WriteError as error:
             raise WriteError(f"rows of {connection_id} not deleted: {error}") from error
 
-    def remove_batch(self, connection_ids: Sequence[str]) -> list[str]:
+    def remove_batch(self, connection_ids: Sequence[str], *, stream: str = EVERYONE) -> list[str]:
         """Delete all rows of up to 25 connections; return the ids of those that still have some.
 
-        The users' rows go first, as only `self` tells them, then all others: a crash in between
-        leaves the row that brought the connection here, and what tells its others, for the next 410
-        or, when just one of these two is left, for that or the expiry. Raises StorageError when
-        DynamoDB refuses a request; some rows may be deleted then. An eventually consistent read is
-        enough: a connection that counts as gone is a minute old.
+        `stream` is that of the broadcast that found them gone: the row by which it found them goes,
+        too, whether or not another row names it. The rows that only `self` tells go first, then all
+        others: a crash in between leaves the row that brought the connection here, and what tells
+        its others, for the next 410 or, when just one of these two is left, for that or the expiry.
+        Raises StorageError when DynamoDB refuses a request; some rows may be deleted then. An
+        eventually consistent read is enough: a connection that counts as gone is a minute old.
         """
         found, unread = self._rows.read([self_key(one) for one in connection_ids])
-        users = {key_of_item(item): user_of(item) for item in found}
+        told = {key_of_item(item): other_keys(item) for item in found}
         known = [one for one in connection_ids if self_key(one) not in unread]
-        of_users = {user_key(user, one): one for one in known if (user := users.get(self_key(one)))}
-        stuck = {of_users[key] for key in self._rows.delete(of_users)}
+        others = {key: one for one in known for key in told.get(self_key(one), ())}
+        others |= {
+            key: one for one in known if (key := row_key(stream, one)) != connection_key(one)
+        }
+        stuck = {others[key] for key in self._rows.delete(others)}
         known = [one for one in known if one not in stuck]
-        others = {self_key(one): one for one in known if self_key(one) in users}
-        others |= {connection_key(one): one for one in known}
-        stuck |= {others[key] for key in self._rows.delete(others)}
+        last = {self_key(one): one for one in known if self_key(one) in told}
+        last |= {connection_key(one): one for one in known}
+        stuck |= {last[key] for key in self._rows.delete(last)}
         return [one for one in connection_ids if one in stuck or self_key(one) in unread]
 
     def page(self, cursor: ShardCursor, now_ms: int) -> Page:
-        """Read up to 1,000 rows of a shard, leaving out those that have expired.
+        """Read up to 1,000 rows of a partition, leaving out those that have expired.
 
         The read is strongly consistent: a connection whose `$connect` was answered is not missed.
         Raises ReadError.
         """
-        partition, start = partition_of(cursor.shard), {}
+        partition, start = cursor.partition, {}
         if cursor.after:
             start = {"ExclusiveStartKey": key_attributes((partition, cursor.after))}
         try:
@@ -128,13 +142,46 @@ class ConnectionsTable:
                 **start,  # type: ignore[arg-type]
             )
         except (ClientError, BotoCoreError) as error:
-            raise ReadError(f"shard {cursor.shard} after {cursor.after}: {error}") from error
+            raise ReadError(f"partition {partition} after {cursor.after}: {error}") from error
         items = cast("list[Item]", answer["Items"])
         last_key = answer.get("LastEvaluatedKey")
         return Page(
             tuple(filter(None, map(connection_of, items))),
-            ShardCursor(cursor.shard, last_key[SORT_KEY]["S"]) if last_key else None,
+            ShardCursor(partition, last_key[SORT_KEY]["S"]) if last_key else None,
         )
+
+    def listed_page(self, ids: Sequence[str], after: str | None, now_ms: int) -> Page:
+        """Look up the next 100 connections of a list of ids, those after the id `after`.
+
+        Those without a row, and those that have expired, are `absent`. The read is strongly
+        consistent. Raises ReadError.
+        """
+        first = ids.index(after) + 1 if after is not None else 0
+        wanted = ids[first : first + READ_ROWS]
+        found = self._look_up([connection_key(one) for one in wanted])
+        rows = {item[SORT_KEY]["S"]: item for item in found if not has_expired(item, now_ms)}
+        connections = (connection_of(rows[one]) if one in rows else None for one in wanted)
+        is_last = first + READ_ROWS >= len(ids)
+        return Page(
+            tuple(one or Connection(id_, 0) for id_, one in zip(wanted, connections, strict=True)),
+            None if is_last else ShardCursor(LISTED, wanted[-1]),
+            frozenset(one for one in wanted if one not in rows),
+        )
+
+    def _look_up(self, keys: list[Key]) -> list[Item]:
+        """Return the rows of keys that there are. Raises ReadError when some are not looked up."""
+        rows: list[Item] = []
+
+        def read(pending: list[Key]) -> list[Key]:
+            found, unread = self._rows.read(pending, is_consistent=True)
+            rows.extend(found)
+            return unread
+
+        try:
+            self._until_all(read, keys, ends_at=self._in(LOOK_UP_SECONDS))
+        except WriteError as error:  # what is left again and again
+            raise ReadError(f"listed connections not looked up: {error}") from error
+        return rows
 
     def _take_back(self, keys: list[Key]) -> str:
         """Delete what may have been written of a client; return what to say when that fails."""

@@ -6,18 +6,24 @@ a lease, `ledger_change` those of a slice that is held.
 """
 
 import uuid
+from contextlib import suppress
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import Refusal, checkpoint, close, free_from, release, split
+from broadcasting.ledger_items import frame_key
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import NO_OUTAGE, FailedConnection, Lease, Outage, SliceRow, Summary
 from broadcasting.receipt import Receipt
+from storage.errors import StorageError
 from storage.ledger_change import Changed, HeldChange, Transition
 from storage.ledger_loop import Basis, Made, WriteLoop
+from storage.ledger_opening import Opening
 from storage.ledger_owner import Owner
 from storage.ledger_table import LedgerTable
+from storage.numbered_stream import NumberedStream
 from storage.row_reader import RowReader
+from storage.stream_counters import StreamCounters
 
 _AT_ONCE = float("-inf")
 """The deadline of a write that is not tried again while the table is busy."""
@@ -33,8 +39,20 @@ class Ledger:
     raises BusyError after it; LeaseLostError when the slice is not ours any more.
     """
 
-    def __init__(self, table: LedgerTable, *, clock: Clock, jitter: Jitter) -> None:
+    def __init__(
+        self,
+        table: LedgerTable,
+        counters: StreamCounters,
+        *,
+        clock: Clock,
+        jitter: Jitter,
+        replay_seconds: int = 0,
+    ) -> None:
+        """Keep frames for `replay_seconds`; with 0, no longer than their broadcasts take."""
         self._clock = clock
+        self._table = table
+        self._counters = counters
+        self._replay_seconds = replay_seconds
         self._reader = RowReader(table)
         self._loop = WriteLoop(table, clock, jitter)
 
@@ -44,12 +62,25 @@ class Ledger:
         A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs
         to another broadcast.
         """
-        owner = self._new_owner(until_ms)
-
-        def change(met: Basis) -> Made[Lease | Refusal]:
-            return owner.open(new, met)
-
-        return self._loop.run(change, what=f"broadcast {new.id} not opened", deadline=deadline)
+        stream = NumberedStream(
+            new.stream,
+            self._table,
+            self._counters,
+            clock=self._clock,
+            replay_seconds=self._replay_seconds,
+        )
+        opening = Opening(
+            new,
+            self._new_owner(until_ms),
+            self._reader,
+            stream,
+            replay_seconds=self._replay_seconds,
+        )
+        held = self._loop.run(
+            opening.make, what=f"broadcast {new.id} not opened", deadline=deadline
+        )
+        opening.finish(held)
+        return held
 
     def lease(
         self,
@@ -173,7 +204,19 @@ class Ledger:
             summed, closed = close(summary, done, now_ms=self._clock.epoch_ms())
             return Changed(closed, summed)
 
-        return self._change(held, failed, make, "closed", deadline=deadline)
+        closed = self._change(held, failed, make, "closed", deadline=deadline)
+        if closed.summary.is_settled:
+            self.forget_frame(closed.summary)
+        return closed
+
+    def forget_frame(self, summary: Summary) -> None:
+        """Delete the frame of a broadcast that has settled, unless clients may ask for it.
+
+        If that fails, the row expires.
+        """
+        if self._replay_seconds == 0:
+            with suppress(StorageError):
+                self._table.delete(frame_key(summary.channel, summary.seq))
 
     def _new_owner(self, until_ms: int) -> Owner:
         return Owner(uuid.uuid4().hex, until_ms, self._reader, self._clock)

@@ -8,10 +8,10 @@ class ShardSizes:
         self._shards_ended = 0
         self._rows_of_ended = 0
         self._rows_of_begun = 0
-        self._begun: dict[int, int] = {}
+        self._begun: dict[str, int] = {}
         """How many rows of each shard have been read, if it has not ended."""
 
-    def note(self, shard: int, rows: int, *, is_end: bool) -> None:
+    def note(self, shard: str, rows: int, *, is_end: bool) -> None:
         """Take note of a page."""
         before = self._begun.pop(shard, 0)
         if is_end:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from broadcasting.audience import shard_of
+from broadcasting.connection import shard_of
 from broadcasting.connection_row import connection_key
 from broadcasting.door_rows import SELF
 from broadcasting.items import key_attributes

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.connection_row import CONNECTED_AT, connection_key
 from broadcasting.items import Item, Key
 from broadcasting.ledger_items import LIFE_SECONDS, key_of, summary_key, summary_of, to_item
-from broadcasting.ledger_rows import ChannelCounter, Row
+from broadcasting.ledger_rows import Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers
 from delivery.fan_out import Watch
@@ -255,6 +255,10 @@ class FakeLedgerTable:
         if fault is Fault.LOST:
             raise BusyError("injected")
 
+    def delete(self, key: tuple[str, str]) -> None:
+        """Delete a row."""
+        self.items.pop(key, None)
+
     def summary(self, broadcast_id: str) -> "Summary":
         """Return a broadcast's summary as it is now."""
         return summary_of(self.items[summary_key(broadcast_id)])
@@ -266,8 +270,7 @@ class FakeLedgerTable:
 
     def _next(self, row: Row) -> Item:
         item = to_item(row._replace(version=row.version + 1))
-        if not isinstance(row, ChannelCounter):
-            item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
+        item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
         return item
 
     def _found(self, key: tuple[str, str]) -> Item | None:

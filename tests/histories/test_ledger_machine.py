@@ -25,8 +25,9 @@ from hypothesis.stateful import (
 )
 
 from broadcasting import breaker, trouble
-from broadcasting.audience import shard_of
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import shard_of
+from broadcasting.connection_row import partition_of
 from broadcasting.ledger import LeaseLostError
 from broadcasting.ledger_items import LIFE_SECONDS, slice_of
 from broadcasting.outcome import Outcome, Verdict
@@ -367,8 +368,8 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audience_reader, "MOST_AHEAD", 3)
     for module in (audience_reader, sweeper):
         monkeypatch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
-    shards = tuple(ShardCursor(shard) for shard in range(SHARDS))
-    monkeypatch.setattr(broadcast, "ALL_SHARDS", Backlog(shards))
+    shards = tuple(ShardCursor(partition_of(shard)) for shard in range(SHARDS))
+    monkeypatch.setattr(broadcast, "whole_backlog", lambda _: Backlog(shards))
     for module in (broadcast, report):
         monkeypatch.setattr(module, "logger", _Log())
     monkeypatch.setattr(report, "publish_report", NOTES.report.append)

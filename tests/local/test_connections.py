@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 from websockets.asyncio.client import ClientConnection, connect
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.items import EXPIRY, attribute_of, key_attributes
 from broadcasting.user_rows import self_key, user_key

@@ -14,7 +14,7 @@ import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.door_rows import denied_key
 from crier import cli, options

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import FailedConnection, FailedRow, Lease
 from broadcasting.message import Broadcast

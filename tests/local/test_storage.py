@@ -6,10 +6,10 @@ import time
 import pytest
 
 from broadcasting.attributes import Attribute, read_sqs
-from broadcasting.audience import SHARDS, Connection, shard_of
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
 from broadcasting.connecting_client import ConnectingClient
+from broadcasting.connection import SHARDS, Connection, shard_of
 from broadcasting.connection_row import connection_item
 from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.items import Key
@@ -78,11 +78,11 @@ def test_reader_reads_every_page_of_a_shard(
         ]
         client.batch_write_item(RequestItems={deployment.connections_table_name: puts})
 
-    first = table.page(ShardCursor(3), NOW_MS)
+    first = table.page(ShardCursor("all#3"), NOW_MS)
     everyone = _read_all(table)
 
     assert len(first.connections) == PAGE_ROWS
-    assert first.next == ShardCursor(3, first.connections[-1].id)
+    assert first.next == ShardCursor("all#3", first.connections[-1].id)
     assert sorted(connection.id for connection in everyone) == sorted(ids)
 
 
@@ -192,7 +192,7 @@ def test_table_says_what_failed_when_it_is_not_there(deployment: Deployment) -> 
     with pytest.raises(ReadError, match="1 rows"):
         table.remove_batch(["abc"])
     with pytest.raises(ReadError, match="shard 2"):
-        table.page(ShardCursor(2), NOW_MS)
+        table.page(ShardCursor("all#2"), NOW_MS)
 
 
 def test_queues_carry_slices_and_reasons(deployment: Deployment) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.items import EXPIRY, attribute_of, key_attributes
 from broadcasting.user_rows import self_key, user_key

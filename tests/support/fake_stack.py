@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog
+from broadcasting.connection import Connection
 from broadcasting.ledger_items import key_of, to_item
 from broadcasting.ledger_rows import (
     ChannelEntry,

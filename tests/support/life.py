@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item, connection_key
 from broadcasting.dead_letter import Note, letter_of
 from broadcasting.door_rows import denied_item, ticket_item

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection, expires_at, shard_of
 from broadcasting.connecting_client import ConnectingClient, rows_of, user_of
+from broadcasting.connection import Connection, expires_at, shard_of
 from broadcasting.connection_row import connection_item, connection_of
 from broadcasting.items import Item
 from broadcasting.user_rows import keys_of

@@ -5,7 +5,7 @@ from dataclasses import astuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt, Tally
 from tests.support.strategies import COUNTS

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import PROBES_AT_ONCE, REFUSALS_IN_A_ROW, WINDOW_POSTS, Breaker
+from broadcasting.connection import Connection
 from broadcasting.outcome import Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.outcome import Settlement
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.connection import Connection
 from broadcasting.ledger import Refusal
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import Broadcast
@@ -38,6 +39,7 @@ from testbed.model.fakes import (
     half,
     plan,
 )
+from testbed.model.ledger_dynamo import counters_of
 from wiring import BroadcastWiring
 
 BROADCASTS, SLICES = "arn:aws:sqs:eu-west-1:1:broadcasts", "arn:aws:sqs:eu-west-1:1:slices"
@@ -55,6 +57,7 @@ SETTINGS = BroadcastSettings(
     post_burst=4_000,
     outage_seconds=3_600,
     maximum_concurrency=5,
+    replay_seconds=86_400,
     ca_bundle=None,
 )
 
@@ -110,7 +113,13 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
+        return Ledger(
+            self.rows.table,
+            counters_of(self.rows),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     @cached_property
     def wired(self) -> BroadcastWiring:
@@ -134,7 +143,7 @@ class _Floor:
     def release(self, work: Backlog) -> None:
         """Have a slice that no worker owns."""
         opening = NewBroadcast(
-            "b", "d", "*", lambda _: "the frame", NOW_MS, 0, Backlog(work.shards)
+            "b", "d", Audience(), lambda _: "the frame", NOW_MS, 0, Backlog(work.shards)
         )
         held = self.ledger.open(opening, until_ms=NOW_MS + 1, deadline=FAR)
         assert not isinstance(held, Refusal)
@@ -432,7 +441,9 @@ def test_broadcast_that_is_open_goes_on_though_it_would_be_rejected_today(
     """A later release may take less: what it has accepted it finishes."""
     body = f'{{"id": "m1", "message": {message}{more}}}'
     digest = Broadcast("m1", json.loads(message)).digest
-    opening = NewBroadcast("m1", digest, "*", lambda _: '{"id": "m1"}', NOW_MS, 0, ALL_SHARDS)
+    opening = NewBroadcast(
+        "m1", digest, Audience(), lambda _: '{"id": "m1"}', NOW_MS, 0, ALL_SHARDS
+    )
     held = floor.ledger.open(opening, until_ms=NOW_MS, deadline=FAR)
     assert not isinstance(held, Refusal)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import SHARDS, Connection
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import SHARDS, Connection
 from broadcasting.ledger_rows import SliceRow
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt
@@ -41,7 +41,7 @@ def _progress(
 
 def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
     """Connections that the slice names have been counted as targeted before."""
-    progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+    progress = _progress(Backlog((ShardCursor("all#3"),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     met = list(progress)
 
@@ -52,7 +52,7 @@ def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
 
 def test_progress_tells_about_how_many_are_to_come() -> None:
     """Named connections, and those of the shards; fewer with each that is met."""
-    progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+    progress = _progress(Backlog((ShardCursor("all#3"),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     hints = [progress.to_come]
     hints += [progress.to_come for _ in progress]

@@ -6,8 +6,9 @@ from threading import enumerate as enumerate_threads
 
 import pytest
 
-from broadcasting.audience import SHARDS, Connection, shard_of
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.connection import SHARDS, Connection, shard_of
 from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_items import slice_key, slice_of
 from broadcasting.ledger_opening import NewBroadcast
@@ -37,6 +38,7 @@ from testbed.model.fakes import (
     pending,
     plan,
 )
+from testbed.model.ledger_dynamo import counters_of
 
 LEASE_MS = 65_000
 
@@ -60,12 +62,18 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows.table, clock=self.time.clock, jitter=half)
+        return Ledger(
+            self.rows.table,
+            counters_of(self.rows),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     def open(self, backlog: Backlog = ALL_SHARDS, *, ttl_ms: int = 0) -> Lease:
         expires_ms = NOW_MS + ttl_ms if ttl_ms else 0
         fresh = Backlog(backlog.shards)
-        opening = NewBroadcast("b", "d", "*", "frame {}".format, NOW_MS, expires_ms, fresh)
+        opening = NewBroadcast("b", "d", Audience(), "frame {}".format, NOW_MS, expires_ms, fresh)
         held = self.ledger.open(opening, until_ms=self.time.epoch_ms + LEASE_MS, deadline=FAR)
         assert isinstance(held, Lease)
         if not backlog.connections:
@@ -676,7 +684,7 @@ def test_worker_reaches_all_others_when_one_shard_cannot_be_read(floor: _Floor) 
 
     report = floor.deliver()
 
-    assert floor.backlog() == Backlog((ShardCursor(3),))
+    assert floor.backlog() == Backlog((ShardCursor("all#3"),))
     assert floor.sent == [("0", STOPPED_DELAY_SECONDS)]
     assert report.counts.delivered == sum(shard_of(name) != 3 for name in floor.dynamo.rows)
     assert isinstance(report.stopped_by, ReadError)
@@ -701,7 +709,7 @@ def test_worker_announces_slices_again_when_that_was_not_certain(floor: _Floor) 
         Backlog(),
         Receipt(),
         (),
-        (Backlog((ShardCursor(1),)), Backlog((ShardCursor(2),))),
+        (Backlog((ShardCursor("all#1"),)), Backlog((ShardCursor("all#2"),))),
         deadline=FAR,
     )
     floor.time.run(LEASE_MS / 1000)

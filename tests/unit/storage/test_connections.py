@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_key
 from broadcasting.items import Item, Key
 from broadcasting.user_rows import keys_of, self_key, user_key

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from broadcasting.audience import SHARDS
+from broadcasting.connection import SHARDS
 from broadcasting.connection_row import connection_key
 from broadcasting.user_rows import self_key
 from crier import options

@@ -55,7 +55,7 @@ def test_account_adds_open_slices_to_the_summary_when_it_is_open(
     accounts: AccountReader, table: FakeTable
 ) -> None:
     """A closed slice is in the summary already; what open ones have counted comes on top."""
-    unread = Backlog((ShardCursor(3), ShardCursor(4, "c")))
+    unread = Backlog((ShardCursor("all#3"), ShardCursor("all#4", "c")))
     table.open(a_summary(counts=CLOSED, open_slices=2, slices=3))
     table.put(
         a_slice("0", CLOSED, is_closed=True),
