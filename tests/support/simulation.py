@@ -36,7 +36,7 @@ from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
 from storage.stream_counters import StreamCounters
 from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error, half
-from testbed.model.ledger_dynamo import LedgerDynamo
+from testbed.model.ledger_dynamo import LedgerDynamo, counters_of
 from wiring import BroadcastWiring
 
 if TYPE_CHECKING:
@@ -142,6 +142,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.rows.epoch_ms = lambda: self.time.epoch_ms
+
+    @property
+    def counters(self) -> StreamCounters:
+        """The counters, as they are."""
+        return counters_of(self.rows)
 
     def send(
         self, body: str, arn: str, *, delay_seconds: int = 0, is_redriven: bool = False
