@@ -10,8 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import PROBES_AT_ONCE, WINDOW_POSTS, Breaker
+from broadcasting.connection import Connection
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers
