@@ -125,6 +125,7 @@ class _Floor:
     def wired(self) -> BroadcastWiring:
         clock, ledger = self.time.clock, self.ledger
         worker = Worker(
+            pages=self.dynamo.pages,
             table=self.dynamo.table,
             fan_out=self.fan_out,
             ledger=ledger,

@@ -92,6 +92,7 @@ class _Floor:
         held = held or self.open()
         assert isinstance(held, Lease)
         one = Worker(
+            pages=self.dynamo.pages,
             table=self.dynamo.table,
             fan_out=self.fan_out,
             ledger=self.ledger,

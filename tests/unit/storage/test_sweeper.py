@@ -79,9 +79,9 @@ class _Slow:
         self._table = table
         self._go = go
 
-    def remove_batch(self, names: Sequence[str]) -> list[str]:
+    def remove_batch(self, names: Sequence[str], *, stream: str) -> list[str]:
         assert self._go.wait(PATIENCE_SECONDS)
-        return self._table.remove_batch(names)
+        return self._table.remove_batch(names, stream=stream)
 
 
 def test_sweeper_tries_unprocessed_rows_again() -> None:
