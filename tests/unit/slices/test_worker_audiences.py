@@ -132,7 +132,7 @@ def test_absent_connections_are_no_evidence_that_posts_succeed() -> None:
     absent = tuple(f"gone{number}" for number in range(500))
     floor = _floor("connections")
     floor.audience = Audience(connections=(*absent, *NAMES))
-    floor.fan_out = FakeFanOut(dict.fromkeys(NAMES, pending(Verdict.FORBIDDEN)), forbidden=True)
+    floor.fan_out = FakeFanOut(dict.fromkeys(NAMES, pending(Verdict.FORBIDDEN)))
 
     for _ in range(8):
         report = floor.deliver(None if not floor.rows.items else floor.lease_after(600))
