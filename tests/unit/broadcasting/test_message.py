@@ -172,7 +172,7 @@ def test_message_is_rejected_when_an_id_is_no_connections(wrong: str) -> None:
 
 def test_digest_tells_audiences_apart_and_no_order() -> None:
     """An id is that of one message to one audience; lists are compared as sets."""
-    bodies = [
+    bodies: list[dict[str, object]] = [
         {},
         {"channel": "a"},
         {"user": "a"},

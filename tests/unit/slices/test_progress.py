@@ -171,6 +171,28 @@ def test_progress_expires_only_what_the_time_allows() -> None:
     assert progress.counts == Receipt(2, expired=2)
 
 
+def test_progress_counts_those_it_passes_over_and_did_not_post_to() -> None:
+    """Excluded ones are not targeted; absent ones are gone, and are no answer to a post."""
+    backlog = Backlog((ShardCursor("!"),))
+    reader = AudienceReader(
+        FakeDynamo({"a": OLD_MS, "x": OLD_MS}).pages,
+        backlog.shards,
+        clock=FakeTime().clock,
+        deadline=FAR,
+        ids=("x", "gone", "a"),
+        exclude=("x",),
+    )
+    before = Receipt(5, gone=5, excluded=2)
+    progress = SliceProgress(SliceRow("b", "0", backlog, before), reader)
+
+    (met,) = progress
+    progress.settle(Settlement(met, Outcome.DELIVERED, 1))
+
+    assert progress.counts == Receipt(7, delivered=1, gone=6, excluded=3)
+    assert progress.posted == Receipt(1, delivered=1)
+    assert progress.backlog.is_empty
+
+
 @pytest.mark.parametrize(
     ("rounds", "expected"),
     [

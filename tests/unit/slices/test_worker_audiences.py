@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def test_listed_connections_that_are_gone_are_evidence_in_their_round() -> None:
 def test_worker_deletes_all_rows_of_gone_connections_of_an_audience(kind: str) -> None:
     """The row by which it found them, though `self` is gone, and what `self` tells."""
     floor = _floor(kind)
-    told = {"user": {"S": "bob"}, "channels": {"SS": ["news", "sport"]}}
+    told: Any = {"user": {"S": "bob"}, "channels": {"SS": ["news", "sport"]}}
     first, second = NAMES[:2]
     partition, sort = self_key(first)
     own = {"pk": {"S": partition}, "sk": {"S": sort}, **told}
