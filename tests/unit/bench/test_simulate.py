@@ -227,11 +227,11 @@ def test_plots_are_made_as_svg_and_png(tmp_path: Path) -> None:
 
 def test_herd_is_whole_and_slows_no_post_when_refused_requests_are_free() -> None:
     """The throttle of the clients' route keeps most of them from the quota."""
-    small = herd(1, clients=3_000)
+    twenty_thousand = herd(1, clients=20_000)
 
-    assert small.seconds < 10
-    assert small.slower <= 1.0
-    assert small.tries >= 1
+    assert twenty_thousand.seconds < 60
+    assert twenty_thousand.slower <= 1.05
+    assert twenty_thousand.tries >= 1
 
 
 def test_herd_slows_posts_when_refused_requests_take_from_the_quota() -> None:
