@@ -95,20 +95,18 @@ class AudiencePages:
             frozenset(one for one in wanted if one not in rows),
         )
 
-    def _look_up(self, pending: list[Key]) -> list[Item]:
+    def _look_up(self, keys: list[Key]) -> list[Item]:
         """Return the rows of keys that there are. Raises ReadError when some are not looked up."""
         rows: list[Item] = []
 
-        def read() -> None:
-            nonlocal pending
-            found, pending = self._rows.read(pending, is_consistent=True)
+        def read(pending: list[Key]) -> list[Key]:
+            found, unread = self._rows.read(pending, is_consistent=True)
             rows.extend(found)
-            if pending:
-                raise BusyError(f"{len(pending)} rows were left unprocessed")
+            return unread
 
         ends_at = self._patience.clock.monotonic() + LOOK_UP_SECONDS
         try:
-            self._patience.until_done(read, ends_at=ends_at)
+            self._patience.until_all(read, keys, ends_at=ends_at)
         except BusyError as error:
             raise ReadError(f"listed connections not looked up: {error}") from error
         return rows

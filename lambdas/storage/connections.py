@@ -3,8 +3,8 @@
 `audience_pages` reads them for a broadcast.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from broadcasting.audience import EVERYONE, row_key
 from broadcasting.clock import Clock, Jitter
@@ -13,14 +13,12 @@ from broadcasting.connection_row import connection_key
 from broadcasting.items import Item, Key
 from broadcasting.self_row import other_keys
 from broadcasting.user_rows import self_key, user_key
-from storage.errors import BusyError, WriteError
+from storage.errors import WriteError
 from storage.patience import Patience
 from storage.row_batches import RowBatches, key_of_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_T = TypeVar("_T")
 
 WRITE_SECONDS: Final = 3.5
 TAKE_BACK_SECONDS: Final = 1.0
@@ -49,7 +47,7 @@ class ConnectionsTable:
         """
         rows, name = rows_of(client), client.connection.id
         try:
-            self._until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
+            self._patience.until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
         except WriteError as error:
             taken_back = self._take_back([key_of_item(row) for row in rows])
             raise WriteError(f"no rows for connection {name}: {error}{taken_back}") from error
@@ -68,7 +66,7 @@ class ConnectionsTable:
             others = set(other_keys(self._remove_row(self_key(connection_id), ends_at)))
             if user is not None:
                 others.add(user_key(user, connection_id))
-            self._until_all(self._rows.delete, sorted(others), ends_at=ends_at)
+            self._patience.until_all(self._rows.delete, sorted(others), ends_at=ends_at)
         except WriteError as error:
             raise WriteError(f"rows of {connection_id} not deleted: {error}") from error
 
@@ -100,34 +98,14 @@ class ConnectionsTable:
     def _take_back(self, keys: list[Key]) -> str:
         """Delete what may have been written of a client; return what to say when that fails."""
         try:
-            self._until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
+            self._patience.until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
         except WriteError as error:
             return f"; some may be there until they expire: {error}"
         return ""
 
     def _remove_row(self, key: Key, ends_at: float) -> Item:
         """Delete a row; return what it was, empty when there was none. Raises WriteError."""
-        old: Item = {}
-
-        def delete() -> None:
-            nonlocal old
-            old = self._rows.delete_one(key)
-
-        self._patience.until_done(delete, ends_at=ends_at)
-        return old
-
-    def _until_all(
-        self, do: Callable[[list[_T]], list[_T]], pending: list[_T], *, ends_at: float
-    ) -> None:
-        """Do something with rows until none is given back. Raises WriteError."""
-
-        def do_with_pending() -> None:
-            nonlocal pending
-            pending = do(pending)
-            if pending:
-                raise BusyError(f"{len(pending)} rows were left unprocessed")
-
-        self._patience.until_done(do_with_pending, ends_at=ends_at)
+        return self._patience.until_done(lambda: self._rows.delete_one(key), ends_at=ends_at)
 
     def _in(self, seconds: float) -> float:
         """Return when `seconds` from now are over, on the monotonic clock."""

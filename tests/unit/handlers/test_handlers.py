@@ -1,12 +1,11 @@
 """The handlers of connections, called with the events that API Gateway sends."""
 
 import io
-import json
 from typing import Any
 
 import pytest
 
-from handlers import client_frame, connect, disconnect
+from handlers import connect, disconnect
 from log import logger
 from settings import SettingsError
 from testbed.model.fakes import (
@@ -138,15 +137,6 @@ def test_disconnect_answers_500_when_the_row_stays(dynamo: FakeDynamo) -> None:
     dynamo.write_errors = [aws_error(400)]
 
     assert _disconnect(_web_socket_event("$disconnect"), dynamo) == {"statusCode": 500}
-
-
-@pytest.mark.parametrize(("body", "found"), [("hello", "hello"), (None, ""), ("x" * 500, "x" * 80)])
-def test_client_frame_answers_with_what_it_found(body: str | None, found: str) -> None:
-    """The client is told that it may only listen."""
-    answer = client_frame.handler(_web_socket_event("$default") | {"body": body}, None)
-
-    assert answer["statusCode"] == 200
-    assert json.loads(answer["body"])["found"] == found
 
 
 @pytest.mark.parametrize("level", ["WARNING", "ERROR"])
