@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_broadcast_posts_the_frame_and_publishes_the_account(
         assert figure in out.replace(" ", "")
 
 
-AUDIENCES = [
+AUDIENCES: list[tuple[dict[str, Any], str, str]] = [
     ({}, "*", "*"),
     ({"channel": "news"}, "news", "news"),
     ({"user": "alice"}, "user#alice", "@"),
@@ -86,7 +87,7 @@ def test_broadcast_reaches_whom_it_is_for_and_says_so(  # noqa: PLR0917
     floor: BroadcastFloor,
     log: io.StringIO,
     capsys: pytest.CaptureFixture[str],
-    who: dict[str, object],
+    who: dict[str, Any],
     stream: str,
     channel: str,
 ) -> None:

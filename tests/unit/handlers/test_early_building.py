@@ -23,6 +23,7 @@ SETTINGS = {
     "POST_BURST": "4000",
     "OUTAGE_SECONDS": "3600",
     "MAXIMUM_CONCURRENCY": "5",
+    "REPLAY_SECONDS": "86400",
     "AUTH": "ticket",
     "DENY_LIST": "true",
     "SESSION_ENDS_WITH_TOKEN": "true",
