@@ -123,6 +123,7 @@ class SubscriberMachine(RuleBasedStateMachine):
     def ask(self, which: int, seed: int, steps: int) -> None:
         """Have a client ask for something, if it is not waiting for an answer."""
         client, random = self._client(which), seeded(seed)
+        client.read_answers()
         if not client.is_open:
             self._come_back(client)
             self._ask(client, self._join(client, random), steps)

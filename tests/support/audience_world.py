@@ -118,6 +118,13 @@ class Client:
         """The connection that it has now."""
         return self.ids[-1]
 
+    def read_answers(self) -> None:
+        """Take what it was answered: it asks for nothing before."""
+        answers = [text for text in self.inbox if "type" in json.loads(text)]
+        self.inbox = [text for text in self.inbox if text not in answers]
+        for text in answers:
+            self.read(text)
+
     def read(self, text: str) -> None:
         """Take a frame or an answer."""
         said = json.loads(text)
