@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
@@ -451,10 +452,8 @@ class _FanOut:
         for connection in audience:
             outcome = Outcome.PENDING
             try:
-                outcome = self.one.call(
-                    lambda id_=connection.id: self.one.world.post(broadcast_id, id_, frame),
-                    ConnectionError("injected"),
-                )
+                effect = partial(self.one.world.post, broadcast_id, connection.id, frame)
+                outcome = self.one.call(effect, ConnectionError("injected"))
             except ConnectionError:
                 yield Settlement(connection, Outcome.PENDING)
             else:
