@@ -76,6 +76,11 @@ class Scene:
             item[f"{TAKEN_AT}k{number}"] = attribute_of(self.now_ms)
         self.wire.broadcasts[counter_key(stream)] = item
 
+    def make_mark_older(self, number: int, age_ms: int) -> None:
+        """Make the mark of a number of everyone's stream older."""
+        item = self.wire.broadcasts[counter_key("*")]
+        item[f"{TAKEN_AT}k{number}"] = attribute_of(self.now_ms - age_ms)
+
     def put_frame(self, stream: str, number: int, *, text: str | None = None, **row: Any) -> str:
         """Write the row of a broadcast; return its frame."""
         frame = json.dumps(
