@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from access.key_url import KeyUrl, parse_key_url
+from broadcasting.channel_patterns import read_patterns
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _FLAGS: Final = ("true", "false")
@@ -103,6 +104,35 @@ class BroadcastSettings(NamedTuple):
         return settings
 
 
+class ClientFrameSettings(NamedTuple):
+    """What the function needs that answers clients' frames.
+
+    A client may ask for what it missed in the last `replay_seconds`, 0 to 604,800, and for
+    `replay_frames` of each channel, 1 to 1,000. `open_channels` are the patterns of the channels
+    for clients of which no authorizer says which they may use.
+    """
+
+    connections_table: str
+    broadcasts_table: str
+    replay_seconds: int
+    replay_frames: int
+    open_channels: tuple[str, ...]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "ClientFrameSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        settings = cls(
+            connections_table=reader.text("CONNECTIONS_TABLE"),
+            broadcasts_table=reader.text("BROADCASTS_TABLE"),
+            replay_seconds=reader.number("REPLAY_SECONDS", 0, 604_800),
+            replay_frames=reader.number("REPLAY_FRAMES", 1, 1_000),
+            open_channels=reader.patterns("OPEN_CHANNELS"),
+        )
+        reader.finish()
+        return settings
+
+
 class TokenSettings(NamedTuple):
     """What the authorizer needs to verify tokens: either the URL of the keys, or a secret's id."""
 
@@ -179,6 +209,16 @@ class _Reader:
         if value and not found:
             self._problems.append(f"{name} is {value!r}, expected names with commas between them")
         return found
+
+    def patterns(self, name: str) -> tuple[str, ...]:
+        """Read the patterns of channels with spaces between them; there may be none."""
+        if name not in self._environment:
+            self._problems.append(f"{name} is missing")
+        try:
+            return read_patterns(self.optional(name))
+        except ValueError as error:
+            self._problems.append(f"{name}: {error}")
+            return ()
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name)

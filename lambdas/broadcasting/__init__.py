@@ -11,7 +11,7 @@ this order:
 | whose it is          | user_rows, connecting_client; channel_patterns; door_rows (who may come) |
 | the ledger           | ledger_rows, ledger, ledger_opening, ledger_failed, ledger_items (items) |
 | what a post comes to | outcome, receipt (the sums), reasons, retry                              |
-| whose trouble it is  | trouble, breaker with lost_window and probes                             |
+| whose trouble it is  | trouble, breaker with lost_window, lost_places and probes                |
 | how fast posts go    | the package pacing                                                       |
 | messages of SQS      | slice_message; dead_letter and its attributes                            |
 """

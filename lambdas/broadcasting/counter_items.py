@@ -10,8 +10,8 @@
 
 from typing import Final
 
-from broadcasting.items import Item
-from broadcasting.numbering import Counter, Mark
+from broadcasting.items import EXPIRY, Item
+from broadcasting.numbering import Counter, Mark, expires
 
 LAST, EPOCH = "last", "epoch"
 NUMBER, TAKEN_AT = "number:", "at:"
@@ -28,3 +28,10 @@ def counter_of(item: Item) -> Counter:
         for key in keys
     )
     return Counter(int(item[LAST]["N"]), item.get(EPOCH, {}).get("S", ""), tuple(marks))
+
+
+def is_usable(item: Item | None, stream: str, now_ms: int) -> bool:
+    """Tell whether this is a stream's counter that counts: it has an epoch, and has not expired."""
+    if item is None or EPOCH not in item:
+        return False
+    return not expires(stream) or EXPIRY not in item or int(item[EXPIRY]["N"]) > now_ms // 1000

@@ -1,7 +1,7 @@
 """The connections table: the rows of each connection, written, deleted, and read by shards."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -14,7 +14,7 @@ from broadcasting.connection_row import connection_key, connection_of, has_expir
 from broadcasting.items import SORT_KEY, Item, Key, key_attributes
 from broadcasting.self_row import other_keys
 from broadcasting.user_rows import self_key, user_key
-from storage.errors import BusyError, ReadError, WriteError
+from storage.errors import ReadError, WriteError
 from storage.patience import Patience
 from storage.row_batches import BATCH_ROWS, READ_ROWS, RowBatches, key_of_item
 
@@ -22,8 +22,6 @@ __all__ = ["BATCH_ROWS", "PAGE_ROWS", "ConnectionsTable", "Page"]
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_T = TypeVar("_T")
 
 PAGE_ROWS = 1_000
 """How many rows one Query reads: it bounds the memory of a page to some 100 KB."""
@@ -71,7 +69,7 @@ class ConnectionsTable:
         """
         rows, name = rows_of(client), client.connection.id
         try:
-            self._until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
+            self._patience.until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
         except WriteError as error:
             taken_back = self._take_back([key_of_item(row) for row in rows])
             raise WriteError(f"no rows for connection {name}: {error}{taken_back}") from error
@@ -90,7 +88,7 @@ class ConnectionsTable:
             others = set(other_keys(self._remove_row(self_key(connection_id), ends_at)))
             if user is not None:
                 others.add(user_key(user, connection_id))
-            self._until_all(self._rows.delete, sorted(others), ends_at=ends_at)
+            self._patience.until_all(self._rows.delete, sorted(others), ends_at=ends_at)
         except WriteError as error:
             raise WriteError(f"rows of {connection_id} not deleted: {error}") from error
 
@@ -178,7 +176,7 @@ class ConnectionsTable:
             return unread
 
         try:
-            self._until_all(read, keys, ends_at=self._in(LOOK_UP_SECONDS))
+            self._patience.until_all(read, keys, ends_at=self._in(LOOK_UP_SECONDS))
         except WriteError as error:  # what is left again and again
             raise ReadError(f"listed connections not looked up: {error}") from error
         return rows
@@ -186,34 +184,14 @@ class ConnectionsTable:
     def _take_back(self, keys: list[Key]) -> str:
         """Delete what may have been written of a client; return what to say when that fails."""
         try:
-            self._until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
+            self._patience.until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
         except WriteError as error:
             return f"; some may be there until they expire: {error}"
         return ""
 
     def _remove_row(self, key: Key, ends_at: float) -> Item:
         """Delete a row; return what it was, empty when there was none. Raises WriteError."""
-        old: Item = {}
-
-        def delete() -> None:
-            nonlocal old
-            old = self._rows.delete_one(key)
-
-        self._patience.until_done(delete, ends_at=ends_at)
-        return old
-
-    def _until_all(
-        self, do: Callable[[list[_T]], list[_T]], pending: list[_T], *, ends_at: float
-    ) -> None:
-        """Do something with rows until none is given back. Raises WriteError."""
-
-        def do_with_pending() -> None:
-            nonlocal pending
-            pending = do(pending)
-            if pending:
-                raise BusyError(f"{len(pending)} rows were left unprocessed")
-
-        self._patience.until_done(do_with_pending, ends_at=ends_at)
+        return self._patience.until_done(lambda: self._rows.delete_one(key), ends_at=ends_at)
 
     def _in(self, seconds: float) -> float:
         """Return when `seconds` from now are over, on the monotonic clock."""

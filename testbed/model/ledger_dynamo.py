@@ -59,6 +59,7 @@ class LedgerDynamo:
     before_write: Callable[[], object] | None = None
     before_transaction: Callable[[], object] | None = None
     forget: Key | None = None
+    delete_errors: list[Exception] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
 
     @property
@@ -108,6 +109,8 @@ class LedgerDynamo:
 
     def delete_item(self, **request: Any) -> dict[str, Any]:
         """Delete a row."""
+        if self.delete_errors:
+            raise self.delete_errors.pop(0)
         self._fail()
         self.items.pop(_key(request["Key"]), None)
         self._note(("DeleteItem", request))

@@ -17,7 +17,7 @@ from broadcasting.message import Broadcast
 from broadcasting.outcome import Outcome
 from broadcasting.receipt import Receipt
 from broadcasting.slice_message import encode_slice_message
-from handlers import broadcast, client_frame, connect, disconnect
+from handlers import broadcast, connect, disconnect
 from handlers import broadcast_log as report
 from handlers.events import records_of
 from log import logger
@@ -247,15 +247,6 @@ def test_disconnect_answers_500_when_the_row_stays(dynamo: FakeDynamo) -> None:
     dynamo.write_errors = [aws_error(400)]
 
     assert _disconnect(_web_socket_event("$disconnect"), dynamo) == {"statusCode": 500}
-
-
-@pytest.mark.parametrize(("body", "found"), [("hello", "hello"), (None, ""), ("x" * 500, "x" * 80)])
-def test_client_frame_answers_with_what_it_found(body: str | None, found: str) -> None:
-    """The client is told that it may only listen."""
-    answer = client_frame.handler(_web_socket_event("$default") | {"body": body}, None)
-
-    assert answer["statusCode"] == 200
-    assert json.loads(answer["body"])["found"] == found
 
 
 def test_broadcast_posts_the_frame_and_publishes_the_account(
