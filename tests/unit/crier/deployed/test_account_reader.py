@@ -475,8 +475,8 @@ def test_account_reads_slices_of_any_audience(
     backlog = whole_backlog(audience)
     table.open(a_summary(channel=audience.stream))
     table.put(a_slice("0", Receipt(excluded=1), backlog=backlog))
-    ids = {"connections": audience.connections, "exclude": ("x=",)}
-    table.put(FrameRow(audience.stream, 7, "frame", **ids))
+    frame = FrameRow(audience.stream, 7, "frame", exclude=("x=",))
+    table.put(frame._replace(connections=audience.connections))
 
     account = accounts.with_audience(find(accounts))
 
