@@ -26,6 +26,7 @@ from handlers import broadcast, client_frame, connect, disconnect
 from handlers.events import records_of
 from settings import BroadcastSettings, ClientFrameSettings
 from slices.worker import Worker
+from storage.audience_pages import AudiencePages
 from storage.connections import ConnectionsTable
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
@@ -401,6 +402,7 @@ def _deliver(one: Function, message: Message) -> bool:
         replay_seconds=REPLAY_SECONDS,
     )
     worker = Worker(
+        pages=AudiencePages(client, CONNECTIONS, clock=one.clock, jitter=half),
         table=ConnectionsTable(client, CONNECTIONS, clock=one.clock, jitter=half),
         fan_out=_FanOut(one),
         ledger=ledger,
