@@ -68,6 +68,7 @@ def function_environment(
     post_burst: int,
     posts_in_flight: int = 1_024,
     outage_seconds: int = 3_600,
+    replay_seconds: int = 86_400,
     connections_table: str = CONNECTIONS_TABLE,
     ledger_table: str = LEDGER_TABLE,
 ) -> dict[str, str]:
@@ -84,6 +85,7 @@ def function_environment(
         "POSTS_PER_SECOND": str(posts_per_second),
         "POST_BURST": str(post_burst),
         "POWERTOOLS_SERVICE_NAME": "crier",
+        "REPLAY_SECONDS": str(replay_seconds),
         "SLICE_DEAD_LETTER_QUEUE_URL": slices.dead_url,
         "SLICE_QUEUE_ARN": slices.arn,
         "SLICE_QUEUE_URL": slices.url,

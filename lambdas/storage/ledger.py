@@ -6,16 +6,14 @@ a lease, `ledger_change` those of a slice that is held.
 """
 
 import uuid
-from contextlib import suppress
 
 from broadcasting.backlog import Backlog
 from broadcasting.clock import Clock, Jitter
 from broadcasting.ledger import Refusal, checkpoint, close, free_from, release, split
-from broadcasting.ledger_items import frame_key
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import NO_OUTAGE, FailedConnection, Lease, Outage, SliceRow, Summary
 from broadcasting.receipt import Receipt
-from storage.errors import StorageError
+from storage.kept_frames import KeptFrames
 from storage.ledger_change import Changed, HeldChange, Transition
 from storage.ledger_loop import Basis, Made, WriteLoop
 from storage.ledger_opening import Opening
@@ -54,6 +52,7 @@ class Ledger:
         self._counters = counters
         self._replay_seconds = replay_seconds
         self._reader = RowReader(table)
+        self._frames = KeptFrames(table, replay_seconds)
         self._loop = WriteLoop(table, clock, jitter)
 
     def open(self, new: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
@@ -80,6 +79,7 @@ class Ledger:
             opening.make, what=f"broadcast {new.id} not opened", deadline=deadline
         )
         opening.finish(held)
+        self._note_closed(new.id, held)
         return held
 
     def lease(
@@ -102,7 +102,9 @@ class Ledger:
             return owner.take(*self._reader.both(broadcast_id, slice_id), anew=anew)
 
         what = f"slice {slice_id} of {broadcast_id} not leased"
-        return self._loop.run(change, what=what, deadline=deadline)
+        held = self._loop.run(change, what=what, deadline=deadline)
+        self._note_closed(broadcast_id, held)
+        return held
 
     def resume(
         self, broadcast_id: str, digest: str, *, until_ms: int, deadline: float = _AT_ONCE
@@ -205,18 +207,12 @@ class Ledger:
             return Changed(closed, summed)
 
         closed = self._change(held, failed, make, "closed", deadline=deadline)
-        if closed.summary.is_settled:
-            self.forget_frame(closed.summary)
+        self._frames.forget(closed.summary)
         return closed
 
-    def forget_frame(self, summary: Summary) -> None:
-        """Delete the frame of a broadcast that has settled, unless clients may ask for it.
-
-        If that fails, the row expires.
-        """
-        if self._replay_seconds == 0:
-            with suppress(StorageError):
-                self._table.delete(frame_key(summary.channel, summary.seq))
+    def _note_closed(self, broadcast_id: str, held: Lease | Refusal) -> None:
+        if held is Refusal.CLOSED:
+            self._frames.forget_closed(broadcast_id, self._reader)
 
     def _new_owner(self, until_ms: int) -> Owner:
         return Owner(uuid.uuid4().hex, until_ms, self._reader, self._clock)
