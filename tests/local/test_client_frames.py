@@ -23,7 +23,6 @@ from settings import ClientFrameSettings
 from storage.stream_counters import StreamCounters
 from system_clock import SYSTEM_CLOCK
 from tests.support.function_logs import Logs
-from tests.support.function_variables import give_variables
 from tests.support.speaking_client import speaking
 from tests.support.waiting import until
 
@@ -48,12 +47,6 @@ def broadcast(deployment: Deployment, logs: Logs) -> Callable[..., Any]:
         await until(lambda: logs.find(message="settled", broadcast_id=id_))
 
     return send
-
-
-@pytest.fixture(autouse=True)
-def variables(deployment: Deployment) -> None:
-    """The variables of functions whose stack does not set them yet."""
-    give_variables(deployment)
 
 
 def _rows(deployment: Deployment, connection_id: str) -> set[Key]:

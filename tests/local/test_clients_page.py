@@ -13,7 +13,6 @@ from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from crier.paths import ROOT
 from tests.support.function_logs import Logs
-from tests.support.function_variables import give_variables
 from tests.support.page_talk import ASK, CLOSE, CONNECT, HEAR, SEND, Names, talk_of, without_times
 from tests.support.speaking_client import SpeakingClient, speaking
 from tests.support.waiting import until
@@ -33,9 +32,7 @@ def local_aws() -> Iterator[LocalAws]:
 @pytest.fixture(scope="module")
 def deployment(local_aws: LocalAws) -> Deployment:
     """What `crier local` deploys."""
-    deployment = deploy_locally(local_aws, lambda _: None)
-    give_variables(deployment)
-    return deployment
+    return deploy_locally(local_aws, lambda _: None)
 
 
 async def test_page_shows_what_happens(deployment: Deployment, logs: Logs) -> None:
