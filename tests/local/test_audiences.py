@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -63,6 +63,12 @@ class Connected:
             for id_, client in self.clients.items()
         }
 
+    def received_all(self, wanted: Mapping[str, int]) -> dict[str, list[tuple[str, int, Any]]]:
+        """Return what they have received, once it is as many as is wanted of each."""
+        received = self.received()
+        is_all = all(len(received[id_]) >= count for id_, count in wanted.items())
+        return received if is_all else {}
+
 
 async def _broadcast(deployment: Deployment, logs: Logs, **fields: Any) -> dict[str, Any]:
     """Broadcast; return the line that says what became of it."""
@@ -99,10 +105,8 @@ async def test_each_audience_receives_what_is_meant_for_it(
     again = await _broadcast(deployment, logs, message="n2", channel=news, exclude=[])
     nobody = await _broadcast(deployment, logs, message="n3", channel=news, exclude=ids)
     absent = await _broadcast(deployment, logs, message="c2", connections=["a=", "b="])
-    received = {
-        id_: await until(lambda wanted=wanted, id_=id_: _got(connected, id_, wanted))
-        for id_, wanted in ((first, 3), (second, 4), (third, 1), (fourth, 1))
-    }
+    wanted = {first: 3, second: 4, third: 1, fourth: 1}
+    received = await until(lambda: connected.received_all(wanted))
     await close_clients(list(connected.clients.values()))
 
     listed = to_list["seq"]
@@ -122,19 +126,13 @@ async def test_each_audience_receives_what_is_meant_for_it(
     assert (nobody["seq"], absent["seq"]) == (3, listed + 1)
 
 
-def _got(connected: Connected, id_: str, wanted: int) -> list[tuple[str, int, Any]]:
-    """Return what a connection has received, once it is as much as is wanted."""
-    got = connected.received()[id_]
-    return got if len(got) >= wanted else []
-
-
 @pytest.fixture
 def app(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     """The function's code in this process, whose requests are counted, and a stand-in."""
     made = make_app(local_aws)
     script = BehaviourScript(Behaviour(latency_median_seconds=0.005))
     with StandIn(script, tls=None) as one, made.log, made.resources:
-        environment = local_aws.endpoint.environment | made.environment(one.url)
+        environment = {**local_aws.endpoint.environment, **made.environment(one.url)}
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         yield made
