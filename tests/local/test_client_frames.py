@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from botocore.session import Session
 
-from broadcasting.items import Item, Key, key_attributes
+from broadcasting.items import Key, key_attributes
 from broadcasting.ledger_items import counter_key
 from broadcasting.numbering import mark_key
 from client_frame_wiring import ClientFrameWiring, build_client_frames
@@ -47,26 +47,6 @@ def broadcast(deployment: Deployment, logs: Logs) -> Callable[..., Any]:
         await until(lambda: logs.find(message="settled", broadcast_id=id_))
 
     return send
-
-
-@pytest.fixture(autouse=True)
-def variables(deployment: Deployment) -> None:
-    """The variables of functions whose stack does not set them yet."""
-    client = deployment.client("lambda")
-    wanted: dict[str, Item | str] = {
-        "CONNECTIONS_TABLE": deployment.connections_table_name,
-        "BROADCASTS_TABLE": deployment.ledger_table_name,
-        "REPLAY_SECONDS": "86400",
-        "REPLAY_FRAMES": "300",
-        "OPEN_CHANNELS": "*",
-    }
-    for id_ in ("ClientFrame", "Broadcast"):
-        name = deployment.function_name(id_)
-        found = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        if missing := {key: one for key, one in wanted.items() if key not in found}:
-            client.update_function_configuration(
-                FunctionName=name, Environment={"Variables": found | missing}
-            )
 
 
 def _rows(deployment: Deployment, connection_id: str) -> set[Key]:
@@ -117,6 +97,7 @@ async def test_client_that_comes_back_has_all_that_it_missed(
         epoch = joined["channels"][news]["epoch"]
         await broadcast("a", channel=news)
         await client.frame(1, news)
+    await until(lambda: not _rows(deployment, joined["connectionId"]))
     await broadcast("b", channel=news)
     await broadcast("c", channel=news, exclude=[joined["connectionId"]])
     await broadcast("d", channel=news)

@@ -30,7 +30,7 @@ class SpeakingClient:
         """Send a text; return its answer."""
         await self.socket.send(body)
         while True:
-            heard = await self._hear()
+            heard = await self.hear()
             if "type" in heard and heard.get("ref") == ref:
                 return heard
 
@@ -40,13 +40,18 @@ class SpeakingClient:
             for frame in self.frames:
                 if (frame["seq"], frame["channel"]) == (seq, channel):
                     return frame
-            await self._hear()
+            await self.hear()
 
     def seqs(self, channel: str = "*") -> list[int]:
         """Return the numbers of the frames of a channel that have come."""
         return [frame["seq"] for frame in self.frames if frame["channel"] == channel]
 
-    async def _hear(self) -> dict[str, Any]:
+    async def send(self, request: Any) -> None:
+        """Send a request, and wait for nothing."""
+        await self.socket.send(json.dumps(request))
+
+    async def hear(self) -> dict[str, Any]:
+        """Return what comes next, a frame or an answer."""
         async with asyncio.timeout(SECONDS):
             heard: dict[str, Any] = json.loads(await self.socket.recv())
         if "seq" in heard and "type" not in heard:
