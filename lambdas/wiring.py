@@ -24,6 +24,7 @@ from delivery.signing import Credentials
 from log import logger
 from settings import BroadcastSettings, ConnectionSettings, ConnectSettings
 from slices.worker import Worker
+from storage.audience_pages import AudiencePages
 from storage.budget import PostBudget
 from storage.connections import ConnectionsTable
 from storage.idle_connections import close_when_idle
@@ -131,8 +132,10 @@ def build_broadcast(
         jitter=jitter,
         replay_seconds=settings.replay_seconds,
     )
+    connections = settings.connections_table
     worker = Worker(
-        table=ConnectionsTable(dynamodb, settings.connections_table, clock=clock, jitter=jitter),
+        pages=AudiencePages(dynamodb, connections, clock=clock, jitter=jitter),
+        table=ConnectionsTable(dynamodb, connections, clock=clock, jitter=jitter),
         fan_out=_build_fan_out(settings, session, clock, jitter),
         ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),

@@ -17,7 +17,12 @@ from stacks.parts.keep_alive import KeepAlive
 from stacks.parts.pace import Pace
 from stacks.parts.producers import let_send
 from stacks.parts.queue_with_dead_letters import QueueWithDeadLetters
-from stacks.parts.row_statements import CONNECTIONS, TICKETS, rows_statement
+from stacks.parts.row_statements import (
+    CONNECTIONS,
+    NEW_CONNECTIONS,
+    TICKETS,
+    rows_statement,
+)
 from stacks.parts.web_socket import WebSocket
 from stacks.settings import DeploySettings
 
@@ -64,7 +69,9 @@ class BroadcastStack(Stack):
             connections=table,
             ledger=self._ledger.table,
         )
-        self._grant_rows(connect, "BatchWriteItem")  # all rows at once, and back if one fails
+        connect.add_to_role_policy(  # all rows at once, and back if one fails
+            rows_statement(table, NEW_CONNECTIONS, "BatchWriteItem")
+        )
         self._grant_rows(disconnect, "DeleteItem", "BatchWriteItem")
         authorizer = self._make_authorizer() if self._settings.has_authorizer else None
         return WebSocket(

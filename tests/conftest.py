@@ -2,12 +2,15 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+from tests.support.botocore_data import shared_botocore_data
 
 # The CDK's core starts Node when it is imported, in whichever test file comes first.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -36,3 +39,10 @@ class _LoadFolders(LoadFileScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     """Schedule by `--dist loadfile`, with some folders kept together."""
     return _LoadFolders(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def botocore_data() -> Iterator[None]:
+    """Let botocore read each of its files once: most sessions of the tests are new ones."""
+    with shared_botocore_data():
+        yield

@@ -46,4 +46,4 @@ def has_expired(item: Item, now_ms: int) -> bool:
 
     A row without an end counts as expired, as it does for a query that leaves expired rows out.
     """
-    return int(item.get(EXPIRY, {}).get("N", "0")) <= now_ms // 1000
+    return float(item.get(EXPIRY, {}).get("N", "0")) <= now_ms // 1000

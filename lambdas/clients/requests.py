@@ -179,7 +179,7 @@ def _channels(client: AskingClient, wanted: Sequence[Wanted]) -> list[Channel]:
 
 def _renew_in_ms(row: Item, now_ms: int) -> int:
     """Return in how many milliseconds the connection ends, or what it was let in by expires."""
-    cut_ms = int(row[CONNECTED_AT]["N"]) + CONNECTION_LIFE_SECONDS * 1000
+    cut_ms = int(row.get(CONNECTED_AT, {}).get("N", "0")) + CONNECTION_LIFE_SECONDS * 1000
     return max(0, min(cut_ms, int(row[EXPIRY]["N"]) * 1000) - now_ms)
 
 

@@ -188,6 +188,7 @@ def _report_lease(held: Lease) -> None:
         "opened" if is_opened else "resumed" if is_resumed else "taken up",
         broadcast_id=slice_row.broadcast_id,
         slice_id=slice_row.id,
+        channel=held.summary.channel,
     )
     publish_lease(is_opened=is_opened, is_resumed=is_resumed)
 

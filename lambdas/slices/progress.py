@@ -28,6 +28,7 @@ class SliceProgress:
         """How many connections have ended since the account was last written down."""
         self._named = deque(slice_row.backlog.connections)
         self._is_named_next = True
+        self._before = slice_row.counts
         self._tally = Tally(slice_row.counts)
         self._under_way: dict[int, Connection] = {}
         self._untried: list[Settlement] = []
@@ -112,6 +113,11 @@ class SliceProgress:
     def counts(self) -> Receipt:
         """The sums of the slice, those of earlier invocations included."""
         return self._tally.counts + self._reader.passed_over
+
+    @property
+    def posted(self) -> Receipt:
+        """What posts came to in this invocation: without connections that were passed over."""
+        return self._tally.counts - self._before
 
     @property
     def has_stragglers(self) -> bool:

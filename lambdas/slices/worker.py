@@ -15,6 +15,7 @@ from slices.progress import SliceProgress
 from slices.report import InvocationReport, Stop
 from slices.rounds import Round
 from slices.upkeep import Upkeep
+from storage.audience_pages import AudiencePages
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
 from storage.errors import StorageError
@@ -33,6 +34,7 @@ class Worker:
     An outage is waited for `outage_seconds`, from the first round that counted for no connection.
     """
 
+    pages: AudiencePages
     table: ConnectionsTable
     fan_out: FanOut
     ledger: Ledger
@@ -60,7 +62,7 @@ class _SliceDelivery:
         self._frame = held.frame
         clock, row = worker.clock, held.slice_row
         reader = AudienceReader(
-            worker.table,
+            worker.pages,
             row.backlog.shards,
             clock=clock,
             deadline=deadline,

@@ -10,7 +10,7 @@ from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
 from broadcasting.connection import Connection
 from broadcasting.receipt import Receipt
-from storage.connections import PAGE_ROWS, ConnectionsTable, Page
+from storage.audience_pages import PAGE_ROWS, AudiencePages, Page, ids_taken
 from storage.errors import ReadError
 from storage.shard_sizes import ShardSizes
 
@@ -26,13 +26,12 @@ MOST_AHEAD = 2 * PAGE_ROWS
 class _Part:
     """The connections of a page that has been read, but for those already yielded.
 
-    `taken` is the one that was yielded or passed over last; `absent` are the ids without a row.
+    `taken` is the one that was yielded or passed over last.
     """
 
     partition: str
     rows: deque[Connection]
     next: ShardCursor | None
-    absent: Collection[str]
     taken: Connection | None = None
 
 
@@ -49,7 +48,7 @@ class AudienceReader:
 
     def __init__(
         self,
-        table: ConnectionsTable,
+        pages: AudiencePages,
         shards: Sequence[ShardCursor],
         *,
         clock: Clock,
@@ -61,19 +60,23 @@ class AudienceReader:
         self.error: ReadError | None = None
         self.is_beyond_first_pages = False
         """Whether a second page of some shard has been begun."""
-        self._table = table
+        self._pages = pages
         self._clock = clock
         self._deadline = deadline
         self._now_ms = clock.epoch_ms()
         self._ids = ids
         self._exclude = frozenset(exclude)
-        self._excluded = self._absent = 0
+        self._absent: set[str] = set()
+        """The ids of the list that were found to have no row."""
+        self._excluded = self._absent_passed = 0
+        self._to_pass_over = 0
+        """How many of those ahead are."""
         self._not_begun = deque(shards)
         self._cursors = {cursor.partition: cursor for cursor in shards}
         self._to_read = deque[ShardCursor]()
         self._parts = deque[_Part]()
         self._ahead = 0
-        self._sizes = ShardSizes()
+        self._sizes = ShardSizes(expected=_listed(ids, shards))
         self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read")
         self._reads: dict[Future[Page], ShardCursor] = {}
         self._read_on()
@@ -89,7 +92,9 @@ class AudienceReader:
     @property
     def passed_over(self) -> Receipt:
         """The connections that were passed over: excluded ones, and absent ones, which are gone."""
-        return Receipt(targeted=self._absent, gone=self._absent, excluded=self._excluded)
+        return Receipt(
+            targeted=self._absent_passed, gone=self._absent_passed, excluded=self._excluded
+        )
 
     @property
     def not_begun(self) -> tuple[ShardCursor, ...]:
@@ -105,7 +110,8 @@ class AudienceReader:
     def to_come(self) -> int:
         """About how many connections are still to be taken. Any thread may ask."""
         begun = len(self._to_read) + len(self._reads)
-        return self._ahead + self._sizes.unread(begun + len(self._not_begun))
+        ahead = max(0, self._ahead - self._to_pass_over)
+        return ahead + self._sizes.unread(begun + len(self._not_begun))
 
     def give_away(self, shards: Sequence[ShardCursor]) -> None:
         """Forget shards that are not begun: another worker reads them."""
@@ -124,27 +130,26 @@ class AudienceReader:
     def __next__(self) -> Connection:
         """Return the next connection to post to, waiting for a page if need be."""
         while True:
-            part, connection = self._take_one()
-            if connection.id in self._exclude:
-                self._excluded += 1
-            elif connection.id in part.absent:
-                self._absent += 1
-            else:
+            while not (self._parts and self._parts[0].rows):
+                self._end_part() if self._parts else self._next_page()
+            part = self._parts[0]  # no call for each connection: there may be 30,000 of them
+            part.taken = connection = part.rows.popleft()
+            self._ahead -= 1
+            if not part.rows:
+                self._end_part()
+            if not (self._to_pass_over and self._is_passed_over(connection.id)):
                 return connection
 
-    def _take_one(self) -> tuple[_Part, Connection]:
-        """Take the next connection, and move the cursor past it."""
-        while not (self._parts and self._parts[0].rows):
-            if self._parts:
-                self._end_part()
-            else:
-                self._next_page()
-        part = self._parts[0]
-        part.taken = connection = part.rows.popleft()
-        self._ahead -= 1
-        if not part.rows:
-            self._end_part()
-        return part, connection
+    def _is_passed_over(self, connection_id: str) -> bool:
+        """Count a connection that is not to be posted to."""
+        if connection_id in self._exclude:
+            self._excluded += 1
+        elif connection_id in self._absent:
+            self._absent_passed += 1
+        else:
+            return False
+        self._to_pass_over -= 1
+        return True
 
     def _end_part(self) -> None:
         """Move the cursor of a page that has been taken to its end."""
@@ -175,9 +180,12 @@ class AudienceReader:
             wrong = f"partition {cursor.partition} after {cursor.after}: {error!r}"
             self.error = self.error or ReadError(wrong)
             return
-        rows = deque(page.connections)
-        self._parts.append(_Part(cursor.partition, rows, page.next, page.absent))
+        self._parts.append(_Part(cursor.partition, deque(page.connections), page.next))
         self._ahead += len(page.connections)
+        if self._exclude or page.absent:
+            passed_over = self._exclude | page.absent
+            self._absent |= page.absent
+            self._to_pass_over += sum(one.id in passed_over for one in page.connections)
         if page.next is not None:
             self._to_read.append(page.next)
         self._sizes.note(cursor.partition, len(page.connections), is_end=page.next is None)
@@ -195,5 +203,11 @@ class AudienceReader:
 
     def _page(self, cursor: ShardCursor) -> Page:
         if cursor.partition == LISTED:
-            return self._table.listed_page(self._ids, cursor.after, self._now_ms)
-        return self._table.page(cursor, self._now_ms)
+            return self._pages.listed_page(self._ids, cursor.after, self._now_ms)
+        return self._pages.page(cursor, self._now_ms)
+
+
+def _listed(ids: Sequence[str], shards: Sequence[ShardCursor]) -> int:
+    """Return how many listed ids are still to be looked up."""
+    after = [one.after for one in shards if one.partition == LISTED]
+    return len(ids) - ids_taken(ids, after[0]) if after else 0

@@ -2,9 +2,13 @@
 
 
 class ShardSizes:
-    """Learns from the shards that were read to their end. Any thread may ask."""
+    """Learns from the shards that were read to their end. Any thread may ask.
 
-    def __init__(self) -> None:
+    `expected` is how many rows there are at most in the only shard, if that is known.
+    """
+
+    def __init__(self, *, expected: int = 0) -> None:
+        self._expected = expected
         self._shards_ended = 0
         self._rows_of_ended = 0
         self._rows_of_begun = 0
@@ -25,9 +29,9 @@ class ShardSizes:
     def unread(self, shards: int) -> int:
         """Return about how many rows a number of shards, begun ones included, still have.
 
-        It is 0 until the first shard has ended.
+        Until the first shard has ended it is what was expected.
         """
         if not self._shards_ended:
-            return 0
+            return max(0, self._expected - self._rows_of_begun)
         usual = self._rows_of_ended / self._shards_ended
         return max(0, int(usual * shards - self._rows_of_begun))

@@ -7,8 +7,9 @@ from threading import Event
 from broadcasting.audience import EVERYONE
 from broadcasting.clock import Jitter
 from broadcasting.retry import Backoff
-from storage.connections import BATCH_ROWS, ConnectionsTable
+from storage.connections import ConnectionsTable
 from storage.errors import StorageError
+from storage.row_batches import BATCH_ROWS
 
 _WRITERS = 4
 _MOST_BATCHES = 400

@@ -8,7 +8,9 @@ from aws_cdk import aws_iam as iam
 EVERYONE = ("all#*",)
 OWN = ("connection#*",)
 CHANNELS = ("channel#*",)
-CONNECTIONS = (*EVERYONE, *CHANNELS, *OWN, "user#*")
+USERS = ("user#*",)
+NEW_CONNECTIONS = (*EVERYONE, *OWN, *USERS)
+CONNECTIONS = (*NEW_CONNECTIONS, *CHANNELS)
 TICKETS = ("ticket#*",)
 DENIED = ("denied#*",)
 """As lambdas/broadcasting names them; a test holds the two together. CHANNELS are those of the

@@ -1,8 +1,9 @@
 """DynamoDB's expressions, as far as our requests use them: conditions and updates of one row.
 
-A condition is made of comparisons, `attribute_exists`, `attribute_not_exists`, `begins_with` and
-`contains` with AND, OR and parentheses; an operand may be `size(…)`. An update has the clauses SET,
-REMOVE, ADD and DELETE. Anything else is an error: the model knows what it can tell.
+A condition is made of comparisons, BETWEEN, `attribute_exists`, `attribute_not_exists`,
+`begins_with` and `contains` with AND, OR and parentheses; an operand may be `size(…)`. An update
+has the clauses SET, REMOVE, ADD and DELETE. Anything else is an error: the model knows what it can
+tell.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.html
 """
@@ -123,7 +124,13 @@ class _Reader:
         return self._comparison()
 
     def _comparison(self) -> bool:
-        left, sign, right = self._plain(self._operand()), self._next(), self._plain(self._operand())
+        left, sign = self._plain(self._operand()), self._next()
+        if sign == "BETWEEN":
+            low = self._plain(self._operand())
+            self._expect("AND")
+            high = self._plain(self._operand())
+            return left is not None and bool(low <= left <= high)
+        right = self._plain(self._operand())
         if left is None or right is None or type(left) is not type(right):
             return False
         return _COMPARISONS[sign](left, right)

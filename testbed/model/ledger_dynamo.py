@@ -112,22 +112,27 @@ class LedgerDynamo:
         if self.delete_errors:
             raise self.delete_errors.pop(0)
         self._fail()
-        self.items.pop(_key(request["Key"]), None)
+        old = self.items.pop(_key(request["Key"]), None)
         self._note(("DeleteItem", request))
-        return {}
+        return {"Attributes": old} if old and request.get("ReturnValues") == "ALL_OLD" else {}
 
     def query(self, **query: Any) -> dict[str, Any]:
-        """Read rows of a partition, in order, from either end."""
+        """Read a page of a partition, in order, from either end; expired rows are there, too."""
         self._fail()
         self.requests.append(("Query", query))
+        start = _key(query["ExclusiveStartKey"]) if "ExclusiveStartKey" in query else ("", "")
         found = [
             item | key_attributes(key)
             for key, item in sorted(self.items.items())
-            if holds(item | key_attributes(key), query, "KeyConditionExpression")
+            if key > start and holds(item | key_attributes(key), query, "KeyConditionExpression")
         ]
         if not query.get("ScanIndexForward", True):
             found.reverse()
-        return {"Items": found[: query.get("Limit")]}
+        page = found[: query.get("Limit")]
+        answer = {"Items": [one for one in page if holds(one, query, "FilterExpression")]}
+        return answer | (
+            {"LastEvaluatedKey": key_attributes(_key(page[-1]))} if len(page) < len(found) else {}
+        )
 
     def transact_write_items(self, **request: Any) -> None:
         """Write several rows, all or none."""
@@ -155,7 +160,6 @@ class LedgerDynamo:
             is_single = request[0] == "PutItem"
             raise refusal(f"{_FAILED}Exception") if is_single else canceled(*reasons)
         for put in puts:
-            assert put["TableName"] == "ledger"
             self.items[_key(put["Item"])] = put["Item"]
         self._note(request)
 

@@ -148,15 +148,15 @@ async def test_two_broadcasts_at_once_both_reach_all_clients(
     await close_clients(clients)
 
 
-async def test_client_frame_is_answered_with_an_error(deployment: Deployment) -> None:
-    """A client that talks is told that this API only broadcasts."""
+async def test_text_that_is_no_request_is_answered_with_an_error(deployment: Deployment) -> None:
+    """A client that talks is told what was expected."""
     clients = await connect_clients(deployment.web_socket_url, 1)
 
     await clients[0].socket.send("hello?")
     (answer,) = await _all_received(clients)
 
-    assert answer["error"] == "unknown frame"
-    assert answer["found"] == "hello?"
+    assert (answer["type"], answer["code"]) == ("error", "bad-frame")
+    assert "expected an object with an action" in answer["message"]
     await close_clients(clients)
 
 

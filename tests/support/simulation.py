@@ -276,6 +276,7 @@ def _wiring(one: Invocation) -> BroadcastWiring:
         replay_seconds=SETTINGS.replay_seconds,
     )
     worker = Worker(
+        pages=one.world.dynamo.pages,
         table=one.world.dynamo.table,
         fan_out=_FanOut(one),
         ledger=ledger,

@@ -12,7 +12,8 @@ import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from cdk_nag import AwsSolutionsChecks
-from cfnlint.api import lint_file  # type: ignore[import-untyped]  # it has no types
+from cfnlint.api import lint_by_config  # type: ignore[import-untyped]  # it has no types
+from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
 
 from stacks.broadcast_stack import BroadcastStack
 from stacks.settings import DeploySettings
@@ -60,6 +61,8 @@ class Checked:
 
 Check = Callable[[str], Checked]
 Spoil = Callable[[cdk.Stack], object]
+Lint = Callable[[str], set[str]]
+SPOILED = "spoiled"
 
 
 @pytest.fixture(scope="module")
@@ -137,26 +140,43 @@ def test_cdk_nag_finds_what_is_wrong(tmp_path: Path, spoil: Spoil, rules: set[st
     assert {rule for _, rule in found(checked.report, "violations")} == rules
 
 
-@pytest.mark.parametrize("name", CONTEXTS)
-def test_cfn_lint_finds_needless_dependencies_only(check: Check, name: str) -> None:
-    """The template is what CloudFormation takes."""
-    template = check(name).template
+@pytest.fixture(scope="module")
+def lint(check: Check, tmp_path_factory: pytest.TempPathFactory) -> Lint:
+    """Return what tells the rules that cfn-lint finds broken in a template.
 
-    matches = lint_file(template)
+    It reads all templates in one run: it loads its rules, which takes a second, for each run.
+    """
 
-    assert {match.rule.id for match in matches} == {NEEDLESS_DEPENDENCY}
+    @cache
+    def broken() -> dict[str, set[str]]:
+        templates = {name: check(name).template for name in CONTEXTS}
+        templates[SPOILED] = _spoiled(templates["prod iam"], tmp_path_factory.mktemp("spoiled"))
+        matches = lint_by_config(ManualArgs(templates=[str(one) for one in templates.values()]))
+        return {
+            name: {match.rule.id for match in matches if match.filename == str(template)}
+            for name, template in templates.items()
+        }
+
+    return lambda name: broken()[name]
 
 
-def test_cfn_lint_finds_what_is_wrong(check: Check, tmp_path: Path) -> None:
-    """A property that there is not, and a value out of bounds: the check can fail."""
-    template = json.loads(check("prod iam").template.read_text())
-    table = template["Resources"]["ConnectionsTable916FDB22"]["Properties"]
-    queue = template["Resources"]["BroadcastsQueueA9C09604"]["Properties"]
-    (spoiled := tmp_path / "spoiled.json").touch()
-
+def _spoiled(template: Path, folder: Path) -> Path:
+    """Return a template with a property that there is not, and with a value out of bounds."""
+    content = json.loads(template.read_text())
+    table = content["Resources"]["ConnectionsTable916FDB22"]["Properties"]
+    queue = content["Resources"]["BroadcastsQueueA9C09604"]["Properties"]
     table["TimeToLive"] = True
     queue["VisibilityTimeout"] = 43_201
-    spoiled.write_text(json.dumps(template))
+    (spoiled := folder / "spoiled.json").write_text(json.dumps(content))
+    return spoiled
 
-    found_rules = {match.rule.id for match in lint_file(spoiled)}
-    assert found_rules == {NEEDLESS_DEPENDENCY, "E3002", "E3034"}
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_cfn_lint_finds_needless_dependencies_only(lint: Lint, name: str) -> None:
+    """The template is what CloudFormation takes."""
+    assert lint(name) == {NEEDLESS_DEPENDENCY}
+
+
+def test_cfn_lint_finds_what_is_wrong(lint: Lint) -> None:
+    """A property that there is not, and a value out of bounds: the check can fail."""
+    assert lint(SPOILED) == {NEEDLESS_DEPENDENCY, "E3002", "E3034"}

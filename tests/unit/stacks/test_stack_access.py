@@ -397,7 +397,7 @@ def test_rows_of_the_permissions_are_those_that_the_functions_write() -> None:
         row_statements.EVERYONE: connection_key("a"),
         row_statements.OWN: self_key("a"),
         row_statements.CHANNELS: channel_key("a", "a"),
-        ("user#*",): user_key("a", "a"),
+        row_statements.USERS: user_key("a", "a"),
     }
     assert {rows: (f"{pk.partition('#')[0]}#*",) for rows, (pk, _) in by_kind.items()} == {
         rows: rows for rows in by_kind

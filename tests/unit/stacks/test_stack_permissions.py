@@ -48,7 +48,7 @@ def allow(action: str | list[str], resource: object) -> dict[str, Any]:
 
 def allow_rows(
     *actions: str,
-    rows: tuple[str, ...] = ("all#*", "channel#*", "connection#*", "user#*"),
+    rows: tuple[str, ...] = ("all#*", "connection#*", "user#*", "channel#*"),
     table: object = TABLE,
 ) -> dict[str, Any]:
     """Return the statement that allows this with some rows only: all those of connections."""
@@ -64,7 +64,10 @@ def write_logs(log_group: str) -> dict[str, Any]:
 
 
 STATEMENTS = {
-    "connect": [write_logs("ConnectLogs858FA043"), allow_rows("dynamodb:BatchWriteItem")],
+    "connect": [
+        write_logs("ConnectLogs858FA043"),
+        allow_rows("dynamodb:BatchWriteItem", rows=("all#*", "connection#*", "user#*")),
+    ],
     "disconnect": [
         write_logs("DisconnectLogs29292A03"),
         allow_rows("dynamodb:BatchWriteItem", "dynamodb:DeleteItem"),

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.backlog import ShardCursor
+from broadcasting.backlog import ALL_SHARDS, ShardCursor
 from broadcasting.connection import SHARDS, Connection, shard_of
 from storage import audience_reader
 from storage.audience_reader import READS_AT_ONCE, AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
-ALL = tuple(ShardCursor(shard) for shard in range(SHARDS))
+ALL = ALL_SHARDS.shards
 
 
 def _rows(count: int) -> dict[str, int]:
@@ -23,7 +23,7 @@ def _reader(
     dynamo: FakeDynamo, shards: tuple[ShardCursor, ...], time: FakeTime | None = None
 ) -> AudienceReader:
     clock = (time or FakeTime()).clock
-    return AudienceReader(dynamo.table, shards, clock=clock, deadline=FAR)
+    return AudienceReader(dynamo.pages, shards, clock=clock, deadline=FAR)
 
 
 def _ids(reader: AudienceReader) -> list[str]:
@@ -144,7 +144,7 @@ def test_reader_leaves_only_the_shard_that_cannot_be_read() -> None:
 
     assert sorted(found) == [name for name in dynamo.rows if shard_of(name) != 3]
     assert reader.unread == (ShardCursor("all#3"),)
-    assert "shard 3 after None" in str(reader.error)
+    assert "partition all#3 after None" in str(reader.error)
 
 
 def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
@@ -159,7 +159,7 @@ def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
 
     assert _ids(reader) == shard[:4]
     assert reader.unread == (ShardCursor("all#3", shard[3]),)
-    assert f"shard 3 after {shard[3]}: KeyError" in str(reader.error)
+    assert f"partition all#3 after {shard[3]}: KeyError" in str(reader.error)
 
 
 def test_reader_tells_the_first_error_when_no_shard_can_be_read() -> None:

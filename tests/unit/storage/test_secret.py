@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from storage.door_table import DOOR_CONFIG
 from storage.errors import ReadError
 from storage.secret import Secret
 from tests.support.authorizing import NO_VERSION, failed, version
@@ -14,7 +15,8 @@ from tests.support.boto_wire import BotoWire, UnreachableWire, WiredSession
 
 def _secret(wire: BotoWire, *answers: tuple[int, Any]) -> Secret:
     wire.answers += [(status, json.dumps(body).encode()) for status, body in answers]
-    return Secret(WiredSession(wire).create_client("secretsmanager"), "crier/secret")
+    client = WiredSession(wire).create_client("secretsmanager", config=DOOR_CONFIG)
+    return Secret(client, "crier/secret")
 
 
 def test_secret_has_a_current_version_and_the_one_before() -> None:

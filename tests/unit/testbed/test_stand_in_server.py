@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.stand_in import http_connection
 from testbed.stand_in.behaviour import Behaviour
 from testbed.stand_in.certificate import WRONG_NAMES, ServerCertificate, issue_certificate
 from testbed.stand_in.reaction import Answer, Post, Silence
@@ -224,8 +225,10 @@ def test_server_refuses_bytes_past_the_content_length() -> None:
     assert (report.posts, report.malformed) == (1, 1)
 
 
-def test_server_closes_a_refused_client_that_does_not() -> None:
-    """It lingers for a second, not for ever."""
+def test_server_closes_a_refused_client_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lingers for a while, not for ever."""
+    monkeypatch.setattr(http_connection, "_LINGER_SECONDS", 0.1)
+
     with StandIn(OK, tls=None) as stand_in, Client(stand_in.url) as client:
         client.send(b"nonsense\r\n\r\n")
         client.remainder()

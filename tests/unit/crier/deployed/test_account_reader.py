@@ -24,6 +24,12 @@ CLOSED = Receipt(targeted=5, delivered=4, gone=1)
 OPEN = Receipt(targeted=9, delivered=2, failed=1)
 
 
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rows that DynamoDB has not looked up be asked for again at once."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
 @pytest.fixture
 def table() -> FakeTable:
     """An empty ledger."""

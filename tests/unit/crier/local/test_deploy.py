@@ -8,7 +8,7 @@ from urllib.request import proxy_bypass
 import pytest
 
 from crier.errors import CrierError
-from crier.local import deploy, environment
+from crier.local import deploy, environment, process_group
 from crier.local.deploy import deploy_locally, local_session
 from crier.local.environment import stay_local
 from crier.local.local_aws import LocalAws
@@ -96,8 +96,11 @@ def test_deployment_names_the_command_when_the_cdk_takes_too_long(
     assert str(caught.value) == "cdk bootstrap took more than 0.2 s"
 
 
-def test_deployment_ends_what_the_cdk_started(aws: LocalAws, root: Path) -> None:
+def test_deployment_ends_what_the_cdk_started(
+    aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Processes that the CDK left running are ended: none can write any more."""
+    monkeypatch.setattr(process_group, "_END_SECONDS", 0.2)
     pipe = root / "pipe"
     os.mkfifo(pipe)
     install_node(root, f"/bin/sleep 60 >{pipe} 2>&1 & exit 1")
