@@ -5,11 +5,21 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from broadcasting.audience import row_key
 from broadcasting.connecting_client import ConnectingClient, rows_of
 from broadcasting.connection import SHARDS, Connection
+from broadcasting.connection_row import connection_item
+from broadcasting.items import key_attributes
 from testbed.function.event_source import Queue
 
-__all__ = ["SHARDS", "fill_table", "function_environment", "make_tables", "write_connections"]
+__all__ = [
+    "SHARDS",
+    "fill_table",
+    "function_environment",
+    "join_stream",
+    "make_tables",
+    "write_connections",
+]
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,6 +61,18 @@ def write_connections(
     rows = (row for one in connections for row in rows_of(ConnectingClient(one, user)))
     puts = ({"PutRequest": {"Item": row}} for row in rows)
     for batch in _batches(puts):
+        client.batch_write_item(RequestItems={table: batch})
+
+
+def join_stream(
+    client: "DynamoDBClient", table: str, stream: str, ids: Iterable[str], now_ms: int
+) -> None:
+    """Write the rows by which broadcasts of a stream find connections ten minutes old."""
+    rows = (
+        connection_item(Connection(one, now_ms - _AGE_MS)) | key_attributes(row_key(stream, one))
+        for one in ids
+    )
+    for batch in _batches({"PutRequest": {"Item": row}} for row in rows):
         client.batch_write_item(RequestItems={table: batch})
 
 

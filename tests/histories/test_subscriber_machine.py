@@ -130,6 +130,36 @@ class SubscriberMachine(RuleBasedStateMachine):
         elif client.asking is None:
             self._ask(client, self._request(client, random), steps)
 
+    @rule(
+        which=ANY,
+        seed=ANY,
+        steps=st.tuples(st.integers(0, 9), st.integers(0, 7), st.integers(0, 9)),
+        fate=st.sampled_from(list(Fate)),
+    )
+    def race(self, which: int, seed: int, steps: tuple[int, int, int], fate: Fate) -> None:
+        """Have a client come back while a broadcast is opened, and its audience is read."""
+        before, during, then = steps
+        client, random = self._client(which), seeded(seed)
+        client.read_answers()
+        if client.is_open:
+            self._close(client)
+            self._finish(self.world.disconnecting(client, client.id))
+        self._come_back(client)
+        self.world.send(
+            {"id": f"b{self.world.sent}", "message": "race"}
+            | random.choice([{}, {"channel": "news"}, {"user": "alice"}])
+        )
+        worker = self.world.worker(list(self.world.messages.values())[-1])
+        self._start(worker)
+        self._walk(worker, before)
+        if worker in self.running:
+            self._step(worker, fate)
+        self._ask(client, self._join(client, random), during)
+        self._walk(worker, then)
+        if client.asking:
+            self._walk(client.asking, MOST_REQUESTS)
+        self._walk(worker, MOST_REQUESTS)
+
     @rule(which=ANY, seed=ANY, most=st.integers(1, 4))
     def read(self, which: int, seed: int, most: int) -> None:
         """Have a client read some of what has come, in any order."""
@@ -193,6 +223,7 @@ class SubscriberMachine(RuleBasedStateMachine):
             return
         self._read_all(client)
         for name in list(client.streams):
+            self._require_unasked(client, name, client.streams[name])
             for _ in range(20):
                 before = client.streams.get(name)
                 if before is None or not client.is_open:
@@ -210,6 +241,16 @@ class SubscriberMachine(RuleBasedStateMachine):
         for client in self.world.clients:
             for name, stream in client.streams.items():
                 self._require_whole(client, name, stream)
+
+    def _require_unasked(self, client: Client, name: str, stream: Stream) -> None:
+        """A client that subscribed with a position has the last frame, too, before it asks."""
+        if stream.promised_from is None or self.world.lost_counters:
+            return
+        last = self._counters().begin(stream_of(client, name)).last
+        for number in range(stream.promised_from + 1, last + 1):
+            row = self.world.frames.get((stream_of(client, name), number))
+            if row is not None and is_meant(row, client) and number > stream.position:
+                assert number in stream.held, f"{client} has to ask for {number} of {name}"
 
     def _require_whole(self, client: Client, name: str, stream: Stream) -> None:
         given = stream.received
@@ -284,6 +325,7 @@ class SubscriberMachine(RuleBasedStateMachine):
         client.early.clear()
         for stream in client.streams.values():
             stream.held.clear()
+            stream.promised_from = None
 
     def _join(self, client: Client, random: Random) -> dict[str, Any]:
         """Ask for all channels that a client has, where it was, and perhaps for more."""

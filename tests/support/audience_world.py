@@ -155,6 +155,8 @@ class Client:
         known = self.streams.get(name)
         if known:
             known.answer(position)
+            is_whole = "lost" not in position and "more" not in position
+            known.promised_from = position["from"] if is_whole else None
         else:
             since = position["from"]
             self.streams[name] = Stream(position["epoch"], since, since)

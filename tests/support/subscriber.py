@@ -11,7 +11,11 @@ from typing import Any
 
 @dataclass
 class Stream:
-    """Where a client is in one channel. `since` is the first position that it was given."""
+    """Where a client is in one channel. `since` is the first position that it was given.
+
+    `promised_from` is the position with which it subscribed on the connection that it has: all that
+    follows comes without being asked for. None when it had no position, or not all was given.
+    """
 
     epoch: str
     position: int
@@ -19,6 +23,7 @@ class Stream:
     received: list[int] = field(default_factory=list)
     lost: list[tuple[int, int, str]] = field(default_factory=list)
     held: dict[int, str] = field(default_factory=dict)
+    promised_from: int | None = None
 
     def take(self, seq: int, frame: str) -> None:
         """Take a frame, however it came."""

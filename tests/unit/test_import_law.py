@@ -64,7 +64,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.commands.local_settings": ("crier", "stacks.context_files", "stacks.settings"),
     "crier.commands.probe": ("broadcasting", "crier", "delivery.http", "delivery.signing"),
     "crier.deployed": ("broadcasting", "crier.errors", "crier.wording"),
-    "crier.demo": ("crier.deployed", "crier.errors", "crier.wording"),
+    "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
     "crier.local": (
         *("crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),
@@ -73,7 +73,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "testbed.stand_in": (),
     "testbed.model": ("broadcasting", "delivery", "storage", "testbed.units"),
     "bench": (*FUNCTIONS, "crier", "testbed", "bench"),
-    "bench.simulate": ("bench", "broadcasting"),
+    "bench.simulate": ("bench", "broadcasting", "testbed.stand_in.token_bucket"),
     "tests": (*FUNCTIONS, "app", "stacks", "crier", "testbed", "bench"),
 }
 BARRED_FROM_FLOOR_0 = {

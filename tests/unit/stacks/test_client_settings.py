@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcasting.channel_patterns import read_patterns
+from settings import ClientFrameSettings
 from stacks import open_channels
 from stacks.settings import DeploySettings, SettingsError
 
@@ -118,6 +119,23 @@ def test_client_frame_function_is_told_what_clients_may_ask_for(
         "BROADCASTS_TABLE": {"Ref": "LedgerTable9343E4AA"},
     }
     assert own == tables | told
+
+
+@pytest.mark.parametrize("fixture", ["prod", "dev_with_all_set", "without_replay"])
+def test_client_frame_function_takes_what_it_is_told(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    """What the stack takes for a setting, the function does, too; no open channel is none."""
+    variables = _client_frame_of(request.getfixturevalue(fixture))["Environment"]["Variables"]
+    told = {key: value if isinstance(value, str) else "a" for key, value in variables.items()}
+
+    settings = ClientFrameSettings.read(told)
+
+    assert " ".join(settings.open_channels) == told["OPEN_CHANNELS"]
+    assert (str(settings.replay_seconds), str(settings.replay_frames)) == (
+        told["REPLAY_SECONDS"],
+        told["REPLAY_FRAMES"],
+    )
 
 
 def test_client_frame_function_gives_up_when_its_client_asks_again(prod: Template) -> None:
