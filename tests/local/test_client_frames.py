@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +11,10 @@ from typing import Any, cast
 import pytest
 from botocore.session import Session
 
-from broadcasting.items import Key, key_attributes
-from broadcasting.ledger_items import counter_key
+from broadcasting.counter_items import LAST
+from broadcasting.items import Key, attribute_of, key_attributes
+from broadcasting.ledger_items import counter_key, key_of, to_item
+from broadcasting.ledger_rows import FrameRow
 from broadcasting.numbering import mark_key
 from client_frame_wiring import ClientFrameWiring, build_client_frames
 from crier.deployed.deployment import Deployment
@@ -307,33 +308,50 @@ async def test_broadcast_that_is_held_up_comes_as_a_post(
     assert later["frames"] == [frame]
 
 
-async def test_join_with_many_missed_frames_is_quick(
-    deployment: Deployment, news: str, logs: Logs
-) -> None:
-    """Everyone's and ten channels, 100 frames missed: at most 150 ms more than a ping."""
-    names = [f"{news}-{number}" for number in range(10)]
-    await _send_all(deployment, names, 10, logs)
+async def test_join_with_many_missed_frames_is_quick(deployment: Deployment, news: str) -> None:
+    """Everyone's and ten channels, 100 frames missed that no function has read before.
+
+    It takes at most 150 ms more than a ping. The quickest of each are compared, as other tests may
+    use the machine meanwhile.
+    """
+    pings, joins = [], []
     async with speaking(deployment.web_socket_url) as client:
-        fresh = await client.ask("join", at={"*": None, **dict.fromkeys(names)})
-        at = {name: {"seq": 0, "epoch": fresh["channels"][name]["epoch"]} for name in names}
-        at["*"] = {key: fresh["channels"]["*"][key] for key in ("seq", "epoch")}
-        joined = await client.ask("join", at=at)
-        pings = [await _milliseconds(partial(client.ask, "ping", at={"*": 0})) for _ in range(9)]
-        joins = [await _milliseconds(partial(client.ask, "join", at=at)) for _ in range(9)]
+        for round_ in range(5):
+            names = [f"{news}-{round_}-{number}" for number in range(10)]
+            fresh = await client.ask("join", at={"*": None, **dict.fromkeys(names)})
+            epochs = {name: fresh["channels"][name]["epoch"] for name in names}
+            await asyncio.to_thread(_write_frames, deployment, epochs)
+            at = {name: {"seq": 0, "epoch": epoch} for name, epoch in epochs.items()}
+            at["*"] = {key: fresh["channels"]["*"][key] for key in ("seq", "epoch")}
+            pings.append(await _milliseconds(partial(client.ask, "ping", at={"*": 0})))
+            joins.append(await _milliseconds(partial(client.ask, "join", at=at)))
+            missed = await client.ask("join", at=at)
+            assert [len(missed["channels"][name]["frames"]) for name in names] == [10] * 10
+            await client.ask("unsubscribe", channels=names)
 
-    found = [len(joined["channels"][name]["frames"]) for name in names]
-    assert found == [10] * 10
-    assert statistics.median(joins) - statistics.median(pings) <= MORE_THAN_A_PING_MS
+    assert min(joins) - min(pings) <= MORE_THAN_A_PING_MS
 
 
-async def _send_all(deployment: Deployment, names: list[str], count: int, logs: Logs) -> None:
-    """Broadcast several times to each channel, where nobody listens yet."""
-    ids = {secrets.token_hex(8): name for _ in range(count) for name in names}
-    for id_, name in ids.items():
-        enqueue(deployment, {"id": id_, "message": "x" * 100, "channel": name})
-    await until(
-        lambda: ids.keys() <= {line["broadcast_id"] for line in logs.find(message="settled")}, 120
-    )
+def _write_frames(deployment: Deployment, epochs: dict[str, str]) -> None:
+    """Write ten frames of each channel, as broadcasts do that settle before a client looks."""
+    client, table = deployment.client("dynamodb"), deployment.ledger_table_name
+    until_ms = int(time.time() * 1000) + 600_000
+    for name, epoch in epochs.items():
+        rows = [
+            FrameRow(name, number, f'{{"seq":{number}}}', 1, epoch, replay_until_ms=until_ms)
+            for number in range(1, 11)
+        ]
+        puts = [
+            {"PutRequest": {"Item": to_item(row) | key_attributes(key_of(row))}} for row in rows
+        ]
+        client.batch_write_item(RequestItems={table: puts})
+        client.update_item(
+            TableName=table,
+            Key=key_attributes(counter_key(name)),
+            UpdateExpression="SET #last = :last",
+            ExpressionAttributeNames={"#last": LAST},
+            ExpressionAttributeValues={":last": attribute_of(10)},
+        )
 
 
 async def _milliseconds(ask: Callable[[], Any]) -> float:

@@ -85,6 +85,17 @@ def test_loss_is_told_and_the_client_goes_on_with_the_new_epoch() -> None:
     assert (found["told"], found["since"]) == (["epoch", 3], {"seq": 3, "epoch": "new"})
 
 
+@pytest.mark.parametrize(("reason", "told"), [("epoch", ["epoch"]), ("expired", ["expired", 10])])
+def test_frames_that_wait_are_dropped_with_their_epoch(reason: str, told: list[Any]) -> None:
+    """Those of the same epoch are still waited for."""
+    lost = {"from": 5, "to": 9, "reason": reason}
+    epoch = "new" if reason == "epoch" else "k"
+
+    found = _run(_answer(5, 5), _frame(10), _answer(5, 9, epoch=epoch, lost=lost))
+
+    assert (found["told"], found["steps"][-1][1]) == (told, False)
+
+
 def test_client_without_a_position_asks_for_what_comes_from_now_on() -> None:
     """As `null` in a join."""
     assert _run(_frame(7))["since"] is None

@@ -1,4 +1,4 @@
-"""Clients subscribe and unsubscribe: their rows, whatever fails, and whoever goes in between."""
+"""Clients subscribe and unsubscribe: their rows, whatever fails or comes in between."""
 
 from functools import partial
 
