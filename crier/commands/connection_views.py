@@ -123,7 +123,7 @@ def _channels(known: Known) -> str:
 
 def _expires(known: Known) -> str:
     if not known.is_in_audience:
-        return "it has no row in the audience: no broadcast to everyone reaches it"
+        return "it has no row: no broadcast to everyone reaches it"
     if known.expires_ms is None:
         return "unreadable: no broadcast reaches it"
     ended = ", which is over: no broadcast reaches it" if known.expires_ms <= now_ms() else ""

@@ -427,7 +427,7 @@ def test_inspect_says_so_when_no_broadcast_reaches_the_connection(
     lost, ill, over = (run("inspect", id_) for id_ in ("lost=", "ill=", "over="))
 
     assert [one.exit_code for one in (lost, ill, over)] == [0, 0, 0]
-    assert "it has no row in the audience: no broadcast to everyone reaches it" in lost.stdout
+    assert "it has no row: no broadcast to everyone reaches it" in lost.stdout
     assert "none: it is anonymous" in lost.stdout
     assert "unreadable: no broadcast reaches it" in ill.stdout
     assert "1970-01-01 00:00:01Z, which is over: no broadcast reaches it" in over.stdout
