@@ -27,6 +27,7 @@ from testbed.model.fakes import FakeTime, half
 from testbed.model.ledger_dynamo import LedgerDynamo, canceled, refusal
 
 BUSY = refusal("InternalServerError", status=500)
+REFUSED = refusal("AccessDeniedException")
 KEY = counter_key("news")
 
 
@@ -209,8 +210,10 @@ def test_number_is_not_taken_when_the_counter_is_lost_each_time(floor: _Floor) -
     [
         ([BUSY], BusyError),
         ([refusal("AccessDeniedException")], WriteError),
-        ([refusal("ConditionalCheckFailedException"), BUSY], ReadError),
-        ([refusal("ConditionalCheckFailedException"), None, BUSY], ReadError),
+        ([refusal("ConditionalCheckFailedException"), BUSY], BusyError),
+        ([refusal("ConditionalCheckFailedException"), REFUSED], ReadError),
+        ([refusal("ConditionalCheckFailedException"), None, BUSY], BusyError),
+        ([refusal("ConditionalCheckFailedException"), None, REFUSED], ReadError),
         ([refusal("ConditionalCheckFailedException"), None, None, BUSY], BusyError),
     ],
 )
