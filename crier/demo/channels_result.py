@@ -83,7 +83,7 @@ class ChannelsResult:
             f"{counted(came.repeated, 'frame')} too many": came.repeated,
             f"{counted(came.misplaced, 'frame')} out of order": came.misplaced,
             f"{counted(came.wrong, 'frame')} not meant for the client": came.wrong,
-            f"{came.right} frames are right, expected {self.expected}": (
+            f"{came.right:,} frames are right, expected {self.expected:,}": (
                 came.right != self.expected
             ),
             f"{self.excluded} connections were left out, expected {self.to_exclude}": (
