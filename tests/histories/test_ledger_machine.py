@@ -304,7 +304,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if sk.startswith(FRAMES)
         }
         voids = [number for number, row in frames.items() if row.is_void]
-        marks = {mark.number for mark in counter.marks} - set(numbers)
+        marks = {mark.number for mark in counter.marks}.difference(numbers, voids)
         assert sorted([*numbers, *voids, *marks]) == list(
             range(self.numbered + 1, counter.last + 1)
         )
