@@ -28,6 +28,7 @@ def publish_report(report: InvocationReport) -> None:
         "Gone": counts.gone,
         "Failed": counts.failed,
         "Expired": counts.expired,
+        "Excluded": counts.excluded,
         "Throttled": counts.throttled,
         "SlicesHandedOver": report.handed_over,
         "RoundsLost": int(report.trouble is not None),

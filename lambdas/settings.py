@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from access.key_url import KeyUrl, parse_key_url
+from broadcasting.channel_patterns import read_patterns
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _FLAGS: Final = ("true", "false")
@@ -57,8 +58,9 @@ class BroadcastSettings(NamedTuple):
     `posts_in_flight` is the number of posts at once, 1 to 4,096; `http2` is whether HTTP/2 is
     offered to `@connections`. `posts_per_second` and `post_burst` are the pace of all broadcast
     functions together, of which `maximum_concurrency` serve one queue. An outage of `@connections`
-    is waited for `outage_seconds`, 60 to 43,200. `ca_bundle` is the file that AWS_CA_BUNDLE names,
-    if it is set.
+    is waited for `outage_seconds`, 60 to 43,200. A client may ask for a frame that it missed for
+    `replay_seconds`, 0 to 604,800; 0 is for never. `ca_bundle` is the file that AWS_CA_BUNDLE
+    names, if it is set.
     """
 
     connections_table: str
@@ -74,6 +76,7 @@ class BroadcastSettings(NamedTuple):
     post_burst: int
     outage_seconds: int
     maximum_concurrency: int
+    replay_seconds: int
     ca_bundle: str | None
 
     @classmethod
@@ -94,7 +97,37 @@ class BroadcastSettings(NamedTuple):
             post_burst=reader.number("POST_BURST", 1, 1_000_000),
             outage_seconds=reader.number("OUTAGE_SECONDS", 60, 43_200),
             maximum_concurrency=reader.number("MAXIMUM_CONCURRENCY", 2, 1_000),
+            replay_seconds=reader.number("REPLAY_SECONDS", 0, 604_800),
             ca_bundle=environment.get("AWS_CA_BUNDLE") or None,
+        )
+        reader.finish()
+        return settings
+
+
+class ClientFrameSettings(NamedTuple):
+    """What the function needs that answers clients' frames.
+
+    A client may ask for what it missed in the last `replay_seconds`, 0 to 604,800, and for
+    `replay_frames` of each channel, 1 to 1,000. `open_channels` are the patterns of the channels
+    for clients of which no authorizer says which they may use.
+    """
+
+    connections_table: str
+    broadcasts_table: str
+    replay_seconds: int
+    replay_frames: int
+    open_channels: tuple[str, ...]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "ClientFrameSettings":
+        """Read from the environment. Raises SettingsError."""
+        reader = _Reader(environment)
+        settings = cls(
+            connections_table=reader.text("CONNECTIONS_TABLE"),
+            broadcasts_table=reader.text("BROADCASTS_TABLE"),
+            replay_seconds=reader.number("REPLAY_SECONDS", 0, 604_800),
+            replay_frames=reader.number("REPLAY_FRAMES", 1, 1_000),
+            open_channels=reader.patterns("OPEN_CHANNELS"),
         )
         reader.finish()
         return settings
@@ -176,6 +209,16 @@ class _Reader:
         if value and not found:
             self._problems.append(f"{name} is {value!r}, expected names with commas between them")
         return found
+
+    def patterns(self, name: str) -> tuple[str, ...]:
+        """Read the patterns of channels with spaces between them; there may be none."""
+        if name not in self._environment:
+            self._problems.append(f"{name} is missing")
+        try:
+            return read_patterns(self.optional(name))
+        except ValueError as error:
+            self._problems.append(f"{name}: {error}")
+            return ()
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name)

@@ -24,6 +24,7 @@ from delivery.signing import Credentials
 from log import logger
 from settings import BroadcastSettings, ConnectionSettings, ConnectSettings
 from slices.worker import Worker
+from storage.audience_pages import AudiencePages
 from storage.budget import PostBudget
 from storage.connections import ConnectionsTable
 from storage.idle_connections import close_when_idle
@@ -32,6 +33,7 @@ from storage.ledger_table import LedgerTable
 from storage.plain_batches import send_batches_plainly
 from storage.plain_query import read_queries_plainly
 from storage.queues import DeadLetters, SliceQueue
+from storage.stream_counters import StreamCounters
 from system_clock import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
@@ -123,9 +125,17 @@ def build_broadcast(
     read_queries_plainly(dynamodb)
     send_batches_plainly(dynamodb)
     table = LedgerTable(dynamodb, settings.broadcasts_table, clock=clock)
-    ledger = Ledger(table, clock=clock, jitter=jitter)
+    ledger = Ledger(
+        table,
+        StreamCounters(dynamodb, settings.broadcasts_table, clock=clock),
+        clock=clock,
+        jitter=jitter,
+        replay_seconds=settings.replay_seconds,
+    )
+    connections = settings.connections_table
     worker = Worker(
-        table=ConnectionsTable(dynamodb, settings.connections_table, clock=clock, jitter=jitter),
+        pages=AudiencePages(dynamodb, connections, clock=clock, jitter=jitter),
+        table=ConnectionsTable(dynamodb, connections, clock=clock, jitter=jitter),
         fan_out=_build_fan_out(settings, session, clock, jitter),
         ledger=ledger,
         slice_queue=SliceQueue(sqs, settings.slice_queue_url),

@@ -1,5 +1,6 @@
 """The CDK app's one stack.
 
 Read `broadcast_stack` first: it only connects the `parts`, each of which is one construct. Then
-`settings`, what a deployment may choose, with `allowed_values`, `producers` and `context_files`.
+`settings`, what a deployment may choose, with `access_settings` and `client_settings`, the
+rules of `allowed_values`, `producers`, `origins` and `open_channels`, and `context_files`.
 """

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from stacks.parts.authorizer import Authorizer
 from stacks.parts.broadcasts_table import BroadcastsTable
+from stacks.parts.client_frame import ClientFrame
 from stacks.parts.connections_table import ConnectionsTable
 from stacks.parts.dependencies import Dependencies
 from stacks.parts.function import Function
@@ -16,7 +17,12 @@ from stacks.parts.keep_alive import KeepAlive
 from stacks.parts.pace import Pace
 from stacks.parts.producers import let_send
 from stacks.parts.queue_with_dead_letters import QueueWithDeadLetters
-from stacks.parts.row_statements import CONNECTIONS, TICKETS, rows_statement
+from stacks.parts.row_statements import (
+    CONNECTIONS,
+    NEW_CONNECTIONS,
+    TICKETS,
+    rows_statement,
+)
 from stacks.parts.web_socket import WebSocket
 from stacks.settings import DeploySettings
 
@@ -55,8 +61,17 @@ class BroadcastStack(Stack):
         named = {"NEEDS_USER": str(self._settings.has_authorizer).lower()}
         connect = self._function("Connect", "connect", "Writes a connection's rows", rows | named)
         disconnect = self._function("Disconnect", "disconnect", "Deletes a connection's rows", rows)
-        client_frame = self._function("ClientFrame", "client_frame", "Answers frames", {})
-        self._grant_rows(connect, "BatchWriteItem")  # all rows at once, and back if one fails
+        client_frame = ClientFrame(
+            self,
+            "ClientFrame",
+            settings=self._settings,
+            dependencies=self._dependencies,
+            connections=table,
+            ledger=self._ledger.table,
+        )
+        connect.add_to_role_policy(  # all rows at once, and back if one fails
+            rows_statement(table, NEW_CONNECTIONS, "BatchWriteItem")
+        )
         self._grant_rows(disconnect, "DeleteItem", "BatchWriteItem")
         authorizer = self._make_authorizer() if self._settings.has_authorizer else None
         return WebSocket(
@@ -114,6 +129,7 @@ class BroadcastStack(Stack):
                 "POSTS_PER_SECOND": pace.posts_per_second,
                 "POST_BURST": pace.post_burst,
                 "OUTAGE_SECONDS": str(self._settings.outage_seconds),
+                "REPLAY_SECONDS": str(self._settings.replay_seconds),
                 "MAXIMUM_CONCURRENCY": str(self._settings.maximum_concurrency),
             },
             memory_mb=self._settings.function_memory_mb,
@@ -122,9 +138,7 @@ class BroadcastStack(Stack):
             recursive_loop=lambda_.RecursiveLoop.ALLOW,
         )
         self._grant_rows(function, "Query", "BatchGetItem", "BatchWriteItem")
-        self._ledger.table.grant(
-            function, "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"
-        )
+        self._grant_ledger(function)
         self._web_socket.grant_post(function)
         for work in (self._broadcasts, slices):
             work.dead_letters.grant(function, "sqs:SendMessage")
@@ -135,6 +149,13 @@ class BroadcastStack(Stack):
     def _grant_rows(self, function: Function, *actions: str) -> None:
         """Let a function do this with the rows of connections, and with no ticket or denial."""
         function.add_to_role_policy(rows_statement(self._connections.table, CONNECTIONS, *actions))
+
+    def _grant_ledger(self, function: Function) -> None:
+        """Let a function keep the ledger; where nothing is replayed it deletes frames, too."""
+        actions = ["GetItem", "PutItem", "Query", "UpdateItem"]
+        if not self._settings.replay_seconds:
+            actions.append("DeleteItem")
+        self._ledger.table.grant(function, *(f"dynamodb:{action}" for action in actions))
 
     def _event_source(self, work: QueueWithDeadLetters) -> SqsEventSource:
         """Take one message per invocation: each broadcast has the whole of the time."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, get_type_hints
 
-from stacks import origins, producers
-from stacks.access_settings import NO_AUTH, AccessSettings, trouble_with
+from stacks import open_channels, origins, producers
+from stacks.access_settings import NO_AUTH, trouble_with
 from stacks.allowed_values import ALLOWED
+from stacks.client_settings import ClientSettings
 from stacks.context_files import origin, place_of
 
 _OF_THE_CDK_CLI = ("acknowledged-issue-numbers", "cli-telemetry")
@@ -23,10 +24,11 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeploySettings(AccessSettings):
+class DeploySettings(ClientSettings):
     """How one stage is deployed. In the context the names are in camelCase: `logRetentionDays`.
 
-    Those that say who may connect are in access_settings.py.
+    Those that say who may connect are in access_settings.py, and those that say what clients may
+    ask for in client_settings.py.
 
     stage                      dev or prod
     execution_logs             off, or errors: API Gateway's own log of requests that failed. It
@@ -37,7 +39,7 @@ class DeploySettings(AccessSettings):
                                the policy AmazonAPIGatewayPushToCloudWatchLogs, and pass it to
                                `aws apigateway update-account --patch-operations
                                op=replace,path=/cloudwatchRoleArn,value=ARN`
-    connect_rate               connects per second, and as many frames of clients, 1-100,000
+    connect_rate               connects per second, 1-100,000
     connect_burst              how many of them at once, 1-100,000
     function_memory_mb         of the broadcast function; 1,769 MB is one whole vCPU
     keep_alive_minutes         how often all connections are sent a keep-alive, 1-9; 0 for
@@ -133,7 +135,7 @@ class DeploySettings(AccessSettings):
 
 _TYPES = get_type_hints(DeploySettings)
 _OF_PROD = {"log_retention_days": 30, "maximum_concurrency": 50}
-_LISTS = {"producers": producers, "allowed_origins": origins}
+_LISTS = {"producers": producers, "allowed_origins": origins, "open_channels": open_channels}
 
 
 def _convert(name: str, value: object) -> Any:
@@ -151,11 +153,16 @@ def _convert(name: str, value: object) -> Any:
 
 
 def _list(name: str, value: object) -> tuple[str, ...]:
-    """Read a list; a text is what the command line gives, which has no empty list."""
-    found = value.split(",") if isinstance(value, str) else value
+    """Read a list; a text is what the command line gives, which has no empty list of most kinds."""
+    split = open_channels.split if name == "open_channels" else _at_commas
+    found = split(value) if isinstance(value, str) else value
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise SettingsError(_complaint(name, value, _LISTS[name].EXPECTED))
     return tuple(found)
+
+
+def _at_commas(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _complaint(name: str, value: object, allowed: str) -> str:

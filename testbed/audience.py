@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from operator import length_hint
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 
 
 class KnownAudience:

@@ -18,8 +18,8 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock, Jitter
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict, verdict_of
 from broadcasting.retry import Backoff
 from delivery.answers import Batch

@@ -5,11 +5,21 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from broadcasting.audience import SHARDS, Connection
+from broadcasting.audience import row_key
 from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import SHARDS, Connection
+from broadcasting.connection_row import connection_item
+from broadcasting.items import key_attributes
 from testbed.function.event_source import Queue
 
-__all__ = ["SHARDS", "fill_table", "function_environment", "make_tables", "write_connections"]
+__all__ = [
+    "SHARDS",
+    "fill_table",
+    "function_environment",
+    "join_stream",
+    "make_tables",
+    "write_connections",
+]
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,6 +64,18 @@ def write_connections(
         client.batch_write_item(RequestItems={table: batch})
 
 
+def join_stream(
+    client: "DynamoDBClient", table: str, stream: str, ids: Iterable[str], now_ms: int
+) -> None:
+    """Write the rows by which broadcasts of a stream find connections ten minutes old."""
+    rows = (
+        connection_item(Connection(one, now_ms - _AGE_MS)) | key_attributes(row_key(stream, one))
+        for one in ids
+    )
+    for batch in _batches({"PutRequest": {"Item": row}} for row in rows):
+        client.batch_write_item(RequestItems={table: batch})
+
+
 def _batches(puts: Iterator[Any]) -> Iterator[list[Any]]:
     while batch := list(islice(puts, _BATCH)):
         yield batch
@@ -68,6 +90,7 @@ def function_environment(
     post_burst: int,
     posts_in_flight: int = 1_024,
     outage_seconds: int = 3_600,
+    replay_seconds: int = 86_400,
     connections_table: str = CONNECTIONS_TABLE,
     ledger_table: str = LEDGER_TABLE,
 ) -> dict[str, str]:
@@ -84,6 +107,7 @@ def function_environment(
         "POSTS_PER_SECOND": str(posts_per_second),
         "POST_BURST": str(post_burst),
         "POWERTOOLS_SERVICE_NAME": "crier",
+        "REPLAY_SECONDS": str(replay_seconds),
         "SLICE_DEAD_LETTER_QUEUE_URL": slices.dead_url,
         "SLICE_QUEUE_ARN": slices.arn,
         "SLICE_QUEUE_URL": slices.url,

@@ -17,10 +17,10 @@ import boto3
 from bench.compare.cores import Cores, pinned
 from bench.compare.runner import FRAME
 from bench.errors import BenchError
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import Lease
-from broadcasting.message import EVERYONE
 from crier.local.local_aws import LocalAws
 from testbed.function.event_source import Queue
 from testbed.stand_in.behaviour import Behaviour
@@ -67,7 +67,7 @@ def _measure(client: "DynamoDBClient", stand_in: StandInProcess) -> float:
     opening = NewBroadcast(
         id=f"whole-path-{now_ms}",
         digest="",
-        channel=EVERYONE,
+        audience=Audience(),
         frame_of=lambda _: FRAME,
         opened_ms=now_ms,
         expires_ms=0,

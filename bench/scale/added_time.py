@@ -37,7 +37,7 @@ def _post_alone(harness: FunctionHarness) -> float:
     worker = harness.wired.worker
     began = time.monotonic()
     deadline = began + _LIMIT_SECONDS
-    reader = AudienceReader(worker.table, ALL_SHARDS.shards, clock=worker.clock, deadline=deadline)
+    reader = AudienceReader(worker.pages, ALL_SHARDS.shards, clock=worker.clock, deadline=deadline)
     audience = SliceProgress(SliceRow("none", ROOT, ALL_SHARDS), reader)
     settled = sum(1 for _ in worker.fan_out.deliver(harness.frame, audience, deadline))
     audience.close()

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from broadcasting.audience import SHARDS
+from broadcasting.connection import SHARDS
 from broadcasting.connection_row import CONNECTED_AT, partition_of
 from broadcasting.items import SORT_KEY, attribute_of, key_attributes
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench import result_file
 from bench.paths import RESULTS
+from bench.simulate.herd import Herd
 from bench.target import Target
 
 LATEST = RESULTS / "simulate.json"
@@ -47,12 +48,14 @@ def write(
     assumptions: Mapping[str, Any],
     runs: Sequence[Run],
     targets: Sequence[Target],
+    herds: Mapping[str, Herd],
     path: Path = LATEST,
 ) -> None:
     """Write all there is to say as JSON, figures rounded."""
     members = {
         "assumptions": assumptions,
         "runs": [_rounded(asdict(run)) for run in runs],
+        "herds": {name: _rounded(asdict(one)) for name, one in herds.items()},
         "targets": [target.facts() for target in targets],
     }
     result_file.write(path, members)

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from bench import terminal
 from bench.paths import PLOTS, shown
 from bench.simulate import scenario as assumed
+from bench.simulate.herd import judge_herds, run_herds
 from bench.simulate.plots import make_plots
 from bench.simulate.result import LATEST, Run, write
 from bench.simulate.scenario import SHOWN, Scenario, scenarios
@@ -31,8 +32,9 @@ ASSUMPTIONS = {
 def simulate() -> bool:
     """Simulate, judge, write, draw and show; return whether all targets are met."""
     runs = run_all(scenarios())
-    targets = judge(runs)
-    write(ASSUMPTIONS, runs, targets)
+    herds = run_herds()
+    targets = (*judge(runs), *judge_herds(herds))
+    write(ASSUMPTIONS, runs, targets, herds)
     make_plots(runs)
     show_runs(runs)
     terminal.show_targets(targets)

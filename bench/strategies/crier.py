@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from bench.compare.job import Job
 from bench.compare.measure import Meter
 from bench.compare.measurement import Outcome as End
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.pace import Pace
 from delivery.http.endpoint import parse_endpoint

@@ -1,6 +1,5 @@
 """Shows accounts of broadcasts: data on stdout, progress on stderr."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 from broadcasting.ledger_items import partition_of_broadcast
 from broadcasting.ledger_rows import FailedConnection
 from crier import terminal
+from crier.commands.account_table import account_rows, unreadable_words
 from crier.commands.times import now_ms, shown_time
 from crier.deployed.account import Account
-from crier.deployed.open_slices import Delayed, GivenUp
 from crier.deployed.row_values import UnreadableRow
-from crier.wording import counted
 
-_TITLES = ("opened", "state", "targeted", "delivered", "gone", "failed", "expired", "seconds", "id")
-_LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8}  {}"
+_COUNTS = ("targeted", "delivered", "gone", "failed", "expired", "excluded")
+_TITLES = ("opened", "state", *_COUNTS, "seconds", "id")
+_LINE = "{:<20}  {:<7} {:>9} {:>9} {:>8} {:>7} {:>7} {:>8} {:>8}  {}"
 
 
 @contextmanager
@@ -47,13 +46,13 @@ def account_as_json(one: Account | UnreadableRow) -> dict[str, Any]:
 
 def show_account(account: Account) -> None:
     """Show one account."""
-    terminal.show_table(_rows(account, now_ms()))
+    terminal.show_table(account_rows(account, now_ms()))
 
 
 def show_unreadable(broadcast_id: str, row: UnreadableRow) -> None:
     """Show that the summary of a broadcast cannot be read."""
     terminal.show_table(
-        {"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": _unreadable(row)}
+        {"Broadcast": broadcast_id, "State": "unreadable", "Unreadable": unreadable_words(row)}
     )
 
 
@@ -84,7 +83,7 @@ def show_failed(failed: Sequence[FailedConnection | UnreadableRow]) -> None:
         terminal.note("No connection failed.")
     for one in failed:
         if isinstance(one, UnreadableRow):
-            line = f"unreadable: {_unreadable(one)}"
+            line = f"unreadable: {unreadable_words(one)}"
         else:
             line = f"{one.id}  {one.reason}"
         terminal.out.print(terminal.plain(line), soft_wrap=True)
@@ -112,78 +111,21 @@ def note_more(shown: int, more: int, most: int) -> None:
 def show_end(account: Account) -> None:
     """Say on stderr how a broadcast ended."""
     counts = account.counts
+    excluded = f", {counts.excluded:,} excluded" if counts.excluded else ""
     terminal.note(
         f"{counts.delivered:,} delivered, {counts.gone:,} gone, {counts.failed:,} failed, "
-        f"{counts.expired:,} expired, in {account.seconds(now_ms()):,.1f} s"
+        f"{counts.expired:,} expired{excluded}, in {account.seconds(now_ms()):,.1f} s"
     )
     if not counts.targeted:
-        terminal.note("No connection was there.")
+        other = "other " if counts.excluded else ""
+        terminal.note(f"No {other}connection was there.")
 
 
 def _line(account: Account, now: int) -> str:
-    counts, seconds = account.counts, f"{account.seconds(now):.1f}"
-    sums = (counts.targeted, counts.delivered, counts.gone, counts.failed, counts.expired)
+    seconds = f"{account.seconds(now):.1f}"
+    sums = (getattr(account.counts, name) for name in _COUNTS)
     return _LINE.format(shown_time(account.opened_ms), account.state, *sums, seconds, account.id)
 
 
 def _unreadable_line(row: UnreadableRow) -> str:
-    return f"{'unreadable':<20}  {_unreadable(row)}"
-
-
-def _unreadable(row: UnreadableRow) -> str:
-    return f"{row.key}: {row.why}"
-
-
-def _rows(account: Account, now: int) -> dict[str, str]:
-    """Return what is shown of an account, under its title."""
-    counts = account.counts
-    shards = f", and {counted(account.unread_shards, 'shard')} to read on"
-    under_way = {
-        "Still to do": counted(counts.targeted - counts.ended, "connection")
-        + (shards if account.unread_shards else "")
-    }
-    return {
-        "Broadcast": account.id,
-        "State": account.state,
-        "Channel": f"{account.channel}, number {account.seq}",
-        "Opened": shown_time(account.opened_ms),
-        **({"Settled": shown_time(account.settled_ms)} if account.is_settled else {}),
-        **({"Expires": shown_time(account.expires_ms)} if account.expires_ms else {}),
-        "Duration": f"{account.seconds(now):,.3f} s",
-        "Ended per second": f"{account.ended_per_second(now):,.0f}",
-        "Targeted": f"{counts.targeted:,}",
-        "Delivered": f"{counts.delivered:,}",
-        "Gone": f"{counts.gone:,}",
-        "Failed": f"{counts.failed:,}",
-        "Expired": f"{counts.expired:,}",
-        **({} if account.is_settled else under_way),
-        "Throttled (429)": counted(counts.throttled, "time"),
-        "Slices": f"{account.slices:,}, {account.open_slices:,} of them open",
-        **({"Delayed": _delayed(account.delayed)} if account.delayed else {}),
-        **({"Given up": _given_up(account.given_up)} if account.given_up else {}),
-        **_lines("Unreadable", map(_unreadable, account.unreadable)),
-        **_lines("Contradiction", account.contradictions),
-    }
-
-
-def _lines(title: str, values: Iterable[str]) -> dict[str, str]:
-    """Return lines of a table; titles must differ, so the second and later ones have a number."""
-    return {
-        title if number == 1 else f"{title} {number}": value
-        for number, value in enumerate(values, start=1)
-    }
-
-
-def _delayed(delayed: Delayed) -> str:
-    since, until = shown_time(delayed.since_ms), shown_time(delayed.until_ms)
-    return (
-        f"{counted(delayed.slices, 'slice')}, because of an outage since {since}; the next one is "
-        f"tried at {until}"
-    )
-
-
-def _given_up(given_up: Sequence[GivenUp]) -> str:
-    """Return how many slices were given up for each reason, and what to do."""
-    reasons = Counter(one.reason for one in given_up)
-    shown = "; ".join(f"{counted(times, 'slice')}: {reason}" for reason, times in reasons.items())
-    return f"{shown}. Repair the cause, then type `crier redrive`"
+    return f"{'unreadable':<20}  {unreadable_words(row)}"

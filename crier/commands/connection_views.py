@@ -48,9 +48,10 @@ def show_connections(found: Iterable[Listed | UnreadableRow], *, as_json: bool) 
     return shown
 
 
-def note_connections(shown: Shown, *, user: str | None, is_more: bool) -> None:
-    """Say on stderr how many connections were listed."""
-    whose = "" if user is None else f" of user {user}"
+def note_connections(shown: Shown, *, channel: str | None, user: str | None, is_more: bool) -> None:
+    """Say on stderr how many connections were listed, and of which channel or user."""
+    whose = "" if channel is None else f" of channel {channel}"
+    whose += "" if user is None else f" of user {user}"
     if not shown.all:
         terminal.note(f"There are no connections{whose}.")
         return
@@ -71,6 +72,7 @@ def show_inspected(known: Known, inspected: Inspected) -> None:
             "Source IP": inspected.source_ip or "not told",
             "User agent": inspected.user_agent or "not told",
             "User": _user(known),
+            "Channels": _channels(known),
             "Expires": _expires(known),
         }
     )
@@ -87,6 +89,7 @@ def inspected_as_json(known: Known, inspected: Inspected | None) -> dict[str, An
         "source_ip": found.source_ip or None,
         "user_agent": found.user_agent or None,
         "user": known.user,
+        "channels": list(known.channels),
         "expires_ms": known.expires_ms,
         "in_audience": known.is_in_audience,
     }
@@ -112,9 +115,15 @@ def _user(known: Known) -> str:
     return known.user or "none: it is anonymous"
 
 
+def _channels(known: Known) -> str:
+    if known.unreadable:
+        return "unreadable"
+    return ", ".join(known.channels) or "none"
+
+
 def _expires(known: Known) -> str:
     if not known.is_in_audience:
-        return "it has no row in the audience: no broadcast reaches it"
+        return "it has no row: no broadcast to everyone reaches it"
     if known.expires_ms is None:
         return "unreadable: no broadcast reaches it"
     ended = ", which is over: no broadcast reaches it" if known.expires_ms <= now_ms() else ""

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from crier.commands.audience_options import refuse_two
 from crier.commands.connection_views import Shown, note_connections, show_connections
-from crier.commands.names import user_name
+from crier.commands.names import channel_name, user_name
 from crier.deployed.connections_reader import ConnectionsReader, Listed
 from crier.deployed.row_values import UnreadableRow
 from crier.numbers import number_within
@@ -15,6 +16,10 @@ from crier.options import AsJson, Profile, Region, Stack, find_deployment
 
 MOST_CONNECTIONS = 10_000_000
 
+Channel = Annotated[
+    str | None,
+    typer.Option(parser=channel_name, help="Only the connections that are subscribed to it."),
+]
 User = Annotated[
     str | None, typer.Option(parser=user_name, help="Only the connections of this user.")
 ]
@@ -29,6 +34,7 @@ Limit = Annotated[
 
 def connections(
     *,
+    channel: Channel = None,
     user: User = None,
     limit: Limit = None,
     as_json: AsJson = False,
@@ -41,10 +47,20 @@ def connections(
     They are printed while they are read, a page at a time. With --json each is a JSON object in a
     line of its own.
     """
+    refuse_two({"--channel": channel, "--user": user})
     reader = ConnectionsReader.of(find_deployment(stack, profile, region))
-    found = reader.everyone() if user is None else reader.of_user(user)
+    found = _found(reader, channel, user)
     shown = show_connections(islice(found, limit), as_json=as_json)
-    note_connections(shown, user=user, is_more=limit is not None and _has_more(found, shown, limit))
+    is_more = limit is not None and _has_more(found, shown, limit)
+    note_connections(shown, channel=channel, user=user, is_more=is_more)
+
+
+def _found(
+    reader: ConnectionsReader, channel: str | None, user: str | None
+) -> Iterator[Listed | UnreadableRow]:
+    if channel is not None:
+        return reader.of_channel(channel)
+    return reader.everyone() if user is None else reader.of_user(user)
 
 
 def _has_more(found: Iterator[Listed | UnreadableRow], shown: Shown, limit: int) -> bool:

@@ -1,4 +1,4 @@
-"""The command that proves one broadcast from outside: demo."""
+"""The command that proves broadcasts from outside: demo."""
 
 import asyncio
 import json
@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from crier import terminal
+from crier.commands.demo_views import show_channels_result, show_result
 from crier.commands.local_deployment import Port, deployed, orderly
+from crier.demo.cast import AWAY_FRAMES, CHANNELS, FEWEST_CLIENTS
+from crier.demo.channels_result import ChannelsResult
+from crier.demo.channels_run import Progress as ChannelsProgress
+from crier.demo.channels_run import broadcasts_for, run_channels_demo
 from crier.demo.result import DemoResult
 from crier.demo.run import Progress, ghosts_for, run_demo
 from crier.deployed.deployment import Deployment
@@ -21,43 +25,57 @@ from crier.local.interrupts import interrupts
 from crier.numbers import number_within
 from crier.paths import BUILD
 
+CLIENTS, CLIENTS_WITH_CHANNELS = 3_000, 30
+
+Connections = Annotated[
+    int | None,
+    typer.Option(
+        parser=number_within(1, 50_000),
+        envvar="CONNECTIONS",
+        help="How many real clients connect: 1 to 50000. Without it: "
+        f"{CLIENTS}, with --channels {CLIENTS_WITH_CHANNELS}.",
+    ),
+]
+Channels = Annotated[
+    bool,
+    typer.Option(
+        "--channels",
+        help=f"Prove channels, users, exclude and replay instead: {len(CHANNELS)} channels, a "
+        f"client that goes away, misses {AWAY_FRAMES} frames and comes back.",
+    ),
+]
+Figures = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where to write the figures as JSON. Without it: build/demo.json in the checkout, "
+        "with --channels build/demo-channels.json.",
+        dir_okay=False,
+        writable=True,
+    ),
+]
+
 
 def demo(
-    connections: Annotated[
-        int,
-        typer.Option(
-            parser=number_within(1, 50_000),
-            envvar="CONNECTIONS",
-            help="How many real clients connect: 1 to 50000.",
-        ),
-    ] = 3_000,
+    connections: Connections = None,
+    *,
+    channels: Channels = False,
     port: Port = 0,
-    figures: Annotated[
-        Path,
-        typer.Option(
-            help="Where to write the figures as JSON.",
-            dir_okay=False,
-            writable=True,
-            show_default="build/demo.json in the checkout",
-        ),
-    ] = BUILD / "demo.json",
+    figures: Figures = None,
 ) -> None:
-    """Deploy locally, connect clients, broadcast once and prove that every client received it."""
+    """Deploy locally, connect clients, broadcast, and prove what every client received."""
     refuse_missing_checkout("demo")
     refuse_missing_libraries("ministack", "websockets")
-    allow_clients(connections)
-    make_place_for(figures)
-    with orderly(), terminal.progress() as bars, deployed(bars, port) as (_, deployment):
-        refuse_closed_doors(deployment)
-        stages = Progress(
-            connected=terminal.bar(bars, "Connecting clients", connections),
-            ghosts_added=terminal.bar(bars, "Leaving ghosts", ghosts_for(connections)),
-            received=terminal.bar(bars, "Receiving the broadcast", connections),
+    clients = connections or (CLIENTS_WITH_CHANNELS if channels else CLIENTS)
+    if channels and clients < FEWEST_CLIENTS:
+        raise typer.BadParameter(
+            f"found {clients}, expected {FEWEST_CLIENTS} or more with --channels",
+            param_hint="--connections",
         )
-        with interrupts.waiting():
-            result = asyncio.run(run_demo(deployment, connections, stages))
-    _show(result)
-    figures.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+    allow_clients(clients)
+    place = figures or BUILD / ("demo-channels.json" if channels else "demo.json")
+    make_place_for(place)
+    result = _channels_proved(clients, port) if channels else _proved(clients, port)
+    place.write_text(json.dumps(result.as_json(), indent=2) + "\n")
     if result.complaints:
         raise typer.Exit(1)
 
@@ -72,33 +90,28 @@ def refuse_closed_doors(deployment: Deployment) -> None:
         )
 
 
-def _show(result: DemoResult) -> None:
-    """Show a demo's figures, and whether everything is as promised."""
-    table = Table(title="One broadcast, proved from outside", show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    rows = {
-        "Clients connected": f"{result.connections:,}",
-        "Ghost rows": f"{result.ghosts:,}",
-        "Targeted": f"{result.targeted:,}",
-        "Delivered": f"{result.delivered:,}",
-        "Gone": f"{result.gone:,}",
-        "Failed": f"{result.failed:,}",
-        "Clients that received it exactly once": f"{result.received:,}",
-        "Duplicates": f"{result.duplicates:,}",
-        "Missing": f"{result.missing:,}",
-        "From enqueue to the first client": f"{result.first_seconds:.3f} s",
-        "From enqueue to the last client": f"{result.last_seconds:.3f} s",
-        "Settled per second": f"{result.settled_per_second:,.0f}",
-        "Stale rows left": f"{result.stale_rows_left:,}",
-        "Live rows lost": f"{result.live_rows_lost:,}",
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    terminal.out.print(table)
-    for complaint in result.complaints:
-        terminal.err.print(f"[red]✗[/red] {complaint}")
-    if not result.complaints:
-        terminal.out.print(
-            "[green]✓[/green] Every client received it exactly once; the stale rows are gone."
+def _proved(clients: int, port: int) -> DemoResult:
+    with orderly(), terminal.progress() as bars, deployed(bars, port) as (_, deployment):
+        refuse_closed_doors(deployment)
+        stages = Progress(
+            connected=terminal.bar(bars, "Connecting clients", clients),
+            ghosts_added=terminal.bar(bars, "Leaving ghosts", ghosts_for(clients)),
+            received=terminal.bar(bars, "Receiving the broadcast", clients),
         )
+        with interrupts.waiting():
+            result = asyncio.run(run_demo(deployment, clients, stages))
+    show_result(result)
+    return result
+
+
+def _channels_proved(clients: int, port: int) -> ChannelsResult:
+    settings = {"auth": "ticket"}
+    with orderly(), terminal.progress() as bars, deployed(bars, port, settings) as (_, deployment):
+        stages = ChannelsProgress(
+            joined=terminal.bar(bars, "Joining with tickets", clients),
+            settled=terminal.bar(bars, "Broadcasting", broadcasts_for(clients)),
+        )
+        with interrupts.waiting():
+            result = asyncio.run(run_channels_demo(deployment, clients, stages))
+    show_channels_result(result)
+    return result

@@ -12,25 +12,28 @@ from rich.panel import Panel
 from rich.text import Text
 
 from crier import terminal
+from crier.commands.times import now_ms
 from crier.deployed.deployment import Deployment
+from crier.local import own_issuer
 from crier.local.environment import clean_environment
 from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 from crier.paths import PROGRAMS, PYTHON, ROOT
 
 
-def show_invitation(deployment: Deployment, *, users_path: str) -> None:
+def show_invitation(deployment: Deployment, *, users_path: str, secret: str | None = None) -> None:
     """Say how to connect to a local run, how to broadcast and where rejected broadcasts are.
 
-    `users_path` is the PATH of the shell that the user types in.
+    `users_path` is the PATH of the shell that the user types in. `secret` is what the local run
+    signs tokens with, None when it signs none.
     """
     terminal.err.print(Panel("Crier runs on the local AWS. Press Ctrl-C to end it.", expand=False))
-    for title, line in _invitation(deployment, _crier(users_path)).items():
+    for title, line in _invitation(deployment, _crier(users_path), secret).items():
         terminal.out.print(Text(title, style="bold"))
         terminal.out.print(line, soft_wrap=True, highlight=False, markup=False)
     terminal.out.print()
 
 
-def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
+def _invitation(deployment: Deployment, crier: str, secret: str | None) -> Mapping[str, str]:
     """Return what to type, under its title: each line works as it is, in the project's folder."""
     sqs = (  # the Region as an option: version 1 of the AWS CLI does not read AWS_REGION
         f"AWS_ACCESS_KEY_ID={ACCESS_KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET_ACCESS_KEY} "
@@ -40,7 +43,7 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
         "WebSocket URL": deployment.web_socket_url,
         "Queue URL": deployment.broadcast_queue_url,
         "Dead-letter queue URL": deployment.dead_letter_queue_url,
-        **_connecting(deployment, crier),
+        **_connecting(deployment, crier, secret),
         "Broadcast": f"{crier} send --wait 'Hear ye!'",
         "List the broadcasts": f"{crier} broadcasts",
         "List what was rejected or given up": f"{crier} dead-letters",
@@ -55,13 +58,23 @@ def _invitation(deployment: Deployment, crier: str) -> Mapping[str, str]:
     }
 
 
-def _connecting(deployment: Deployment, crier: str) -> Mapping[str, str]:
+def _connecting(deployment: Deployment, crier: str, secret: str | None) -> Mapping[str, str]:
     """Return how to connect, in the mode that was deployed."""
     url = deployment.web_socket_url
     if deployment.auth == "ticket":
         return {
             "Make a ticket, and the line that connects with it": f"{crier} ticket --user alice",
             "Table for tickets of your own": deployment.connections_table_name,
+        }
+    if deployment.auth == "jwt" and secret is not None:
+        token = own_issuer.token_for("alice", secret, now_seconds=now_ms() // 1000)
+        own = own_issuer.SETTINGS
+        return {
+            f"Connect as alice, within {own_issuer.TOKEN_HOURS} hours": local_wscat(
+                f"{url}?token={token}"
+            ),
+            "Sign tokens of your own, with this secret (HS256)": secret,
+            "Issuer and audience of tokens of your own": f"{own['issuer']} {own['audience']}",
         }
     if deployment.auth == "jwt":
         return {"Connect, with a token of your issuer for TOKEN": local_wscat(f"{url}?token=TOKEN")}

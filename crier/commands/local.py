@@ -10,12 +10,13 @@ from rich.text import Text
 from crier import terminal
 from crier.commands.invitation import show_invitation
 from crier.commands.local_deployment import Port, deployed, orderly
-from crier.commands.local_settings import Settings, read_settings
+from crier.commands.local_settings import Auth, Settings, has_own_issuer, read_settings
 from crier.errors import CrierError
 from crier.installed import refuse_missing_checkout, refuse_missing_libraries
 from crier.local.file_limit import raise_file_limit
 from crier.local.interrupts import interrupts
 from crier.local.logs import LogFollower, LogLine
+from crier.local.own_issuer import make_secret
 from crier.local.run_folder import end_killed_runs
 from crier.local.session import announced, refuse_second_run
 
@@ -24,11 +25,11 @@ _LEVELS = {"ERROR": "red", "WARNING": "yellow"}
 _IN_EVERY_LINE = {"level", "location", "message", "timestamp", "service"}
 
 
-def local(port: Port = 0, setting: Settings = None) -> None:
+def local(port: Port = 0, auth: Auth = None, setting: Settings = None) -> None:
     """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
     refuse_missing_checkout("local")
     refuse_missing_libraries("ministack")
-    settings = read_settings(setting or ())
+    settings = read_settings(setting or (), auth)
     end_killed_runs()  # else the processes of a killed run may look like a run
     refuse_second_run()
     if (files := raise_file_limit(_MANY_FILES)) < _MANY_FILES:
@@ -38,7 +39,8 @@ def local(port: Port = 0, setting: Settings = None) -> None:
         with terminal.progress() as bars:
             aws, deployment = stack.enter_context(deployed(bars, port, settings))
         stack.enter_context(announced(aws.endpoint))
-        show_invitation(deployment, users_path=users_path)
+        secret = make_secret(deployment) if has_own_issuer(settings) else None
+        show_invitation(deployment, users_path=users_path, secret=secret)
         follower = LogFollower(aws.logs)
         while aws.is_running:
             for line in follower.new_lines():

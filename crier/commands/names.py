@@ -4,7 +4,7 @@ import typer
 
 from broadcasting.bye import ByeCode
 from broadcasting.channel_patterns import read_patterns
-from broadcasting.checks import USER, is_unicode
+from broadcasting.checks import CHANNEL, MOST_ID, USER, is_connection_id, is_unicode
 
 _MOST_ID_BYTES = 1_024
 """A connection's id is the sort key of its rows.
@@ -20,6 +20,23 @@ def user_name(given: str) -> str:
     """Return a user's name as it is. Raises typer.BadParameter."""
     if wrong := USER(given):
         raise typer.BadParameter(f"found {given!r:.200}, {wrong}")
+    return given
+
+
+def channel_name(given: str) -> str:
+    """Return a channel's name as it is. Raises typer.BadParameter."""
+    if wrong := CHANNEL(given):
+        raise typer.BadParameter(f"found {given!r:.200}, {wrong}")
+    return given
+
+
+def listed_id(given: str) -> str:
+    """Return an id that a broadcast may list or leave out. Raises typer.BadParameter."""
+    if not is_connection_id(given):
+        raise typer.BadParameter(
+            f"found {given!r:.200}, expected a connection's id: 1 to {MOST_ID} printable "
+            "characters of ASCII, such as L0SM9cOFvHcCIhw="
+        )
     return given
 
 

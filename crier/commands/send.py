@@ -1,6 +1,7 @@
 """The command that enqueues a broadcast: send."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from typer.core import TyperCommand
 from broadcasting.errors import RejectedError
 from crier import terminal
 from crier.commands.account_views import settling, show_end
+from crier.commands.audience_options import Channel, ConnectionIds, Exclude, User, audience_keys
 from crier.commands.message_source import read_message
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader, watch
@@ -23,7 +25,12 @@ from crier.options import Profile, Region, Stack, find_deployment, refuse_lone_o
 
 _TIMEOUT_SECONDS = 300
 
-_OPTIONS = {"id": "--id", "ttlSeconds": "--ttl-seconds"}
+_OPTIONS = {
+    "id": "--id",
+    "ttlSeconds": "--ttl-seconds",
+    "connections": "--connection",
+    "exclude": "--exclude",
+}
 """The options that become keys of a message, by these keys."""
 
 
@@ -78,6 +85,10 @@ Timeout = Annotated[
 def send(
     message: Message = None,
     *,
+    channel: Channel = None,
+    user: User = None,
+    connection: ConnectionIds = None,
+    exclude: Exclude = None,
     file: File = None,
     as_text: AsText = False,
     id_: Id = None,
@@ -90,15 +101,19 @@ def send(
 ) -> None:
     """Enqueue a broadcast in the local run or in a deployed stack, and print its id.
 
+    It is for everyone, unless one of --channel, --user and --connection says whom it is for.
+
     Exit codes: 0 enqueued, and with --wait settled; 1 an error; 2 wrong use, such as a message
     that would be rejected; with --wait, 3 some connections failed, 4 not settled in time.
     """
     refuse_lone_options(stack, profile, region)
     if timeout is not None and not wait:
         raise typer.BadParameter("--timeout needs --wait")
+    audience = audience_keys(channel=channel, user=user, connections=connection, exclude=exclude)
     # boto3 sends a request again whose answer is lost: two SQS messages, each with an id of SQS's
     broadcast_id = str(uuid4()) if id_ is None else id_
-    request = _request(read_message(message, file), broadcast_id, ttl_seconds, as_text=as_text)
+    text = read_message(message, file)
+    request = _request(text, broadcast_id, ttl_seconds, audience, as_text=as_text)
     deployment = find_deployment(stack, profile, region)
     known = AccountReader.of(deployment).find(id_) if wait and id_ else None
     with explained("the broadcast was not enqueued"):
@@ -111,10 +126,17 @@ def send(
         _wait(AccountReader.of(deployment), broadcast_id, digest, timeout or _TIMEOUT_SECONDS)
 
 
-def _request(text: str, id_: str, ttl_seconds: int | None, *, as_text: bool) -> dict[str, Any]:
+def _request(
+    text: str,
+    id_: str,
+    ttl_seconds: int | None,
+    audience: Mapping[str, Any],
+    *,
+    as_text: bool,
+) -> dict[str, Any]:
     """Return the body to enqueue. Raises typer.BadParameter when it would be rejected."""
     try:
-        request = request_of(text, id_, ttl_seconds, as_text=as_text)
+        request = request_of(text, id_, ttl_seconds, audience=audience, as_text=as_text)
     except RejectedError as error:
         key, colon, wrong = error.reason.partition(": ")
         raise typer.BadParameter(_OPTIONS.get(key, key) + colon + wrong) from error
@@ -135,7 +157,8 @@ def _wait(accounts: AccountReader, broadcast_id: str, digest: str, seconds: int)
             if account.digest != digest:
                 raise CrierError(
                     f"id {broadcast_id} belongs to another broadcast, number {account.seq} of "
-                    f"channel {account.channel}, so this one is rejected: give it an id of its own"
+                    f"those to {account.addressed.words}, so this one is rejected: give it an id "
+                    "of its own"
                 )
             show(account)
 

@@ -46,7 +46,7 @@ def status(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Show a broadcast: state, counts, rate, duration.
+    """Show a broadcast: audience, state, counts, rate, duration.
 
     Exit codes: 0 shown; 1 an error, such as a broadcast that the ledger does not know, or a
     summary that cannot be read; 2 wrong use; with --watch, 3 some connections failed, 4 nothing
@@ -60,7 +60,7 @@ def status(
         raise typer.Exit(1) from error
     if account is None:
         raise CrierError(_unknown(id_))
-    account = accounts.examine(account)
+    account = accounts.with_audience(accounts.examine(account))
     found = list(accounts.failed(id_)) if failed else None
     if as_json:
         terminal.show_json(account_as_json(account) | _failed_as_json(found, account.unreadable))

@@ -1,4 +1,7 @@
-"""The demo: many real clients, one broadcast, and a count of what each client received.
+"""The demos: real clients, broadcasts, and a count of what each client received.
 
-Read `run` first, then `clients`, which connects them, and `result`, which counts.
+Of one broadcast to many clients: read `run` first, then `clients`, which connects them, and
+`result`, which counts. Of channels: `cast` says who is there and what is sent, `follower` and
+`channel_client` are a client, `channels_run` plays it, with `door` to let clients in, and
+`channel_tally` and `channels_result` count.
 """

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -56,9 +56,12 @@ async def connect_clients(
     """Connect `count` clients. Raises CrierError when one of them fails to connect three times."""
     at_once = asyncio.Semaphore(_HANDSHAKES_AT_ONCE)
 
+    async def same_url() -> str:
+        return url
+
     async def one() -> Client:
         async with at_once:
-            client = Client(await _handshake(url), on_frame)
+            client = Client(await handshake(same_url), on_frame)
         on_connected()
         return client
 
@@ -74,16 +77,22 @@ async def close_clients(clients: list[Client]) -> None:
     await asyncio.gather(*(client.vanish() for client in clients))
 
 
-async def _handshake(url: str) -> ClientConnection:
+async def handshake(url_of: Callable[[], Awaitable[str]]) -> ClientConnection:
+    """Return a connection to a URL, which is asked for again before each of three tries.
+
+    Raises CrierError when all have failed.
+    """
     for tries in range(1, _TRIES + 1):
+        url = await url_of()
         try:
             return await connect(
                 url, compression=None, open_timeout=_HANDSHAKE_SECONDS, ping_interval=None
             )
         except (OSError, TimeoutError, WebSocketException) as error:
             if tries == _TRIES:
+                place = url.partition("?")[0]  # what follows may let a client in
                 raise CrierError(
-                    f"a client could not connect to {url}: {error}; try fewer clients"
+                    f"a client could not connect to {place}: {error}; try fewer clients"
                 ) from error
             await asyncio.sleep(0.2 * tries)
     raise AssertionError("unreachable")

@@ -8,6 +8,7 @@ from broadcasting.items import PARTITION_KEY
 from broadcasting.ledger_items import STATUS, partition_of_broadcast
 from broadcasting.ledger_rows import FailedConnection
 from broadcasting.receipt import Receipt
+from crier.deployed.addressed import Addressed
 from crier.deployed.open_slices import Delayed, GivenUp, Slices, delay_as_json
 from crier.deployed.row_values import (
     Item,
@@ -24,15 +25,17 @@ from crier.deployed.row_values import (
 class Account:
     """One broadcast: how far it is. Times are in epoch milliseconds, 0 for never.
 
-    `counts` are the sums so far: connections that were met and have not ended are in `targeted`
-    only. `unread_shards` may hold more. `version` tells whether slices were split or closed.
-    Slices that are delayed because of an outage, or were given up, are those of an open broadcast.
+    `seq` is its number in the stream of its audience, which is `addressed`. `counts` are the sums
+    so far: connections that were met and have not ended are in `targeted` only, and those that it
+    excludes in `excluded` only. `unread_shards` may hold more. `version` tells whether slices were
+    split or closed. Slices that are delayed because of an outage, or were given up, are those of
+    an open broadcast.
     `unreadable` rows are not in the sums; `contradictions` say what cannot be right in the rows.
     """
 
     id: str
     digest: str
-    channel: str
+    addressed: Addressed
     seq: int
     opened_ms: int
     expires_ms: int
@@ -87,7 +90,9 @@ class Account:
         return {
             "id": self.id,
             "state": self.state,
-            "channel": self.channel,
+            "audience": self.addressed.as_json(),
+            "channel": self.addressed.channel,
+            "stream": self.addressed.stream,
             "seq": self.seq,
             "opened_ms": self.opened_ms,
             "settled_ms": self.settled_ms or None,
@@ -125,7 +130,7 @@ def _account_of(item: Item) -> Account:
     return Account(
         id=broadcast_id,
         digest=text(item, "digest"),
-        channel=text(item, "channel"),
+        addressed=Addressed(text(item, "channel")),
         seq=number(item, "seq"),
         opened_ms=number(item, "opened_ms"),
         expires_ms=number(item, "expires_ms"),

@@ -5,20 +5,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from broadcasting.audience import EVERYONE
 from broadcasting.items import PARTITION_KEY
 from broadcasting.ledger_items import (
     ENTRIES,
     FAILED,
     SLICES,
     SUMMARY_ATTRIBUTES,
+    frame_key,
     partition_of_broadcast,
     partition_of_channel,
     summary_key,
 )
 from broadcasting.ledger_rows import FailedConnection
-from broadcasting.message import EVERYONE
 from crier.deployed.account import Account, account_of, failed_of
-from crier.deployed.contradictions import examined
+from crier.deployed.addressed import IDS
+from crier.deployed.contradictions import addressed_to, examined
 from crier.deployed.deployment import Deployment
 from crier.deployed.open_slices import SLICE, Slices, slices_of
 from crier.deployed.row_values import Item, UnreadableError, UnreadableRow, read_row, text
@@ -32,9 +34,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 
 _READS = 5
 """How often an account is read again, at most, because slices were closed meanwhile."""
-
-_RECENT = (partition_of_channel(EVERYONE), ENTRIES)
-"""The partition and the sort keys of the entries of the channel that all connections are in."""
 
 
 class Recent(NamedTuple):
@@ -92,9 +91,21 @@ class AccountReader:
         slices = self._slices(account.id)
         return replace(examined(account, slices), unreadable=slices.unreadable)
 
-    def recent(self, limit: int) -> Recent:
-        """Return the accounts of the last broadcasts."""
-        rows = self._rows.query(*_RECENT, ("broadcast_id",), limit=limit)
+    def with_audience(self, account: Account) -> Account:
+        """Return an account with what the row of its frame tells of its audience, if it is there.
+
+        The frame itself is not read. What the row contradicts is told, too.
+        """
+        row = self._rows.get(frame_key(account.addressed.stream, account.seq), IDS)
+        found = None if row is None else read_row(row, account.addressed.with_ids)
+        if isinstance(found, UnreadableRow):
+            return replace(account, unreadable=(*account.unreadable, found))
+        return account if found is None else addressed_to(account, found)
+
+    def recent(self, limit: int, stream: str = EVERYONE) -> Recent:
+        """Return the accounts of the last broadcasts of a stream."""
+        entries = (partition_of_channel(stream), ENTRIES)
+        rows = self._rows.query(*entries, ("broadcast_id",), limit=limit)
         named = [read_row(row, _broadcast_id_of) for row in rows]
         ids = list(dict.fromkeys(one for one in named if isinstance(one, str)))
         summaries = dict(self._summaries(ids))
@@ -102,7 +113,7 @@ class AccountReader:
             one if isinstance(one, UnreadableRow) else self._as_of_now(summaries.get(one))
             for one in dict.fromkeys(named)
         ]
-        more = self._rows.count(*_RECENT) - limit if len(named) == limit else 0
+        more = self._rows.count(*entries) - limit if len(named) == limit else 0
         return Recent([one for one in shown if one is not None], max(0, more))
 
     def failed(self, broadcast_id: str) -> Iterator[FailedConnection | UnreadableRow]:

@@ -5,20 +5,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from broadcasting.audience import LATEST_MS
-from broadcasting.checks import USER as IS_USER
+from broadcasting.connection import LATEST_MS
 from broadcasting.connection_row import CONNECTED_AT, connection_key
-from broadcasting.door_rows import USER, denied_item, ticket_item
+from broadcasting.door_rows import denied_item, ticket_item
 from broadcasting.items import EXPIRY, PARTITION_KEY, SORT_KEY, Key, key_attributes
 from broadcasting.items import Item as NewItem
 from broadcasting.retry import Backoff
-from broadcasting.user_rows import keys_of, partition_of_user, self_key
+from broadcasting.self_row import other_keys
+from broadcasting.user_rows import partition_of_user, self_key, user_key
 from crier.deployed.deployment import Deployment
-from crier.deployed.row_values import Item, UnreadableRow, number, read_row, text
+from crier.deployed.row_values import Item, UnreadableRow, number, read_row
+from crier.deployed.self_rows import NO_SELF_ROW, SELF_NAMES, self_row_of
 from crier.deployed.table_reader import TableReader
 from crier.errors import CrierError, explained
 
 _BACKOFF = Backoff(tries=8)
+_BATCH = 25
+"""As many rows as DynamoDB writes at once.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+"""
+
 _NO_KEY: Key = self_key("")
 """The key of no row: no connection's id is empty."""
 
@@ -27,13 +34,15 @@ _NO_KEY: Key = self_key("")
 class Known:
     """What the rows of a connection tell; rows that have expired count, too.
 
-    `user` is None when no row names one; `unreadable` is the row that names one and cannot be read.
-    `connected_ms` and `expires_ms` are None when no row tells. `has_rows` is whether there is any
-    row, `is_in_audience` whether there is the one by which broadcasts find the connection.
+    `user` is None when no row names one, `channels` are those that it has subscribed to;
+    `unreadable` is the row that names them and cannot be read. `connected_ms` and `expires_ms` are
+    None when no row tells. `has_rows` is whether there is any row, `is_in_audience` whether there
+    is the one by which broadcasts to everyone find the connection.
     """
 
     id: str
     user: str | None = None
+    channels: tuple[str, ...] = ()
     unreadable: UnreadableRow | None = None
     connected_ms: int | None = None
     expires_ms: int | None = None
@@ -71,14 +80,16 @@ class ConnectionRows:
         keys = [connection_key(connection_id), self_key(connection_id)]
         found = {
             (row[PARTITION_KEY]["S"], row[SORT_KEY]["S"]): row
-            for row in self._rows.get_all(keys, (CONNECTED_AT, USER))
+            for row in self._rows.get_all(keys, (CONNECTED_AT, *SELF_NAMES))
         }
         audience, own = (found.get(key) for key in keys)
-        user = None if own is None else read_row(own, user_of)
+        told = read_row(own, self_row_of) if own else NO_SELF_ROW
+        user, channels = NO_SELF_ROW if isinstance(told, UnreadableRow) else told
         return Known(
             connection_id,
-            user=user if isinstance(user, str) else None,
-            unreadable=user if isinstance(user, UnreadableRow) else None,
+            user=user,
+            channels=channels,
+            unreadable=told if isinstance(told, UnreadableRow) else None,
             connected_ms=_readable(audience, connected_ms_of),
             expires_ms=_readable(audience or own, expires_ms_of),
             has_rows=bool(found),
@@ -97,11 +108,27 @@ class ConnectionRows:
             )
 
     def remove(self, connection_id: str, user: str | None) -> None:
-        """Delete all rows of a connection, those that are not there, too."""
-        self._delete(keys_of(connection_id, user), f"the rows of {connection_id} were not removed")
+        """Delete all rows of a connection, those that are not there, too.
+
+        First the row of the audience: a subscription that is under way, and does not find it,
+        takes back what it has written. Last the one that lists all others: what is interrupted
+        here can be done again.
+        """
+        what, own_key = f"the rows of {connection_id} were not removed", self_key(connection_id)
+        self._delete([connection_key(connection_id)], what)
+        others = [
+            key for own in self._rows.get_all([own_key], SELF_NAMES) for key in other_keys(own)
+        ]
+        listed = [] if user is None else [user_key(user, connection_id)]
+        self._delete(list(dict.fromkeys([*others, *listed])), what)
+        self._delete([own_key], what)
 
     def check_removal(self) -> None:
-        """Delete a row that cannot be there: rows can be removed when this raises no error."""
+        """Look for, and delete, a row that cannot be there: rows can be removed if this succeeds.
+
+        Raises CrierError.
+        """
+        list(self._rows.get_all([_NO_KEY], SELF_NAMES))
         self._delete([_NO_KEY], "rows of the connections table cannot be removed")
 
     def check_listing(self, user: str) -> None:
@@ -124,6 +151,10 @@ class ConnectionRows:
             self._client.put_item(TableName=self._table_name, Item=item)
 
     def _delete(self, keys: Sequence[Key], what: str) -> None:
+        for start in range(0, len(keys), _BATCH):
+            self._delete_some(keys[start : start + _BATCH], what)
+
+    def _delete_some(self, keys: Sequence[Key], what: str) -> None:
         """Delete rows by one request, and again those that DynamoDB has left undone."""
         requests = [{"DeleteRequest": {"Key": key_attributes(key)}} for key in keys]
         for tries in range(1, _BACKOFF.tries + 1):
@@ -135,14 +166,6 @@ class ConnectionRows:
             if self._wait(_BACKOFF.seconds(tries, self._jitter())):
                 break
         raise CrierError(f"{what}: DynamoDB has left {len(requests)} of them, try again later")
-
-
-def user_of(row: Item) -> str:
-    """Return the user that the row of a connection names. Raises ValueError."""
-    user = text(row, USER)
-    if wrong := IS_USER(user):
-        raise ValueError(f"{USER} is {user!r:.100}, {wrong}")
-    return user
 
 
 def connected_ms_of(row: Item) -> int:

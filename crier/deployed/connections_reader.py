@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from broadcasting.audience import SHARDS
+from broadcasting.channel_rows import channel_partitions
+from broadcasting.connection import SHARDS
 from broadcasting.connection_row import CONNECTED_AT, partition_of
 from broadcasting.door_rows import USER
 from broadcasting.items import PARTITION_KEY, SORT_KEY
 from broadcasting.user_rows import connection_id_of, partition_of_user, self_key
-from crier.deployed.connection_rows import connected_ms_of, expires_ms_of, user_of
+from crier.deployed.connection_rows import connected_ms_of, expires_ms_of
 from crier.deployed.deployment import Deployment
 from crier.deployed.row_values import Item, UnreadableRow, read_row
+from crier.deployed.self_rows import SelfRow, self_row_of
 from crier.deployed.table_reader import TableReader
 
 _USERS_AT_ONCE = 100
@@ -69,10 +71,11 @@ class ConnectionsReader:
 
     def everyone(self) -> Iterator[Listed | UnreadableRow]:
         """Yield all connections, in any order."""
-        for shard in range(SHARDS):
-            rows = self._rows.query(partition_of(shard), "", (CONNECTED_AT,))
-            for some in _chunks(read_row(row, _listed) for row in rows):
-                yield from self._with_users(some)
+        return self._in_partitions(map(partition_of, range(SHARDS)))
+
+    def of_channel(self, channel: str) -> Iterator[Listed | UnreadableRow]:
+        """Yield the connections that are subscribed to a channel, in any order."""
+        return self._in_partitions(channel_partitions(channel))
 
     def of_user(self, user: str) -> Iterator[Listed | UnreadableRow]:
         """Yield the connections of a user, in any order."""
@@ -80,20 +83,26 @@ class ConnectionsReader:
             found = read_row(row, _listed)
             yield replace(found, user=user) if isinstance(found, Listed) else found
 
-    def _with_users(self, some: list[Listed | UnreadableRow]) -> Iterator[Listed | UnreadableRow]:
-        users = self._users([one.id for one in some if isinstance(one, Listed)])
-        for one in some:
-            user = users.get(one.id) if isinstance(one, Listed) else None
-            if isinstance(one, UnreadableRow) or user is None:
-                yield one
-            elif isinstance(user, UnreadableRow):
-                yield replace(one, unreadable=user)
-            else:
-                yield replace(one, user=user)
+    def _in_partitions(self, partitions: Iterable[str]) -> Iterator[Listed | UnreadableRow]:
+        for partition in partitions:
+            rows = self._rows.query(partition, "", (CONNECTED_AT,))
+            for some in _chunks(read_row(row, _listed) for row in rows):
+                yield from self._with_users(some)
 
-    def _users(self, ids: list[str]) -> Mapping[str, str | UnreadableRow]:
+    def _with_users(self, some: list[Listed | UnreadableRow]) -> Iterator[Listed | UnreadableRow]:
+        own = self._self_rows([one.id for one in some if isinstance(one, Listed)])
+        for one in some:
+            told = own.get(one.id) if isinstance(one, Listed) else None
+            if isinstance(one, UnreadableRow) or told is None:
+                yield one
+            elif isinstance(told, UnreadableRow):
+                yield replace(one, unreadable=told)
+            else:
+                yield replace(one, user=told.user)
+
+    def _self_rows(self, ids: list[str]) -> Mapping[str, SelfRow | UnreadableRow]:
         rows = self._rows.get_all([self_key(one) for one in ids], (USER,))
-        return {_id_of(row): read_row(row, user_of) for row in rows}
+        return {_id_of(row): read_row(row, self_row_of) for row in rows}
 
 
 def _chunks(

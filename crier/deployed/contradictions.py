@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
+from crier.deployed.addressed import Addressed
 from crier.deployed.open_slices import Slice, Slices
 from crier.wording import counted
 
@@ -16,6 +17,17 @@ def examined(account: Account, slices: Slices | None = None) -> Account:
     """
     found = [*_in_summary(account), *(_in_slices(account, slices) if slices else ())]
     return replace(account, contradictions=tuple(found))
+
+
+def addressed_to(account: Account, found: Addressed) -> Account:
+    """Return an account with its audience, as the row of its frame has it, and what contradicts."""
+    counts, wrong = account.counts, []
+    if found.listed and counts.targeted + counts.excluded > found.listed:
+        met = f"{counts.targeted:,} targeted + {counts.excluded:,} excluded"
+        wrong.append(f"it has {met}, and is for {counted(found.listed, 'connection')}")
+    if counts.excluded > (found.excluded or 0):
+        wrong.append(f"it has {counts.excluded:,} excluded, and excludes {found.excluded:,}")
+    return replace(account, addressed=found, contradictions=(*account.contradictions, *wrong))
 
 
 def _in_summary(account: Account) -> Iterator[str]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-from broadcasting.audience import Connection
 from broadcasting.bye import Bye
+from broadcasting.connection import Connection
 from crier.deployed.connection_rows import ConnectionRows, Known
 from crier.deployed.connections_api import NO_CONNECTION, Answer, ConnectionsApi
 from crier.errors import CrierError

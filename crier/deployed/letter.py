@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from broadcasting.attributes import Attribute, Attributes, read_sqs
-from broadcasting.audience import LATEST_MS
+from broadcasting.connection import LATEST_MS
 from broadcasting.dead_letter import read_letter
 from broadcasting.errors import RejectedError
 from broadcasting.slice_message import SliceId, parse_slice_message

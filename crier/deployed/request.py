@@ -4,6 +4,8 @@ import json
 import re
 import time
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,18 +24,28 @@ _BEGINNINGS_OF_JSON = ("{", "[", '"')
 """A text may begin like a number, true, false or null: `5 o'clock`, `nullify`."""
 
 
+_EVERYONE: Mapping[str, Any] = MappingProxyType({})
+
+
 def request_of(
-    text: str, id_: str | None = None, ttl_seconds: int | None = None, *, as_text: bool = False
+    text: str,
+    id_: str | None = None,
+    ttl_seconds: int | None = None,
+    *,
+    audience: Mapping[str, Any] = _EVERYONE,
+    as_text: bool = False,
 ) -> dict[str, Any]:
     """Return the body of a broadcast: JSON is sent as JSON, anything else as a text.
 
-    With `as_text` everything is sent as a text. Raises RejectedError when the broadcast function
-    would reject the body, when the text begins like JSON but is not, and when the text is empty.
+    `audience` has the keys that say whom it is for; without one it is for everyone. With `as_text`
+    everything is sent as a text. Raises RejectedError when the broadcast function would reject the
+    body, when the text begins like JSON but is not, and when the text is empty.
     """
     options = {"id": id_, "ttlSeconds": ttl_seconds}
     request = {"message": text if as_text else _json_or_text(text)} | {
         name: value for name, value in options.items() if value is not None
     }
+    request |= audience
     checked(request)
     return request
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
-from broadcasting.audience import LATEST_MS
+from broadcasting.connection import LATEST_MS
 from broadcasting.items import EXPIRY, PARTITION_KEY, SORT_KEY
 from broadcasting.receipt import Receipt
 from crier.errors import CrierError

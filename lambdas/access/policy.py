@@ -9,13 +9,10 @@ import re
 from typing import Any, Final
 
 from access.client import Client
+from broadcasting.channel_patterns import NO_CHANNELS
 
 REFUSED: Final = "refused"
 """The principal of a client that is not let in: an answer must name one."""
-
-NO_CHANNELS: Final = "!"
-"""In place of the channels of a client that may use none. It is no channel's name; an empty text
-may be dropped on the way, and a client without this value may use the open channels."""
 
 _METHOD_ARN: Final = re.compile(
     r"arn:[\w-]{1,20}:execute-api:[\w-]{1,40}:\d{0,12}:\w{1,40}/[\w$.-]{1,128}/\$connect", re.ASCII

@@ -1,99 +1,121 @@
-"""The connections that a broadcast reaches, and the shards that they are stored in."""
+"""Whom a broadcast is for: everyone, a channel, a user, or connections by their ids.
 
-import zlib
-from dataclasses import dataclass
+| audience    | its stream    | channel in a frame | its connections are read from            |
+|-------------|---------------|--------------------|------------------------------------------|
+| everyone    | `*`           | `*`                | 16 partitions                            |
+| a channel   | its name      | its name           | 4 partitions                             |
+| a user      | `user#<user>` | `@`                | one partition                            |
+| connections | `!`           | `!`                | the list of ids, each looked up by itself |
 
-from broadcasting.checks import is_unicode
-
-SHARDS = 16
-"""How many partitions hold the rows of all connections: read in parallel, none of them hot."""
-
-CONNECTION_LIFE_SECONDS = 2 * 3600
-"""API Gateway cuts a WebSocket connection after two hours.
-
-https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+The broadcasts of one stream are numbered together.
 """
 
-EXPIRY_GRACE_SECONDS = 600
-"""How long a row outlives the connection, so that no clock difference hides a live one."""
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-YOUNG_SECONDS = 60.0
-"""A connection younger than this may answer 410 because its `$connect` has just returned."""
+from broadcasting import checks
+from broadcasting.channel_rows import channel_key, channel_partitions
+from broadcasting.connection import SHARDS
+from broadcasting.connection_row import connection_key, partition_of
+from broadcasting.items import Key
+from broadcasting.user_rows import partition_of_user, user_key
 
-CLOCK_DIFFERENCE_SECONDS = 10.0
-"""How far the clocks of API Gateway and of Lambda may be apart: far more than is usual."""
+EVERYONE: Final = "*"
+"""The channel that every connection is on."""
 
-LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999 in epoch milliseconds: no time is later."""
+OWN: Final = "@"
+"""The channel that a client's own stream has in its frames: it names no user."""
 
-_MOST_ROUNDS = 100
-"""More rounds than are ever counted, and few enough to double a wait as often."""
+LISTED: Final = "!"
+"""The stream, and the only partition, of broadcasts to connections by their ids."""
+
+MOST_IDS: Final = 1_000
+
+_USER: Final = "user#"
+_WHOLE: Final = tuple(partition_of(shard) for shard in range(SHARDS))
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """One WebSocket connection, as its row in the connections table describes it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audience:
+    """Everyone; or those of a channel, of a user, or of up to 1,000 ids; but for `exclude`.
 
-    `connected_at` is in epoch milliseconds. `rounds` counts the invocations that tried to
-    reach the connection and gave it back; a row that was just read has none.
+    Raises ValueError for what no producer may ask for.
     """
 
-    id: str
-    connected_at: int
-    rounds: int = 0
+    channel: str | None = None
+    user: str | None = None
+    connections: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        """Refuse a connection that no event and no row describes. Raises ValueError."""
-        if self._is_usual:  # one look, as each row of a broadcast comes by here
-            return
-        require_text("connection id", self.id)
-        require_count("connected_at", self.connected_at, most=LATEST_MS)
-        require_count("rounds", self.rounds, most=_MOST_ROUNDS)
+        """Refuse names that do not exist, too many ids, and two audiences at once."""
+        if (self.channel is not None) + (self.user is not None) + bool(self.connections) > 1:
+            raise ValueError("found two audiences, expected at most one")
+        if self.channel is not None and (wrong := checks.CHANNEL(self.channel)):
+            raise ValueError(f"channel: {wrong}")
+        if self.user is not None and (wrong := checks.USER(self.user)):
+            raise ValueError(f"user: {wrong}")
+        for ids in (self.connections, self.exclude):
+            if wrong := checks.ids(0, MOST_IDS)(list(ids)):
+                raise ValueError(wrong)
 
     @property
-    def _is_usual(self) -> bool:
-        """Whether it is right at first sight; if not, it may be right all the same."""
-        return (
-            type(self.id) is str
-            and self.id.isascii()
-            and self.id != ""
-            and type(self.connected_at) is type(self.rounds) is int
-            and 0 <= self.connected_at <= LATEST_MS
-            and 0 <= self.rounds <= _MOST_ROUNDS
-        )
+    def stream(self) -> str:
+        """The name under which the ledger numbers its broadcasts."""
+        if self.user is not None:
+            return stream_of_user(self.user)
+        return self.channel or (LISTED if self.connections else EVERYONE)
 
-    def is_young(self, now_ms: int) -> bool:
-        """Tell whether a 410 may only mean that the socket is not open yet.
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The partitions that its connections are read from."""
+        if self.connections:
+            return (LISTED,)
+        if self.user is not None:
+            return (partition_of_user(self.user),)
+        return _WHOLE if self.channel is None else channel_partitions(self.channel)
 
-        A connection of the future, by more than a clock difference, counts as old: its time tells
-        nothing.
-        """
-        age_seconds = (now_ms - self.connected_at) / 1000
-        return -CLOCK_DIFFERENCE_SECONDS <= age_seconds < YOUNG_SECONDS
-
-
-def require_text(name: str, value: object) -> None:
-    """Raise ValueError unless a value is a string that is not empty and can be encoded."""
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is {value!r}, expected a string")
-    if not is_unicode(value):
-        raise ValueError(f"{name} holds a lone surrogate, expected Unicode text")
+    @property
+    def content(self) -> dict[str, Any]:
+        """What tells it apart from any other audience, as `content_of` returns it."""
+        said = {"channel": self.channel, "user": self.user}
+        ids = {"connections": self.connections, "exclude": self.exclude}
+        return content_of({name: one for name, one in said.items() if one is not None} | ids)
 
 
-def require_count(name: str, value: object, *, most: int) -> None:
-    """Raise ValueError unless a value is a whole number from 0 to `most`."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        raise ValueError(f"{name} is {value!r}, expected a whole number from 0 to {most}")
+def stream_of_user(user: str) -> str:
+    """Return the stream of a user's broadcasts; no channel's name has a `#`."""
+    return f"{_USER}{user}"
 
 
-def shard_of(connection_id: str) -> int:
-    """Return the shard of a connection: 0 up to, not including, `SHARDS`.
+def user_of_stream(stream: str) -> str | None:
+    """Return the user whose stream it is; None when it is not a user's."""
+    return stream.removeprefix(_USER) if stream.startswith(_USER) else None
 
-    It is the same in all processes and versions: a row's key must follow from the id alone.
+
+def channel_in_frame(stream: str) -> str:
+    """Return the channel that the frames of a stream name."""
+    return OWN if user_of_stream(stream) is not None else stream
+
+
+def row_key(stream: str, connection_id: str) -> Key:
+    """Return the key of the row by which a broadcast of a stream finds a connection."""
+    user = user_of_stream(stream)
+    if user is not None:
+        return user_key(user, connection_id)
+    if stream in (EVERYONE, LISTED):
+        return connection_key(connection_id)
+    return channel_key(stream, connection_id)
+
+
+def content_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a message says of its audience, whatever it is, for its digest.
+
+    Lists of ids are in one order, each id once. Empty when the message is for everyone.
     """
-    return zlib.crc32(connection_id.encode()) % SHARDS
-
-
-def expires_at(connected_at_ms: int) -> int:
-    """Return the time after which a connection's row is of no use, in epoch seconds."""
-    return connected_at_ms // 1000 + CONNECTION_LIFE_SECONDS + EXPIRY_GRACE_SECONDS
+    said = {name: request[name] for name in ("channel", "user") if name in request}
+    ids = {
+        name: sorted(set(request[name])) for name in ("connections", "exclude") if request.get(name)
+    }
+    return said | ids

@@ -1,10 +1,13 @@
-"""What is still to do for a slice: shards to read on, and connections to post to."""
+"""What is still to do for a slice: partitions to read on, and connections to post to."""
 
 import json
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
-from broadcasting.audience import SHARDS, Connection, require_text
+from broadcasting.audience import Audience
+from broadcasting.connection import SHARDS, Connection, require_text
+from broadcasting.connection_row import partition_of
 
 _PLAIN_BYTES = 1024
 """Up to this size compression saves nothing: DynamoDB charges for whole KB."""
@@ -12,17 +15,26 @@ _PLAIN_BYTES = 1024
 _FAST = 1
 
 
+_VERSION = 2
+"""Of the encoding. The first has no version, and numbers in place of the partitions of everyone: it
+is still written where it will do, as a release may be undone in the middle of a broadcast."""
+
+_NUMBERS = {partition_of(shard): shard for shard in range(SHARDS)}
+
+
 @dataclass(frozen=True, slots=True)
 class ShardCursor:
-    """A shard that is still to read, from after the connection id `after`, or from its start."""
+    """A partition that is still to read, from after the connection id `after`, or from its start.
 
-    shard: int
+    It is one shard of an audience; an audience that is not sharded has one.
+    """
+
+    partition: str
     after: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a shard that does not exist. Raises ValueError."""
-        if type(self.shard) is not int or not 0 <= self.shard < SHARDS:
-            raise ValueError(f"shard is {self.shard!r}, expected 0 to {SHARDS - 1}")
+        """Refuse a partition without a name. Raises ValueError."""
+        require_text("partition", self.partition)
         if self.after is not None:
             require_text("after", self.after)
 
@@ -36,7 +48,7 @@ class Backlog:
 
     def __post_init__(self) -> None:
         """Refuse a shard that would be read twice. Raises ValueError."""
-        if len({cursor.shard for cursor in self.shards}) < len(self.shards):
+        if len({cursor.partition for cursor in self.shards}) < len(self.shards):
             raise ValueError("a shard is named twice")
 
     @property
@@ -45,8 +57,13 @@ class Backlog:
         return not self.shards and not self.connections
 
 
-ALL_SHARDS = Backlog(tuple(ShardCursor(shard) for shard in range(SHARDS)))
-"""All that is to do for a broadcast to all connections."""
+def whole_backlog(audience: Audience) -> Backlog:
+    """Return all that is to do for a broadcast to an audience."""
+    return Backlog(tuple(map(ShardCursor, audience.partitions)))
+
+
+ALL_SHARDS = whole_backlog(Audience())
+"""All that is to do for a broadcast to everyone."""
 
 
 def encode_backlog(backlog: Backlog) -> bytes:
@@ -55,20 +72,42 @@ def encode_backlog(backlog: Backlog) -> bytes:
     It is written after every page and paid for by the KB, and all connections that may be under way
     at once must fit into a row.
     """
-    shards = [(one.shard, one.after) for one in backlog.shards]
     connections = [(one.id, one.connected_at, one.rounds) for one in backlog.connections]
-    plain = json.dumps([shards, connections], separators=(",", ":")).encode()
+    if all(one.partition in _NUMBERS for one in backlog.shards):
+        numbers = [(_NUMBERS[one.partition], one.after) for one in backlog.shards]
+        written: list[Any] = [numbers, connections]
+    else:
+        written = [_VERSION, [(one.partition, one.after) for one in backlog.shards], connections]
+    plain = json.dumps(written, separators=(",", ":")).encode()
     return plain if len(plain) <= _PLAIN_BYTES else zlib.compress(plain, _FAST)
 
 
 def parse_backlog(encoded: bytes) -> Backlog:
-    """Parse what `encode_backlog` wrote. Raises ValueError when it is anything else."""
+    """Parse what `encode_backlog` wrote, of any version. Raises ValueError for anything else."""
     try:
         is_plain = encoded.startswith(b"[")
-        shards, connections = json.loads(encoded if is_plain else zlib.decompress(encoded))
+        found = json.loads(encoded if is_plain else zlib.decompress(encoded))
+        shards, connections = _partitions(found)
         return Backlog(
             tuple(ShardCursor(*one) for one in shards),
             tuple(Connection(*one) for one in connections),
         )
     except (AttributeError, TypeError, RecursionError, zlib.error) as error:
         raise ValueError(f"not the backlog of a slice: {error}") from error
+
+
+def _partitions(found: Any) -> tuple[Any, Any]:
+    """Return what a backlog of any version holds: cursors of partitions, and connections."""
+    if len(found) == 2:  # noqa: PLR2004 - the first version: shards of everyone, connections
+        shards, connections = found
+        return [(_partition_of_number(one[0]), *one[1:]) for one in shards], connections
+    version, shards, connections = found
+    if version != _VERSION:
+        raise ValueError(f"version is {version!r}, expected up to {_VERSION}: a later release's")
+    return shards, connections
+
+
+def _partition_of_number(shard: Any) -> str:
+    if type(shard) is not int or not 0 <= shard < SHARDS:
+        raise ValueError(f"shard is {shard!r}, expected 0 to {SHARDS - 1}")
+    return partition_of(shard)

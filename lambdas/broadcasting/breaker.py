@@ -9,15 +9,23 @@ with pauses that grow, so that a moment's trouble costs a moment, and an endpoin
 some dozens of posts, not five for each connection. While it is open, no post goes any more in this
 invocation.
 
+While it is closed, the places of lost posts stay empty, all but 36 (WINDOW_POSTS), until as many
+posts have been answered as may be under way at once. So an endpoint that answers no more from some
+moment on costs at most as many lost posts as may be under way, 36 more, and the probes, in whatever
+order answers and losses are read: each post that begins after that moment takes the place of one
+that was answered before it, or is one of the 36, or a probe.
+
 It stays closed while only a few connections are pending: the trouble may be their own. The time is
 passed in, in monotonic seconds. `trouble` says which trouble is a connection's own, and what a few
 are. This file has more than 200 lines because the three states are read together; what they count
-with is in `lost_window` and `probes`.
+with is in `lost_window`, `lost_places` and `probes`.
 """
 
+import math
 from enum import Enum, auto
 from typing import NamedTuple
 
+from broadcasting.lost_places import LostPlaces
 from broadcasting.lost_window import LostWindow
 from broadcasting.probes import Probes
 from broadcasting.trouble import Answers, Evidence, Trouble
@@ -82,6 +90,9 @@ class Breaker:
         self._state = _State.CLOSED
         self._refused_in_a_row = 0
         self._window = LostWindow(WINDOW_POSTS)
+        self._lost_places = LostPlaces(math.inf, threads=1, refilled=WINDOW_POSTS)
+        self.empty_places = 0
+        """How many fewer posts than usual each thread may have under way now. Any may read it."""
         self._unopened_in_a_row = 0
         self._before_closed = Answers()
         self._probing_since = 0.0
@@ -99,6 +110,11 @@ class Breaker:
     def is_open(self) -> bool:
         """Whether no post may go any more."""
         return self._state is _State.OPEN
+
+    def begin(self, places: float, *, threads: int) -> None:
+        """Begin to post: `places` posts may be under way at once, of all `threads` together."""
+        self._lost_places = LostPlaces(places, threads=threads, refilled=WINDOW_POSTS)
+        self.empty_places = 0
 
     def forbid(self, reason: str) -> None:
         """Open it: there are no credentials to sign with."""
@@ -131,6 +147,9 @@ class Breaker:
         answered, *others = self.answers
         self.answers = Answers(answered + posts, *others)
         self._refused_in_a_row = self._unopened_in_a_row = 0
+        if self._lost_places.lost:
+            self._lost_places.add(posts, 0)
+            self.empty_places = min(self.empty_places, self._lost_places.empty)
         return True
 
     def observe(self, observed: Observed, *, pending: float, now: float) -> None:
@@ -153,6 +172,8 @@ class Breaker:
             self._open(Trouble.FORBIDDEN)
         elif self._state is _State.CLOSED and self._is_lost(is_few=is_few):
             self._probe(now)
+        else:
+            self.empty_places = 0 if is_few else self._lost_places.empty
 
     def abandon(self, posts: int) -> None:
         """Take posts that were not answered when the time was up: they count as lost.
@@ -186,7 +207,8 @@ class Breaker:
             return True
         since_closed = _less(self.answers, self._before_closed)
         are_all_lost = since_closed.lost >= WINDOW_POSTS and since_closed.is_mostly_lost
-        return (self._window.is_mostly_lost or are_all_lost) and not is_few
+        is_lost = self._window.is_mostly_lost or self._lost_places.are_all_empty or are_all_lost
+        return is_lost and not is_few
 
     @property
     def _most_own(self) -> int:
@@ -195,10 +217,11 @@ class Breaker:
         return self._evidence._replace(delivered=reached).most_own
 
     def _add_to_window(self, observed: Observed) -> None:
-        """Add the posts that say something new."""
+        """Add the posts that say something new; all that were lost leave their places."""
         lost = observed.lost_anew + observed.unopened
-        posts = sum(observed.answers) - observed.answers.lost + lost
-        self._window.add(posts, lost)
+        answered = sum(observed.answers) - observed.answers.lost
+        self._window.add(answered + lost, lost)
+        self._lost_places.add(answered, observed.answers.lost - observed.unopened)
 
     def _probe(self, now: float) -> None:
         """Begin to probe."""
@@ -207,6 +230,8 @@ class Breaker:
         times = (now + seconds for seconds in PROBES_AT_SECONDS)
         self._probes = Probes(times, at_once=PROBES_AT_ONCE)
         self._before = self.answers
+        self._lost_places.clear()
+        self.empty_places = 0
         self._look(now)
 
     def _observe_probes(self, observed: Observed, now: float) -> None:

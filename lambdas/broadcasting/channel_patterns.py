@@ -3,6 +3,10 @@
 import re
 from typing import Final
 
+NO_CHANNELS: Final = "!"
+"""In place of the channels of a client that may use none. It is no channel's name; an empty text
+may be dropped on the way, and a client without this value may use the open channels."""
+
 MOST_PATTERNS: Final = 100
 MOST_CHARACTERS: Final = 4_096
 """Of all patterns, with a space between two: an authorizer's result has 8 KB, and holds more.

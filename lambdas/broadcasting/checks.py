@@ -10,6 +10,10 @@ Check = Callable[[object], str]
 MOST_USER: Final = 128
 """Characters of a user's name."""
 
+MOST_ID: Final = 128
+"""Characters of a connection's id: a list of a thousand fits into a row."""
+
+_ID: Final = re.compile(r"[!-~]{1,128}")
 _CHANNEL: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -28,10 +32,20 @@ def ids(fewest: int, most: int) -> Check:
 
     def check(value: object) -> str:
         right = isinstance(value, list) and fewest <= len(value) <= most
-        right = right and all(isinstance(item, str) and item for item in value)  # type: ignore[attr-defined]
-        return "" if right else f"expected a list of {fewest} to {most} connection ids"
+        right = right and all(is_connection_id(item) for item in value)  # type: ignore[attr-defined]
+        if right:
+            return ""
+        return (
+            f"expected a list of {fewest} to {most:,} connection ids, each 1 to {MOST_ID} "
+            "printable characters of ASCII"
+        )
 
     return check
+
+
+def is_connection_id(value: object) -> bool:
+    """Tell whether a value may be a connection's id: API Gateway's have some 16 characters."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def integer(least: int, most: int) -> Check:

@@ -10,7 +10,7 @@
 from dataclasses import dataclass
 
 from broadcasting import checks
-from broadcasting.audience import LATEST_MS, Connection, expires_at, require_count
+from broadcasting.connection import LATEST_MS, Connection, expires_at, require_count
 from broadcasting.connection_row import connection_item
 from broadcasting.door_rows import USER
 from broadcasting.items import EXPIRY, Item, attribute_of, key_attributes
@@ -57,9 +57,3 @@ def rows_of(client: ConnectingClient) -> list[Item]:
         return [row]
     itself = key_attributes(self_key(connection.id)) | {USER: attribute_of(user)} | expiry
     return [row, row | key_attributes(user_key(user, connection.id)), itself]
-
-
-def user_of(item: Item) -> str | None:
-    """Read whose connection a `self` row is of, however malformed: None when it does not say."""
-    user = item.get(USER, {}).get("S")
-    return None if user is None or checks.USER(user) else user

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from broadcasting.audience import Connection, expires_at, shard_of
+from broadcasting.connection import Connection, expires_at, shard_of
 from broadcasting.items import EXPIRY, SORT_KEY, Item, Key, attribute_of, key_attributes
 
 CONNECTED_AT = "connectedAt"
@@ -39,3 +39,11 @@ def connection_of(item: Item) -> Connection | None:
         with suppress(KeyError, ValueError):
             return Connection(item[SORT_KEY]["S"], 0)
         return None
+
+
+def has_expired(item: Item, now_ms: int) -> bool:
+    """Tell whether a row is of no use any more: DynamoDB deletes it days later.
+
+    A row without an end counts as expired, as it does for a query that leaves expired rows out.
+    """
+    return float(item.get(EXPIRY, {}).get("N", "0")) <= now_ms // 1000

@@ -1,8 +1,9 @@
 """The errors of broadcasting.
 
 BroadcastingError
-└── RejectedError           a queue message that breaks its contract; retrying cannot help
-    └── GaveUpError         a slice that was taken up too often; a redrive begins its count anew
+├── RejectedError           a queue message that breaks its contract; retrying cannot help
+│   └── GaveUpError         a slice that was taken up too often; a redrive begins its count anew
+└── RefusedFrameError       a client's frame that is answered with an error (client_refusal.py)
 """
 
 

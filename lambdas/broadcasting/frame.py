@@ -2,8 +2,9 @@
 
 import json
 
+from broadcasting.audience import channel_in_frame
 from broadcasting.errors import RejectedError
-from broadcasting.message import EVERYONE, Broadcast
+from broadcasting.message import Broadcast
 
 MAX_FRAME_BYTES = 127 * 1024
 """A KiB less than API Gateway delivers: an answer that replays frames has to hold any frame.
@@ -23,7 +24,7 @@ def encode_frame(broadcast: Broadcast, sent_at_ms: int, seq: int) -> str:
         {
             "id": broadcast.id,
             "seq": seq,
-            "channel": EVERYONE,
+            "channel": channel_in_frame(broadcast.audience.stream),
             "message": broadcast.message,
             "sentAt": sent_at_ms,
         },

@@ -12,11 +12,12 @@ Key = tuple[str, str]
 
 
 class Attribute(TypedDict, total=False):
-    """One attribute: a text, a number in digits, or bytes; never two of them."""
+    """One attribute: a text, a number in digits, bytes, or a set of texts; never two of them."""
 
     S: str
     N: str
     B: bytes
+    SS: list[str]
 
 
 Item = dict[str, Attribute]

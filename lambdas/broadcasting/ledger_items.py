@@ -19,7 +19,6 @@ from broadcasting.items import (
     value_of,
 )
 from broadcasting.ledger_rows import (
-    ChannelCounter,
     ChannelEntry,
     FailedRow,
     FrameRow,
@@ -30,7 +29,7 @@ from broadcasting.ledger_rows import (
 from broadcasting.receipt import Receipt
 
 LIFE_SECONDS = 7 * 24 * 3600
-"""How long the rows of a broadcast are kept; the counter of a channel is kept for ever."""
+"""How long the rows of a broadcast are kept; `numbering` has the life of a counter."""
 
 LIFE_DAYS = LIFE_SECONDS // (24 * 3600)
 
@@ -50,8 +49,13 @@ SUMMARY_ATTRIBUTES: Final = (
 _LEFT_OUT_WHEN_EMPTY = (
     *("frame", "outage_since_ms", "outage_rounds"),
     *("delivered_before", "gone_before", "given_up"),
+    *("epoch", "until_ms", "replay_until_ms", "exclude", "connections"),
 )
 """Attributes that rows of some release lack: a row without them is read as if they were empty."""
+
+
+_IDS: Final = ("exclude", "connections")
+"""Attributes that hold ids with a space between two: no id has one."""
 
 
 def key_of(row: Row) -> Key:
@@ -61,8 +65,6 @@ def key_of(row: Row) -> Key:
             return summary_key(row.id)
         case SliceRow():
             return slice_key(row.broadcast_id, row.id)
-        case ChannelCounter():
-            return counter_key(row.channel)
         case ChannelEntry():
             return entry_key(row.channel, row.seq)
         case FrameRow():
@@ -115,21 +117,24 @@ def to_item(row: Row) -> Item:
     values: dict[str, Any] = row._asdict()
     match row:
         case Summary():
-            values["counts"] = json.dumps(asdict(row.counts))
+            values["counts"] = _counts_text(row.counts)
             values[STATUS] = "settled" if row.is_settled else "open"
         case SliceRow():
-            values["counts"] = json.dumps(asdict(row.counts))
+            values["counts"] = _counts_text(row.counts)
             values[BACKLOG] = encode_backlog(values.pop("backlog"))
             values["unannounced"] = json.dumps(row.unannounced)
             values["is_closed"] = int(row.is_closed)
         case FailedRow():
             values["failed"] = json.dumps(row.failed)
+        case FrameRow():
+            values |= {name: " ".join(values[name]) for name in _IDS}
         case _:
             pass
+    is_void = isinstance(row, FrameRow) and row.is_void
     return {
         name: attribute_of(value)
         for name, value in values.items()
-        if value or name not in _LEFT_OUT_WHEN_EMPTY
+        if value or name not in _LEFT_OUT_WHEN_EMPTY or (is_void and name == "frame")
     }
 
 
@@ -155,20 +160,24 @@ def slice_of(item: Item) -> SliceRow:
     )
 
 
-def counter_of(item: Item) -> ChannelCounter:
-    """Read a channel's counter."""
-    return ChannelCounter(**_values(item))
-
-
 def frame_row_of(item: Item) -> FrameRow:
-    """Read a frame. Raises KeyError or TypeError for any other item."""
-    return FrameRow(**_values(item))
+    """Read a frame. Raises KeyError, TypeError or ValueError for any other item."""
+    values = _values(item)
+    return FrameRow(**values | {name: tuple(values.get(name, "").split()) for name in _IDS})
 
 
 def _values(item: Item) -> dict[str, Any]:
     """Return the attributes that are fields of a row, or stand for one."""
     others = (PARTITION_KEY, SORT_KEY, EXPIRY, WRITER)
     return {name: value_of(value) for name, value in item.items() if name not in others}
+
+
+def _counts_text(counts: Receipt) -> str:
+    """Return sums as JSON; without `excluded` they are those that an earlier release reads."""
+    sums = asdict(counts)
+    if not counts.excluded:
+        del sums["excluded"]
+    return json.dumps(sums)
 
 
 def _counts(text: str) -> Receipt:

@@ -1,31 +1,30 @@
-"""How a broadcast is opened: its number in the channel, its frame, its first rows. Pure."""
+"""How a broadcast is opened: its first rows, once it has its number in the stream. Pure."""
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
 from typing import NamedTuple
 
+from broadcasting.audience import Audience
 from broadcasting.backlog import Backlog
 from broadcasting.errors import RejectedError
-from broadcasting.ledger_rows import (
-    ROOT,
-    ChannelCounter,
-    ChannelEntry,
-    FrameRow,
-    SliceRow,
-    Summary,
-)
+from broadcasting.ledger_rows import ROOT, ChannelEntry, FrameRow, SliceRow, Summary
+from broadcasting.numbering import Number
 
 
 class NewBroadcast(NamedTuple):
-    """A broadcast to be opened. `frame_of` makes its frame from its number in the channel."""
+    """A broadcast to be opened. `frame_of` makes its frame from its number in the stream."""
 
     id: str
     digest: str
-    channel: str
+    audience: Audience
     frame_of: Callable[[int], str]
     opened_ms: int
     expires_ms: int
     backlog: Backlog
+
+    @property
+    def stream(self) -> str:
+        """The stream in which it is numbered."""
+        return self.audience.stream
 
 
 class Opened(NamedTuple):
@@ -33,34 +32,45 @@ class Opened(NamedTuple):
 
     summary: Summary
     slice_row: SliceRow
-    counter: ChannelCounter
     entry: ChannelEntry
     frame: FrameRow
 
 
 def open_broadcast(
-    new: NewBroadcast, counter: ChannelCounter, *, seq: int, owner: str, until_ms: int
+    new: NewBroadcast, number: Number, *, owner: str, until_ms: int, replay_seconds: int
 ) -> Opened:
-    """Give a broadcast its number and its frame, and lease its first slice until `until_ms`.
+    """Make the rows of a broadcast that has its number; its first slice is leased until `until_ms`.
 
-    `seq` is one of `numbers_after(counter)`. Raises RejectedError when the frame is too large.
+    A client that missed it may ask for it for `replay_seconds`; 0 is for never. Raises
+    RejectedError when the frame is too large.
     """
+    stream, seq = new.stream, number.seq
     return Opened(
-        Summary(new.id, new.digest, new.channel, seq, new.opened_ms, new.expires_ms),
+        Summary(new.id, new.digest, stream, seq, new.opened_ms, new.expires_ms),
         SliceRow(new.id, ROOT, new.backlog, owner=owner, leased_until_ms=until_ms, hops=1),
-        counter._replace(last=seq),
-        ChannelEntry(new.channel, seq, new.id, new.opened_ms),
-        FrameRow(new.channel, seq, new.frame_of(seq)),
+        ChannelEntry(stream, seq, new.id, new.opened_ms),
+        FrameRow(
+            stream,
+            seq,
+            new.frame_of(seq),
+            epoch=number.epoch,
+            until_ms=new.expires_ms,
+            replay_until_ms=new.opened_ms + replay_seconds * 1000,
+            exclude=tuple(sorted(new.audience.exclude)),
+            connections=new.audience.connections,
+        ),
     )
 
 
-def numbers_after(counter: ChannelCounter) -> Iterator[int]:
-    """Yield the numbers that the next broadcast of a channel may have: it takes the first free one.
-
-    The very first is free unless the counter's row was lost. Then the steps between the numbers
-    double, so that few of those that were given before are tried.
-    """
-    return (counter.last + 2**step for step in count())
+def void_row(stream: str, number: Number, *, now_ms: int, replay_seconds: int) -> FrameRow:
+    """Return the row that says that no broadcast has a number, nor will have it."""
+    return FrameRow(
+        stream,
+        number.seq,
+        "",
+        epoch=number.epoch,
+        replay_until_ms=now_ms + replay_seconds * 1000,
+    )
 
 
 def require_same(found: Summary, new: NewBroadcast) -> None:
@@ -68,5 +78,5 @@ def require_same(found: Summary, new: NewBroadcast) -> None:
     if found.digest != new.digest:
         raise RejectedError(
             f"id {new.id} belongs to another broadcast, number {found.seq} of channel "
-            f"{found.channel}; expected the same content, or an id of its own"
+            f"{found.channel}; expected the same message and audience, or an id of its own"
         )

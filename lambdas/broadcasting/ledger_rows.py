@@ -5,12 +5,12 @@
 | Summary        | one for each broadcast            | when it opens, and a slice splits or closes |
 | SliceRow       | one for each slice                | at each checkpoint                         |
 | FailedRow      | one for some failed connections   | once                                       |
-| ChannelCounter | one for each channel              | when a broadcast opens                     |
-| ChannelEntry   | one for each number in a channel  | once                                       |
-| FrameRow       | one for each number in a channel  | once                                       |
+| ChannelEntry   | one for each number in a stream   | once                                       |
+| FrameRow       | one for each number in a stream   | once                                       |
 
-`version` counts how often a row was written; 0 is a row that is not written yet. Times are in
-epoch milliseconds, and 0 stands for none.
+A stream is what is numbered together: a channel, everyone, a user, or broadcasts to connections by
+their ids. `numbering` has its counter. `version` counts how often a row was written; 0 is a row
+that is not written yet. Times are in epoch milliseconds, and 0 stands for none.
 """
 
 from typing import NamedTuple, TypeVar, cast
@@ -38,6 +38,7 @@ NO_OUTAGE = Outage()
 class Summary(NamedTuple):
     """One broadcast: the sums of its closed slices, and the number of those that are open.
 
+    `channel` is its stream, in which `seq` is its number; `audience` has the names of streams.
     `frame` is for rows of an earlier release, which kept the frame here; it is empty in new rows.
     """
 
@@ -99,16 +100,8 @@ class SliceRow(NamedTuple):
         return not self.is_closed and self.leased_until_ms <= now_ms
 
 
-class ChannelCounter(NamedTuple):
-    """The counter of a channel: the number of its last broadcast."""
-
-    channel: str
-    last: int = 0
-    version: int = 0
-
-
 class ChannelEntry(NamedTuple):
-    """Which broadcast has a number in a channel: for lists, and for clients that missed it."""
+    """Which broadcast has a number in a stream: for lists."""
 
     channel: str
     seq: int
@@ -118,12 +111,28 @@ class ChannelEntry(NamedTuple):
 
 
 class FrameRow(NamedTuple):
-    """The frame of the broadcast that has a number in a channel: written once, never changed."""
+    """The frame of the broadcast that has a number in a stream: written once, never changed.
+
+    `exclude` are the connections that it is not for, `connections` those that it is for, if it
+    names any. It is not sent after `until_ms`, and not sent again to clients that missed it after
+    `replay_until_ms`; rows of an earlier release have no such time, and no epoch. A number that was
+    taken and never used has a void row: an empty frame.
+    """
 
     channel: str
     seq: int
     frame: str
     version: int = 0
+    epoch: str = ""
+    until_ms: int = 0
+    replay_until_ms: int = 0
+    exclude: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
+
+    @property
+    def is_void(self) -> bool:
+        """Whether no broadcast has the number."""
+        return not self.frame
 
 
 class FailedConnection(NamedTuple):
@@ -143,7 +152,7 @@ class FailedRow(NamedTuple):
     version: int = 0
 
 
-Row = Summary | SliceRow | ChannelCounter | ChannelEntry | FrameRow | FailedRow
+Row = Summary | SliceRow | ChannelEntry | FrameRow | FailedRow
 
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 
@@ -156,9 +165,12 @@ def next_version(row: _AnyRow) -> _AnyRow:
 class Lease(NamedTuple):
     """A slice that is ours until it is released or closed, or until the lease runs out.
 
-    `frame` is empty when the slice's backlog is.
+    `frame` is what it posts, and `exclude` and `connections` are those of the frame's row; all are
+    empty when the slice's backlog is.
     """
 
     summary: Summary
     slice_row: SliceRow
     frame: str
+    exclude: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """A broadcast as a producer asks for it: the body of one SQS message, parsed and checked.
 
-The whole contract is known here, so that a typo or a feature that is not there yet is refused
-and never turns into a broadcast to all connections.
+The whole contract is known here, so that a typo is refused and never turns into a broadcast to
+all connections.
 """
 
 import hashlib
@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from broadcasting.checks import CHANNEL, Check, ids, integer, is_unicode, text
+from broadcasting.audience import MOST_IDS, Audience, content_of
+from broadcasting.checks import CHANNEL, USER, Check, ids, integer, is_unicode, text
 from broadcasting.envelopes import refuse_envelope
 from broadcasting.errors import RejectedError
 from broadcasting.nesting import (
@@ -21,28 +22,23 @@ from broadcasting.nesting import (
 )
 from broadcasting.strict_json import cut, read_json
 
-EVERYONE = "*"
-"""The channel that every connection is on."""
-
 _CHECKS: Final[Mapping[str, Check]] = {
     "message": lambda _: "",
     "id": text(64),
     "channel": CHANNEL,
-    "user": text(128),
-    "connections": ids(1, 1000),
-    "exclude": ids(0, 1000),
+    "user": USER,
+    "connections": ids(1, MOST_IDS),
+    "exclude": ids(0, MOST_IDS),
     "ttlSeconds": integer(1, 86_400),
 }
 _AUDIENCES: Final = ("channel", "user", "connections")
-_NOT_YET: Final = (*_AUDIENCES, "exclude")
-_TODAY: Final = tuple(key for key in _CHECKS if key not in _NOT_YET)
 _MOST_ID_BYTES: Final = 1024
 """More than any release takes as an id, and less than a key of DynamoDB has."""
 _EXPECTED: Final = ', expected an object like {"message": "hello"}'
 
 
 class Broadcast(NamedTuple):
-    """A message for all connections: any JSON value. `id` is the idempotency key.
+    """A message, any JSON value, and whom it is for. `id` is the idempotency key.
 
     No connection is posted to any more when the message is older than `ttl_seconds`; None is for
     a message that does not grow old.
@@ -51,15 +47,12 @@ class Broadcast(NamedTuple):
     id: str
     message: Any
     ttl_seconds: int | None = None
+    audience: Audience = Audience()
 
     @property
     def digest(self) -> str:
-        """A hash of the content, which tells two broadcasts of one id apart.
-
-        The time to live is no part of it: a broadcast that is sent again has less of it.
-        """
-        content = json.dumps([self.message], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        """A hash of message and audience, which tells two broadcasts of one id apart."""
+        return _digest(self.message, self.audience.content)
 
 
 def parse_broadcast(body: str, message_id: str) -> Broadcast:
@@ -79,6 +72,12 @@ def parse_broadcast(body: str, message_id: str) -> Broadcast:
         id=request.get("id", message_id),
         message=request["message"],
         ttl_seconds=request.get("ttlSeconds"),
+        audience=Audience(
+            channel=request.get("channel"),
+            user=request.get("user"),
+            connections=tuple(dict.fromkeys(request.get("connections", ()))),
+            exclude=frozenset(request.get("exclude", ())),
+        ),
     )
 
 
@@ -104,9 +103,19 @@ def identity_of(body: str, message_id: str) -> Identity | None:
             return None
         if not 1 <= len(id_.encode()) <= _MOST_ID_BYTES:
             return None
-        return Identity(id_, Broadcast(id_, request["message"]).digest)
-    except (ValueError, RecursionError):
+        return Identity(id_, _digest(request["message"], content_of(request)))
+    except (TypeError, ValueError, RecursionError):
         return None
+
+
+def _digest(message: object, audience: Mapping[str, Any]) -> str:
+    """Return a hash of a message and what is said of its audience.
+
+    The time to live is no part of it: a broadcast that is sent again has less of it. Of a message
+    for everyone the hash is that of releases that knew no other audience.
+    """
+    content = json.dumps([message, audience] if audience else [message], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _object(body: str) -> dict[str, Any]:
@@ -141,10 +150,7 @@ def _check_nesting(body: str, request: Mapping[str, Any]) -> None:
 def _check(key: str, value: object) -> None:
     check = _CHECKS.get(key)
     if check is None:
-        raise RejectedError(
-            f"unknown key {_short(key)}: allowed are {', '.join(_TODAY)}; "
-            f"not supported yet are {', '.join(_NOT_YET)}"
-        )
+        raise RejectedError(f"unknown key {_short(key)}: allowed are {', '.join(_CHECKS)}")
     if wrong := check(value):
         raise RejectedError(f"{key}: {wrong}, found {_short(value)}")
 
@@ -153,12 +159,6 @@ def _check_audience(request: Mapping[str, Any]) -> None:
     audiences = [key for key in _AUDIENCES if key in request]
     if len(audiences) > 1:
         raise RejectedError(f"two audiences: {' and '.join(audiences)}; expected at most one")
-    for key in _NOT_YET:
-        if key in request:
-            raise RejectedError(
-                f"{key} is not supported yet: this version broadcasts to everyone, at once; "
-                f"leave {key} out"
-            )
 
 
 def _keys(request: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from enum import Enum, auto
 from typing import NamedTuple
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 
 
 class Outcome(Enum):

@@ -9,7 +9,8 @@ from broadcasting.outcome import Outcome, Settlement
 class Receipt:
     """Connections met, and how they ended; `throttled` counts 429 answers.
 
-    `expired` counts those that were not posted to because the broadcast was too old.
+    `expired` counts those that were not posted to because the broadcast was too old. `excluded`
+    counts those that were met and that the broadcast leaves out: they are not in `targeted`.
     """
 
     targeted: int = 0
@@ -18,6 +19,7 @@ class Receipt:
     failed: int = 0
     expired: int = 0
     throttled: int = 0
+    excluded: int = 0
 
     def __add__(self, other: "Receipt") -> "Receipt":
         return Receipt(

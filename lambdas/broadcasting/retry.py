@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from broadcasting.audience import YOUNG_SECONDS, Connection
+from broadcasting.connection import YOUNG_SECONDS, Connection
 
 
 class Backoff(NamedTuple):

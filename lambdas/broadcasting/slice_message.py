@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from broadcasting.audience import require_text
+from broadcasting.connection import require_text
 from broadcasting.errors import RejectedError
 
 _LONGEST_ID = 128

@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import Breaker
+from broadcasting.connection import Connection
 from broadcasting.outcome import Settlement
 
 LAST_ANSWERS_SECONDS = 1.0

@@ -17,13 +17,23 @@ class PostGate:
     The pace is not its affair. Times are monotonic seconds.
     """
 
-    def __init__(self, watch: Watch, *, deadline: float, now: float) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        *,
+        deadline: float,
+        now: float,
+        places: float = math.inf,
+        threads: int = 1,
+    ) -> None:
+        """Take how many posts the threads may have under way at once: `places`."""
         last_answers = min(LAST_ANSWERS_SECONDS, _LAST_ANSWERS_SHARE * max(0.0, deadline - now))
         self.deadline = deadline
         """Until when answers are waited for."""
         self._last_post_at = min(deadline - last_answers, watch.stop_at)
         self._watch = watch
         self._breaker = watch.breaker
+        self._breaker.begin(places, threads=threads)
         self._audience_size = math.inf
         self._ended = 0
         self._lock = Lock()
@@ -46,6 +56,11 @@ class PostGate:
     def reason(self) -> str:
         """What the posts were answered that the breaker has stopped, or is about to stop."""
         return self._breaker.reason
+
+    @property
+    def empty_places(self) -> int:
+        """How many fewer posts than usual each thread may have under way: some were lost."""
+        return self._breaker.empty_places
 
     def wants(self, waiting: int, now: float) -> int:
         """Return how much of a pace to ask for when `waiting` posts wait: a few while probing."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 

@@ -117,6 +117,8 @@ class PostLoop:
             self._judge.judge(endings, failures, now)
 
     def _start_posts(self, now: float) -> None:
+        # Before the breaker is asked: when it begins to probe, it leaves no place empty any more.
+        self._pool.keep_empty(self._gate.empty_places)
         ready = self._gate.permits(self._next.ready(now), now)
         wanted = min(self._pool.room, ready)
         started = 0

@@ -127,11 +127,11 @@ class SelectorFanOut:
         self, frame: str, audience: Audience, deadline: float, watch: Watch
     ) -> Generator[Settlement, None, None]:
         clock, data = self._clock, frame.encode()
-        gate = PostGate(watch, deadline=deadline, now=clock.monotonic())
         self._connector.expect(len(data))
-        for pool in self._pools:
-            pool.limit(MOST_BYTES // len(self._pools) // max(1, len(data)))
         threads, most_waiting = len(self._pools), max(TAKEN_AHEAD, self._in_flight)
+        most = MOST_BYTES // threads // max(1, len(data))
+        places, now = sum(pool.limit(most) for pool in self._pools), clock.monotonic()
+        gate = PostGate(watch, deadline=deadline, now=now, places=places, threads=threads)
         session = DeliverySession(
             threads=threads, fewest_waiting=most_waiting // 2, tick=watch.tick
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import Lock
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Settlement
 from delivery.fan_out import TICK_SECONDS
 from delivery.post import Post

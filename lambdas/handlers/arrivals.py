@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from broadcasting import checks
-from broadcasting.audience import Connection
 from broadcasting.connecting_client import ConnectingClient
+from broadcasting.connection import Connection
 from broadcasting.subprotocol import split_header
 from handlers.events import (
     CONNECT,
@@ -56,9 +56,9 @@ def user_named_in(event: Mapping[str, Any]) -> str | None:
 
 def _client_of(connection: Connection, context: Mapping[str, Any]) -> ConnectingClient:
     """Return whose connection it is, and until when. Raises EventError."""
-    user, end = _user_in(context), _authorizer_in(context).get("exp")
+    user, end = _user_in(context), authorizer_in(context).get("exp")
     try:
-        return ConnectingClient(connection, user, _seconds(end))
+        return ConnectingClient(connection, user, seconds_of(end))
     except ValueError as error:
         shapes = {"user": shape_of(user), "exp": shape_of(end)}
         expected = "the name of a user, and an end of its token that is to come"
@@ -67,11 +67,11 @@ def _client_of(connection: Connection, context: Mapping[str, Any]) -> Connecting
 
 def _user_in(context: Mapping[str, Any]) -> Any:
     """Return what the authorizer says, else the IAM principal, None for neither; unchecked."""
-    authorizer = _authorizer_in(context)
+    authorizer = authorizer_in(context)
     return (authorizer.get("principalId") or "") if authorizer else _iam_user(context)
 
 
-def _authorizer_in(context: Mapping[str, Any]) -> Mapping[str, Any]:
+def authorizer_in(context: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what the authorizer has answered, empty when there is none.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html
@@ -90,7 +90,7 @@ def _iam_user(context: Mapping[str, Any]) -> object:
     return identity.get("user")
 
 
-def _seconds(found: object) -> int | None:
+def seconds_of(found: object) -> int | None:
     """Return an end in epoch seconds; an authorizer says it as a text or a number."""
     if isinstance(found, str) and _SECONDS.fullmatch(found):
         return int(found)

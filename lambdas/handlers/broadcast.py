@@ -6,14 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broadcasting.attributes import REDRIVEN, Attributes, text_of
-from broadcasting.backlog import ALL_SHARDS
+from broadcasting.backlog import whole_backlog
 from broadcasting.dead_letter import Letter, Note, letter_of
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.frame import encode_frame
 from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import ROOT, Lease
-from broadcasting.message import EVERYONE, identity_of, parse_broadcast
+from broadcasting.message import identity_of, parse_broadcast
 from broadcasting.slice_message import encode_slice_message, parse_slice_message
 from early_building import build_in_lambda
 from handlers.broadcast_log import log_report
@@ -123,11 +123,11 @@ def _lease(record: Record, wired: BroadcastWiring, limits: TimeLimits) -> Lease 
     opening = NewBroadcast(
         id=broadcast.id,
         digest=broadcast.digest,
-        channel=EVERYONE,
+        audience=broadcast.audience,
         frame_of=partial(encode_frame, broadcast, now_ms),
         opened_ms=now_ms,
         expires_ms=record.sent_ms + ttl_ms if ttl_ms else 0,
-        backlog=ALL_SHARDS,
+        backlog=whole_backlog(broadcast.audience),
     )
     return wired.ledger.open(opening, until_ms=until_ms, deadline=deadline)
 
@@ -188,6 +188,7 @@ def _report_lease(held: Lease) -> None:
         "opened" if is_opened else "resumed" if is_resumed else "taken up",
         broadcast_id=slice_row.broadcast_id,
         slice_id=slice_row.id,
+        channel=held.summary.channel,
     )
     publish_lease(is_opened=is_opened, is_resumed=is_resumed)
 

@@ -57,6 +57,7 @@ def _log_settled(summary: Summary) -> None:
     log_receipt(
         "settled",
         broadcast_id=summary.id,
+        channel=summary.channel,
         seq=summary.seq,
         slices=summary.slices,
         milliseconds=summary.settled_ms - summary.opened_ms,

@@ -3,7 +3,7 @@
 import math
 
 from slices.progress import SliceProgress
-from storage.connections import PAGE_ROWS
+from storage.audience_pages import PAGE_ROWS
 
 CHECKPOINT_CONNECTIONS = PAGE_ROWS
 """When this many connections have ended the account is written down: this many are posted to

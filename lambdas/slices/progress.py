@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import Connection
 from broadcasting.ledger_rows import FailedConnection, SliceRow
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.receipt import Receipt, Tally
@@ -28,6 +28,7 @@ class SliceProgress:
         """How many connections have ended since the account was last written down."""
         self._named = deque(slice_row.backlog.connections)
         self._is_named_next = True
+        self._before = slice_row.counts
         self._tally = Tally(slice_row.counts)
         self._under_way: dict[int, Connection] = {}
         self._untried: list[Settlement] = []
@@ -111,7 +112,12 @@ class SliceProgress:
     @property
     def counts(self) -> Receipt:
         """The sums of the slice, those of earlier invocations included."""
-        return self._tally.counts
+        return self._tally.counts + self._reader.passed_over
+
+    @property
+    def posted(self) -> Receipt:
+        """What posts came to in this invocation: without connections that were passed over."""
+        return self._tally.counts - self._before
 
     @property
     def has_stragglers(self) -> bool:
@@ -140,11 +146,11 @@ class SliceProgress:
 
     def without(self, parts: Sequence[Backlog]) -> Backlog:
         """Return what is still to do but for parts that are to be given away."""
-        shards = {cursor.shard for part in parts for cursor in part.shards}
+        shards = {cursor.partition for part in parts for cursor in part.shards}
         given = {id(one) for part in parts for one in part.connections}
         backlog = self.backlog
         return Backlog(
-            tuple(cursor for cursor in backlog.shards if cursor.shard not in shards),
+            tuple(cursor for cursor in backlog.shards if cursor.partition not in shards),
             tuple(one for one in backlog.connections if id(one) not in given),
         )
 

@@ -1,5 +1,6 @@
 """One round of a slice: what one invocation's posts come to, and whether that counts."""
 
+from broadcasting.audience import LISTED
 from broadcasting.backlog import Backlog
 from broadcasting.breaker import Breaker
 from broadcasting.clock import Clock
@@ -79,8 +80,7 @@ class Round:
 
     def note_reached(self) -> None:
         """Remember what was reached: in other broadcasts it tells that posts can succeed."""
-        counts = self._progress.counts - self._held.slice_row.counts
-        reached = counts.delivered + counts.gone
+        reached = self._progress.posted.delivered + self._progress.posted.gone
         self._recent.note(self._held.summary.id, reached, self._clock.epoch_ms())
 
     def _make_breaker(self) -> Breaker:
@@ -96,12 +96,20 @@ class Round:
         return Breaker(evidence, probes_from=probes_from)
 
     def _evidence(self) -> Evidence:
-        """Return what the broadcast has reached, as far as it is known here."""
+        """Return what the broadcast has reached, as far as it is known here.
+
+        A connection of a list that has no row counts as gone and was not posted to: what is written
+        down of such a broadcast does not tell how many posts were answered with 410.
+        """
         slice_row, summary = self._held.slice_row, self._held.summary
-        counts = self._progress.counts
+        progress = self._progress
+        delivered = max(slice_row.delivered_before, summary.counts.delivered)
+        delivered += progress.counts.delivered
+        if summary.channel == LISTED:
+            gone = progress.posted.gone
+        else:
+            gone = max(slice_row.gone_before, summary.counts.gone) + progress.counts.gone
         elsewhere = self._recent.elsewhere(summary.id, self._clock.epoch_ms())
         return Evidence(
-            delivered=max(slice_row.delivered_before, summary.counts.delivered) + counts.delivered,
-            gone=max(slice_row.gone_before, summary.counts.gone) + counts.gone,
-            elsewhere=elsewhere or self._progress.refused_again,
+            delivered=delivered, gone=gone, elsewhere=elsewhere or progress.refused_again
         )

@@ -15,6 +15,7 @@ from slices.progress import SliceProgress
 from slices.report import InvocationReport, Stop
 from slices.rounds import Round
 from slices.upkeep import Upkeep
+from storage.audience_pages import AudiencePages
 from storage.audience_reader import AudienceReader
 from storage.connections import ConnectionsTable
 from storage.errors import StorageError
@@ -33,6 +34,7 @@ class Worker:
     An outage is waited for `outage_seconds`, from the first round that counted for no connection.
     """
 
+    pages: AudiencePages
     table: ConnectionsTable
     fan_out: FanOut
     ledger: Ledger
@@ -59,9 +61,15 @@ class _SliceDelivery:
         self._deadline = deadline
         self._frame = held.frame
         clock, row = worker.clock, held.slice_row
-        progress = SliceProgress(
-            row, AudienceReader(worker.table, row.backlog.shards, clock=clock, deadline=deadline)
+        reader = AudienceReader(
+            worker.pages,
+            row.backlog.shards,
+            clock=clock,
+            deadline=deadline,
+            ids=held.connections,
+            exclude=held.exclude,
         )
+        progress = SliceProgress(row, reader)
         books = Bookkeeper(
             held,
             progress,
@@ -91,7 +99,9 @@ class _SliceDelivery:
             clock=clock,
             outage_seconds=worker.outage_seconds,
         )
-        self._sweeper = StaleSweeper(worker.table, jitter=worker.jitter)
+        self._sweeper = StaleSweeper(
+            worker.table, jitter=worker.jitter, stream=held.summary.channel
+        )
         self._calmed_before = worker.fan_out.calmed
         self._has_posted = False
 

@@ -1,14 +1,16 @@
 """Reads an audience while it is posted to: a few shards at a time, and some pages ahead."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from broadcasting.audience import Connection
+from broadcasting.audience import LISTED
 from broadcasting.backlog import ShardCursor
 from broadcasting.clock import Clock
-from storage.connections import PAGE_ROWS, ConnectionsTable, Page
+from broadcasting.connection import Connection
+from broadcasting.receipt import Receipt
+from storage.audience_pages import PAGE_ROWS, AudiencePages, Page, ids_taken
 from storage.errors import ReadError
 from storage.shard_sizes import ShardSizes
 
@@ -24,10 +26,10 @@ MOST_AHEAD = 2 * PAGE_ROWS
 class _Part:
     """The connections of a page that has been read, but for those already yielded.
 
-    `taken` is the one that was yielded last.
+    `taken` is the one that was yielded or passed over last.
     """
 
-    shard: int
+    partition: str
     rows: deque[Connection]
     next: ShardCursor | None
     taken: Connection | None = None
@@ -39,29 +41,42 @@ class AudienceReader:
     Iteration ends early, without raising, at the deadline. A shard with a page that cannot be read
     ends there (`error` says why for the first of them), and the other shards go on. Memory stays
     flat: at most some pages are ahead.
+
+    Connections to be excluded are passed over, and so are those of a list of `ids` that have no
+    row: `passed_over` counts them.
     """
 
     def __init__(
         self,
-        table: ConnectionsTable,
+        pages: AudiencePages,
         shards: Sequence[ShardCursor],
         *,
         clock: Clock,
         deadline: float,
+        ids: Sequence[str] = (),
+        exclude: Collection[str] = (),
     ) -> None:
+        """Read from `shards` on; `ids` are the connections of an audience that lists them."""
         self.error: ReadError | None = None
         self.is_beyond_first_pages = False
         """Whether a second page of some shard has been begun."""
-        self._table = table
+        self._pages = pages
         self._clock = clock
         self._deadline = deadline
         self._now_ms = clock.epoch_ms()
+        self._ids = ids
+        self._exclude = frozenset(exclude)
+        self._absent: set[str] = set()
+        """The ids of the list that were found to have no row."""
+        self._excluded = self._absent_passed = 0
+        self._to_pass_over = 0
+        """How many of those ahead are."""
         self._not_begun = deque(shards)
-        self._cursors = {cursor.shard: cursor for cursor in shards}
+        self._cursors = {cursor.partition: cursor for cursor in shards}
         self._to_read = deque[ShardCursor]()
         self._parts = deque[_Part]()
         self._ahead = 0
-        self._sizes = ShardSizes()
+        self._sizes = ShardSizes(expected=_listed(ids, shards))
         self._threads = ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="read")
         self._reads: dict[Future[Page], ShardCursor] = {}
         self._read_on()
@@ -71,8 +86,15 @@ class AudienceReader:
         """The shards that are not taken to their end, and where to go on."""
         part = self._parts[0] if self._parts else None
         if part and part.taken:
-            self._cursors[part.shard] = ShardCursor(part.shard, part.taken.id)
+            self._cursors[part.partition] = ShardCursor(part.partition, part.taken.id)
         return tuple(self._cursors.values())
+
+    @property
+    def passed_over(self) -> Receipt:
+        """The connections that were passed over: excluded ones, and absent ones, which are gone."""
+        return Receipt(
+            targeted=self._absent_passed, gone=self._absent_passed, excluded=self._excluded
+        )
 
     @property
     def not_begun(self) -> tuple[ShardCursor, ...]:
@@ -88,13 +110,14 @@ class AudienceReader:
     def to_come(self) -> int:
         """About how many connections are still to be taken. Any thread may ask."""
         begun = len(self._to_read) + len(self._reads)
-        return self._ahead + self._sizes.unread(begun + len(self._not_begun))
+        ahead = max(0, self._ahead - self._to_pass_over)
+        return ahead + self._sizes.unread(begun + len(self._not_begun))
 
     def give_away(self, shards: Sequence[ShardCursor]) -> None:
         """Forget shards that are not begun: another worker reads them."""
         for cursor in shards:
             self._not_begun.remove(cursor)
-            del self._cursors[cursor.shard]
+            del self._cursors[cursor.partition]
 
     def close(self) -> None:
         """Start no more reads; reads that are under way end by themselves."""
@@ -105,26 +128,36 @@ class AudienceReader:
         return self
 
     def __next__(self) -> Connection:
-        """Return the next connection, waiting for a page if need be."""
-        while not (self._parts and self._parts[0].rows):
-            if self._parts:
+        """Return the next connection to post to, waiting for a page if need be."""
+        while True:
+            while not (self._parts and self._parts[0].rows):
+                self._end_part() if self._parts else self._next_page()
+            part = self._parts[0]  # no call for each connection: there may be 30,000 of them
+            part.taken = connection = part.rows.popleft()
+            self._ahead -= 1
+            if not part.rows:
                 self._end_part()
-            else:
-                self._next_page()
-        part = self._parts[0]
-        part.taken = connection = part.rows.popleft()
-        self._ahead -= 1
-        if not part.rows:
-            self._end_part()
-        return connection
+            if not (self._to_pass_over and self._is_passed_over(connection.id)):
+                return connection
+
+    def _is_passed_over(self, connection_id: str) -> bool:
+        """Count a connection that is not to be posted to."""
+        if connection_id in self._exclude:
+            self._excluded += 1
+        elif connection_id in self._absent:
+            self._absent_passed += 1
+        else:
+            return False
+        self._to_pass_over -= 1
+        return True
 
     def _end_part(self) -> None:
         """Move the cursor of a page that has been taken to its end."""
         part = self._parts.popleft()
         if part.next is None:
-            del self._cursors[part.shard]
+            del self._cursors[part.partition]
         else:
-            self._cursors[part.shard] = part.next
+            self._cursors[part.partition] = part.next
             self.is_beyond_first_pages = True
         self._read_on()
 
@@ -144,14 +177,18 @@ class AudienceReader:
             self.error = self.error or error
             return
         except Exception as error:  # noqa: BLE001 - one bad shard must not stop the others
-            wrong = f"shard {cursor.shard} after {cursor.after}: {error!r}"
+            wrong = f"partition {cursor.partition} after {cursor.after}: {error!r}"
             self.error = self.error or ReadError(wrong)
             return
-        self._parts.append(_Part(cursor.shard, deque(page.connections), page.next))
+        self._parts.append(_Part(cursor.partition, deque(page.connections), page.next))
         self._ahead += len(page.connections)
+        if self._exclude or page.absent:
+            passed_over = self._exclude | page.absent
+            self._absent |= page.absent
+            self._to_pass_over += sum(one.id in passed_over for one in page.connections)
         if page.next is not None:
             self._to_read.append(page.next)
-        self._sizes.note(cursor.shard, len(page.connections), is_end=page.next is None)
+        self._sizes.note(cursor.partition, len(page.connections), is_end=page.next is None)
 
     def _read_on(self) -> None:
         """Start reads; shards that are begun come before shards that are not."""
@@ -162,4 +199,15 @@ class AudienceReader:
                 cursor = self._not_begun.popleft()
             else:
                 return
-            self._reads[self._threads.submit(self._table.page, cursor, self._now_ms)] = cursor
+            self._reads[self._threads.submit(self._page, cursor)] = cursor
+
+    def _page(self, cursor: ShardCursor) -> Page:
+        if cursor.partition == LISTED:
+            return self._pages.listed_page(self._ids, cursor.after, self._now_ms)
+        return self._pages.page(cursor, self._now_ms)
+
+
+def _listed(ids: Sequence[str], shards: Sequence[ShardCursor]) -> int:
+    """Return how many listed ids are still to be looked up."""
+    after = [one.after for one in shards if one.partition == LISTED]
+    return len(ids) - ids_taken(ids, after[0]) if after else 0

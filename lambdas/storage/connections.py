@@ -1,30 +1,24 @@
-"""The connections table: the rows of each connection, written, deleted, and read by shards."""
+"""The connections table: the rows of each connection, written and deleted.
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
+`audience_pages` reads them for a broadcast.
+"""
 
-from botocore.exceptions import BotoCoreError, ClientError
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
-from broadcasting.audience import Connection
-from broadcasting.backlog import ShardCursor
+from broadcasting.audience import EVERYONE, row_key
 from broadcasting.clock import Clock, Jitter
-from broadcasting.connecting_client import ConnectingClient, rows_of, user_of
-from broadcasting.connection_row import connection_key, connection_of, partition_of
-from broadcasting.items import SORT_KEY, Item, Key, key_attributes
+from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection_row import connection_key
+from broadcasting.items import Item, Key
+from broadcasting.self_row import other_keys
 from broadcasting.user_rows import self_key, user_key
-from storage.errors import BusyError, ReadError, WriteError
+from storage.errors import WriteError
 from storage.patience import Patience
-from storage.row_batches import BATCH_ROWS, RowBatches, key_of_item
-
-__all__ = ["BATCH_ROWS", "PAGE_ROWS", "ConnectionsTable", "Page"]
+from storage.row_batches import RowBatches, key_of_item
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_T = TypeVar("_T")
-
-PAGE_ROWS = 1_000
-"""How many rows one Query reads: it bounds the memory of a page to some 100 KB."""
 
 WRITE_SECONDS: Final = 3.5
 TAKE_BACK_SECONDS: Final = 1.0
@@ -35,21 +29,12 @@ REMOVE_SECONDS: Final = 6.0
 """How long a removal is tried; no client waits for it."""
 
 
-class Page(NamedTuple):
-    """Some connections of one shard, and where the next page begins, unless it was the last."""
-
-    connections: tuple[Connection, ...]
-    next: ShardCursor | None
-
-
 class ConnectionsTable:
-    """Adds, removes and reads the rows of connections."""
+    """Adds and removes the rows of connections."""
 
     def __init__(
         self, client: "DynamoDBClient", name: str, *, clock: Clock, jitter: Jitter
     ) -> None:
-        self._client = client
-        self._name = name
         self._rows = RowBatches(client, name)
         self._patience = Patience(clock, jitter)
 
@@ -62,7 +47,7 @@ class ConnectionsTable:
         """
         rows, name = rows_of(client), client.connection.id
         try:
-            self._until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
+            self._patience.until_all(self._rows.put, rows, ends_at=self._in(WRITE_SECONDS))
         except WriteError as error:
             taken_back = self._take_back([key_of_item(row) for row in rows])
             raise WriteError(f"no rows for connection {name}: {error}{taken_back}") from error
@@ -78,95 +63,49 @@ class ConnectionsTable:
         ends_at = self._in(REMOVE_SECONDS)
         try:
             self._remove_row(connection_key(connection_id), ends_at)
-            users = {user, user_of(self._remove_row(self_key(connection_id), ends_at))}
-            others = [user_key(one, connection_id) for one in users if one is not None]
-            self._until_all(self._rows.delete, others, ends_at=ends_at)
+            others = set(other_keys(self._remove_row(self_key(connection_id), ends_at)))
+            if user is not None:
+                others.add(user_key(user, connection_id))
+            self._patience.until_all(self._rows.delete, sorted(others), ends_at=ends_at)
         except WriteError as error:
             raise WriteError(f"rows of {connection_id} not deleted: {error}") from error
 
-    def remove_batch(self, connection_ids: Sequence[str]) -> list[str]:
+    def remove_batch(self, connection_ids: Sequence[str], *, stream: str = EVERYONE) -> list[str]:
         """Delete all rows of up to 25 connections; return the ids of those that still have some.
 
-        The users' rows go first, as only `self` tells them, then all others: a crash in between
-        leaves the row that brought the connection here, and what tells its others, for the next 410
-        or, when just one of these two is left, for that or the expiry. Raises StorageError when
-        DynamoDB refuses a request; some rows may be deleted then. An eventually consistent read is
-        enough: a connection that counts as gone is a minute old.
+        `stream` is that of the broadcast that found them gone: the row by which it found them goes,
+        too, whether or not another row names it. The other rows that only `self` tells go first,
+        then the row by which it was found, the one of everyone's broadcasts, and `self`: a crash
+        in between leaves what brings the connection here again, and what tells its others, for the
+        next 410 or, when some of the last ones are left, for that or the expiry. Raises
+        StorageError when DynamoDB refuses a request; some rows may be deleted then. An eventually
+        consistent read is enough: a connection that counts as gone is a minute old.
         """
         found, unread = self._rows.read([self_key(one) for one in connection_ids])
-        users = {key_of_item(item): user_of(item) for item in found}
+        told = {key_of_item(item): other_keys(item) for item in found}
         known = [one for one in connection_ids if self_key(one) not in unread]
-        of_users = {user_key(user, one): one for one in known if (user := users.get(self_key(one)))}
-        stuck = {of_users[key] for key in self._rows.delete(of_users)}
+        others = {key: one for one in known for key in told.get(self_key(one), ())}
+        for one in known:
+            others.pop(row_key(stream, one), None)
+        stuck = {others[key] for key in self._rows.delete(others)}
         known = [one for one in known if one not in stuck]
-        others = {self_key(one): one for one in known if self_key(one) in users}
-        others |= {connection_key(one): one for one in known}
-        stuck |= {others[key] for key in self._rows.delete(others)}
+        last = {self_key(one): one for one in known if self_key(one) in told}
+        last |= {connection_key(one): one for one in known}
+        last |= {row_key(stream, one): one for one in known}
+        stuck |= {last[key] for key in self._rows.delete(last)}
         return [one for one in connection_ids if one in stuck or self_key(one) in unread]
-
-    def page(self, cursor: ShardCursor, now_ms: int) -> Page:
-        """Read up to 1,000 rows of a shard, leaving out those that have expired.
-
-        The read is strongly consistent: a connection whose `$connect` was answered is not missed.
-        Raises ReadError.
-        """
-        partition, start = partition_of(cursor.shard), {}
-        if cursor.after:
-            start = {"ExclusiveStartKey": key_attributes((partition, cursor.after))}
-        try:
-            answer = self._client.query(
-                TableName=self._name,
-                KeyConditionExpression="pk = :shard",
-                FilterExpression="expiresAt > :now",
-                ProjectionExpression="sk, connectedAt",
-                ExpressionAttributeValues={
-                    ":shard": {"S": partition},
-                    ":now": {"N": str(now_ms // 1000)},
-                },
-                ConsistentRead=True,
-                Limit=PAGE_ROWS,
-                **start,  # type: ignore[arg-type]
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise ReadError(f"shard {cursor.shard} after {cursor.after}: {error}") from error
-        items = cast("list[Item]", answer["Items"])
-        last_key = answer.get("LastEvaluatedKey")
-        return Page(
-            tuple(filter(None, map(connection_of, items))),
-            ShardCursor(cursor.shard, last_key[SORT_KEY]["S"]) if last_key else None,
-        )
 
     def _take_back(self, keys: list[Key]) -> str:
         """Delete what may have been written of a client; return what to say when that fails."""
         try:
-            self._until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
+            self._patience.until_all(self._rows.delete, keys, ends_at=self._in(TAKE_BACK_SECONDS))
         except WriteError as error:
             return f"; some may be there until they expire: {error}"
         return ""
 
     def _remove_row(self, key: Key, ends_at: float) -> Item:
         """Delete a row; return what it was, empty when there was none. Raises WriteError."""
-        old: Item = {}
-
-        def delete() -> None:
-            nonlocal old
-            old = self._rows.delete_one(key)
-
-        self._patience.until_done(delete, ends_at=ends_at)
-        return old
-
-    def _until_all(
-        self, do: Callable[[list[_T]], list[_T]], pending: list[_T], *, ends_at: float
-    ) -> None:
-        """Do something with rows until none is given back. Raises WriteError."""
-
-        def do_with_pending() -> None:
-            nonlocal pending
-            pending = do(pending)
-            if pending:
-                raise BusyError(f"{len(pending)} rows were left unprocessed")
-
-        self._patience.until_done(do_with_pending, ends_at=ends_at)
+        return self._patience.until_done(lambda: self._rows.delete_one(key), ends_at=ends_at)
 
     def _in(self, seconds: float) -> float:
         """Return when `seconds` from now are over, on the monotonic clock."""

@@ -13,11 +13,15 @@ from broadcasting.ledger import Refusal, checkpoint, close, free_from, release, 
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import NO_OUTAGE, FailedConnection, Lease, Outage, SliceRow, Summary
 from broadcasting.receipt import Receipt
+from storage.kept_frames import KeptFrames
 from storage.ledger_change import Changed, HeldChange, Transition
 from storage.ledger_loop import Basis, Made, WriteLoop
+from storage.ledger_opening import Opening
 from storage.ledger_owner import Owner
 from storage.ledger_table import LedgerTable
+from storage.numbered_stream import NumberedStream
 from storage.row_reader import RowReader
+from storage.stream_counters import StreamCounters
 
 _AT_ONCE = float("-inf")
 """The deadline of a write that is not tried again while the table is busy."""
@@ -33,9 +37,22 @@ class Ledger:
     raises BusyError after it; LeaseLostError when the slice is not ours any more.
     """
 
-    def __init__(self, table: LedgerTable, *, clock: Clock, jitter: Jitter) -> None:
+    def __init__(
+        self,
+        table: LedgerTable,
+        counters: StreamCounters,
+        *,
+        clock: Clock,
+        jitter: Jitter,
+        replay_seconds: int = 0,
+    ) -> None:
+        """Keep frames for `replay_seconds`; with 0, no longer than their broadcasts take."""
         self._clock = clock
+        self._table = table
+        self._counters = counters
+        self._replay_seconds = replay_seconds
         self._reader = RowReader(table)
+        self._frames = KeptFrames(table, replay_seconds)
         self._loop = WriteLoop(table, clock, jitter)
 
     def open(self, new: NewBroadcast, *, until_ms: int, deadline: float) -> Lease | Refusal:
@@ -44,12 +61,26 @@ class Ledger:
         A frame is made only for a broadcast that is new. Raises RejectedError when the id belongs
         to another broadcast.
         """
-        owner = self._new_owner(until_ms)
-
-        def change(met: Basis) -> Made[Lease | Refusal]:
-            return owner.open(new, met)
-
-        return self._loop.run(change, what=f"broadcast {new.id} not opened", deadline=deadline)
+        stream = NumberedStream(
+            new.stream,
+            self._table,
+            self._counters,
+            clock=self._clock,
+            replay_seconds=self._replay_seconds,
+        )
+        opening = Opening(
+            new,
+            self._new_owner(until_ms),
+            self._reader,
+            stream,
+            replay_seconds=self._replay_seconds,
+        )
+        held = self._loop.run(
+            opening.make, what=f"broadcast {new.id} not opened", deadline=deadline
+        )
+        opening.finish(held)
+        self._note_closed(new.id, held)
+        return held
 
     def lease(
         self,
@@ -71,7 +102,9 @@ class Ledger:
             return owner.take(*self._reader.both(broadcast_id, slice_id), anew=anew)
 
         what = f"slice {slice_id} of {broadcast_id} not leased"
-        return self._loop.run(change, what=what, deadline=deadline)
+        held = self._loop.run(change, what=what, deadline=deadline)
+        self._note_closed(broadcast_id, held)
+        return held
 
     def resume(
         self, broadcast_id: str, digest: str, *, until_ms: int, deadline: float = _AT_ONCE
@@ -173,7 +206,13 @@ class Ledger:
             summed, closed = close(summary, done, now_ms=self._clock.epoch_ms())
             return Changed(closed, summed)
 
-        return self._change(held, failed, make, "closed", deadline=deadline)
+        closed = self._change(held, failed, make, "closed", deadline=deadline)
+        self._frames.forget(closed.summary)
+        return closed
+
+    def _note_closed(self, broadcast_id: str, held: Lease | Refusal) -> None:
+        if held is Refusal.CLOSED:
+            self._frames.forget_closed(broadcast_id, self._reader)
 
     def _new_owner(self, until_ms: int) -> Owner:
         return Owner(uuid.uuid4().hex, until_ms, self._reader, self._clock)

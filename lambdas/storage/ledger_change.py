@@ -62,7 +62,7 @@ class HeldChange:
             beside = tuple(map(self._reader.over_leftover, beside))
         summaries = () if changed.summary is None else (changed.summary,)
         summary, *_ = (*map(next_version, summaries), self._held.summary)
-        held = Lease(summary, next_version(slice_row), self._held.frame)
+        held = self._held._replace(summary=summary, slice_row=next_version(slice_row))
         return Made(held, (*summaries, slice_row, *beside), self._basis)
 
     @property
@@ -79,13 +79,13 @@ class HeldChange:
         summary, found = self._reader.both(held.broadcast_id, held.id)
         is_closed_by_us = found.is_closed and found.version == held.version + 1
         if found in self._attempted or is_closed_by_us:
-            return Lease(summary, found, self._held.frame)
+            return self._held._replace(summary=summary, slice_row=found)
         if found.version != held.version:
             if not _is_own_checkpoint(held, found):
                 raise LeaseLostError(f"slice {found.id} of {found.broadcast_id}")
             self._failed = self._failed[found.counts.failed - held.counts.failed :]
             held = found._replace(unannounced=held.unannounced)
-        self._held = Lease(summary, held, self._held.frame)
+        self._held = self._held._replace(summary=summary, slice_row=held)
         return None
 
 

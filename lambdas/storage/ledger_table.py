@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from broadcasting.clock import Clock
 from broadcasting.items import EXPIRY, Item, Key, attribute_of, key_attributes
 from broadcasting.ledger_items import LIFE_SECONDS, WRITER, key_of, to_item
-from broadcasting.ledger_rows import ChannelCounter, Row, next_version
+from broadcasting.ledger_rows import Row, next_version
 from storage.errors import ReadError
 from storage.ledger_refusals import refusal_of
 
@@ -55,6 +55,13 @@ class LedgerTable:
                 return
             raise refusal_of(_names(rows), error) from error
 
+    def delete(self, key: Key) -> None:
+        """Delete a row; one that is not there counts as deleted. Raises BusyError or WriteError."""
+        try:
+            self._client.delete_item(TableName=self._name, Key=key_attributes(key))
+        except (ClientError, BotoCoreError) as error:
+            raise refusal_of("/".join(key), error) from error
+
     def _now_seconds(self) -> int:
         return self._epoch_ms() // 1000
 
@@ -73,9 +80,8 @@ class LedgerTable:
             **to_item(next_version(row)),
             **key_attributes(key_of(row)),
             WRITER: attribute_of(writer),
+            EXPIRY: attribute_of(now_seconds + LIFE_SECONDS),
         }
-        if not isinstance(row, ChannelCounter):  # its numbers go on after any silence
-            item[EXPIRY] = attribute_of(now_seconds + LIFE_SECONDS)
         return {
             "TableName": self._name,
             "Item": item,

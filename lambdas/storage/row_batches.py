@@ -19,6 +19,12 @@ BATCH_ROWS: Final = 25
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 """
 
+READ_ROWS: Final = 100
+"""How many rows one BatchGetItem reads.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+"""
+
 
 class RowBatches(NamedTuple):
     """The table whose rows are read and written."""
@@ -52,12 +58,19 @@ class RowBatches(NamedTuple):
             raise _write_error("a row", error) from error
         return cast("Item", answer.get("Attributes", {}))
 
-    def read(self, keys: Sequence[Key]) -> tuple[list[Item], list[Key]]:
+    def read(
+        self, keys: Sequence[Key], *, is_consistent: bool = False
+    ) -> tuple[list[Item], list[Key]]:
         """Return the rows of 1 to 100 keys that there are, and the keys that were not looked up.
 
-        The read is eventually consistent. Raises ReadError.
+        The read is eventually consistent unless it is to be strongly so. Raises ReadError.
         """
-        wanted: Any = {self.table: {"Keys": [key_attributes(key) for key in keys]}}
+        wanted: Any = {
+            self.table: {
+                "Keys": [key_attributes(key) for key in keys],
+                "ConsistentRead": is_consistent,
+            }
+        }
         try:
             answer: Any = self.client.batch_get_item(RequestItems=wanted)
         except (ClientError, BotoCoreError) as error:

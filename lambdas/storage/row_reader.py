@@ -7,8 +7,6 @@ from broadcasting.errors import RejectedError
 from broadcasting.items import Item
 from broadcasting.ledger_items import (
     LIFE_DAYS,
-    counter_key,
-    counter_of,
     entry_key,
     frame_key,
     frame_row_of,
@@ -18,7 +16,7 @@ from broadcasting.ledger_items import (
     summary_key,
     summary_of,
 )
-from broadcasting.ledger_rows import ChannelCounter, FailedRow, SliceRow, Summary
+from broadcasting.ledger_rows import FailedRow, FrameRow, SliceRow, Summary
 from storage.ledger_table import LedgerTable
 
 _T = TypeVar("_T")
@@ -50,32 +48,27 @@ class RowReader:
             raise _unknown(broadcast_id, slice_id)
         return summary, self.slice_row(broadcast_id, slice_id)
 
-    def counter(self, channel: str) -> ChannelCounter:
-        """Return the counter of a channel; a channel without one has had no broadcast."""
-        item = self._table.get(counter_key(channel))
-        return counter_of(item) if item else ChannelCounter(channel)
-
-    def is_taken(self, channel: str, number: int) -> bool:
-        """Tell whether a broadcast that has not expired has a number."""
-        keys = frame_key(channel, number), entry_key(channel, number)
+    def is_taken(self, stream: str, number: int) -> bool:
+        """Tell whether a number has rows that have not expired, void or a broadcast's."""
+        keys = frame_key(stream, number), entry_key(stream, number)
         return any(self._table.get(key) is not None for key in keys)
 
-    def frame_of(self, summary: Summary, slice_row: SliceRow) -> str:
-        """Return what a slice posts, and nothing when its backlog is empty.
+    def frame_of(self, summary: Summary, slice_row: SliceRow) -> FrameRow:
+        """Return what a slice posts, an empty row when its backlog is empty.
 
         Raises RejectedError when the ledger does not have the frame.
         """
         if slice_row.backlog.is_empty:
-            return ""
+            return FrameRow(summary.channel, summary.seq, "")
         if summary.frame:  # an earlier release has opened it
-            return summary.frame
+            return FrameRow(summary.channel, summary.seq, summary.frame)
         item = self._table.get(frame_key(summary.channel, summary.seq))
         if item is None:
             raise RejectedError(
                 f"the ledger has no frame {summary.seq} of channel {summary.channel}: its "
                 f"broadcast was opened more than {LIFE_DAYS} days ago, or the row was deleted"
             )
-        return _readable(frame_row_of, item).frame
+        return _readable(frame_row_of, item)
 
     def over_leftover(self, row: _Beside) -> _Beside:
         """Return a new row that may be written over what lies in its place.

@@ -2,16 +2,20 @@
 
 
 class ShardSizes:
-    """Learns from the shards that were read to their end. Any thread may ask."""
+    """Learns from the shards that were read to their end. Any thread may ask.
 
-    def __init__(self) -> None:
+    `expected` is how many rows there are at most in the only shard, if that is known.
+    """
+
+    def __init__(self, *, expected: int = 0) -> None:
+        self._expected = expected
         self._shards_ended = 0
         self._rows_of_ended = 0
         self._rows_of_begun = 0
-        self._begun: dict[int, int] = {}
+        self._begun: dict[str, int] = {}
         """How many rows of each shard have been read, if it has not ended."""
 
-    def note(self, shard: int, rows: int, *, is_end: bool) -> None:
+    def note(self, shard: str, rows: int, *, is_end: bool) -> None:
         """Take note of a page."""
         before = self._begun.pop(shard, 0)
         if is_end:
@@ -25,9 +29,9 @@ class ShardSizes:
     def unread(self, shards: int) -> int:
         """Return about how many rows a number of shards, begun ones included, still have.
 
-        It is 0 until the first shard has ended.
+        Until the first shard has ended it is what was expected.
         """
         if not self._shards_ended:
-            return 0
+            return max(0, self._expected - self._rows_of_begun)
         usual = self._rows_of_ended / self._shards_ended
         return max(0, int(usual * shards - self._rows_of_begun))

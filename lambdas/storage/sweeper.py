@@ -4,10 +4,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
 
+from broadcasting.audience import EVERYONE
 from broadcasting.clock import Jitter
 from broadcasting.retry import Backoff
-from storage.connections import BATCH_ROWS, ConnectionsTable
+from storage.connections import ConnectionsTable
 from storage.errors import StorageError
+from storage.row_batches import BATCH_ROWS
 
 _WRITERS = 4
 _MOST_BATCHES = 400
@@ -26,10 +28,13 @@ class StaleSweeper:
         table: ConnectionsTable,
         *,
         jitter: Jitter,
+        stream: str = EVERYONE,
         sleep: Callable[[float], object] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
+        """Delete what a broadcast of a `stream` finds gone."""
         self._table = table
+        self._stream = stream
         self._jitter = jitter
         self._is_over = Event()
         self._sleep = sleep or self._is_over.wait
@@ -93,7 +98,7 @@ class StaleSweeper:
             if tries:
                 self._sleep(self._backoff.seconds(tries, self._jitter()))
             try:
-                ids = self._table.remove_batch(ids)
+                ids = self._table.remove_batch(ids, stream=self._stream)
             except StorageError:
                 continue  # deleting once more what is deleted already does no harm
             if not ids:

@@ -1,16 +1,23 @@
-"""Permissions on some rows of the connections table: those whose partition key begins alike."""
+"""Permissions on some rows of a table: those whose partition key begins alike."""
 
 from collections.abc import Sequence
 
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 
-CONNECTIONS = ("all#*", "connection#*", "user#*")
+EVERYONE = ("all#*",)
+OWN = ("connection#*",)
+CHANNELS = ("channel#*",)
+USERS = ("user#*",)
+NEW_CONNECTIONS = (*EVERYONE, *OWN, *USERS)
+CONNECTIONS = (*NEW_CONNECTIONS, *CHANNELS)
 TICKETS = ("ticket#*",)
 DENIED = ("denied#*",)
-"""As lambdas/broadcasting names them; a test holds the two together.
+"""As lambdas/broadcasting names them; a test holds the two together. CHANNELS are those of the
+ledger, too, whose rows are numbers and frames; all others are of the connections table.
 
-A function that writes rows of connections could otherwise write tickets, and delete denials.
+A function that writes rows of connections could otherwise write tickets, and delete denials; one
+that reads what a client missed could write the accounts of broadcasts.
 """
 
 

@@ -126,15 +126,18 @@ def _set_routes(stage: apigateway.WebSocketStage, settings: DeploySettings) -> N
     tells whether a route with settings of its own has the stage's besides: it gets both.
     """
     made = cast("apigateway.CfnStage", stage.node.default_child)
-    throttle = {
-        "ThrottlingBurstLimit": settings.connect_burst,
-        "ThrottlingRateLimit": settings.connect_rate,
-    }
     logs: dict[str, object] = {}
     if settings.execution_logs == "errors":
         logs = {"DataTraceEnabled": False, "LoggingLevel": "ERROR"}
         made.add_property_override("DefaultRouteSettings", logs)
-    made.route_settings = {"$connect": throttle | logs, "$default": throttle | logs}
+    made.route_settings = {
+        "$connect": _throttle(settings.connect_rate, settings.connect_burst) | logs,
+        "$default": _throttle(settings.client_rate, settings.client_burst) | logs,
+    }
+
+
+def _throttle(rate: int, burst: int) -> dict[str, object]:
+    return {"ThrottlingBurstLimit": burst, "ThrottlingRateLimit": rate}
 
 
 def _route(

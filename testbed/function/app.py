@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from broadcasting.audience import shard_of
+from broadcasting.connection import shard_of
 from broadcasting.connection_row import connection_key
 from broadcasting.door_rows import SELF
 from broadcasting.items import key_attributes
@@ -32,7 +32,12 @@ from testbed.function.environments import ConnectFunctions, Crash, Function
 from testbed.function.event_source import EventSource, Letter, Queue, make_queue
 from testbed.function.ledger_rows import LedgerRows
 from testbed.function.observed import Log, Wire
-from testbed.tables import function_environment, make_tables, write_connections
+from testbed.tables import (
+    function_environment,
+    join_stream,
+    make_tables,
+    write_connections,
+)
 from testbed.wire_faults import WireFault
 
 __all__ = ["RESERVED_MS", "App", "ConnectFunctions", "Crash", "Function", "Queue", "make_app"]
@@ -107,6 +112,11 @@ class App:
         """Write rows of connections with these ids."""
         client, now_ms = self.client("dynamodb"), self.time.now_ms()
         write_connections(client, self.connections, ids, now_ms, user=user)
+
+    def join(self, stream: str, ids: Iterable[str]) -> None:
+        """Write the rows by which broadcasts of a stream find connections."""
+        client, now_ms = self.client("dynamodb"), self.time.now_ms()
+        join_stream(client, self.connections, stream, ids, now_ms)
 
     def disconnect(self, ids: Iterable[str]) -> None:
         """Delete the rows of connections."""

@@ -3,8 +3,10 @@
 Each worker runs on a thread of its own, but only one at a time: it stops where it would wait, and
 the one whose time comes first goes on. So a model with a seed always comes to the same end.
 
-Reads take 3-8 ms, writes 8-17 ms. A transaction holds its rows from its beginning to its end; a
-write that begins meanwhile on one of them is canceled with TransactionConflict. A partition takes
+Reads take 3-8 ms, updates of one row 3-7 ms, other writes 8-17 ms. Updates of one row are put in an
+order and never conflict; a row takes `row_writes_per_second` of them. A transaction holds its rows
+from its beginning to its end; a write that begins meanwhile on one of them is canceled with
+TransactionConflict. A partition takes
 `units_per_second`, and no more than a second's worth at once; beyond it a transaction is canceled
 with ThrottlingError.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
@@ -27,6 +29,7 @@ from testbed.units import write_units
 T = TypeVar("T")
 
 READ_SECONDS, WRITE_SECONDS = (0.003, 0.008), (0.008, 0.017)
+UPDATE_SECONDS = (0.003, 0.007)
 
 
 class VirtualTime:
@@ -104,11 +107,14 @@ class ContendedDynamo(LedgerDynamo):
     random: Random = field(default_factory=Random)
     units_per_second: float = float("inf")
     is_mutual: bool = False
+    row_writes_per_second: float = 1_000.0
+    updates: int = 0
     conflicts: int = 0
     throttles: int = 0
-    writes: int = 0
+    transactions: int = 0
     _holders: dict[Key, _Holder] = field(default_factory=dict)
     _partitions: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _rows: dict[Key, tuple[float, float]] = field(default_factory=dict)
 
     def ledger(self) -> Ledger:
         """Return a ledger as one worker has it."""
@@ -117,16 +123,38 @@ class ContendedDynamo(LedgerDynamo):
             lambda: NOW_MS + int(self.time.seconds * 1000),
             self.time.sleep,
         )
-        return Ledger(self.table, clock=clock, jitter=self.random.random)
+        return Ledger(
+            self.table, self.counters, clock=clock, jitter=self.random.random, replay_seconds=60
+        )
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         """Read a row, as it is after a while."""
         self.time.sleep(self.random.uniform(*READ_SECONDS))
         return super().get_item(**request)
 
+    def query(self, **query: Any) -> dict[str, Any]:
+        """Read rows, as they are after a while."""
+        self.time.sleep(self.random.uniform(*READ_SECONDS))
+        return super().query(**query)
+
+    def update_item(self, **update: Any) -> dict[str, Any]:
+        """Change a row, unless it has been changed too often in this second."""
+        self.time.sleep(self.random.uniform(*UPDATE_SECONDS))
+        self.updates += 1
+        key = (update["Key"]["pk"]["S"], update["Key"]["sk"]["S"])
+        room, at = self._rows.get(key, (self.row_writes_per_second, 0.0))
+        room += (self.time.seconds - at) * self.row_writes_per_second
+        room = min(self.row_writes_per_second, room)
+        if room < 1:
+            self.throttles += 1
+            raise refusal("ProvisionedThroughputExceededException")
+        self._rows[key] = room - 1, self.time.seconds
+        return super().update_item(**update)
+
     def put_item(self, **put: Any) -> None:
         """Write a row, unless a transaction holds it."""
-        with self._holding(put, units=write_units("PutItem", put)) as reasons:
+        units = write_units("PutItem", put)
+        with self._holding(put, units=units, is_transaction=False) as reasons:
             if reasons:
                 raise refusal(_SINGLE[reasons[0]])
             super().put_item(**put)
@@ -141,13 +169,18 @@ class ContendedDynamo(LedgerDynamo):
             super().transact_write_items(**request)
 
     @contextmanager
-    def _holding(self, *puts: dict[str, Any], units: float) -> Iterator[tuple[str, ...]]:
-        """Hold rows for as long as a write takes; yield why it is canceled, if it is."""
-        self.writes += 1
+    def _holding(
+        self, *puts: dict[str, Any], units: float, is_transaction: bool = True
+    ) -> Iterator[tuple[str, ...]]:
+        """Hold rows for as long as a write takes; yield why it is canceled, if it is.
+
+        Only transactions hold rows: DynamoDB puts all other writes of a row in an order.
+        """
+        self.transactions += is_transaction
         keys = [(put["Item"]["pk"]["S"], put["Item"]["sk"]["S"]) for put in puts]
         holder, met = _Holder(), [self._holders[key] for key in keys if key in self._holders]
         is_throttled = not met and not self._meter(puts, units)
-        if not met and not is_throttled:
+        if is_transaction and not met and not is_throttled:
             self._holders |= dict.fromkeys(keys, holder)
         for other in met:
             other.is_canceled |= self.is_mutual

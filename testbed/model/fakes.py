@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
+from broadcasting.audience import row_key
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.connection_row import CONNECTED_AT, connection_key
-from broadcasting.items import Item, Key
+from broadcasting.items import EXPIRY, Item, Key, key_attributes
 from broadcasting.ledger_items import LIFE_SECONDS, key_of, summary_key, summary_of, to_item
-from broadcasting.ledger_rows import ChannelCounter, Row
+from broadcasting.ledger_rows import Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.trouble import Answers
 from delivery.fan_out import Watch
+from storage.audience_pages import AudiencePages
 from storage.connections import ConnectionsTable
 from storage.errors import BusyError, ConflictError, ReadError, WriteError
 
@@ -106,7 +108,7 @@ class FakePosts:
 class FakeDynamo:
     """A connections table in memory; `odd_rows` are items as they are, by their partition.
 
-    `rows` are those of everyone's broadcasts, `others` those of users, by their keys.
+    `rows` are those of everyone's broadcasts, `others` those of users and channels, by their keys.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -128,12 +130,18 @@ class FakeDynamo:
         return {"Attributes": self._delete(request["Key"])}
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
-        """Return rows of users."""
+        """Return rows by their keys."""
         if self.read_errors:
             raise self.read_errors.pop(0)
         ((table, wanted),) = request["RequestItems"].items()
-        keys = [(key["pk"]["S"], key["sk"]["S"]) for key in wanted["Keys"]]
-        return {"Responses": {table: [self.others[key] for key in keys if key in self.others]}}
+        found = (self._found((key["pk"]["S"], key["sk"]["S"])) for key in wanted["Keys"])
+        return {"Responses": {table: [item for item in found if item]}}
+
+    def _found(self, key: Key) -> Item | None:
+        partition, name = key
+        if partition.startswith("all#") and name in self.rows:
+            return {**key_attributes(key), **_times(self.rows[name])}
+        return self.others.get(key)
 
     def batch_write_item(self, **request: Any) -> dict[str, Any]:
         """Write and delete rows, but for as many as `unprocessed` says next."""
@@ -182,11 +190,12 @@ class FakeDynamo:
         return answer
 
     def _partition(self, pk: str) -> list[dict[str, Any]]:
-        rows = [
+        rows: list[Any] = [
             {"sk": {"S": name}, CONNECTED_AT: {"N": str(connected_at)}}
             for name, connected_at in self.rows.items()
             if connection_key(name)[0] == pk
         ]
+        rows += [item for key, item in self.others.items() if key[0] == pk]
         return sorted(rows + self.odd_rows.get(pk, []), key=lambda item: str(item["sk"]["S"]))
 
     def _fail(self) -> None:
@@ -199,6 +208,23 @@ class FakeDynamo:
         return ConnectionsTable(
             cast("DynamoDBClient", self), "connections", clock=FakeTime().clock, jitter=half
         )
+
+    @property
+    def pages(self) -> AudiencePages:
+        """The fake behind the pages of an audience."""
+        return AudiencePages(
+            cast("DynamoDBClient", self), "connections", clock=FakeTime().clock, jitter=half
+        )
+
+    def join(self, stream: str, *names: str, connected_at: int = OLD_MS) -> None:
+        """Write the rows by which broadcasts of a stream find connections."""
+        for name in names:
+            key = row_key(stream, name)
+            self.others[key] = {**key_attributes(key), **_times(connected_at)}
+
+
+def _times(connected_at: int) -> Item:
+    return {CONNECTED_AT: {"N": str(connected_at)}, EXPIRY: FOR_EVER}
 
 
 class Fault(Enum):
@@ -255,6 +281,10 @@ class FakeLedgerTable:
         if fault is Fault.LOST:
             raise BusyError("injected")
 
+    def delete(self, key: tuple[str, str]) -> None:
+        """Delete a row."""
+        self.items.pop(key, None)
+
     def summary(self, broadcast_id: str) -> "Summary":
         """Return a broadcast's summary as it is now."""
         return summary_of(self.items[summary_key(broadcast_id)])
@@ -266,8 +296,7 @@ class FakeLedgerTable:
 
     def _next(self, row: Row) -> Item:
         item = to_item(row._replace(version=row.version + 1))
-        if not isinstance(row, ChannelCounter):
-            item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
+        item["expiresAt"] = {"N": str(self.epoch_ms() // 1000 + LIFE_SECONDS)}
         return item
 
     def _found(self, key: tuple[str, str]) -> Item | None:

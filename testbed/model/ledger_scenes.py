@@ -5,8 +5,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from broadcasting.audience import Connection
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.connection import Connection
 from broadcasting.ledger_items import FRAMES
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import Lease
@@ -30,10 +31,15 @@ def contended(seed: int, **options: Any) -> ContendedDynamo:
 
 def open_broadcast(dynamo: ContendedDynamo, id_: str, frame: str = "frame") -> Lease:
     """Open a broadcast to everyone."""
-    opening = NewBroadcast(id_, "d", "*", lambda _: frame, NOW_MS, 0, ALL_SHARDS)
+    opening = NewBroadcast(id_, "d", Audience(), lambda _: frame, NOW_MS, 0, ALL_SHARDS)
     held = dynamo.ledger().open(opening, until_ms=UNTIL_MS, deadline=DEADLINE)
     assert isinstance(held, Lease)
     return held
+
+
+def opening_one_after_another(dynamo: ContendedDynamo, worker: int, count: int) -> list[Lease]:
+    """Open broadcasts of one worker, as fast as it goes."""
+    return [open_broadcast(dynamo, f"b{worker}-{number}") for number in range(count)]
 
 
 def leases_of(leases: list[Lease | Exception]) -> list[Lease]:
@@ -70,8 +76,8 @@ def closing(dynamo: ContendedDynamo, held: Lease, after_seconds: float) -> Calla
 def requests_of_a_split_broadcast() -> list[Request]:
     """Return the requests of a broadcast that is split 16 ways, and settled."""
     time, dynamo = FakeTime(), LedgerDynamo()
-    ledger = Ledger(dynamo.table, clock=time.clock, jitter=half)
-    opening = NewBroadcast("b", "d", "*", lambda _: FRAME, NOW_MS, 0, ALL_SHARDS)
+    ledger = Ledger(dynamo.table, dynamo.counters, clock=time.clock, jitter=half, replay_seconds=60)
+    opening = NewBroadcast("b", "d", Audience(), lambda _: FRAME, NOW_MS, 0, ALL_SHARDS)
     first, *others = ALL_SHARDS.shards
     held = ledger.open(opening, until_ms=UNTIL_MS, deadline=FAR)
     assert isinstance(held, Lease)

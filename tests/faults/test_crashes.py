@@ -20,7 +20,9 @@ CLOSING = '{"S": "settled"}'
 """What only the write of the last closing holds."""
 
 POINTS = {
-    "opening": ("TransactWriteItems", "sequence"),
+    "number": ("UpdateItem", "number:"),
+    "opening": ("TransactWriteItems", "seq#000000000001"),
+    "mark": ("UpdateItem", "REMOVE"),
     "reading": ("Query", ""),
     "checkpoint or release": ("PutItem", "slice#0"),
     "hand-over": ("SendMessage", ""),

@@ -75,7 +75,7 @@ def test_budget_that_fails_costs_no_connection_the_message(
     """Reservations fail, some or all of them: posting goes on, at a small rate."""
     here = stand_in(QUICK)
     audience = app.connect(120)
-    app.faults = [WireFault(operation="UpdateItem", kind=kind, share=share)]
+    app.faults = [WireFault(operation="UpdateItem", body='"budget"', kind=kind, share=share)]
 
     broadcast_id = app.send()
     app.run(Function(app, seed=3))

@@ -55,7 +55,7 @@ def test_closing_that_is_throttled_settles_in_the_same_invocation(
 
 
 @pytest.mark.parametrize("reason", REASONS)
-@pytest.mark.parametrize("text", [CLOSING, "sequence"])
+@pytest.mark.parametrize("text", [CLOSING, "seq#000000000001"])
 def test_transaction_that_is_cancelled_for_any_passing_reason_is_made_again(
     app: App, stand_in: Behave, text: str, reason: str
 ) -> None:

@@ -25,10 +25,12 @@ from hypothesis.stateful import (
 )
 
 from broadcasting import breaker, trouble
-from broadcasting.audience import shard_of
+from broadcasting.audience import EVERYONE
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import shard_of
+from broadcasting.connection_row import partition_of
 from broadcasting.ledger import LeaseLostError
-from broadcasting.ledger_items import LIFE_SECONDS, slice_of
+from broadcasting.ledger_items import FRAMES, LIFE_SECONDS, frame_row_of, slice_of
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.receipt import Receipt
 from broadcasting.trouble import Evidence
@@ -102,7 +104,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.is_quiet = True
         """Whether nothing has gone wrong: then not even a death's repeats are allowed."""
         self.numbered = 0
-        """How many broadcasts have expired."""
+        """The last number of the broadcasts that have expired."""
         self.healthy: set[str] = set()
         """The connections that have no trouble of their own."""
 
@@ -192,7 +194,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._redeliver()
         self._require_promises()
         self.world.time.run(LIFE_SECONDS + 3600)
-        self.numbered += len(self._opened())
+        self.numbered = self.world.counters.begin(EVERYONE).last
         self.facts.clear()
         self.world.posts.clear()
         NOTES.report.clear()
@@ -290,9 +292,24 @@ class LedgerMachine(RuleBasedStateMachine):
         opened = self._opened()
         for name in opened:
             self._require_promises_of(name)
-        numbers = sorted(self.world.rows.summary(name).seq for name in opened)
-        first = self.numbered + 1
-        assert numbers == list(range(first, first + len(opened)))
+        self._require_numbers(opened)
+
+    def _require_numbers(self, opened: list[str]) -> None:
+        """Each number is a broadcast's, or void, or marked: none is missing, none is twice."""
+        counter = self.world.counters.begin(EVERYONE)
+        numbers = [self.world.rows.summary(name).seq for name in opened]
+        frames = {
+            int(sk.removeprefix(FRAMES)): frame_row_of(item)
+            for (_, sk), item in self.world.rows.live.items()
+            if sk.startswith(FRAMES)
+        }
+        voids = [number for number, row in frames.items() if row.is_void]
+        marks = {mark.number for mark in counter.marks}.difference(numbers, voids)
+        assert sorted([*numbers, *voids, *marks]) == list(
+            range(self.numbered + 1, counter.last + 1)
+        )
+        assert set(frames) == {*numbers, *voids}
+        assert {row.epoch for row in frames.values()} <= {counter.epoch}
 
     def _opened(self) -> list[str]:
         items = self.world.rows.items
@@ -367,8 +384,8 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audience_reader, "MOST_AHEAD", 3)
     for module in (audience_reader, sweeper):
         monkeypatch.setattr(module, "ThreadPoolExecutor", InlineExecutor)
-    shards = tuple(ShardCursor(shard) for shard in range(SHARDS))
-    monkeypatch.setattr(broadcast, "ALL_SHARDS", Backlog(shards))
+    shards = tuple(ShardCursor(partition_of(shard)) for shard in range(SHARDS))
+    monkeypatch.setattr(broadcast, "whole_backlog", lambda _: Backlog(shards))
     for module in (broadcast, report):
         monkeypatch.setattr(module, "logger", _Log())
     monkeypatch.setattr(report, "publish_report", NOTES.report.append)

@@ -21,6 +21,7 @@ from broadcasting.items import Key, key_attributes
 from broadcasting.user_rows import keys_of
 from crier.commands.invitation import signed_url
 from crier.deployed.deployment import Deployment
+from crier.local import own_issuer
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from tests.support.function_logs import Logs
@@ -263,6 +264,19 @@ async def test_deploy_in_mode_jwt_lets_in_with_a_token_of_the_issuer(
     written = "".join(path.read_text() for path in local_aws.logs.iterdir())
     assert logs.find(service="crier-dev")
     assert [part for one in (good, expired) for part in one.split(".")[1:] if part in written] == []
+
+
+async def test_local_run_signs_tokens_that_let_clients_in(local_aws: LocalAws) -> None:
+    """As `crier local --auth jwt` does it: a secret in the local AWS, and no issuer."""
+    changed = deploy_locally(local_aws, lambda _: None, auth="jwt", **own_issuer.SETTINGS)
+    secret = own_issuer.make_secret(changed)
+    token = own_issuer.token_for("alice", secret, now_seconds=int(time.time()))
+    other = own_issuer.token_for("alice", "x" * 48, now_seconds=int(time.time()))
+
+    statuses = [await status_of(f"{changed.web_socket_url}?token={one}") for one in (token, other)]
+
+    assert statuses[0] == 101
+    assert statuses[1] in REFUSED
 
 
 async def test_deploy_in_mode_iam_has_no_authorizer(local_aws: LocalAws) -> None:

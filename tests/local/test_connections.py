@@ -3,20 +3,17 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from typer.testing import Result
 from websockets.asyncio.client import ClientConnection, connect
 
-from broadcasting.audience import Connection
-from broadcasting.connection_row import connection_item
-from broadcasting.items import EXPIRY, attribute_of, key_attributes
-from broadcasting.user_rows import self_key, user_key
 from crier.demo.clients import close_clients, connect_clients
 from crier.demo.run import connection_ids
 from crier.deployed.deployment import Deployment
+from tests.support.subscribing import subscribe_by_hand
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -45,14 +42,10 @@ async def _connected(deployment: Deployment, run: Run) -> tuple[ClientConnection
     return socket, id_
 
 
-def _belong(deployment: Deployment, user: str, *ids: str) -> None:
+def _belong(deployment: Deployment, user: str, *ids: str, channels: Sequence[str] = ()) -> None:
     """Write the rows that connections of a user have beside those of all connections."""
-    client, table = deployment.client("dynamodb"), deployment.connections_table_name
     for id_ in ids:
-        row = connection_item(Connection(id_, int(time.time() * 1000)))
-        client.put_item(TableName=table, Item=row | key_attributes(user_key(user, id_)))
-        own = key_attributes(self_key(id_)) | {EXPIRY: row[EXPIRY], "user": attribute_of(user)}
-        client.put_item(TableName=table, Item=own)
+        subscribe_by_hand(deployment, id_, user=user, channels=channels)
 
 
 def _rows(deployment: Deployment) -> list[tuple[str, str]]:
@@ -65,10 +58,12 @@ def _rows(deployment: Deployment) -> list[tuple[str, str]]:
 async def test_connection_is_listed_inspected_and_kicked(deployment: Deployment, run: Run) -> None:
     """It hears a bye, is closed with 1000, has no rows any more, and is listed no longer."""
     socket, id_ = await _connected(deployment, run)
-    _belong(deployment, "alice", id_)
+    channels = [f"c{number}" for number in range(50)]
+    _belong(deployment, "alice", id_, channels=channels)
 
     (listed,) = await asyncio.to_thread(_listed, run)
     (of_alice,) = await asyncio.to_thread(_listed, run, "--user", "alice")
+    (of_channel,) = await asyncio.to_thread(_listed, run, "--channel", "c49")
     inspected = json.loads((await asyncio.to_thread(run, "inspect", id_, "--json")).stdout)
     kicked = await asyncio.to_thread(run, "kick", id_, "--code", "moved")
     bye = json.loads(await asyncio.wait_for(socket.recv(), 10))
@@ -79,7 +74,9 @@ async def test_connection_is_listed_inspected_and_kicked(deployment: Deployment,
 
     assert (listed["connection"], listed["user"]) == (id_, "alice")
     assert (of_alice["connection"], of_alice["user"]) == (id_, "alice")
+    assert of_channel == of_alice | {"seconds": of_channel["seconds"]}
     assert (inspected["state"], inspected["user"]) == ("open", "alice")
+    assert inspected["channels"] == sorted(channels)
     assert inspected["source_ip"] == "127.0.0.1"
     assert "websockets" in inspected["user_agent"]
     assert abs(inspected["connected_ms"] / 1000 - time.time()) < 60

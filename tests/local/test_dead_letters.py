@@ -12,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from broadcasting.attributes import read_sqs
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.clock import Clock
 from broadcasting.dead_letter import Note, letter_of
@@ -28,6 +29,7 @@ from crier.deployed.redrive_decision import Action
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
 from storage.queues import DeadLetters
+from storage.stream_counters import StreamCounters
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -134,19 +136,19 @@ def open_broadcast(deployment: Deployment, broadcast_id: str) -> None:
         return int(time.time() * 1000)
 
     client = deployment.client("dynamodb")
-    table = LedgerTable(
-        client, deployment.ledger_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
-    )
     opening = NewBroadcast(
         id=broadcast_id,
         digest=parse_broadcast('{"message": "hear"}', "m").digest,
-        channel="*",
+        audience=Audience(),
         frame_of=lambda seq: json.dumps({"id": broadcast_id, "seq": seq}),
         opened_ms=now_ms(),
         expires_ms=0,
         backlog=ALL_SHARDS,
     )
-    ledger = Ledger(table, clock=Clock(time.monotonic, now_ms, time.sleep), jitter=random.random)
+    clock = Clock(time.monotonic, now_ms, time.sleep)
+    counters = StreamCounters(client, deployment.ledger_table_name, clock=clock)
+    table = LedgerTable(client, deployment.ledger_table_name, clock=clock)
+    ledger = Ledger(table, counters, clock=clock, jitter=random.random, replay_seconds=60)
     ledger.open(opening, until_ms=now_ms() + 1, deadline=time.monotonic() + 30.0)
 
 

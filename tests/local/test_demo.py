@@ -50,6 +50,43 @@ def test_demo_proves_itself_and_writes_its_figures(tmp_path: Path) -> None:
     assert 0 < found["first_seconds"] <= found["last_seconds"]
 
 
+def test_demo_of_channels_proves_itself_and_writes_its_figures(tmp_path: Path) -> None:
+    """Tickets, channels, users, exclude; what one client has missed comes in order, once."""
+    figures = tmp_path / "demo.json"
+    options = ["--channels", "--connections=8", f"--figures={figures}"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "crier", "demo", *options],
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+        text=True,
+        timeout=170,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(figures.read_text())
+    expected = {
+        "clients": 8,
+        "users": 4,
+        "channels": 3,
+        "missing": 0,
+        "repeated": 0,
+        "misplaced": 0,
+        "wrong": 0,
+        "excluded": 5,
+        "missed": 50,
+        "replayed": 50,
+        "lost": 0,
+        "miscounted": 0,
+        "refused": True,
+        "rows_left": 0,
+    }
+    assert expected.items() <= found.items()
+    assert found["right"] == found["expected"] > 300
+    assert "in order, once, and nothing" in done.stdout
+
+
 def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
     """`crier local` shows what the functions log, `crier send` finds it, Ctrl-C ends it all."""
     elsewhere = {"AWS_PROFILE": "nobody", "HTTP_PROXY": "http://127.0.0.1:9"}  # no obstacles

@@ -148,15 +148,15 @@ async def test_two_broadcasts_at_once_both_reach_all_clients(
     await close_clients(clients)
 
 
-async def test_client_frame_is_answered_with_an_error(deployment: Deployment) -> None:
-    """A client that talks is told that this API only broadcasts."""
+async def test_text_that_is_no_request_is_answered_with_an_error(deployment: Deployment) -> None:
+    """A client that talks is told what was expected."""
     clients = await connect_clients(deployment.web_socket_url, 1)
 
     await clients[0].socket.send("hello?")
     (answer,) = await _all_received(clients)
 
-    assert answer["error"] == "unknown frame"
-    assert answer["found"] == "hello?"
+    assert (answer["type"], answer["code"]) == ("error", "bad-frame")
+    assert "expected an object with an action" in answer["message"]
     await close_clients(clients)
 
 
@@ -197,7 +197,7 @@ async def test_aws_cli_shows_what_was_rejected(
     deployment: Deployment, printed: Mapping[str, str], shell: Callable[[str], Any]
 ) -> None:
     """The printed command that reads the dead-letter queue works as it is, and shows reasons."""
-    await asyncio.to_thread(enqueue, deployment, {"message": 1, "user": "u"})
+    await asyncio.to_thread(enqueue, deployment, {"message": 1, "usr": "u"})
 
     seen = await until(
         lambda: [
@@ -205,11 +205,11 @@ async def test_aws_cli_shows_what_was_rejected(
             for letter in shell(printed["List what was rejected with the AWS CLI"]).get(
                 "Messages", []
             )
-            if letter["Body"] == '{"message": 1, "user": "u"}'
+            if letter["Body"] == '{"message": 1, "usr": "u"}'
         ]
     )
 
-    assert seen[0].startswith("user is not supported yet")
+    assert seen[0].startswith('unknown key "usr"')
 
 
 async def test_python_of_the_documents_enqueues(

@@ -13,9 +13,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
-from broadcasting.audience import Connection
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.ledger import LeaseLostError, Refusal
@@ -34,13 +35,14 @@ from crier.deployed.deployment import Deployment
 from storage.errors import WriteError
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
+from storage.stream_counters import StreamCounters
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 FAILED = (FailedConnection("c ✓", "413 too large"),)
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
-PART = Backlog((ShardCursor(1, "x"),))
+PART = Backlog((ShardCursor("all#1", "x"),))
 
 
 class _Book:
@@ -52,7 +54,17 @@ class _Book:
         self.client = client
         self.table_name = table_name
         self.table = LedgerTable(client, table_name, clock=self.clock)
-        self.ledger = Ledger(self.table, clock=self.clock, jitter=random.random)
+        self.ledger = self.ledger_on(client)
+
+    def ledger_on(self, client: "DynamoDBClient") -> Ledger:
+        """Return a ledger that makes its requests with a client of its own."""
+        return Ledger(
+            LedgerTable(client, self.table_name, clock=self.clock),
+            StreamCounters(client, self.table_name, clock=self.clock),
+            clock=self.clock,
+            jitter=random.random,
+            replay_seconds=60,
+        )
 
     @property
     def clock(self) -> Clock:
@@ -63,7 +75,13 @@ class _Book:
 
     def open(self, id_: str = "b", digest: str = "d") -> Lease | Refusal:
         opening = NewBroadcast(
-            self.id(id_), digest, self.name, "frame {}".format, self.now_ms, 0, ALL_SHARDS
+            self.id(id_),
+            digest,
+            Audience(channel=self.name),
+            "frame {}".format,
+            self.now_ms,
+            0,
+            ALL_SHARDS,
         )
         return self.ledger.open(opening, until_ms=self.now_ms + 60_000, deadline=_in_a_while())
 
@@ -227,11 +245,7 @@ def test_write_counts_as_done_when_its_first_answer_was_lost(
     held = _held(book.open())
     client = deployment.client("dynamodb")
     losses = _lose_the_first_answer(client)
-    ledger = Ledger(
-        LedgerTable(client, book.table_name, clock=book.clock),
-        clock=book.clock,
-        jitter=random.random,
-    )
+    ledger = book.ledger_on(client)
 
     written = write(ledger, held)
 
@@ -280,11 +294,7 @@ def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deploy
         raise ReadTimeoutError(endpoint_url="injected")
 
     client.meta.events.register("before-send.dynamodb.PutItem", never)
-    ledger = Ledger(
-        LedgerTable(client, book.table_name, clock=book.clock),
-        clock=book.clock,
-        jitter=random.random,
-    )
+    ledger = book.ledger_on(client)
 
     with pytest.raises(WriteError, match="slice#0 not written"):
         ledger.checkpoint(held, PART, Receipt(), ())
@@ -307,10 +317,12 @@ def test_split_slices_are_taken_up_by_others(book: _Book) -> None:
 def test_largest_split_fits_into_one_transaction(book: _Book) -> None:
     """All shards but one, the largest frame, and stragglers by the thousand."""
     frame = "\x7f" * MAX_FRAME_BYTES
-    opening = NewBroadcast(book.id("b"), "d", book.name, lambda _: frame, 0, 0, ALL_SHARDS)
+    opening = NewBroadcast(
+        book.id("b"), "d", Audience(channel=book.name), lambda _: frame, 0, 0, ALL_SHARDS
+    )
     held = _held(book.ledger.open(opening, until_ms=book.now_ms + 60_000, deadline=_in_a_while()))
     many = tuple(Connection(f"L0SM9cO{n:08}=", book.now_ms, 3) for n in range(2_500))
-    parts = tuple(Backlog((ShardCursor(shard),)) for shard in range(1, 16))
+    parts = tuple(Backlog((one,)) for one in ALL_SHARDS.shards[1:])
 
     held = book.ledger.split(
         held,

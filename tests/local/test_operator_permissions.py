@@ -14,7 +14,7 @@ import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.door_rows import denied_key
 from crier import cli, options
@@ -150,12 +150,15 @@ def run(aws: Guarded, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 LIST, LIST_OF_USER = ("connections",), ("connections", "--user", "alice")
+LIST_OF_CHANNEL = ("connections", "--channel", "news")
 INSPECT, KICK = ("inspect", GONE), ("kick", GONE)
 KICK_USER, DENY = ("kick", "--user", "alice"), ("kick", "--user", "alice", "--deny", "60")
 TICKET = ("ticket", "--user", "alice")
 
 
-@pytest.mark.parametrize("command", [LIST, LIST_OF_USER, KICK, KICK_USER, DENY, TICKET])
+@pytest.mark.parametrize(
+    "command", [LIST, LIST_OF_USER, LIST_OF_CHANNEL, KICK, KICK_USER, DENY, TICKET]
+)
 def test_statements_are_enough(aws: Guarded, run: Run, command: tuple[str, ...]) -> None:
     """Each command does what it is for."""
     aws.write_rows()
@@ -184,11 +187,13 @@ def test_statements_are_enough_to_inspect(aws: Guarded, run: Run) -> None:
         ("DELETE/@connections", DENY, "these credentials may not DELETE to @connections"),
         ("dynamodb:Query", LIST, "Query operation"),
         ("dynamodb:Query", LIST_OF_USER, "Query operation"),
+        ("dynamodb:Query", LIST_OF_CHANNEL, "Query operation"),
         ("dynamodb:Query", KICK_USER, "Query operation"),
         ("dynamodb:Query", DENY, "Query operation"),
         ("dynamodb:BatchGetItem", LIST, "BatchGetItem operation"),
         ("dynamodb:BatchGetItem", INSPECT, "BatchGetItem operation"),
         ("dynamodb:BatchGetItem", KICK, "BatchGetItem operation"),
+        ("dynamodb:BatchGetItem", KICK_USER, "BatchGetItem operation"),
         ("dynamodb:BatchWriteItem", KICK, "BatchWriteItem operation"),
         ("dynamodb:BatchWriteItem", DENY, "BatchWriteItem operation"),
         ("dynamodb:PutItem", DENY, "PutItem operation"),

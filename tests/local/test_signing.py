@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.pacing.pace import Pace
 from crier import cli

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from broadcasting.audience import Connection
-from broadcasting.backlog import ALL_SHARDS, Backlog
+from broadcasting.audience import Audience
+from broadcasting.backlog import ALL_SHARDS, Backlog, whole_backlog
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import FailedConnection, FailedRow, Lease
 from broadcasting.message import Broadcast
@@ -26,10 +27,13 @@ from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
 from storage.ledger import Ledger
 from storage.ledger_table import LedgerTable
+from storage.stream_counters import StreamCounters
 
 pytestmark = pytest.mark.timeout(120)
 
 Run = Callable[..., Result]
+
+EVERYBODY = Audience()
 
 
 def now_ms() -> int:
@@ -43,31 +47,35 @@ def run(run_crier: Run) -> Run:
     return run_crier
 
 
+CLOCK = Clock(time.monotonic, now_ms, time.sleep)
+
+
 @pytest.fixture
 def table(deployment: Deployment) -> LedgerTable:
     """The broadcasts table, as the functions write it."""
-    client = deployment.client("dynamodb")
-    return LedgerTable(
-        client, deployment.ledger_table_name, clock=Clock(time.monotonic, now_ms, time.sleep)
-    )
+    return LedgerTable(deployment.client("dynamodb"), deployment.ledger_table_name, clock=CLOCK)
 
 
 @pytest.fixture
-def ledger(table: LedgerTable) -> Ledger:
+def ledger(deployment: Deployment, table: LedgerTable) -> Ledger:
     """The ledger, as the functions keep it."""
-    return Ledger(table, clock=Clock(time.monotonic, now_ms, time.sleep), jitter=random.random)
+    name = deployment.ledger_table_name
+    counters = StreamCounters(deployment.client("dynamodb"), name, clock=CLOCK)
+    return Ledger(table, counters, clock=CLOCK, jitter=random.random)
 
 
-def open_broadcast(ledger: Ledger, broadcast_id: str, *, expires_ms: int = 0) -> Lease:
-    """Open a broadcast to everyone, and lease it for a moment."""
+def open_broadcast(
+    ledger: Ledger, broadcast_id: str, audience: Audience = EVERYBODY, *, expires_ms: int = 0
+) -> Lease:
+    """Open a broadcast to an audience, and lease it for a moment."""
     opening = NewBroadcast(
         id=broadcast_id,
-        digest=Broadcast(broadcast_id, "hear").digest,
-        channel="*",
+        digest=Broadcast(broadcast_id, "hear", None, audience).digest,
+        audience=audience,
         frame_of=lambda seq: f"frame {seq}",
         opened_ms=now_ms(),
         expires_ms=expires_ms,
-        backlog=ALL_SHARDS,
+        backlog=whole_backlog(audience),
     )
     held = ledger.open(opening, until_ms=now_ms() + 1, deadline=in_a_while())
     assert isinstance(held, Lease)
@@ -101,7 +109,9 @@ async def test_send_waits_and_status_shows_how_it_ended(deployment: Deployment, 
     assert "5 delivered, 2 gone, 0 failed, 0 expired" in sent.stderr
     assert (shown["state"], shown["ended"], shown["open_slices"]) == ("settled", 7, 0)
     assert shown["expires_ms"] > shown["settled_ms"] >= shown["opened_ms"]
-    assert listed[0] == shown
+    unknown = {"audience": shown["audience"] | {"exclude": None}}
+    assert (shown["audience"], shown["channel"]) == ({"kind": "everyone", "exclude": 0}, "*")
+    assert listed[0] == shown | unknown
 
 
 def test_status_adds_the_slices_up_while_a_broadcast_is_open(ledger: Ledger, run: Run) -> None:
@@ -180,6 +190,36 @@ async def test_status_counts_as_expired_the_connections_not_sent_it_any_more(
     assert [client.frames for client in clients] == [[], [], []]
 
 
+@pytest.mark.parametrize(
+    ("audience", "option", "words"),
+    [
+        (Audience(channel="news:1"), ["--channel", "news:1"], "channel news:1"),
+        (Audience(user="日本 # 🦜"), ["--user", "日本 # 🦜"], "user 日本 # 🦜"),
+        (Audience(connections=("a=", "b=")), ["--connections"], "2 listed connections"),
+    ],
+)
+def test_accounts_of_an_audience_are_listed_by_themselves(
+    ledger: Ledger, run: Run, audience: Audience, option: list[str], words: str
+) -> None:
+    """Its broadcasts have numbers, and a list, of their own."""
+    names = [a_name(), a_name()]
+    leases = [open_broadcast(ledger, one, audience) for one in names]
+    excluding = Audience(exclude=frozenset({"a=", "b=", "c="}))
+    open_broadcast(ledger, f"{names[0]}-all", excluding)
+
+    listed = json.loads(run("broadcasts", *option, "--json").stdout)
+    everyone = json.loads(run("broadcasts", "--json").stdout)
+    shown = run("status", names[0]).stdout
+    excluded = json.loads(run("status", f"{names[0]}-all", "--json").stdout)
+
+    numbers = [lease.summary.seq for lease in leases]
+    assert [one["id"] for one in listed[:2]] == names[::-1]
+    assert [one["seq"] for one in listed[:2]] == numbers[::-1] == [numbers[0] + 1, numbers[0]]
+    assert not {one["id"] for one in everyone} & set(names)
+    assert f"│ {words} " in shown
+    assert excluded["audience"] == {"kind": "everyone", "exclude": 3}
+
+
 def test_status_says_what_it_does_not_know(run: Run) -> None:
     """A broadcast that was never enqueued is an error."""
     shown = run("status", "nobody-sent-this")
@@ -236,7 +276,8 @@ def test_broadcasts_say_how_many_more_there_are(ledger: Ledger, run: Run) -> Non
     shown = run("broadcasts", "--limit", "2", "--json")
 
     more = len(json.loads(everything.stdout)) - 2
-    assert everything.stderr == ""
+    assert everything.stderr.startswith("Broadcasts to everyone; ")
+    assert len(everything.stderr.splitlines()) == 1
     assert len(json.loads(shown.stdout)) == 2
     assert f"The last 2 are shown, {more:,} more are in the ledger" in shown.stderr
 

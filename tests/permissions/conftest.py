@@ -9,8 +9,9 @@ import pytest
 from crier.deployed.deployment import Deployment
 from crier.local.deploy import deploy_locally, local_session
 from crier.local.local_aws import LocalAws
+from tests.support.client_life import ClientLife
 from tests.support.grants import Grants
-from tests.support.life import Life, resource_names
+from tests.support.life import resource_names
 
 STRICT_APP = "-m tests.support.strict_app"
 
@@ -53,7 +54,7 @@ def grants(strict: Deployment) -> Grants:
 
 
 @pytest.fixture
-def life(strict: Deployment, strict_aws: LocalAws) -> Iterator[Life]:
-    """The steps of a broadcast's life; what a step leaves in the queues is taken out."""
+def life(strict: Deployment, strict_aws: LocalAws) -> Iterator[ClientLife]:
+    """The steps of broadcasts and clients; what a step leaves in the queues is taken out."""
     with ExitStack() as opened:
-        yield Life(strict, strict_aws.logs, opened)
+        yield ClientLife(strict, strict_aws.logs, opened)

@@ -9,27 +9,38 @@ from botocore.exceptions import ClientError
 
 from crier.deployed.deployment import Deployment
 from crier.local.local_aws import REGION
+from tests.support.client_life import ClientLife
 from tests.support.grants import Grant, Grants
-from tests.support.life import Life, RefusedStepError
+from tests.support.life import RefusedStepError
 
 pytestmark = pytest.mark.timeout(120)
 
-NEEDED: dict[Grant, Callable[[Life], object]] = {
-    Grant("Authorizer", "dynamodb:DeleteItem", "connections"): Life.connect,
-    Grant("Authorizer", "dynamodb:GetItem", "connections"): Life.connect,
-    Grant("Connect", "dynamodb:BatchWriteItem", "connections"): Life.connect,
-    Grant("Disconnect", "dynamodb:DeleteItem", "connections"): Life.disconnect,
-    Grant("Disconnect", "dynamodb:BatchWriteItem", "connections"): Life.disconnect,
-    Grant("Broadcast", "dynamodb:Query", "connections"): Life.broadcast,
-    Grant("Broadcast", "dynamodb:BatchGetItem", "connections"): Life.clean_up,
-    Grant("Broadcast", "dynamodb:BatchWriteItem", "connections"): Life.clean_up,
-    Grant("Broadcast", "dynamodb:GetItem", "ledger"): Life.hand_over,
-    Grant("Broadcast", "dynamodb:PutItem", "ledger"): Life.broadcast,
-    Grant("Broadcast", "dynamodb:UpdateItem", "ledger"): Life.share_the_pace,
-    Grant("Broadcast", "execute-api:ManageConnections", "posts"): Life.broadcast,
-    Grant("Broadcast", "sqs:SendMessage", "dead letters"): Life.reject,
-    Grant("Broadcast", "sqs:SendMessage", "slice dead letters"): Life.reject_slice,
-    Grant("Broadcast", "sqs:SendMessage", "slices"): Life.hand_over,
+NEEDED: dict[Grant, Callable[[ClientLife], object]] = {
+    Grant("Authorizer", "dynamodb:DeleteItem", "connections"): ClientLife.connect,
+    Grant("Authorizer", "dynamodb:GetItem", "connections"): ClientLife.connect,
+    Grant("Connect", "dynamodb:BatchWriteItem", "connections"): ClientLife.connect,
+    Grant("Disconnect", "dynamodb:DeleteItem", "connections"): ClientLife.disconnect,
+    Grant("Disconnect", "dynamodb:BatchWriteItem", "connections"): ClientLife.disconnect,
+    Grant("ClientFrame", "dynamodb:UpdateItem", "connections"): ClientLife.subscribe,
+    Grant("ClientFrame", "dynamodb:BatchWriteItem", "connections"): ClientLife.subscribe,
+    Grant("ClientFrame", "dynamodb:DeleteItem", "connections"): ClientLife.subscribe_when_gone,
+    Grant("ClientFrame", "dynamodb:BatchGetItem", "connections"): ClientLife.join,
+    Grant("ClientFrame", "dynamodb:BatchGetItem", "ledger"): ClientLife.ping,
+    Grant("ClientFrame", "dynamodb:GetItem", "ledger"): ClientLife.subscribe,
+    Grant("ClientFrame", "dynamodb:PutItem", "ledger"): ClientLife.subscribe,
+    Grant("ClientFrame", "dynamodb:Query", "ledger"): ClientLife.replay,
+    Grant("ClientFrame", "dynamodb:UpdateItem", "ledger"): ClientLife.close_a_stale_mark,
+    Grant("Broadcast", "dynamodb:Query", "connections"): ClientLife.broadcast_to_channel,
+    Grant("Broadcast", "dynamodb:BatchGetItem", "connections"): ClientLife.clean_up,
+    Grant("Broadcast", "dynamodb:BatchWriteItem", "connections"): ClientLife.clean_up,
+    Grant("Broadcast", "dynamodb:GetItem", "ledger"): ClientLife.hand_over,
+    Grant("Broadcast", "dynamodb:PutItem", "ledger"): ClientLife.broadcast,
+    Grant("Broadcast", "dynamodb:UpdateItem", "ledger"): ClientLife.broadcast_to_user,
+    Grant("Broadcast", "dynamodb:Query", "ledger"): ClientLife.broadcast_to_user,
+    Grant("Broadcast", "execute-api:ManageConnections", "posts"): ClientLife.broadcast,
+    Grant("Broadcast", "sqs:SendMessage", "dead letters"): ClientLife.reject,
+    Grant("Broadcast", "sqs:SendMessage", "slice dead letters"): ClientLife.reject_slice,
+    Grant("Broadcast", "sqs:SendMessage", "slices"): ClientLife.hand_over,
 }
 """What fails without a permission."""
 
@@ -58,24 +69,31 @@ def test_every_permission_is_known(grants: Grants) -> None:
     assert grants.all() == {*NEEDED, *NOT_ENFORCED}
 
 
-STEPS = dict.fromkeys([*NEEDED.values(), Life.send_frame, Life.redrive, Life.kick])
+STEPS = dict.fromkeys(
+    [
+        *NEEDED.values(),
+        *(ClientLife.send_frame, ClientLife.unsubscribe, ClientLife.disconnect_subscriber),
+        *(ClientLife.broadcast, ClientLife.broadcast_to_connections, ClientLife.share_the_pace),
+        *(ClientLife.redrive, ClientLife.kick),
+    ]
+)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
-def test_permissions_are_enough(life: Life, step: Callable[[Life], object]) -> None:
+def test_permissions_are_enough(life: ClientLife, step: Callable[[ClientLife], object]) -> None:
     """Each step of a broadcast's life ends well."""
     step(life)
 
 
 @pytest.mark.parametrize("grant", NEEDED, ids=" ".join)
-def test_permission_is_needed(life: Life, grants: Grants, grant: Grant) -> None:
+def test_permission_is_needed(life: ClientLife, grants: Grants, grant: Grant) -> None:
     """Without it, taken from the running stack, its step is refused."""
     with grants.without(grant), pytest.raises(RefusedStepError):
         NEEDED[grant](life)
 
 
 def test_statement_of_the_output_is_enough_for_the_application(
-    strict: Deployment, life: Life
+    strict: Deployment, life: ClientLife
 ) -> None:
     """It writes a ticket, which lets its client in; the application may do nothing else."""
     stacks = strict.client("cloudformation").describe_stacks(StackName=strict.stack)["Stacks"]

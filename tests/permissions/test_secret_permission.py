@@ -10,8 +10,9 @@ from crier.deployed.deployment import Deployment
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
 from tests.permissions.conftest import STRICT_APP, root_client
+from tests.support.client_life import ClientLife
 from tests.support.grants import Grant, Grants
-from tests.support.life import Life, RefusedStepError
+from tests.support.life import RefusedStepError
 from tests.support.tokens import AUDIENCE, ISSUER, SECRET, signed_secret
 
 pytestmark = pytest.mark.timeout(120)
@@ -28,7 +29,7 @@ def strict(strict_aws: LocalAws) -> Deployment:
     return deploy_locally(strict_aws, lambda _: None, app=STRICT_APP, auth="jwt", **token)
 
 
-def test_reading_the_secret_is_permitted_and_needed(life: Life, grants: Grants) -> None:
+def test_reading_the_secret_is_permitted_and_needed(life: ClientLife, grants: Grants) -> None:
     """Without it all clients are refused; the authorizer asks again once it may."""
     claims = {"sub": life.user, "iss": ISSUER, "aud": AUDIENCE, "scope": CONNECT_SCOPE}
     token = signed_secret(claims | {"exp": int(time.time()) + 600})

@@ -1,13 +1,14 @@
 """A stack in memory for the commands about connections: the table, and `@connections`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
+from broadcasting.channel_rows import channel_key
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.items import EXPIRY, attribute_of, key_attributes
 from broadcasting.user_rows import self_key, user_key
@@ -41,16 +42,21 @@ class FakeConnectionsTable:
         user: str | None = None,
         *,
         connected_ms: int = OPENED_MS,
+        channels: Sequence[str] = (),
         **row: Any,
     ) -> None:
         """Write the rows of a connection; `row` is what is another in those of the audience."""
         audience = connection_item(Connection(connection_id, connected_ms)) | row
         self.put(audience)
-        if user is not None:
-            expiry = {EXPIRY: audience[EXPIRY]}
-            self.put(audience | key_attributes(user_key(user, connection_id)))
-            named = {"user": attribute_of(user)}
-            self.put({**key_attributes(self_key(connection_id)), **expiry, **named})
+        others = [channel_key(channel, connection_id) for channel in channels]
+        others += [] if user is None else [user_key(user, connection_id)]
+        for key in others:
+            self.put(audience | key_attributes(key))
+        own: dict[str, Any] = {EXPIRY: audience[EXPIRY]}
+        own |= {} if user is None else {"user": attribute_of(user)}
+        own |= {"channels": {"SS": list(channels)}} if channels else {}
+        if others:
+            self.put({**key_attributes(self_key(connection_id)), **own})
 
     def put(self, item: Any) -> None:
         """Write a row as it is."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import Backlog
+from broadcasting.connection import Connection
 from broadcasting.ledger_items import key_of, to_item
 from broadcasting.ledger_rows import (
     ChannelEntry,
@@ -74,7 +74,7 @@ class FakeTable:
     def open(self, *summaries: Summary) -> None:
         """Write summaries, and that they are recent."""
         for one in summaries:
-            self.put(one, ChannelEntry("*", one.seq, one.id, one.opened_ms))
+            self.put(one, ChannelEntry(one.channel, one.seq, one.id, one.opened_ms))
 
     def fail(self, *failed: tuple[str, str], number: int = 0) -> None:
         """Write connections of `news` that have failed."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import cycle
 from threading import Lock
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from delivery.signing import Credentials
 from testbed.stand_in.certificate import ServerCertificate
 from tests.support.posting import CREDENTIALS, FRAME, Delivery, deliver, selector_fan_out

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from broadcasting.audience import Connection
+from broadcasting.channel_rows import channel_key
+from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item, connection_key
 from broadcasting.dead_letter import Note, letter_of
 from broadcasting.door_rows import denied_item, ticket_item
-from broadcasting.items import Key, key_attributes
+from broadcasting.items import Item, Key, key_attributes
 from broadcasting.user_rows import self_key, user_key
 from crier import cli, options
 from crier.commands import kick
@@ -95,12 +96,6 @@ class Life:
         assert len(self.connection_ids()) == 1
         return client
 
-    def send_frame(self) -> None:
-        """Send a frame, which is answered."""
-        client = self.connect()
-        client.send("hello?")
-        assert "unknown" in str(client.recv(timeout=SECONDS))
-
     def disconnect(self) -> None:
         """Close a connection; its rows go."""
         client = self.connect()
@@ -115,14 +110,14 @@ class Life:
     def broadcast(self) -> None:
         """Broadcast to a client: it receives the frame, and the account is exact."""
         client = self.connect()
-        account = self._broadcast()
+        account = self.send_broadcast()
         assert account.counts.delivered >= 1
         assert "hear" in str(client.recv(timeout=SECONDS))
 
     def hand_over(self) -> None:
         """Broadcast to a young connection that is gone: it is tried again later, then gone."""
         self._add(self._connection(age_ms=57_000))
-        account = self._broadcast()
+        account = self.send_broadcast()
         assert account.settled_ms - account.opened_ms > 1_000
 
     def clean_up(self) -> None:
@@ -132,11 +127,13 @@ class Life:
         keys = (
             connection_key(connection.id),
             user_key(self.user, connection.id),
+            channel_key("news", connection.id),
             self_key(connection.id),
         )
+        lists: Item = {"user": {"S": self.user}, "channels": {"SS": ["news"]}}
         for key in keys[1:]:
-            self._put({**key_attributes(key), "user": {"S": self.user}})
-        account = self._broadcast()
+            self._put({**key_attributes(key), **(lists if key == keys[-1] else {})})
+        account = self.send_broadcast()
         (told,) = self._until(
             lambda: self._logs.find(message="slice closed", broadcast_id=account.id)
         )
@@ -149,7 +146,7 @@ class Life:
         table, key = self.deployment.ledger_table_name, dict(BUDGET_KEY)
         self._dynamodb.delete_item(TableName=table, Key=key)
         self.connect()
-        self._broadcast()
+        self.send_broadcast()
         self._until(lambda: self._dynamodb.get_item(TableName=table, Key=key).get("Item"))
 
     def reject(self) -> None:
@@ -196,10 +193,10 @@ class Life:
         )
         return [one["sk"]["S"] for one in found["Items"]]
 
-    def _broadcast(self) -> Account:
-        """Broadcast; return its account when it has settled."""
+    def send_broadcast(self, **audience: object) -> Account:
+        """Broadcast to an audience, everyone if none is given; return the account when settled."""
         id_ = uuid.uuid4().hex
-        body = json.dumps({"id": id_, "message": "hear"})
+        body = json.dumps({"id": id_, "message": "hear", **audience})
         queue_url = self.deployment.broadcast_queue_url
         return self._until(lambda: self._account(id_), lambda: self._send(queue_url, body))
 
@@ -255,10 +252,13 @@ class Life:
         self._dynamodb.put_item(TableName=self.deployment.connections_table_name, Item=item)
 
     def _has(self, key: Key) -> bool:
-        found = self._dynamodb.get_item(
-            TableName=self.deployment.connections_table_name, Key=key_attributes(key)
-        )
-        return "Item" in found
+        return self._row(self.deployment.connections_table_name, key) is not None
+
+    def _row(self, table: str, key: Key) -> Item | None:
+        found: Item | None = self._dynamodb.get_item(
+            TableName=table, Key=key_attributes(key), ConsistentRead=True
+        ).get("Item")
+        return found
 
     def _send(self, queue_url: str, body: str) -> None:
         self._sqs.send_message(QueueUrl=queue_url, MessageBody=body)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome
 from tests.support.posting import OLD_MS, TRIES, Delivery
 

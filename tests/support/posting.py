@@ -12,8 +12,8 @@ from pathlib import Path
 import boto3
 from botocore.config import Config
 
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.pacing.budget import Budget
 from broadcasting.pacing.pace import Pace

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zlib import crc32
 
 from broadcasting.attributes import KIND, REASON, REDRIVEN
-from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.items import Item
 from broadcasting.ledger_rows import Row
 from broadcasting.outcome import Outcome, Settlement, Verdict
@@ -34,10 +34,13 @@ from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
 from storage.queues import DeadLetters, SliceQueue
+from storage.stream_counters import StreamCounters
 from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error, half
+from testbed.model.ledger_dynamo import LedgerDynamo, counters_of
 from wiring import BroadcastWiring
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
     from storage.ledger_table import LedgerTable
@@ -65,6 +68,7 @@ SETTINGS = BroadcastSettings(
     post_burst=4_000,
     outage_seconds=3_600,
     maximum_concurrency=5,
+    replay_seconds=86_400,
     ca_bundle=None,
 )
 SECONDS_PER_POST = 0.2
@@ -138,6 +142,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.rows.epoch_ms = lambda: self.time.epoch_ms
+
+    @property
+    def counters(self) -> StreamCounters:
+        """The counters, as they are."""
+        return counters_of(self.rows)
 
     def send(
         self, body: str, arn: str, *, delay_seconds: int = 0, is_redriven: bool = False
@@ -256,8 +265,18 @@ class Invocation:
 
 def _wiring(one: Invocation) -> BroadcastWiring:
     sqs = cast("SQSClient", _Sqs(one))
-    ledger = Ledger(cast("LedgerTable", _Table(one)), clock=one.clock, jitter=half)
+    counters = StreamCounters(
+        cast("DynamoDBClient", _CounterClient(one)), "ledger", clock=one.clock
+    )
+    ledger = Ledger(
+        cast("LedgerTable", _Table(one)),
+        counters,
+        clock=one.clock,
+        jitter=half,
+        replay_seconds=SETTINGS.replay_seconds,
+    )
     worker = Worker(
+        pages=one.world.dynamo.pages,
         table=one.world.dynamo.table,
         fan_out=_FanOut(one),
         ledger=ledger,
@@ -289,6 +308,26 @@ class _Table:
         self.one.world.rows.write(*rows)
         for post in self.one.posts:
             post.is_saved = post.is_told
+
+
+@dataclass
+class _CounterClient:
+    """DynamoDB, as one invocation reaches it for the counters: each request is a call."""
+
+    one: Invocation
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**request: Any) -> Any:
+            return self.one.call(lambda: self._make(name, request), aws_error(500))
+
+        return call
+
+    def _make(self, name: str, request: dict[str, Any]) -> Any:
+        world = self.one.world
+        if world.is_throttled and name in ("put_item", "update_item"):
+            raise aws_error(500)
+        dynamo = LedgerDynamo(epoch_ms=world.rows.epoch_ms, items=world.rows.items)
+        return getattr(dynamo, name)(**request)
 
 
 @dataclass

@@ -2,10 +2,10 @@
 
 from hypothesis import strategies as st
 
-from broadcasting.audience import LATEST_MS, SHARDS, Connection
 from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.connection import LATEST_MS, SHARDS, Connection
+from broadcasting.connection_row import partition_of
 from broadcasting.ledger_rows import (
-    ChannelCounter,
     ChannelEntry,
     FailedRow,
     FrameRow,
@@ -17,13 +17,15 @@ from broadcasting.receipt import Receipt
 TEXT = st.text(min_size=1)
 NUMBERS = st.integers(0, LATEST_MS)
 CONNECTIONS = st.builds(Connection, TEXT, NUMBERS, st.integers(0, 3))
-CURSORS = st.builds(ShardCursor, st.integers(0, SHARDS - 1), st.none() | TEXT)
+CURSORS = st.builds(
+    ShardCursor, st.integers(0, SHARDS - 1).map(partition_of) | TEXT, st.none() | TEXT
+)
 BACKLOGS = st.builds(
     Backlog,
-    st.lists(CURSORS, max_size=SHARDS, unique_by=lambda cursor: cursor.shard).map(tuple),
+    st.lists(CURSORS, max_size=SHARDS, unique_by=lambda cursor: cursor.partition).map(tuple),
     st.lists(CONNECTIONS, max_size=5).map(tuple),
 )
-COUNTS = st.builds(Receipt, *[NUMBERS] * 6)
+COUNTS = st.builds(Receipt, *[NUMBERS] * 7)
 SUMMARIES = st.builds(Summary, TEXT, TEXT, TEXT, *[NUMBERS] * 3, COUNTS, *[NUMBERS] * 4, st.text())
 SLICES = st.builds(
     SliceRow,
@@ -39,9 +41,11 @@ SLICES = st.builds(
     *[NUMBERS] * 5,
     st.text(),
 )
-COUNTERS = st.builds(ChannelCounter, TEXT, NUMBERS, NUMBERS)
 ENTRIES = st.builds(ChannelEntry, TEXT, NUMBERS, TEXT, NUMBERS, NUMBERS)
-FRAME_ROWS = st.builds(FrameRow, TEXT, NUMBERS, TEXT, NUMBERS)
+IDS = st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1), max_size=3)
+FRAME_ROWS = st.builds(
+    FrameRow, TEXT, NUMBERS, st.text(), NUMBERS, TEXT, NUMBERS, NUMBERS, *[IDS.map(tuple)] * 2
+)
 FAILED_ROWS = st.builds(
     FailedRow,
     TEXT,

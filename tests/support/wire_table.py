@@ -1,7 +1,7 @@
 """The connections table behind the wire of a real client: each request may meet a fault."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -14,10 +14,14 @@ from botocore.exceptions import ReadTimeoutError
 from urllib3 import HTTPResponse
 
 from broadcasting.clock import Jitter
+from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import Connection
 from broadcasting.items import Item, Key
+from storage.audience_pages import AudiencePages
 from storage.connections import ConnectionsTable
 from storage.plain_batches import send_batches_plainly
-from testbed.model.fakes import FakeTime, half
+from storage.row_batches import key_of_item
+from testbed.model.fakes import NOW_MS, FakeTime, half
 from wiring import _DOOR_CONFIG
 
 if TYPE_CHECKING:
@@ -35,6 +39,24 @@ _ERRORS = {
 def _session() -> boto3.Session:
     """Return one session for all tests: it reads botocore's models once."""
     return boto3.Session("AKID", "secret", region_name="eu-central-1")
+
+
+def clients_of(users: Sequence[str | None]) -> list[ConnectingClient]:
+    """Return clients that connect, one for each of the users."""
+    return [
+        ConnectingClient(Connection(f"c{number}=", NOW_MS), user)
+        for number, user in enumerate(users)
+    ]
+
+
+def ids_of(clients: Sequence[ConnectingClient]) -> list[str]:
+    """Return the ids of clients' connections."""
+    return [client.connection.id for client in clients]
+
+
+def rows_of_clients(*clients: ConnectingClient) -> dict[Key, Item]:
+    """Return the rows of clients by their keys."""
+    return {key_of_item(row): row for client in clients for row in rows_of(client)}
 
 
 class Crash(BaseException):
@@ -69,15 +91,26 @@ class WireTable:
         jitter: Jitter = half,
     ) -> Iterator[ConnectionsTable]:
         """Yield the table at this wire; `plainly` as the broadcast function sends batches."""
+        clock = self.time.clock
+        if sleep:
+            clock = clock._replace(sleep=sleep)
+        with self._client(plainly=plainly) as client:
+            yield ConnectionsTable(client, NAME, clock=clock, jitter=jitter)
+
+    @contextmanager
+    def pages(self) -> Iterator[AudiencePages]:
+        """Yield the pages of audiences, as the broadcast function reads them."""
+        with self._client(plainly=True) as client:
+            yield AudiencePages(client, NAME, clock=self.time.clock, jitter=half)
+
+    @contextmanager
+    def _client(self, *, plainly: bool) -> "Iterator[DynamoDBClient]":
         client: DynamoDBClient = _session().client("dynamodb", config=_DOOR_CONFIG)
         client.meta.events.register("before-send.dynamodb", cast("Any", self._answer))
         if plainly:
             send_batches_plainly(client)
-        clock = self.time.clock
-        if sleep:
-            clock = clock._replace(sleep=sleep)
         try:
-            yield ConnectionsTable(client, NAME, clock=clock, jitter=jitter)
+            yield client
         finally:
             client.close()
 

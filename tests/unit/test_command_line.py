@@ -23,7 +23,11 @@ def test_page_documents_every_option(name: str) -> None:
     """Each command has a section of its own, with its arguments and options in it."""
     text = section(name)
 
-    wanted = [one.metavar or max(one.opts, key=len) for one in COMMANDS[name].params]
+    names = [max(one.opts, key=len) for one in COMMANDS[name].params]
+    wanted = [
+        name if name.startswith("-") else one.metavar or name
+        for name, one in zip(names, COMMANDS[name].params, strict=True)
+    ]
 
     assert text
     assert [one for one in wanted if f"`{one}" not in text and one != "--help"] == []

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("app.py", "lambdas", "stacks", "crier", "testbed", "bench", "tests")
 
 FUNCTIONS = (
-    *("broadcasting", "delivery", "storage", "access", "slices", "handlers"),
+    *("broadcasting", "delivery", "storage", "access", "slices", "clients", "handlers"),
     *("wiring", "early_building", "system_clock", "settings", "log", "metrics"),
-    *("authorizer_wiring", "authorizer_metrics", "failures"),
+    *("authorizer_wiring", "authorizer_metrics", "client_frame_wiring", "failures"),
 )
 LAW: dict[str, tuple[str, ...]] = {
     "broadcasting": (),
@@ -29,6 +29,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "storage": ("broadcasting",),
     "access": ("broadcasting",),
     "slices": ("broadcasting", "delivery.fan_out", "storage"),
+    "clients": ("broadcasting", "storage"),
     "handlers": (
         *("broadcasting", "slices", "storage.connections", "storage.errors"),
         *("wiring", "early_building", "log", "metrics"),
@@ -37,17 +38,23 @@ LAW: dict[str, tuple[str, ...]] = {
         *("access", "handlers.authorizer_event", "storage.errors", "authorizer_wiring"),
         *("authorizer_metrics", "early_building", "failures", "settings", "log"),
     ),
+    "handlers.client_frame": (
+        *("broadcasting", "handlers.client_event", "handlers.events"),
+        *("storage.error_codes", "storage.errors"),
+        *("client_frame_wiring", "early_building", "failures", "settings", "log"),
+    ),
     "handlers.authorizer_event": ("access", "broadcasting", "handlers.events"),
     "wiring": ("broadcasting", "delivery", "storage", "slices", "settings", "system_clock", "log"),
     "authorizer_wiring": (
         *("access", "broadcasting.clock", "storage", "failures", "settings", "system_clock", "log"),
     ),
+    "client_frame_wiring": ("broadcasting.clock", "clients", "storage", "settings", "system_clock"),
     "authorizer_metrics": ("access.refusal",),
     "early_building": ("log",),
     "failures": (),
     "system_clock": ("broadcasting.clock",),
     "metrics": ("broadcasting", "slices"),
-    "settings": ("access.key_url",),
+    "settings": ("access.key_url", "broadcasting.channel_patterns"),
     "log": (),
     "app": ("crier.installed", "stacks"),
     "stacks": ("stacks.parts",),
@@ -57,7 +64,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.commands.local_settings": ("crier", "stacks.context_files", "stacks.settings"),
     "crier.commands.probe": ("broadcasting", "crier", "delivery.http", "delivery.signing"),
     "crier.deployed": ("broadcasting", "crier.errors", "crier.wording"),
-    "crier.demo": ("crier.deployed", "crier.errors", "crier.wording"),
+    "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
     "crier.local": (
         *("crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),
@@ -66,7 +73,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "testbed.stand_in": (),
     "testbed.model": ("broadcasting", "delivery", "storage", "testbed.units"),
     "bench": (*FUNCTIONS, "crier", "testbed", "bench"),
-    "bench.simulate": ("bench", "broadcasting"),
+    "bench.simulate": ("bench", "broadcasting", "testbed.stand_in.token_bucket"),
     "tests": (*FUNCTIONS, "app", "stacks", "crier", "testbed", "bench"),
 }
 BARRED_FROM_FLOOR_0 = {

@@ -2,12 +2,16 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from broadcasting.frame import MAX_FRAME_BYTES
+from broadcasting.audience import MOST_IDS
+from broadcasting.checks import MOST_USER
+from broadcasting.frame import MAX_FRAME_BYTES, encode_frame
 from broadcasting.ledger import MAX_HOPS
+from broadcasting.message import parse_broadcast
 from broadcasting.nesting import MOST_LEVELS
 from broadcasting.outcome import Verdict, verdict_of
 from broadcasting.retry import MAX_ROUNDS, Backoff
@@ -32,6 +36,10 @@ GLOSSARY = (DOCS / "contributor" / "glossary.md").read_text()
         (f"of at most {MOST_BYTES // 1024**2} MiB", COMMAND_LINE),
         (f"at most {MAX_FRAME_BYTES // 1024} KiB of UTF-8", MESSAGES),
         (f"after {MAX_RECEIVES} receives", MESSAGES),
+        (f"list of 1-{MOST_IDS:,} connection ids", MESSAGES),
+        (f"list of up to {MOST_IDS:,} connection ids", MESSAGES),
+        (f"string of 1-{MOST_USER} printable characters", MESSAGES),
+        (f"more than `replayFrames` ({DeploySettings().replay_frames})", MESSAGES),
         (f"taken up {MAX_HOPS:,} times in a row", MESSAGES),
         (f"| `outageSeconds` | {DeploySettings().outage_seconds:,} |", DEPLOY),
         (f"| a connection, in one invocation | {Backoff().tries} |", GLOSSARY),
@@ -46,6 +54,26 @@ GLOSSARY = (DOCS / "contributor" / "glossary.md").read_text()
 def test_limit_is_that_of_the_code(words: str, page: str) -> None:
     """Sizes, depth, receives, the four counters, and how long an outage is waited for."""
     assert words in page
+
+
+def _json_lines(section: str) -> list[str]:
+    """Return the lines of JSON in a section of the page of messages."""
+    text = MESSAGES.split(f"## {section}\n")[1].split("\n## ")[0]
+    return "\n".join(re.findall(r"```json\n(.*?)\n```", text, re.DOTALL)).splitlines()
+
+
+def test_messages_and_frames_of_the_page_are_those_of_the_code() -> None:
+    """Each message is one that is accepted, and becomes the frame that is shown, in this order."""
+    frames = []
+    numbers: Counter[str] = Counter()
+    for number, body in enumerate(_json_lines("Whom it is for"), start=1):
+        broadcast = parse_broadcast(body, f"b{number}")
+        stream = broadcast.audience.stream
+        numbers[stream] += 1
+        frames.append(encode_frame(broadcast, 1_767_225_600_000, numbers[stream]))
+
+    assert len(frames) == 5
+    assert _json_lines("What a client receives") == frames
 
 
 _WORDS = {

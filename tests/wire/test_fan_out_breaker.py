@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import (
     PROBES_AT_ONCE,
     PROBES_AT_SECONDS,
@@ -21,6 +20,7 @@ from broadcasting.breaker import (
     WINDOW_POSTS,
     Breaker,
 )
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.retry import Backoff

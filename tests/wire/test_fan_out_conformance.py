@@ -14,8 +14,8 @@ from threading import Event
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
+from broadcasting.connection import Connection
 from broadcasting.frame import MAX_FRAME_BYTES
 from broadcasting.outcome import Outcome
 from broadcasting.trouble import Trouble

@@ -2,17 +2,31 @@
 
 import socket
 
+import pytest
+
 from broadcasting.outcome import Outcome
+from delivery.http import http2_connection
 from delivery.selector_fan_out import IN_FLIGHT, THREADS
 from testbed.stand_in.certificate import ServerCertificate
 from tests.support import http2_reactions as react
 from tests.support.http2_posting import Start
 from tests.support.http2_server import Http2Server, server_tls
 from tests.support.loopback import Loopback, wait_for_end
-from tests.support.posting import connections, deliver, once, selector_fan_out
+from tests.support.posting import PATIENT, connections, deliver, once, selector_fan_out
 
 MOST_CONNECTIONS = 32
 """How many are opened for 3,000 posts and more: no more than that."""
+
+
+@pytest.fixture(autouse=True)
+def patient_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pings wait as long as posts do: the server shares this process and its lock.
+
+    On a busy machine none of its threads may run for three seconds. Then it is taken for dead, as
+    it has not answered a ping for two, and its posts need a second try. test_http2_time.py is about
+    that.
+    """
+    monkeypatch.setattr(http2_connection, "PING_SECONDS", PATIENT.read_seconds)
 
 
 def test_fan_out_opens_few_connections_for_many_posts(http2: Start) -> None:

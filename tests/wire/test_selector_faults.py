@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Verdict
 from broadcasting.pacing.budget import Ask, Grant
 from broadcasting.pacing.pace import Pace

@@ -51,7 +51,7 @@ class HttpPool(Generic[Token]):
         clock: Clock,
     ) -> None:
         self._connector = connector
-        self._size = self._most_at_once = size
+        self._size = self._most = self._most_at_once = size
         self._most_connections = most_connections
         self._timeouts = timeouts
         self._clock = clock
@@ -68,14 +68,22 @@ class HttpPool(Generic[Token]):
         self.under_way = 0
         """How many requests have no answer yet."""
 
-    def limit(self, most: int) -> None:
-        """Carry at most `most` requests at once from now on, but never more than its size."""
-        self._most_at_once = max(1, min(self._size, most))
+    def limit(self, most: int) -> int:
+        """Carry at most `most` requests at once from now on, but never more than its size.
+
+        Returns how many it carries.
+        """
+        self._most = self._most_at_once = max(1, min(self._size, most))
+        return self._most
+
+    def keep_empty(self, places: int) -> None:
+        """Carry `places` requests fewer at once than the limit from now on, but at least one."""
+        self._most_at_once = max(1, self._most - places)
 
     @property
     def room(self) -> int:
         """How many requests can be begun now."""
-        return min(self._most_at_once - self.under_way, self._connections.room)
+        return max(0, min(self._most_at_once - self.under_way, self._connections.room))
 
     @property
     def has_room(self) -> bool:

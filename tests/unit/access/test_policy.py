@@ -5,8 +5,8 @@ import json
 import pytest
 
 from access.client import Client
-from access.policy import NO_CHANNELS, allow, deny, is_method_arn
-from broadcasting.channel_patterns import MOST_CHARACTERS, MOST_PATTERNS
+from access.policy import allow, deny, is_method_arn
+from broadcasting.channel_patterns import MOST_CHARACTERS, MOST_PATTERNS, NO_CHANNELS
 from broadcasting.checks import MOST_USER
 from tests.support.authorizing import ARN
 

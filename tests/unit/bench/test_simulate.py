@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import terminal
+from bench.simulate.herd import Herd, herd, judge_herds
 from bench.simulate.plots import make_plots
 from bench.simulate.quota import Quota
 from bench.simulate.result import Run, write
@@ -170,7 +171,7 @@ def test_result_is_written_as_json(tmp_path: Path) -> None:
     path = tmp_path / "results" / "simulate.json"
     runs = [A_RUN, replace(OTHERS, seconds=1 / 3), SHORT]
 
-    write(ASSUMPTIONS, runs, judge(runs), path)
+    write(ASSUMPTIONS, runs, judge(runs), {}, path)
 
     read = json.loads(path.read_text())
     assert read["assumptions"]["answer_seconds"] == ANSWER_SECONDS
@@ -222,3 +223,33 @@ def test_plots_are_made_as_svg_and_png(tmp_path: Path) -> None:
     made = sorted(path.name for path in tmp_path.iterdir())
     names = ("pace-floor", "pace-over-time", "pace-throttled")
     assert made == sorted(f"{name}.{kind}" for name in names for kind in ("png", "svg"))
+
+
+def test_herd_is_whole_and_slows_no_post_when_refused_requests_are_free() -> None:
+    """The throttle of the clients' route keeps most of them from the quota."""
+    twenty_thousand = herd(1, clients=20_000)
+
+    assert twenty_thousand.seconds < 60
+    assert twenty_thousand.slower <= 1.05
+    assert twenty_thousand.tries >= 1
+
+
+def test_herd_slows_posts_when_refused_requests_take_from_the_quota() -> None:
+    """The simulation can tell: it is not what AWS documents."""
+    free, counted = (herd(1, clients=20_000, refused_count=one) for one in (False, True))
+
+    assert counted.slower > 1.5 > free.slower
+
+
+def test_herds_are_judged_by_the_worst_of_those_that_are_documented() -> None:
+    """A herd in which refused requests count is shown, and not judged."""
+    good = Herd(
+        refused_count=False, seconds=40, tries=4, busy=0, post_seconds=3.3, alone_post_seconds=3.3
+    )
+    slow = replace(good, seconds=61.0)
+    counted = replace(good, refused_count=True, post_seconds=9.9)
+
+    whole, posts = judge_herds({"good": good, "slow": slow, "counted": counted})
+
+    assert (whole.met, whole.worst_run, whole.figure) == (False, "slow", 61.0)
+    assert (posts.met, posts.figure) == (True, 1.0)

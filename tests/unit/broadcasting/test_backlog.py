@@ -8,8 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from broadcasting.audience import LATEST_MS, SHARDS, Connection
-from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor, encode_backlog, parse_backlog
+from broadcasting.audience import Audience
+from broadcasting.backlog import (
+    ALL_SHARDS,
+    Backlog,
+    ShardCursor,
+    encode_backlog,
+    parse_backlog,
+    whole_backlog,
+)
+from broadcasting.connection import LATEST_MS, SHARDS, Connection
 from tests.support.strategies import BACKLOGS
 
 A = Connection("a", 1)
@@ -23,21 +31,58 @@ def test_backlog_survives_being_written_down(backlog: Backlog) -> None:
 
 def test_backlog_is_plain_as_long_as_it_is_short() -> None:
     """A person can read it where it is kept."""
-    backlog = Backlog((ShardCursor(3, "b"),), (A,))
+    backlog = Backlog((ShardCursor("all#3", "b"),), (A,))
 
     assert encode_backlog(backlog) == b'[[[3,"b"]],[["a",1,0]]]'
 
 
+def test_backlog_says_its_version_when_it_names_other_partitions() -> None:
+    """A release that knows none but everyone's cannot read it, and does not try to."""
+    backlog = Backlog((ShardCursor("channel#news#3", "b"), ShardCursor("all#1")), (A,))
+
+    encoded = encode_backlog(backlog)
+
+    assert encoded == b'[2,[["channel#news#3","b"],["all#1",null]],[["a",1,0]]]'
+    assert parse_backlog(encoded) == backlog
+
+
+def test_backlog_is_refused_when_a_later_release_wrote_it() -> None:
+    """Its version is not known: what it asks for is not guessed."""
+    with pytest.raises(ValueError, match="version is 3, expected up to 2"):
+        parse_backlog(b"[3,[],[]]")
+
+
+@pytest.mark.parametrize(
+    ("audience", "partitions"),
+    [
+        (Audience(), [f"all#{shard}" for shard in range(SHARDS)]),
+        (Audience(channel="news"), [f"channel#news#{shard}" for shard in range(4)]),
+        (Audience(user="alice"), ["user#alice"]),
+        (Audience(connections=("a=",)), ["!"]),
+    ],
+)
+def test_backlog_of_an_audience_begins_with_its_partitions(
+    audience: Audience, partitions: list[str]
+) -> None:
+    """All of them, from their starts."""
+    assert whole_backlog(audience) == Backlog(tuple(map(ShardCursor, partitions)))
+
+
 def test_backlog_begins_with_every_shard_at_its_start() -> None:
     """A broadcast to all connections reads all shards."""
-    assert [cursor.shard for cursor in ALL_SHARDS.shards] == list(range(SHARDS))
+    partitions = [cursor.partition for cursor in ALL_SHARDS.shards]
+    assert partitions == [f"all#{shard}" for shard in range(SHARDS)]
     assert {cursor.after for cursor in ALL_SHARDS.shards} == {None}
     assert ALL_SHARDS.connections == ()
 
 
 @pytest.mark.parametrize(
     ("backlog", "is_empty"),
-    [(Backlog(), True), (Backlog((ShardCursor(0),)), False), (Backlog(connections=(A,)), False)],
+    [
+        (Backlog(), True),
+        (Backlog((ShardCursor("all#0"),)), False),
+        (Backlog(connections=(A,)), False),
+    ],
 )
 def test_backlog_is_done_when_nothing_is_left(backlog: Backlog, *, is_empty: bool) -> None:
     """It has neither a shard nor a connection."""

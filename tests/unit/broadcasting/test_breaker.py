@@ -250,6 +250,48 @@ def test_breaker_opens_without_credentials_and_stays_open() -> None:
     assert breaker.answers == Answers(100, lost=100)
 
 
+def test_breaker_leaves_places_of_lost_posts_empty_until_later_ones_are_answered() -> None:
+    """All but as many as it takes to notice that the endpoint does not answer."""
+    breaker = Breaker(REACHED)
+    breaker.begin(512, threads=1)
+    _observe(breaker, Observed(Answers(answered=300, lost=100), lost_anew=100))
+    _observe(breaker, Observed(Answers(answered=300)))
+
+    meanwhile = breaker.empty_places
+    assert breaker.observe_answered(212)
+
+    assert (meanwhile, breaker.empty_places) == (100 - WINDOW_POSTS, 0)
+
+
+def test_breaker_leaves_no_places_empty_while_only_a_few_are_pending() -> None:
+    """They would wait for each other's time-outs; nor does an attempt to open take a place."""
+    few, unopened = Breaker(REACHED), Breaker(REACHED)
+    half = Observed(Answers(answered=100, lost=100), lost_anew=100)
+
+    for breaker, pending, observed in (
+        (few, 60, half),
+        (unopened, math.inf, half._replace(lost_anew=0, unopened=100)),
+    ):
+        breaker.begin(512, threads=1)
+        _observe(breaker, observed, pending=pending)
+
+    assert (few.empty_places, unopened.empty_places) == (0, 0)
+    assert few.is_closed
+
+
+def test_breaker_probes_when_no_place_is_left() -> None:
+    """Though the same few are lost again and again, of which its window takes no note."""
+    breaker = Breaker(REACHED)
+    breaker.begin(20, threads=1)
+    breaker.observe_answered(900)
+
+    _observe(breaker, LOST._replace(lost_anew=0), times=20 + WINDOW_POSTS - 1)
+    before = (breaker.is_closed, breaker.empty_places)
+    _observe(breaker, LOST._replace(lost_anew=0))
+
+    assert (before, breaker.is_closed, breaker.empty_places) == ((True, 19), False, 0)
+
+
 def test_breaker_takes_posts_that_were_answered_in_a_few_steps() -> None:
     """The usual case is cheap; in any other the breaker has to be told everything."""
     breaker = Breaker()

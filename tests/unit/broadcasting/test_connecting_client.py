@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection, expires_at, shard_of
-from broadcasting.connecting_client import ConnectingClient, rows_of, user_of
+from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import Connection, expires_at, shard_of
 from broadcasting.connection_row import connection_item, connection_of
-from broadcasting.items import Item
+from broadcasting.self_row import user_of
 from broadcasting.user_rows import keys_of
 
 NOW_MS = 1_700_000_000_000
@@ -103,20 +103,3 @@ def test_client_is_refused_when_its_end_is_over_or_no_time(expires_seconds: Any)
     """Its row would never be read: it would be connected, and receive nothing."""
     with pytest.raises(ValueError, match="expires_seconds is"):
         ConnectingClient(CONNECTION, None, expires_seconds)
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        {},
-        {"user": {}},
-        {"user": {"N": "5"}},
-        {"user": {"B": b"alice"}},
-        {"user": {"S": ""}},
-        {"user": {"S": "a\tb"}},
-        {"user": {"S": "x" * 129}},
-    ],
-)
-def test_malformed_self_row_says_no_user(item: Item) -> None:
-    """No row of such a user can be there."""
-    assert user_of(item) is None

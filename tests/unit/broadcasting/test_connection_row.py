@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcasting.audience import Connection, shard_of
+from broadcasting.connection import Connection, shard_of
 from broadcasting.connection_row import (
     connection_item,
     connection_key,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from broadcasting.audience import Audience
 from broadcasting.errors import RejectedError
 from broadcasting.frame import MAX_FRAME_BYTES, encode_frame
 from broadcasting.message import Broadcast
@@ -24,6 +25,23 @@ def test_frame_carries_id_number_channel_message_and_time() -> None:
     }
     assert "\u20ac" in frame
     assert " " not in frame
+
+
+@pytest.mark.parametrize(
+    ("audience", "channel"),
+    [
+        (Audience(channel="news"), "news"),
+        (Audience(user="alice"), "@"),
+        (Audience(connections=("a=",), exclude=frozenset({"b="})), "!"),
+    ],
+)
+def test_frame_names_the_channel_and_neither_user_nor_connections(
+    audience: Audience, channel: str
+) -> None:
+    """A client's own stream is `@`: it need not know its user's name."""
+    frame = json.loads(encode_frame(Broadcast("b", 1, audience=audience), 7, 3))
+
+    assert frame == {"id": "b", "seq": 3, "channel": channel, "message": 1, "sentAt": 7}
 
 
 @pytest.mark.parametrize("character", ["a", "\u20ac"])

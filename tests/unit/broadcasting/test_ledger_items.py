@@ -9,7 +9,6 @@ from broadcasting.backlog import Backlog
 from broadcasting.items import Item
 from broadcasting.ledger_items import (
     counter_key,
-    counter_of,
     frame_key,
     frame_row_of,
     key_of,
@@ -20,7 +19,6 @@ from broadcasting.ledger_items import (
     to_item,
 )
 from broadcasting.ledger_rows import (
-    ChannelCounter,
     ChannelEntry,
     FailedRow,
     FrameRow,
@@ -29,7 +27,6 @@ from broadcasting.ledger_rows import (
     Summary,
 )
 from tests.support.strategies import (
-    COUNTERS,
     ENTRIES,
     FAILED_ROWS,
     FRAME_ROWS,
@@ -51,12 +48,6 @@ def test_summary_survives_the_table(summary: Summary) -> None:
 def test_slice_survives_the_table(slice_row: SliceRow) -> None:
     """With its backlog, sums and announcements."""
     assert slice_of(to_item(slice_row) | EXTRA) == slice_row
-
-
-@given(COUNTERS)
-def test_counter_survives_the_table(counter: ChannelCounter) -> None:
-    """A channel's last number."""
-    assert counter_of(to_item(counter) | EXTRA) == counter
 
 
 @given(FRAME_ROWS)
@@ -102,7 +93,6 @@ def test_recent_broadcast_is_kept_with_its_number(row: ChannelEntry) -> None:
         (SUMMARY, ("broadcast#b", "summary")),
         (SliceRow("b", "12", Backlog()), ("broadcast#b", "slice#12")),
         (FailedRow("b", "12", 3, ()), ("broadcast#b", "failed#12#000003")),
-        (ChannelCounter("news"), ("channel#news", "sequence")),
         (ChannelEntry("news", 7, "b", 1), ("channel#news", "seq#000000000007")),
         (FrameRow("news", 7, "f"), ("channel#news", "frame#000000000007")),
     ],
@@ -116,7 +106,7 @@ def test_keys_can_be_made_of_ids() -> None:
     """A row is read by the same key that it is written with."""
     assert summary_key("b") == key_of(SUMMARY)
     assert slice_key("b", "1") == key_of(SliceRow("b", "1", Backlog()))
-    assert counter_key("news") == key_of(ChannelCounter("news"))
+    assert counter_key("news") == ("channel#news", "sequence")
     assert frame_key("news", 7) == key_of(FrameRow("news", 7, "f"))
 
 

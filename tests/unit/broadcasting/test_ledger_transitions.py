@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import Connection
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.connection import Connection
 from broadcasting.errors import GaveUpError
 from broadcasting.ledger import (
     CLOCK_SLACK_SECONDS,
@@ -97,7 +97,7 @@ def test_slice_is_given_up_when_it_was_taken_up_too_often(slice_row: SliceRow) -
 
 def test_checkpoint_keeps_backlog_counts_and_lease() -> None:
     """A connection that is pending is targeted and has not ended."""
-    backlog = Backlog((ShardCursor(3, "x"),), STRAGGLERS)
+    backlog = Backlog((ShardCursor("all#3", "x"),), STRAGGLERS)
 
     slice_row = checkpoint(LEASED, backlog, Receipt(5, delivered=1, gone=1, failed=1))
 
@@ -115,8 +115,8 @@ def test_checkpoint_is_refused_when_the_sums_do_not_add_up(counts: Receipt) -> N
 def test_split_makes_slices_that_are_counted_and_to_be_announced() -> None:
     """Ids go on where the broadcast's slices end; stragglers take their targeting along."""
     summary = SUMMARY._replace(slices=4, open_slices=2)
-    kept = Backlog((ShardCursor(0, "x"),))
-    parts = (Backlog((ShardCursor(1),)), Backlog(connections=STRAGGLERS))
+    kept = Backlog((ShardCursor("all#0", "x"),))
+    parts = (Backlog((ShardCursor("all#1"),)), Backlog(connections=STRAGGLERS))
     slice_row = LEASED._replace(unannounced=("3",))
 
     grown, shrunk, children = split(summary, slice_row, kept, Receipt(5, delivered=3), parts)

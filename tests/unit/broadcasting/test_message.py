@@ -1,11 +1,13 @@
 """A producer's message: what is taken and what is refused."""
 
+import hashlib
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcasting.audience import Audience
 from broadcasting.errors import BroadcastingError, RejectedError
 from broadcasting.message import Broadcast, identity_of, parse_broadcast
 
@@ -95,7 +97,7 @@ def test_digest_tells_contents_apart_and_nothing_else() -> None:
         ('{"message": 1, "id": "a", "id": "a"}', 'key "id" is given 2 times'),
         (
             '{"mesage": 1}',
-            "unknown key .mesage.: allowed are message, id, ttlSeconds; not supported yet are ch",
+            "unknown key .mesage.: allowed are message, id, channel, user, connections, exclude, t",
         ),
         ('{"message": 1, "' + "k" * 200 + '": 1}', r"characters\)"),
     ],
@@ -132,21 +134,66 @@ def test_message_is_rejected_with_the_remedy_when_its_channel_is_everyones() -> 
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "audience"),
     [
-        ("channel", "a" * 64),
-        ("user", "a" * 128),
-        ("connections", ["a"] * 1000),
-        ("exclude", []),
-        ("exclude", ["a"] * 1000),
+        ("channel", "a" * 64, Audience(channel="a" * 64)),
+        ("channel", "user:1._-", Audience(channel="user:1._-")),
+        ("user", "a" * 128, Audience(user="a" * 128)),
+        ("user", "*", Audience(user="*")),
+        ("connections", ["b=", "a=", "b="], Audience(connections=("b=", "a="))),
+        ("connections", ["a"] * 1000, Audience(connections=("a",))),
+        ("exclude", [], Audience()),
+        ("exclude", ["b", "a"] * 500, Audience(exclude=frozenset("ab"))),
     ],
 )
-def test_message_is_rejected_when_a_key_is_not_supported_yet(key: str, value: object) -> None:
-    """A right value of a later version never turns into a broadcast to all connections."""
+def test_message_says_its_audience(key: str, value: object, audience: Audience) -> None:
+    """A list keeps its order, and has each id once; nobody to leave out is everyone."""
     body = json.dumps({"message": 1, key: value})
 
-    with pytest.raises(RejectedError, match=f"^{key} is not supported yet"):
+    assert parse_broadcast(body, "sqs-1").audience == audience
+
+
+@pytest.mark.parametrize("who", [{"channel": "c"}, {"user": "u"}, {"connections": ["a"]}])
+def test_message_may_leave_connections_of_any_audience_out(who: dict[str, object]) -> None:
+    """Those in the list, too: nobody may remain."""
+    body = json.dumps({"message": 1, "exclude": ["a"], **who})
+
+    assert parse_broadcast(body, "sqs-1").audience.exclude == {"a"}
+
+
+@pytest.mark.parametrize("wrong", ["a b", "a\n", "\u00e9", "x" * 129])
+def test_message_is_rejected_when_an_id_is_no_connections(wrong: str) -> None:
+    """Ids are kept with a space between two, and a list of a thousand has to fit into a row."""
+    body = json.dumps({"message": 1, "exclude": ["a", wrong]})
+
+    with pytest.raises(RejectedError, match=r"^exclude: expected a list of 0 to 1,000"):
         parse_broadcast(body, "sqs-1")
+
+
+def test_digest_tells_audiences_apart_and_no_order() -> None:
+    """An id is that of one message to one audience; lists are compared as sets."""
+    bodies: list[dict[str, object]] = [
+        {},
+        {"channel": "a"},
+        {"user": "a"},
+        {"connections": ["a"]},
+        {"exclude": ["a"]},
+        {"channel": "a", "exclude": ["a"]},
+    ]
+    digests = [parse_broadcast(json.dumps({"message": 1} | one), "s").digest for one in bodies]
+    lists = [{"connections": list(ids), "exclude": list(ids)} for ids in ("ab", "bab")]
+    first, second = (parse_broadcast(json.dumps({"message": 1} | one), "s") for one in lists)
+
+    assert len(set(digests)) == len(bodies)
+    assert first.digest == second.digest
+
+
+def test_digest_of_a_message_for_everyone_is_that_of_the_release_before() -> None:
+    """A broadcast that it has opened goes on: its message is not another's."""
+    expected = hashlib.sha256(b'["hi"]').hexdigest()
+
+    assert Broadcast("a", "hi").digest == expected
+    assert parse_broadcast('{"message": "hi", "exclude": []}', "s").digest == expected
 
 
 def test_message_is_rejected_when_it_names_two_audiences() -> None:

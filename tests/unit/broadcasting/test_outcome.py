@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcasting.audience import Connection, expires_at, shard_of
+from broadcasting.connection import Connection, expires_at, shard_of
 from broadcasting.outcome import Verdict, verdict_of
 
 

@@ -5,7 +5,7 @@ from dataclasses import astuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt, Tally
 from tests.support.strategies import COUNTS
@@ -23,8 +23,8 @@ def test_counts_add_up_and_can_be_taken_apart(left: Receipt, right: Receipt) -> 
 
 
 def test_counts_know_how_many_have_ended() -> None:
-    """Every end counts; a throttled post is no end."""
-    assert Receipt(100, 1, 2, 4, 8, throttled=50).ended == 15
+    """Every end counts; a throttled post is no end, and an excluded connection has none."""
+    assert Receipt(100, 1, 2, 4, 8, throttled=50, excluded=9).ended == 15
 
 
 def test_counts_know_which_part_of_the_answers_was_throttled() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.retry import Backoff, next_round_seconds
 from testbed.model.fakes import NOW_MS, OLD_MS
 

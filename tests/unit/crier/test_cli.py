@@ -70,7 +70,7 @@ COMMANDS = (
             ),
         ),
         (("ticket",), ("--user", "--channels", "--seconds", "--json", "--stack")),
-        (("demo",), ("--connections", "--port", "--figures", "CONNECTIONS")),
+        (("demo",), ("--connections", "--channels", "--port", "--figures", "CONNECTIONS")),
     ],
 )
 def test_cli_explains_itself_when_asked_for_help(
@@ -146,6 +146,16 @@ def test_demo_refuses_connections_when_out_of_bounds(connections: str) -> None:
 
     assert result.exit_code == 2
     assert "--connections" in result.stderr
+
+
+def test_demo_refuses_too_few_clients_for_channels() -> None:
+    """Each channel and user needs a client beside the one that goes away."""
+    result = CliRunner().invoke(cli.app, ["demo", "--channels", "--connections", "5"])
+
+    assert result.exit_code == 2
+    assert "found 5, expected 6 or more with --channels" in " ".join(
+        result.stderr.replace("│", " ").split()
+    )
 
 
 @pytest.mark.parametrize("command", ["local", "demo"])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import Observed
+from broadcasting.connection import Connection
 from broadcasting.outcome import Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import PROBES_AT_ONCE, REFUSALS_IN_A_ROW, WINDOW_POSTS, Breaker
+from broadcasting.connection import Connection
 from broadcasting.outcome import Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Answers, Evidence, Trouble
@@ -140,6 +140,20 @@ def test_gate_counts_those_that_have_ended_from_batch_to_batch() -> None:
     gate.observe(_answered(Verdict.LOST, WINDOW_POSTS + 10), ended=0, now=0.0)
 
     assert not gate.is_probing
+
+
+def test_gate_tells_how_many_places_of_lost_posts_stay_empty() -> None:
+    """Each call of `deliver` begins with none."""
+    watch = Watch(breaker=Breaker(REACHED))
+    gate = PostGate(watch, deadline=DEADLINE, now=0.0, places=512)
+    gate.observe(_answered(Verdict.DELIVERED, 50), ended=50, now=0.0)
+
+    batch = _answered(Verdict.LOST, 50)
+    batch.answered = 50
+    gate.observe(batch, ended=50, now=0.0)
+    empty = gate.empty_places
+
+    assert (empty, _make(watch).empty_places) == (50 - WINDOW_POSTS, 0)
 
 
 def test_gate_is_shut_when_posting_is_forbidden() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.pacing.pace import Pace
 from broadcasting.retry import Backoff

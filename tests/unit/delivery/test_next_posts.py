@@ -2,8 +2,8 @@
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import Breaker
+from broadcasting.connection import Connection
 from delivery.fan_out import Watch
 from delivery.gate import PostGate
 from delivery.next_posts import MAX_WAITING, PATIENCE_SECONDS, NextPosts

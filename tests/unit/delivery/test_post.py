@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 from delivery.post import NOT_ANSWERED, Post

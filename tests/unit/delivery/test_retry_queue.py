@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from delivery.post import Post
 from delivery.retry_queue import RetryQueue
 

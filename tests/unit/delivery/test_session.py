@@ -2,7 +2,7 @@
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement
 from delivery import session
 from delivery.session import DeliverySession

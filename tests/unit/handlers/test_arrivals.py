@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import LATEST_MS, Connection
 from broadcasting.connecting_client import ConnectingClient
+from broadcasting.connection import LATEST_MS, Connection
 from broadcasting.user_rows import user_key
 from handlers import connect, disconnect
 from handlers.arrivals import parse_connect

@@ -23,6 +23,9 @@ SETTINGS = {
     "POST_BURST": "4000",
     "OUTAGE_SECONDS": "3600",
     "MAXIMUM_CONCURRENCY": "5",
+    "REPLAY_SECONDS": "86400",
+    "REPLAY_FRAMES": "300",
+    "OPEN_CHANNELS": "*",
     "AUTH": "ticket",
     "DENY_LIST": "true",
     "SESSION_ENDS_WITH_TOKEN": "true",
@@ -30,6 +33,7 @@ SETTINGS = {
 FUNCTIONS = [
     ("connect", "wiring.connections_table"),
     ("disconnect", "wiring.connections_table"),
+    ("client_frame", "client_frame_wiring.client_frame_wiring"),
     ("broadcast", "wiring.broadcast_wiring"),
     ("authorize", "authorizer_wiring.authorizer_wiring"),
 ]

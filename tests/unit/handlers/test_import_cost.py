@@ -34,6 +34,13 @@ def test_function_imports_no_metrics_nor_batch(function: str) -> None:
     assert banned.isdisjoint(imported)
 
 
+def test_client_frames_import_nothing_that_delivers() -> None:
+    """A client waits for its first answer."""
+    imported = _imported("import handlers.client_frame")
+
+    assert imported.isdisjoint({"wiring", "metrics", "delivery", "slices", "boto3", "jwt"})
+
+
 LARGE = {"botocore.session", "jwt", "cryptography", "http.client"}
 IN_LAMBDA = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_DEFAULT_REGION": "eu-west-1"}
 

@@ -27,6 +27,7 @@ RIGHT = {
     "POST_BURST": "4000",
     "OUTAGE_SECONDS": "3600",
     "MAXIMUM_CONCURRENCY": "5",
+    "REPLAY_SECONDS": "86400",
 }
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import SHARDS, Connection
-from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.connection import Connection
 from broadcasting.ledger_rows import SliceRow
 from broadcasting.outcome import Outcome, Settlement
 from broadcasting.receipt import Receipt
@@ -18,7 +18,7 @@ from storage.audience_reader import AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
 NAMED = (Connection("x", OLD_MS, 1), Connection("y", OLD_MS, 2))
-ALL = tuple(ShardCursor(shard) for shard in range(SHARDS))
+ALL = ALL_SHARDS.shards
 
 
 def _rows(count: int) -> dict[str, int]:
@@ -32,16 +32,16 @@ def _progress(
     seconds: float = 0,
 ) -> SliceProgress:
     slice_row = SliceRow("b", "0", backlog, counts or Receipt(len(backlog.connections)))
-    table = (dynamo or FakeDynamo()).table
+    dynamo = dynamo or FakeDynamo()
     clock = FakeTime(seconds).clock
     return SliceProgress(
-        slice_row, AudienceReader(table, backlog.shards, clock=clock, deadline=FAR)
+        slice_row, AudienceReader(dynamo.pages, backlog.shards, clock=clock, deadline=FAR)
     )
 
 
 def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
     """Connections that the slice names have been counted as targeted before."""
-    progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+    progress = _progress(Backlog((ShardCursor("all#3"),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     met = list(progress)
 
@@ -52,7 +52,7 @@ def test_progress_meets_the_named_first_and_counts_those_it_reads() -> None:
 
 def test_progress_tells_about_how_many_are_to_come() -> None:
     """Named connections, and those of the shards; fewer with each that is met."""
-    progress = _progress(Backlog((ShardCursor(3),), NAMED), FakeDynamo({"a": OLD_MS}))
+    progress = _progress(Backlog((ShardCursor("all#3"),), NAMED), FakeDynamo({"a": OLD_MS}))
 
     hints = [progress.to_come]
     hints += [progress.to_come for _ in progress]
@@ -169,6 +169,28 @@ def test_progress_expires_only_what_the_time_allows() -> None:
 
     assert progress.backlog == Backlog(ALL)
     assert progress.counts == Receipt(2, expired=2)
+
+
+def test_progress_counts_those_it_passes_over_and_did_not_post_to() -> None:
+    """Excluded ones are not targeted; absent ones are gone, and are no answer to a post."""
+    backlog = Backlog((ShardCursor("!"),))
+    reader = AudienceReader(
+        FakeDynamo({"a": OLD_MS, "x": OLD_MS}).pages,
+        backlog.shards,
+        clock=FakeTime().clock,
+        deadline=FAR,
+        ids=("x", "gone", "a"),
+        exclude=("x",),
+    )
+    before = Receipt(5, gone=5, excluded=2)
+    progress = SliceProgress(SliceRow("b", "0", backlog, before), reader)
+
+    (met,) = progress
+    progress.settle(Settlement(met, Outcome.DELIVERED, 1))
+
+    assert progress.counts == Receipt(7, delivered=1, gone=6, excluded=3)
+    assert progress.posted == Receipt(1, delivered=1)
+    assert progress.backlog.is_empty
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,13 @@ def local(synthesize: Synthesize) -> Template:
 
 
 @pytest.fixture(scope="session")
+def without_replay(synthesize: Synthesize) -> Template:
+    """Return the template of dev where clients cannot ask for what they missed, nor subscribe."""
+    context = {"replaySeconds": "0", "openChannels": ""}
+    return synthesize(DeploySettings.from_context(context))
+
+
+@pytest.fixture(scope="session")
 def dev_with_all_set(synthesize: Synthesize) -> Template:
     """Return the template of dev with access logs, a keep-alive, and no default."""
     return synthesize(
@@ -67,6 +74,8 @@ def dev_with_all_set(synthesize: Synthesize) -> Template:
             {
                 "accessLogs": "true",
                 "broadcastTimeoutSeconds": "90",
+                "clientBurst": "40",
+                "clientRate": "30",
                 "connectBurst": "20",
                 "connectRate": "10",
                 "functionMemoryMb": "256",
@@ -75,10 +84,13 @@ def dev_with_all_set(synthesize: Synthesize) -> Template:
                 "logLevel": "WARNING",
                 "logRetentionDays": "14",
                 "maximumConcurrency": "7",
+                "openChannels": "news, room.*",
                 "outageSeconds": "7200",
                 "postBurst": "1234",
                 "postsInFlight": "8",
                 "postsPerSecond": "4321",
+                "replayFrames": "60",
+                "replaySeconds": "50",
             }
         )
     )

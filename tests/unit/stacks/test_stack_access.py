@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from broadcasting.channel_rows import channel_key
 from broadcasting.connection_row import connection_key
 from broadcasting.door_rows import DENIED, TICKET
+from broadcasting.ledger_items import partition_of_channel
 from broadcasting.user_rows import self_key, user_key
 from settings import AuthorizerSettings
 from stacks.parts import row_statements
@@ -391,8 +393,18 @@ def test_rows_of_the_permissions_are_those_that_the_functions_write() -> None:
     """The stack imports nothing of the functions, so both have the names."""
     assert (f"{TICKET}*",) == row_statements.TICKETS
     assert (f"{DENIED}*",) == row_statements.DENIED
-    keys = (connection_key("a"), self_key("a"), user_key("a", "a"))
-    assert {f"{pk.partition('#')[0]}#*" for pk, _ in keys} == {*row_statements.CONNECTIONS}
+    by_kind = {
+        row_statements.EVERYONE: connection_key("a"),
+        row_statements.OWN: self_key("a"),
+        row_statements.CHANNELS: channel_key("a", "a"),
+        row_statements.USERS: user_key("a", "a"),
+    }
+    assert {rows: (f"{pk.partition('#')[0]}#*",) for rows, (pk, _) in by_kind.items()} == {
+        rows: rows for rows in by_kind
+    }
+    assert {*row_statements.CONNECTIONS} == {row for rows in by_kind for row in rows}
+    streams = [partition_of_channel(one) for one in ("*", "a", "user#a", "!")]
+    assert {f"{pk.partition('#')[0]}#*" for pk in streams} == {*row_statements.CHANNELS}
 
 
 def test_nothing_allows_every_resource_with_an_authorizer(
@@ -417,9 +429,12 @@ def test_execution_logs_have_errors_and_no_requests(synthesize: Synthesize) -> N
     (stage,) = template.find_resources("AWS::ApiGatewayV2::Stage").values()
 
     logs = {"DataTraceEnabled": False, "LoggingLevel": "ERROR"}
-    route = {**logs, "ThrottlingBurstLimit": 1_000, "ThrottlingRateLimit": 500}
+    routes = {
+        route: {**logs, "ThrottlingBurstLimit": 1_000, "ThrottlingRateLimit": rate}
+        for route, rate in (("$connect", 500), ("$default", 1_000))
+    }
     assert stage["Properties"]["DefaultRouteSettings"] == logs
-    assert stage["Properties"]["RouteSettings"] == {"$connect": route, "$default": route}
+    assert stage["Properties"]["RouteSettings"] == routes
 
 
 def test_access_logs_have_nothing_of_the_query(dev_with_all_set: Template) -> None:

@@ -1,5 +1,6 @@
 """What each function may do: exactly this, and no more."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ CONSUME = [
     "sqs:GetQueueUrl",
     "sqs:ReceiveMessage",
 ]
+LEDGER_ACTIONS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
 
 
 def allow(action: str | list[str], resource: object) -> dict[str, Any]:
@@ -44,11 +46,15 @@ def allow(action: str | list[str], resource: object) -> dict[str, Any]:
     return {"Action": action, "Effect": "Allow", "Resource": resource}
 
 
-def allow_rows(*actions: str) -> dict[str, Any]:
-    """Return the statement that allows this with the rows of connections only."""
-    rows = {"dynamodb:LeadingKeys": ["all#*", "connection#*", "user#*"]}
+def allow_rows(
+    *actions: str,
+    rows: tuple[str, ...] = ("all#*", "connection#*", "user#*", "channel#*"),
+    table: object = TABLE,
+) -> dict[str, Any]:
+    """Return the statement that allows this with some rows only: all those of connections."""
     action = list(actions) if len(actions) > 1 else actions[0]
-    return {**allow(action, TABLE), "Condition": {"ForAllValues:StringLike": rows}}
+    condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [*rows]}}
+    return {**allow(action, table), "Condition": condition}
 
 
 def write_logs(log_group: str) -> dict[str, Any]:
@@ -58,16 +64,30 @@ def write_logs(log_group: str) -> dict[str, Any]:
 
 
 STATEMENTS = {
-    "connect": [write_logs("ConnectLogs858FA043"), allow_rows("dynamodb:BatchWriteItem")],
+    "connect": [
+        write_logs("ConnectLogs858FA043"),
+        allow_rows("dynamodb:BatchWriteItem", rows=("all#*", "connection#*", "user#*")),
+    ],
     "disconnect": [
         write_logs("DisconnectLogs29292A03"),
         allow_rows("dynamodb:BatchWriteItem", "dynamodb:DeleteItem"),
     ],
-    "client_frame": [write_logs("ClientFrameLogs7ED42515")],
+    "client_frame": [
+        write_logs("ClientFrameLogs7ED42515"),
+        allow_rows("dynamodb:DeleteItem", "dynamodb:UpdateItem", rows=("connection#*",)),
+        allow_rows("dynamodb:BatchWriteItem", rows=("channel#*",)),
+        allow_rows("dynamodb:BatchGetItem", rows=("all#*",)),
+        allow_rows(
+            *("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"),
+            *("dynamodb:Query", "dynamodb:UpdateItem"),
+            rows=("channel#*",),
+            table=LEDGER,
+        ),
+    ],
     "broadcast": [
         write_logs("BroadcastLogs440835F6"),
         allow_rows("dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query"),
-        allow(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], LEDGER),
+        allow(LEDGER_ACTIONS, LEDGER),
         allow("execute-api:ManageConnections", POSTS),
         allow("sqs:SendMessage", [BROADCASTS_DEAD, SLICES_DEAD, SLICES]),
         allow(CONSUME, [BROADCASTS, SLICES]),
@@ -75,17 +95,36 @@ STATEMENTS = {
 }
 
 
+def documents_of(template: Template, module: str) -> list[dict[str, Any]]:
+    """Return the documents of all policies that the role of a function has."""
+    handler = {"Properties": {"Handler": f"handlers.{module}.handler"}}
+    (function,) = template.find_resources("AWS::Lambda::Function", handler).values()
+    role = {"Ref": function["Properties"]["Role"]["Fn::GetAtt"][0]}
+    policies = template.find_resources("AWS::IAM::Policy", {"Properties": {"Roles": [role]}})
+    return [policy["Properties"]["PolicyDocument"] for policy in policies.values()]
+
+
 @pytest.mark.parametrize("module", STATEMENTS)
 def test_function_may_do_exactly_what_it_needs(prod: Template, module: str) -> None:
     """A function's role has these statements, in one policy, and no others."""
-    handler = {"Properties": {"Handler": f"handlers.{module}.handler"}}
-    (function,) = prod.find_resources("AWS::Lambda::Function", handler).values()
-    role = function["Properties"]["Role"]["Fn::GetAtt"][0]
+    documents = documents_of(prod, module)
 
-    policies = prod.find_resources("AWS::IAM::Policy", {"Properties": {"Roles": [{"Ref": role}]}})
-
-    documents = [policy["Properties"]["PolicyDocument"] for policy in policies.values()]
     assert documents == [{"Statement": STATEMENTS[module], "Version": "2012-10-17"}]
+
+
+@pytest.mark.parametrize("module", STATEMENTS)
+def test_function_may_delete_frames_only_where_nothing_is_replayed(
+    without_replay: Template, module: str
+) -> None:
+    """The broadcast function may delete rows of the ledger then; nothing else changes."""
+    stage = json.loads(json.dumps(STATEMENTS[module]).replace("/prod/POST", "/dev/POST"))
+    deleting = allow(["dynamodb:DeleteItem", *LEDGER_ACTIONS], LEDGER)
+
+    (document,) = documents_of(without_replay, module)
+
+    expected = [deleting if one == allow(LEDGER_ACTIONS, LEDGER) else one for one in stage]
+    assert document["Statement"] == expected
+    assert (deleting in expected) == (module == "broadcast")
 
 
 def test_roles_have_no_policies_but_their_own(prod: Template) -> None:

@@ -207,6 +207,7 @@ def test_broadcast_function_has_its_settings(dev_with_all_set: Template) -> None
                         "POSTS_IN_FLIGHT": "8",
                         "POSTS_PER_SECOND": "4321",
                         "POST_BURST": "1234",
+                        "REPLAY_SECONDS": "50",
                     }
                 )
             },
@@ -255,18 +256,28 @@ def test_stage_deploys_by_itself_without_access_logs(prod: Template) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fixture", "rate", "burst"), [("prod", 500, 1_000), ("dev_with_all_set", 10, 20)]
+    ("fixture", "connects", "frames"),
+    [("prod", (500, 1_000), (1_000, 1_000)), ("dev_with_all_set", (10, 20), (30, 40))],
 )
 def test_stage_throttles_what_clients_ask_for_and_nothing_else(
-    request: pytest.FixtureRequest, fixture: str, rate: int, burst: int
+    request: pytest.FixtureRequest,
+    fixture: str,
+    connects: tuple[int, int],
+    frames: tuple[int, int],
 ) -> None:
-    """A throttle of the stage might hold for posts; one of 0 would refuse everyone."""
+    """A throttle of the stage might hold for posts; one of 0 would refuse everyone.
+
+    Frames have their own: a herd that asks for what it missed keeps no client from connecting.
+    """
     template: Template = request.getfixturevalue(fixture)
 
     (stage,) = template.find_resources("AWS::ApiGatewayV2::Stage").values()
 
-    throttle = {"ThrottlingBurstLimit": burst, "ThrottlingRateLimit": rate}
-    assert stage["Properties"]["RouteSettings"] == {"$connect": throttle, "$default": throttle}
+    throttles = {
+        route: {"ThrottlingBurstLimit": burst, "ThrottlingRateLimit": rate}
+        for route, (rate, burst) in (("$connect", connects), ("$default", frames))
+    }
+    assert stage["Properties"]["RouteSettings"] == throttles
     assert "DefaultRouteSettings" not in stage["Properties"]
 
 

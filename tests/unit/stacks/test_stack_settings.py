@@ -20,6 +20,10 @@ WHOLE = "a whole number from"
         ("stage", "staging", "dev or prod"),
         ("stage", 1, "dev or prod"),
         ("accessLogs", "yes", "true or false"),
+        ("clientBurst", "0", f"{WHOLE} 1 to 5000"),
+        ("clientBurst", 5_001, f"{WHOLE} 1 to 5000"),
+        ("clientRate", "0", f"{WHOLE} 1 to 10000"),
+        ("clientRate", "10001", f"{WHOLE} 1 to 10000"),
         ("connectBurst", "0", f"{WHOLE} 1 to 100000"),
         ("connectRate", "100001", f"{WHOLE} 1 to 100000"),
         ("connectRate", "1.5", f"{WHOLE} 1 to 100000"),
@@ -44,6 +48,12 @@ WHOLE = "a whole number from"
         ("postsPerSecond", "0", f"{WHOLE} 1 to 1000000"),
         ("postsPerSecond", None, f"{WHOLE} 1 to 1000000"),
         ("postBurst", "1000001", f"{WHOLE} 1 to 1000000"),
+        ("replaySeconds", "-1", f"{WHOLE} 0 to 604800"),
+        ("replaySeconds", "604801", f"{WHOLE} 0 to 604800"),
+        ("replaySeconds", None, f"{WHOLE} 0 to 604800"),
+        ("replaySeconds", "1d", f"{WHOLE} 0 to 604800"),
+        ("replayFrames", "0", f"{WHOLE} 1 to 1000"),
+        ("replayFrames", 1_001, f"{WHOLE} 1 to 1000"),
         ("localCallbackBase", "https://example.com", "an http URL of this machine"),
         ("localCallbackBase", "http://example.com", "an http URL of this machine"),
     ],
@@ -198,6 +208,12 @@ def test_settings_list_the_names_when_none_is_close() -> None:
             DeploySettings(access_logs=True, posts_in_flight=8),
         ),
         ({"http2": False}, DeploySettings(http2=False)),
+        (
+            {"replaySeconds": "0", "replayFrames": 1_000, "clientRate": 1, "clientBurst": "5000"},
+            DeploySettings(
+                replay_seconds=0, replay_frames=1_000, client_rate=1, client_burst=5_000
+            ),
+        ),
         (
             {"http2": "false", "postsInFlight": 4_096},
             DeploySettings(http2=False, posts_in_flight=4_096),

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcasting.audience import SHARDS, Connection, shard_of
-from broadcasting.backlog import ShardCursor
+from broadcasting.backlog import ALL_SHARDS, ShardCursor
+from broadcasting.connection import SHARDS, Connection, shard_of
 from storage import audience_reader
 from storage.audience_reader import READS_AT_ONCE, AudienceReader
 from testbed.model.fakes import FAR, OLD_MS, FakeDynamo, FakeTime
 
-ALL = tuple(ShardCursor(shard) for shard in range(SHARDS))
+ALL = ALL_SHARDS.shards
 
 
 def _rows(count: int) -> dict[str, int]:
@@ -23,7 +23,7 @@ def _reader(
     dynamo: FakeDynamo, shards: tuple[ShardCursor, ...], time: FakeTime | None = None
 ) -> AudienceReader:
     clock = (time or FakeTime()).clock
-    return AudienceReader(dynamo.table, shards, clock=clock, deadline=FAR)
+    return AudienceReader(dynamo.pages, shards, clock=clock, deadline=FAR)
 
 
 def _ids(reader: AudienceReader) -> list[str]:
@@ -64,7 +64,7 @@ def test_reader_goes_on_after_a_cursor() -> None:
     """The connection that a cursor names has been read before."""
     names = sorted(name for name in _rows(300) if shard_of(name) == 3)
 
-    found = list(_reader(FakeDynamo(_rows(300)), (ShardCursor(3, names[1]),)))
+    found = list(_reader(FakeDynamo(_rows(300)), (ShardCursor("all#3", names[1]),)))
 
     assert found == [Connection(name, OLD_MS) for name in names[2:]]
 
@@ -143,8 +143,8 @@ def test_reader_leaves_only_the_shard_that_cannot_be_read() -> None:
     found = _ids(reader)
 
     assert sorted(found) == [name for name in dynamo.rows if shard_of(name) != 3]
-    assert reader.unread == (ShardCursor(3),)
-    assert "shard 3 after None" in str(reader.error)
+    assert reader.unread == (ShardCursor("all#3"),)
+    assert "partition all#3 after None" in str(reader.error)
 
 
 def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
@@ -155,11 +155,11 @@ def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
         def query(self, **request: Any) -> dict[str, Any]:
             return {} if "ExclusiveStartKey" in request else super().query(**request)
 
-    reader = _reader(Broken(_rows(300), page_rows=4), (ShardCursor(3),))
+    reader = _reader(Broken(_rows(300), page_rows=4), (ShardCursor("all#3"),))
 
     assert _ids(reader) == shard[:4]
-    assert reader.unread == (ShardCursor(3, shard[3]),)
-    assert f"shard 3 after {shard[3]}: KeyError" in str(reader.error)
+    assert reader.unread == (ShardCursor("all#3", shard[3]),)
+    assert f"partition all#3 after {shard[3]}: KeyError" in str(reader.error)
 
 
 def test_reader_tells_the_first_error_when_no_shard_can_be_read() -> None:
@@ -182,12 +182,12 @@ def test_reader_reads_nothing_when_the_deadline_is_over() -> None:
 def test_reader_does_not_count_what_is_read_ahead_as_taken() -> None:
     """The worker that goes on reads the remainder of the page again."""
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
-    reader = _reader(FakeDynamo(_rows(300), page_rows=4), (ShardCursor(3),))
+    reader = _reader(FakeDynamo(_rows(300), page_rows=4), (ShardCursor("all#3"),))
 
     first = next(reader)
 
     assert first.id == shard[0]
-    assert reader.unread == (ShardCursor(3, shard[0]),)
+    assert reader.unread == (ShardCursor("all#3", shard[0]),)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_reader_skips_a_row_without_an_id(page_rows: int) -> None:
     shard = [name for name in sorted(_rows(300)) if shard_of(name) == 3]
     odd = {"sk": {"S": "c\ud800"}}
     dynamo = FakeDynamo(_rows(300), odd_rows={"all#3": [odd]}, page_rows=page_rows)
-    reader = _reader(dynamo, (ShardCursor(3),))
+    reader = _reader(dynamo, (ShardCursor("all#3"),))
 
     assert _ids(reader) == shard
     assert (reader.unread, reader.error) == ((), None)
@@ -227,7 +227,7 @@ def test_reader_goes_on_after_a_row_in_the_wrong_shard() -> None:
     stray = next(f"c{number:04}-" for number in range(300) if shard_of(f"c{number:04}-") != 3)
     row = {"sk": {"S": stray}, "connectedAt": {"N": str(OLD_MS)}}
     dynamo = FakeDynamo(_rows(300), page_rows=1, odd_rows={"all#3": [row]})
-    reader = _reader(dynamo, (ShardCursor(3),))
+    reader = _reader(dynamo, (ShardCursor("all#3"),))
 
     found = _ids(reader)
 

@@ -1,25 +1,24 @@
 """The rows of connections that come and go, by a real client's requests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
 from broadcasting.connecting_client import ConnectingClient, rows_of
-from broadcasting.connection_row import connection_key
+from broadcasting.connection import Connection
 from broadcasting.items import Item, Key
-from broadcasting.user_rows import keys_of, self_key, user_key
+from broadcasting.user_rows import self_key, user_key
 from storage.connections import (
     REMOVE_SECONDS,
     TAKE_BACK_SECONDS,
     WRITE_SECONDS,
     ConnectionsTable,
 )
-from storage.errors import ReadError, StorageError, WriteError
+from storage.errors import WriteError
 from storage.row_batches import key_of_item
 from testbed.model.fakes import NOW_MS
-from tests.support.wire_table import Crash, WireTable
+from tests.support.wire_table import Crash, WireTable, rows_of_clients
 
 ALICE = ConnectingClient(Connection("abc=", NOW_MS), "alice")
 ANONYMOUS = ConnectingClient(Connection("abc=", NOW_MS))
@@ -47,21 +46,6 @@ def swept(wire: WireTable) -> Iterator[ConnectionsTable]:
         yield table
 
 
-def _rows(*clients: ConnectingClient) -> dict[Key, Item]:
-    return {key_of_item(row): row for client in clients for row in rows_of(client)}
-
-
-def _clients(users: Sequence[str | None]) -> list[ConnectingClient]:
-    return [
-        ConnectingClient(Connection(f"c{number}=", NOW_MS), user)
-        for number, user in enumerate(users)
-    ]
-
-
-def _ids(clients: Sequence[ConnectingClient]) -> list[str]:
-    return [client.connection.id for client in clients]
-
-
 @pytest.mark.parametrize(
     "client", [ANONYMOUS, *(ConnectingClient(ALICE.connection, user) for user in ODD_USERS)]
 )
@@ -72,7 +56,7 @@ def test_client_has_all_rows_after_one_request(
     table.add(client)
     table.add(client)
 
-    assert wire.rows == _rows(client)
+    assert wire.rows == rows_of_clients(client)
     assert wire.requests == [("BatchWriteItem", len(wire.rows))] * 2
 
 
@@ -86,7 +70,7 @@ def test_client_is_let_in_when_a_fault_passes(
 
     table.add(client)
 
-    assert wire.rows == _rows(client)
+    assert wire.rows == rows_of_clients(client)
     assert len(wire.requests) == len(faults) + 1
     assert 0 < wire.time.seconds < WRITE_SECONDS
 
@@ -167,7 +151,7 @@ def test_crash_of_connect_leaves_all_rows_or_none(
     with pytest.raises(Crash):
         table.add(ALICE)
 
-    assert wire.rows == ({} if fault == "before" else _rows(ALICE))
+    assert wire.rows == ({} if fault == "before" else rows_of_clients(ALICE))
 
 
 @pytest.mark.parametrize(
@@ -192,17 +176,17 @@ def test_disconnect_leaves_no_row(
 ) -> None:
     """Of another connection of the same user all stay."""
     other = ConnectingClient(Connection("other=", NOW_MS), client.user)
-    wire.rows = _rows(client, other)
+    wire.rows = rows_of_clients(client, other)
 
     table.remove(client.connection.id)
 
-    assert wire.rows == _rows(other)
+    assert wire.rows == rows_of_clients(other)
     assert wire.requests == requests
 
 
 def test_disconnect_twice_changes_nothing(wire: WireTable, table: ConnectionsTable) -> None:
     """The second finds no row that names a user."""
-    wire.rows = _rows(ALICE)
+    wire.rows = rows_of_clients(ALICE)
 
     table.remove("abc=")
     table.remove("abc=")
@@ -217,7 +201,7 @@ def test_disconnect_leaves_no_row_when_a_fault_passes(
     wire: WireTable, table: ConnectionsTable, at: int, kind: str
 ) -> None:
     """At each of its requests, also when the answer is lost that names the user."""
-    wire.rows = _rows(ALICE)
+    wire.rows = rows_of_clients(ALICE)
     wire.faults = [*[None] * at, kind]
 
     table.remove("abc=", user="alice")
@@ -229,7 +213,7 @@ def test_disconnect_leaves_the_users_row_to_its_end_when_it_cannot_know_the_user
     wire: WireTable, table: ConnectionsTable
 ) -> None:
     """The answer that names the user is lost, and the event names none."""
-    wire.rows = _rows(ALICE)
+    wire.rows = rows_of_clients(ALICE)
     wire.faults = [None, "lose"]
 
     table.remove("abc=")
@@ -242,7 +226,7 @@ def test_disconnect_deletes_what_the_row_and_the_event_name(
 ) -> None:
     """Should these differ, both are of this connection."""
     bob = ConnectingClient(ALICE.connection, "bob")
-    wire.rows = _rows(bob, ALICE)
+    wire.rows = rows_of_clients(bob, ALICE)
 
     table.remove("abc=", user="bob")
 
@@ -261,7 +245,7 @@ def test_disconnect_says_so_when_rows_stay(
     wire: WireTable, table: ConnectionsTable, at: int, kind: str
 ) -> None:
     """It ends by itself; what stays is found by the next broadcast, or expires."""
-    wire.rows = _rows(ALICE)
+    wire.rows = rows_of_clients(ALICE)
     wire.faults, wire.always = [None] * at, {"delete": kind}
 
     with pytest.raises(WriteError, match="rows of abc= not deleted: "):
@@ -276,7 +260,7 @@ def test_disconnect_ends_in_time_when_answers_are_slow(
     wire: WireTable, table: ConnectionsTable, at: int, request_seconds: float
 ) -> None:
     """No request begins once its time is over, the first one of a row neither."""
-    wire.rows = _rows(ALICE)
+    wire.rows = rows_of_clients(ALICE)
     wire.request_seconds = request_seconds
     wire.faults, wire.always = ["lose"] * 2 + [None] * at, {"delete": "lose"}
 
@@ -300,7 +284,7 @@ def test_crash_of_disconnect_leaves_rows_that_end(
     wire: WireTable, table: ConnectionsTable, deaths: list[str | None], left: set[Key]
 ) -> None:
     """Everyone's broadcasts read none of them; a user's finds a 410, and all of them expire."""
-    wire.rows, wire.faults = _rows(ALICE), deaths
+    wire.rows, wire.faults = rows_of_clients(ALICE), deaths
 
     with pytest.raises(Crash):
         table.remove("abc=")
@@ -356,135 +340,6 @@ def test_malformed_self_row_is_deleted(
     assert wire.rows == {}
 
 
-@pytest.mark.parametrize(
-    ("users", "requests"),
-    [
-        ([None], [("BatchGetItem", 1), ("BatchWriteItem", 1)]),
-        ([None] * 25, [("BatchGetItem", 25), ("BatchWriteItem", 25)]),
-        (["a"], [("BatchGetItem", 1), ("BatchWriteItem", 1), ("BatchWriteItem", 2)]),
-        (
-            [None] * 20 + ["a"] * 5,
-            [("BatchGetItem", 25), *(("BatchWriteItem", rows) for rows in (5, 25, 5))],
-        ),
-        (
-            [*ODD_USERS] * 5,
-            [("BatchGetItem", 25), *(("BatchWriteItem", 25) for _ in range(3))],
-        ),
-    ],
-)
-def test_clean_up_deletes_all_rows_of_gone_connections(
-    wire: WireTable,
-    swept: ConnectionsTable,
-    users: list[str | None],
-    requests: list[tuple[str, int]],
-) -> None:
-    """Two requests where no connection has a user; the rows of live connections stay."""
-    gone = _clients(users)
-    live = [ConnectingClient(Connection("live=", NOW_MS), user) for user in ("a", "b")]
-    wire.rows = _rows(*gone, *live)
-
-    assert swept.remove_batch(_ids(gone)) == []
-
-    assert wire.rows == _rows(*live)
-    assert wire.requests == requests
-
-
-def test_clean_up_asks_for_the_users_rows_in_a_cheap_way(wire: WireTable) -> None:
-    """Half a read unit for each: a strong read would cost twice as much, and find the same."""
-    with wire.table() as table:
-        table.remove_batch(["a"])
-
-    assert "ConsistentRead" not in str(wire.bodies[0])
-
-
-@pytest.mark.parametrize("kind", ["unprocessed", "half", "throttle", "break", "lose"])
-@pytest.mark.parametrize("at", [0, 1, 2, 3])
-def test_clean_up_is_whole_when_it_is_tried_again(
-    wire: WireTable, swept: ConnectionsTable, at: int, kind: str
-) -> None:
-    """A fault at each of its requests: what it names has rows, what it does not name has none."""
-    clients = _clients([*["alice"] * 10, *[None] * 5, "bob"])
-    wire.rows, ids = _rows(*clients), _ids(clients)
-    wire.faults = [*[None] * at, kind]
-
-    left = _tried(swept, ids)
-    for client in clients:
-        name = client.connection.id
-        if left is not None and name not in left:
-            assert not set(keys_of(name, client.user)) & set(wire.rows)
-
-    assert left is None or not left or set(wire.rows)
-    assert _tried(swept, ids if left is None else left) == []
-    assert wire.rows == {}
-
-
-def _tried(table: ConnectionsTable, ids: list[str]) -> list[str] | None:
-    """Return the ids that are left, None when a request has failed."""
-    try:
-        return table.remove_batch(ids)
-    except StorageError:
-        return None
-
-
-@pytest.mark.parametrize(
-    "faults", [["unprocessed"] * 5, ["half"] * 12, ["half", "lose", "unprocessed", "half", "break"]]
-)
-def test_clean_up_ends_when_faults_come_again_and_again(
-    wire: WireTable, swept: ConnectionsTable, faults: list[str]
-) -> None:
-    """Each time the ids that are left are given to the next try."""
-    clients = _clients(["alice", None, "bob"] * 8)
-    wire.rows, wire.faults, left = _rows(*clients), list(faults), _ids(clients)
-
-    for _ in range(len(faults) + 1):
-        tried = _tried(swept, left) if left else []
-        left = left if tried is None else tried
-
-    assert (left, wire.rows) == ([], {})
-
-
-@pytest.mark.parametrize("at", range(4))
-@pytest.mark.parametrize("fault", ["before", "after", "half then before"])
-def test_crash_of_the_clean_up_leaves_what_the_next_410_deletes(
-    wire: WireTable, swept: ConnectionsTable, at: int, fault: str
-) -> None:
-    """No user's row is left without what tells of it, and the connection is met again."""
-    clients = _clients(["alice"] * 15)
-    wire.rows = _rows(*clients)
-    calm = [None] * at
-    wire.faults = [*calm, "half", "before"] if fault.startswith("half") else [*calm, fault]
-
-    with pytest.raises(Crash):
-        _sweep_twice(swept, _ids(clients))
-
-    for name in _ids(clients):
-        if user_key("alice", name) in wire.rows:
-            assert {self_key(name), connection_key(name)} <= set(wire.rows)
-    met = [name for name in _ids(clients) if connection_key(name) in wire.rows]
-    alone = [name for name in _ids(clients) if self_key(name) in wire.rows and name not in met]
-    assert not alone
-    assert not met or swept.remove_batch(met) == []
-    assert {key for key in wire.rows if key[0].startswith(("all#", "user#"))} == set()
-
-
-def _sweep_twice(table: ConnectionsTable, ids: list[str]) -> None:
-    for _ in range(2):
-        table.remove_batch(ids)
-
-
-def test_clean_up_deletes_no_row_of_a_connection_that_it_could_not_look_up(
-    wire: WireTable, swept: ConnectionsTable
-) -> None:
-    """Its user's row would stay, and no broadcast to everyone would find it again."""
-    clients = _clients(["alice"] * 4)
-    wire.rows, wire.faults = _rows(*clients), ["half"]
-
-    left = swept.remove_batch(_ids(clients))
-
-    assert left == _ids(clients)[2:]
-    assert wire.rows == _rows(*clients[2:])
-
-
 def test_pauses_never_end_when_chance_is_at_its_least(wire: WireTable) -> None:
     """A table that is busy is not asked again at once, nor more often than a pause allows."""
     wire.always = {"delete": "throttle"}
@@ -493,18 +348,3 @@ def test_pauses_never_end_when_chance_is_at_its_least(wire: WireTable) -> None:
         table.remove("abc=")
 
     assert len(wire.requests) == pytest.approx(REMOVE_SECONDS / 0.005, rel=0.01)
-
-
-def test_clean_up_that_is_refused_says_so(wire: WireTable, swept: ConnectionsTable) -> None:
-    """A permission is missing: nothing is deleted, and nothing is tried for long."""
-    wire.rows = before = _rows(ALICE)
-    wire.always = {"read": "refuse"}
-    with pytest.raises(ReadError, match="1 rows of the connections table not read"):
-        swept.remove_batch(["abc="])
-
-    wire.always = {"delete": "refuse"}
-    with pytest.raises(WriteError, match="1 rows of the connections table"):
-        swept.remove_batch(["abc="])
-
-    assert wire.rows == before
-    assert wire.time.seconds == 0

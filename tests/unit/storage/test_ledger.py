@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.connection import Connection
 from broadcasting.errors import GaveUpError, RejectedError
 from broadcasting.ledger import CLOCK_SLACK_SECONDS, MAX_HOPS, LeaseLostError, LedgerError, Refusal
 from broadcasting.ledger_items import (
-    counter_key,
     frame_key,
     key_of,
     slice_key,
@@ -26,11 +26,12 @@ from broadcasting.receipt import Receipt
 from storage.errors import BusyError, StorageError, WriteError
 from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, Fault, half
+from testbed.model.ledger_dynamo import counters_of
 
 UNTIL_MS = NOW_MS + 65_000
 MET_THREE = Receipt(3, delivered=2, failed=1)
 FAILED = (FailedConnection("c", "413 too large"),)
-PART = Backlog((ShardCursor(1),))
+PART = Backlog((ShardCursor("all#1"),))
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
 
 
@@ -41,12 +42,18 @@ class _Floor:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.table.table, clock=self.time.clock, jitter=half)
+        return Ledger(
+            self.table.table,
+            counters_of(self.table),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     def open(
         self, id_: str = "b", digest: str = "d", frame_of: Callable[[int], str] = "frame {}".format
     ) -> Lease | Refusal:
-        opening = NewBroadcast(id_, digest, "*", frame_of, NOW_MS, 0, ALL_SHARDS)
+        opening = NewBroadcast(id_, digest, Audience(), frame_of, NOW_MS, 0, ALL_SHARDS)
         until_ms = self.time.epoch_ms + 65_000
         return self.ledger.open(opening, until_ms=until_ms, deadline=self.time.seconds + 49)
 
@@ -86,7 +93,6 @@ def test_open_writes_summary_leased_slice_counter_entry_and_frame_at_once(floor:
     assert [key_of(row)[1] for row in rows] == [
         "summary",
         "slice#0",
-        "sequence",
         "seq#000000000001",
         "frame#000000000001",
     ]
@@ -98,53 +104,6 @@ def test_open_writes_summary_leased_slice_counter_entry_and_frame_at_once(floor:
 def test_open_counts_up_without_gaps(floor: _Floor) -> None:
     """Each broadcast of a channel has the next number."""
     assert [floor.opened(id_).summary.seq for id_ in "abc"] == [1, 2, 3]
-
-
-def test_open_takes_the_next_number_when_another_was_faster(floor: _Floor) -> None:
-    """Both broadcasts have a number, and no number is left out."""
-    floor.table.meanwhile = [lambda: floor.opened("other")]
-
-    held = floor.opened()
-
-    assert (held.summary.seq, held.frame) == (2, "frame 2")
-    assert floor.table.summary("other").seq == 1
-
-
-@pytest.mark.parametrize("others", [1, 2, 5])
-def test_open_leaves_the_numbers_of_others_alone_when_the_counter_is_lost(
-    floor: _Floor, others: int
-) -> None:
-    """Each broadcast that is open still has its own frame: no number is given twice."""
-    for number in range(others):
-        floor.opened(f"other-{number}")
-    del floor.table.items[counter_key("*")]
-
-    held = floor.opened()
-    after = floor.opened("after")
-
-    assert held.summary.seq > others
-    assert after.summary.seq == held.summary.seq + 1
-    frames = [floor.table.items[frame_key("*", number + 1)] for number in range(others)]
-    assert [one["frame"] for one in frames] == [
-        {"S": f"frame {number + 1}"} for number in range(others)
-    ]
-
-
-def test_open_waits_when_others_are_always_faster(floor: _Floor) -> None:
-    """Fifty conflicts in a row are read anew at once; then the table counts as busy."""
-    ids = iter(range(1_000))
-
-    def another() -> None:
-        before, floor.table.meanwhile = floor.table.meanwhile, []
-        floor.opened(f"other-{next(ids)}")
-        floor.table.meanwhile = before
-
-    floor.table.meanwhile = [another] * 55
-
-    held = floor.opened()
-
-    assert held.summary.seq == 56
-    assert 0 < floor.time.seconds < 2
 
 
 def test_open_reads_the_summary_before_it_makes_a_frame(floor: _Floor) -> None:
@@ -177,7 +136,7 @@ def test_open_again_finds_it_leased(floor: _Floor, passed_ms: int) -> None:
 def test_open_again_goes_on_when_the_lease_has_run_out(floor: _Floor) -> None:
     """Its worker has died: the same number, the same frame, from the last checkpoint."""
     held = floor.opened()
-    work = Backlog((ShardCursor(3, "x"),))
+    work = Backlog((ShardCursor("all#3", "x"),))
     floor.ledger.checkpoint(held, work, Receipt(2, delivered=2), ())
     floor.time.epoch_ms = UNTIL_MS
 
@@ -470,7 +429,7 @@ _WAITING_WRITES: dict[str, _Write] = {
         held, Backlog(), MET_THREE, FAILED, deadline=_DEADLINE
     ),
     "split": lambda ledger, held: ledger.split(
-        held, Backlog(), MET_THREE, FAILED, (Backlog((ShardCursor(1),)),), deadline=_DEADLINE
+        held, Backlog(), MET_THREE, FAILED, (Backlog((ShardCursor("all#1"),)),), deadline=_DEADLINE
     ),
     "close": lambda ledger, held: ledger.close(held, MET_THREE, FAILED, deadline=_DEADLINE),
 }
@@ -561,7 +520,7 @@ def test_write_goes_on_from_a_checkpoint_whose_answer_was_lost(
 ) -> None:
     """It was written although its answer was lost: its failed connections are not written again."""
     held = floor.opened()
-    work = Backlog((ShardCursor(3, "x"),))
+    work = Backlog((ShardCursor("all#3", "x"),))
     floor.table.faults = [Fault.LOST, None, Fault.LOST]  # the second one is a conflict at first
     for counts in (Receipt(1, failed=1), Receipt(2, delivered=1, failed=1)):
         with pytest.raises(BusyError):
@@ -715,7 +674,7 @@ def test_failed_are_written_in_rows_that_dynamodb_takes(floor: _Floor) -> None:
 
 def test_split_makes_slices_for_others(floor: _Floor) -> None:
     """They are free, their messages are to be sent, and the broadcast waits for them."""
-    parts = (Backlog((ShardCursor(1),)), STRAGGLERS)
+    parts = (Backlog((ShardCursor("all#1"),)), STRAGGLERS)
 
     held = floor.ledger.split(
         floor.opened(), Backlog(), Receipt(4, delivered=2), (), parts, deadline=FAR
@@ -729,22 +688,22 @@ def test_split_makes_slices_for_others(floor: _Floor) -> None:
 def test_split_numbers_on_when_another_has_split(floor: _Floor) -> None:
     """Two owners of two slices of one broadcast: no id is given twice."""
     held = floor.ledger.split(
-        floor.opened(), Backlog(), Receipt(), (), (Backlog((ShardCursor(1),)),), deadline=FAR
+        floor.opened(), Backlog(), Receipt(), (), (Backlog((ShardCursor("all#1"),)),), deadline=FAR
     )
     other = floor.leased("1")
     floor.table.meanwhile = [
         lambda: floor.ledger.split(
-            other, Backlog(), Receipt(), (), (Backlog((ShardCursor(2),)),), deadline=FAR
+            other, Backlog(), Receipt(), (), (Backlog((ShardCursor("all#2"),)),), deadline=FAR
         )
     ]
 
     held = floor.ledger.split(
-        held, Backlog(), Receipt(), (), (Backlog((ShardCursor(3),)),), deadline=FAR
+        held, Backlog(), Receipt(), (), (Backlog((ShardCursor("all#3"),)),), deadline=FAR
     )
 
     assert held.summary.slices == 4
-    assert floor.slice_row("3").backlog.shards == (ShardCursor(3),)
-    assert floor.slice_row("2").backlog.shards == (ShardCursor(2),)
+    assert floor.slice_row("3").backlog.shards == (ShardCursor("all#3"),)
+    assert floor.slice_row("2").backlog.shards == (ShardCursor("all#2"),)
 
 
 def test_close_of_the_last_slice_settles_the_broadcast(floor: _Floor) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from broadcasting.clock import Clock
-from broadcasting.ledger_rows import ChannelCounter, Row
+from broadcasting.ledger_rows import ChannelEntry, Row
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_loop import MOST_CONFLICTS, Basis, Made, WriteLoop
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from storage.ledger_table import LedgerTable
 
 
-ROW = ChannelCounter("*")
+ROW = ChannelEntry("*", 1, "b", 1)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from botocore.exceptions import (
 
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.ledger_items import LIFE_SECONDS, slice_of, summary_key, to_item
-from broadcasting.ledger_rows import ROOT, ChannelCounter, Row, SliceRow, Summary
+from broadcasting.ledger_rows import ROOT, Row, SliceRow, Summary
 from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 from storage.ledger_table import LedgerTable
 from testbed.model.fakes import NOW_MS
@@ -47,16 +47,6 @@ def test_table_writes_next_versions_that_expire(client: LedgerDynamo, table: Led
     assert len(client.items) == 2
     for item in client.items.values():
         assert item["expiresAt"] == {"N": str(NOW_MS // 1000 + LIFE_SECONDS)}
-
-
-def test_table_keeps_the_counter_of_a_channel_for_ever(
-    client: LedgerDynamo, table: LedgerTable
-) -> None:
-    """A week of silence must not begin its numbers anew."""
-    table.write(ChannelCounter("*", last=7))
-
-    (item,) = client.items.values()
-    assert "expiresAt" not in item
 
 
 def test_table_has_nothing_where_nothing_was_written(table: LedgerTable) -> None:
@@ -259,14 +249,3 @@ def test_table_writes_over_rows_that_have_expired(
     item = table.get(("broadcast#b", "slice#0"))
     assert item is not None
     assert slice_of(item) == SLICE._replace(version=1)
-
-
-def test_table_never_writes_over_the_counter_of_a_channel(
-    client: LedgerDynamo, table: LedgerTable
-) -> None:
-    """It has no expiry, however old it is."""
-    table.write(ChannelCounter("*", last=7))
-    client.epoch_ms = lambda: NOW_MS * 2
-
-    with pytest.raises(ConflictError):
-        client.table.write(ChannelCounter("*", last=1))

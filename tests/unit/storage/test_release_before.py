@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog
 from broadcasting.ledger import Refusal
 from broadcasting.ledger_opening import NewBroadcast
@@ -12,6 +13,7 @@ from broadcasting.message import identity_of, parse_broadcast
 from broadcasting.slice_message import parse_slice_message
 from storage.ledger import Ledger
 from testbed.model.fakes import FAR, NOW_MS, FakeLedgerTable, FakeTime, half
+from testbed.model.ledger_dynamo import counters_of
 from tests.support import samples
 
 UNTIL_MS = NOW_MS + 200_000
@@ -26,11 +28,19 @@ class _Deploy:
 
     def __post_init__(self) -> None:
         self.table.items |= {(item["pk"]["S"], item["sk"]["S"]): item for item in samples.ROWS}
-        self.ledger = Ledger(self.table.table, clock=self.time.clock, jitter=half)
+        self.ledger = Ledger(
+            self.table.table,
+            counters_of(self.table),
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
 
     def open(self, id_: str = "news-1") -> Lease | Refusal:
         broadcast = parse_broadcast(samples.BROADCAST_MESSAGE, "m")
-        new = NewBroadcast(id_, broadcast.digest, "*", "frame {}".format, NOW_MS, 0, ALL_SHARDS)
+        new = NewBroadcast(
+            id_, broadcast.digest, Audience(), "frame {}".format, NOW_MS, 0, ALL_SHARDS
+        )
         return self.ledger.open(new, until_ms=UNTIL_MS, deadline=FAR)
 
     def finish(self, held: Lease) -> Lease:

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from broadcasting.audience import Connection
+from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS, Backlog, ShardCursor
+from broadcasting.connection import Connection
 from broadcasting.errors import RejectedError
 from broadcasting.ledger import LeaseLostError, Refusal
 from broadcasting.ledger_items import LIFE_SECONDS
@@ -18,7 +19,7 @@ from testbed.model.ledger_dynamo import LedgerDynamo
 
 FAILED = (FailedConnection("c", "413"),)
 STRAGGLERS = Backlog(connections=(Connection("a", 0, 1), Connection("b", 0, 1)))
-PART = Backlog((ShardCursor(1),))
+PART = Backlog((ShardCursor("all#1"),))
 
 
 @dataclass
@@ -30,11 +31,19 @@ class _Week:
 
     def __post_init__(self) -> None:
         self.dynamo.epoch_ms = lambda: self.time.epoch_ms
-        self.ledger = Ledger(self.dynamo.table, clock=self.time.clock, jitter=half)
+        self.ledger = Ledger(
+            self.dynamo.table,
+            self.dynamo.counters,
+            clock=self.time.clock,
+            jitter=half,
+            replay_seconds=60,
+        )
         assert self.send().summary.is_settled
 
     def open(self, digest: str = "d") -> Lease | Refusal:
-        opening = NewBroadcast("weekly", digest, "*", "frame {}".format, NOW_MS, 0, ALL_SHARDS)
+        opening = NewBroadcast(
+            "weekly", digest, Audience(), "frame {}".format, NOW_MS, 0, ALL_SHARDS
+        )
         until_ms = self.time.epoch_ms + 65_000
         return self.ledger.open(opening, until_ms=until_ms, deadline=self.time.seconds + 49)
 
@@ -43,7 +52,7 @@ class _Week:
         held = self.open(digest)
         assert isinstance(held, Lease)
         held = self.ledger.checkpoint(
-            held, Backlog((ShardCursor(2),)), Receipt(1, failed=1), FAILED
+            held, Backlog((ShardCursor("all#2"),)), Receipt(1, failed=1), FAILED
         )
         held = self.ledger.split(
             held, Backlog(), Receipt(3, failed=1), (), (STRAGGLERS, PART), deadline=FAR

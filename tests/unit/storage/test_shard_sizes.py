@@ -6,7 +6,7 @@ from storage.shard_sizes import ShardSizes
 def test_sizes_expect_nothing_before_a_shard_has_ended() -> None:
     """It is 0, even if rows of a shard have been read."""
     sizes = ShardSizes()
-    sizes.note(0, 1_000, is_end=False)
+    sizes.note("all#0", 1_000, is_end=False)
 
     assert sizes.unread(16) == 0
 
@@ -14,9 +14,9 @@ def test_sizes_expect_nothing_before_a_shard_has_ended() -> None:
 def test_sizes_expect_as_much_of_every_shard() -> None:
     """For shards that are begun, the rows that were read are taken off."""
     sizes = ShardSizes()
-    sizes.note(0, 1_000, is_end=False)
-    sizes.note(1, 1_000, is_end=False)
-    sizes.note(0, 200, is_end=True)
+    sizes.note("all#0", 1_000, is_end=False)
+    sizes.note("all#1", 1_000, is_end=False)
+    sizes.note("all#0", 200, is_end=True)
 
     assert sizes.unread(15) == 15 * 1_200 - 1_000
 
@@ -24,7 +24,7 @@ def test_sizes_expect_as_much_of_every_shard() -> None:
 def test_sizes_expect_nothing_when_more_has_been_read_than_was_expected() -> None:
     """A guess may be wrong; it is never below 0."""
     sizes = ShardSizes()
-    sizes.note(0, 1, is_end=True)
-    sizes.note(1, 5, is_end=False)
+    sizes.note("all#0", 1, is_end=True)
+    sizes.note("all#1", 5, is_end=False)
 
     assert sizes.unread(1) == 0

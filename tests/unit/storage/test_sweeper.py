@@ -79,9 +79,9 @@ class _Slow:
         self._table = table
         self._go = go
 
-    def remove_batch(self, names: Sequence[str]) -> list[str]:
+    def remove_batch(self, names: Sequence[str], *, stream: str) -> list[str]:
         assert self._go.wait(PATIENCE_SECONDS)
-        return self._table.remove_batch(names)
+        return self._table.remove_batch(names, stream=stream)
 
 
 def test_sweeper_tries_unprocessed_rows_again() -> None:
@@ -139,3 +139,19 @@ def test_sweeper_counts_the_rows_of_a_delete_that_is_late() -> None:
     release.set()
 
     assert kept == 2
+
+
+@pytest.mark.parametrize("stream", ["news", "user#alice", "!", "*"])
+def test_sweeper_deletes_the_row_by_which_a_broadcast_has_found_a_connection(stream: str) -> None:
+    """Also when the row that says which other rows there are is gone."""
+    dynamo = FakeDynamo({"a": 1, "live": 1})
+    dynamo.join("news", "live")
+    if stream not in ("!", "*"):
+        dynamo.join(stream, "a")
+    sweeper = StaleSweeper(dynamo.table, jitter=lambda: 1.0, stream=stream)
+
+    sweeper.add("a")
+
+    assert sweeper.finish(PATIENCE_SECONDS) == 0
+    assert list(dynamo.rows) == ["live"]
+    assert [key[1] for key in dynamo.others] == ["live"]

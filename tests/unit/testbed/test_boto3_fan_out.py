@@ -13,9 +13,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from broadcasting.audience import Connection
 from broadcasting.breaker import REFUSALS_IN_A_ROW, WINDOW_POSTS, Breaker
 from broadcasting.clock import Clock
+from broadcasting.connection import Connection
 from broadcasting.outcome import Outcome, Settlement, Verdict
 from broadcasting.retry import Backoff
 from broadcasting.trouble import Trouble

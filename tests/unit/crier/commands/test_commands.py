@@ -10,11 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broadcasting.receipt import Receipt
-from crier import cli, options
-from crier.commands import account_views
+from crier import cli
 from crier.commands import broadcasts as broadcasts_command
 from crier.commands import dead_letters as dead_letters_command
-from crier.commands import redrive as redrive_command
 from crier.deployed.dead_letters import DeadLetterQueue, Waiting
 from crier.errors import CrierError
 from crier.paths import ROOT
@@ -27,27 +25,19 @@ SETTLED = a_summary(counts=WELL, open_slices=0, settled_ms=OPENED_MS + 500)
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> FakeStack:
-    """The stack that the commands find, a minute after its broadcasts; nothing waits."""
-    fake = FakeStack()
-    monkeypatch.setattr(options, "find_deployed", lambda *_: fake)
-    monkeypatch.setattr(time, "sleep", lambda _: None)
-    for module in (account_views, redrive_command):
-        monkeypatch.setattr(module, "now_ms", lambda: OPENED_MS + 60_000)
-    return fake
+TO_EVERYONE = "Broadcasts to everyone; --channel, --user and --connections list those to others\n"
 
 
 @pytest.fixture
-def run(stack: FakeStack) -> Run:
+def stack(ledger_stack: FakeStack) -> FakeStack:
+    """The stack that the commands find."""
+    return ledger_stack
+
+
+@pytest.fixture
+def run(run_on_ledger: Run) -> Run:
     """Runs a command on the stack."""
-    assert stack
-
-    def one(*arguments: str, typed: str = "") -> Result:
-        runner = CliRunner(env={"COLUMNS": "200"})
-        return runner.invoke(cli.app, [arguments[0], "--stack", "s", *arguments[1:]], input=typed)
-
-    return one
+    return run_on_ledger
 
 
 def test_send_puts_id_and_time_to_live_into_the_message(stack: FakeStack, run: Run) -> None:
@@ -168,7 +158,9 @@ def test_send_says_so_when_the_id_is_anothers(stack: FakeStack, run: Run) -> Non
     sent = run("send", "--wait", "--id", "news", "something else")
 
     assert isinstance(sent.exception, CrierError)
-    assert "id news belongs to another broadcast, number 7 of channel *" in str(sent.exception)
+    assert "id news belongs to another broadcast, number 7 of those to everyone" in str(
+        sent.exception
+    )
 
 
 def test_status_shows_what_is_known_of_an_open_broadcast(stack: FakeStack, run: Run) -> None:
@@ -301,6 +293,7 @@ def test_broadcasts_are_listed_the_newest_first(stack: FakeStack, run: Run) -> N
         "1",
         "0",
         "1",
+        "0",
         "0.5",
         "news",
     ]
@@ -311,7 +304,7 @@ def test_broadcasts_are_listed_the_newest_first(stack: FakeStack, run: Run) -> N
 def test_lists_say_so_when_they_are_empty(run: Run) -> None:
     """Nothing is on stdout; scripts get an empty list."""
     for command, words in (
-        ("broadcasts", "There are no broadcasts in the ledger"),
+        ("broadcasts", "There are no broadcasts to everyone in the ledger"),
         ("dead-letters", "There are no dead letters."),
         ("redrive", "There are no dead letters."),
     ):
@@ -476,8 +469,8 @@ def test_broadcasts_say_how_many_more_there_are(
     all_ = run("broadcasts", "--limit", "25", *options)
 
     note = "The last 20 are shown, 5 more are in the ledger; --limit 25 shows them\n"
-    assert (shown.exit_code, shown.stderr) == (0, note)
-    assert all_.stderr == ""
+    assert (shown.exit_code, shown.stderr) == (0, TO_EVERYONE + note)
+    assert all_.stderr == TO_EVERYONE
     if options:
         assert len(json.loads(shown.stdout)) == 20
 
@@ -492,7 +485,7 @@ def test_broadcasts_say_what_a_list_has_at_most(
     shown = run("broadcasts", "--limit", "1")
 
     note = "The last one is shown, 1 more is in the ledger; --limit goes to 1\n"
-    assert shown.stderr == note
+    assert shown.stderr == TO_EVERYONE + note
 
 
 def test_broadcasts_say_what_shows_the_one_that_is_left_out(stack: FakeStack, run: Run) -> None:
@@ -502,7 +495,7 @@ def test_broadcasts_say_what_shows_the_one_that_is_left_out(stack: FakeStack, ru
     shown = run("broadcasts", "--limit", "1")
 
     note = "The last one is shown, 1 more is in the ledger; --limit 2 shows it\n"
-    assert shown.stderr == note
+    assert shown.stderr == TO_EVERYONE + note
 
 
 def test_broadcasts_show_a_row_that_cannot_be_read_among_the_others(
@@ -536,11 +529,12 @@ def test_broadcasts_say_which_contradict_themselves(stack: FakeStack, run: Run) 
 
     shown = run("broadcasts")
 
-    assert shown.stderr == "This account contradicts itself; `crier status ID` says how: news\n"
+    note = "This account contradicts itself; `crier status ID` says how: news\n"
+    assert shown.stderr == TO_EVERYONE + note
 
     stack.table.open(SETTLED._replace(id="bad", counts=Receipt(9), seq=3))
 
-    assert run("broadcasts").stderr.startswith("These contradict themselves; ")
+    assert "\nThese contradict themselves; " in run("broadcasts").stderr
 
 
 @pytest.mark.parametrize("options", [("status", "news"), ("status", "news", "--watch")])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from broadcasting.audience import SHARDS
+from broadcasting.connection import SHARDS
 from broadcasting.connection_row import connection_key
 from broadcasting.user_rows import self_key
 from crier import options
@@ -133,6 +133,45 @@ def test_connections_of_a_user_are_listed_from_the_users_rows(
     assert done.stderr.startswith("5 connections of user ")
 
 
+def test_connections_of_a_channel_are_listed_from_the_channels_rows(
+    stack: FakeConnectionsStack, run: Run
+) -> None:
+    """All four shards, with their users; another channel's are left out."""
+    for number in range(20):
+        stack.connect(f"{number}=", f"u{number}" if number % 2 else None, channels=("news",))
+    stack.connect("other=", channels=("news:1", "new"))
+
+    done = run("connections", "--channel", "news", "--json")
+
+    assert {(one["connection"], one["user"]) for one in _lines(done)} == {
+        (f"{number}=", f"u{number}" if number % 2 else None) for number in range(20)
+    }
+    assert len(_lines(done)) == 20
+    assert done.stderr == "20 connections of channel news\n"
+    assert stack.table.calls.count("Query") >= 4
+    none = run("connections", "--channel", "sport")
+    assert none.stderr == "There are no connections of channel sport.\n"
+
+
+@pytest.mark.parametrize("channel", ["", "*", "@", "a b", "x" * 65, "a#b"])
+def test_connections_refuse_a_channel_that_cannot_be(
+    stack: FakeConnectionsStack, run: Run, channel: str
+) -> None:
+    """That is a wrong use, said before anything is read."""
+    done = run("connections", "--channel", channel)
+
+    assert (done.exit_code, stack.table.calls) == (2, [])
+    assert "expected 1 to 64 of A-Z a-z 0-9 . _ : -" in " ".join(done.stderr.split())
+
+
+def test_connections_refuse_a_channel_and_a_user(stack: FakeConnectionsStack, run: Run) -> None:
+    """A list is of one of the two."""
+    done = run("connections", "--channel", "news", "--user", "alice")
+
+    assert (done.exit_code, stack.table.calls) == (2, [])
+    assert "found --channel and --user, expected at most one" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("user", ["", "x" * 129, "a\nb"])
 def test_connections_refuse_a_user_that_cannot_be(run: Run, user: str) -> None:
     """That is a wrong use, said before anything is read."""
@@ -221,14 +260,13 @@ def test_connections_show_a_row_that_cannot_be_read(
     assert shown.stderr == "1 connection, 1 row cannot be read\n"
 
 
-@pytest.mark.parametrize("user", [{"N": "1"}, {"S": ""}, {"S": "a\nb"}, {"S": "x" * 129}, None])
+@pytest.mark.parametrize("user", [{"N": "1"}, {"S": ""}, {"S": "a\nb"}, {"S": "x" * 129}])
 def test_connection_is_shown_when_its_user_cannot_be_read(
-    stack: FakeConnectionsStack, run: Run, user: dict[str, str] | None
+    stack: FakeConnectionsStack, run: Run, user: dict[str, str]
 ) -> None:
     """The connection is there all the same; a terminal obeys nothing in its row."""
     stack.connect("a=", "u")
-    row = stack.table.items[self_key("a=")]
-    stack.table.put({**row, "user": user} if user else {k: row[k] for k in row if k != "user"})
+    stack.table.put(stack.table.items[self_key("a=")] | {"user": user})
 
     shown, as_json = run("connections"), run("connections", "--json")
 
@@ -345,7 +383,7 @@ cli.main()
 
 def test_inspect_shows_a_connection(stack: FakeConnectionsStack, run: Run) -> None:
     """What API Gateway tells, and what its rows tell."""
-    stack.connect("L0SM9cOFvHcCIhw=", "alice")
+    stack.connect("L0SM9cOFvHcCIhw=", "alice", channels=("news", "game:1"))
     stack.callback.open["L0SM9cOFvHcCIhw="] = {
         "ConnectedAt": datetime.fromtimestamp(OPENED_MS / 1000, UTC),
         "LastActiveAt": datetime.fromtimestamp(OPENED_MS / 1000 + 60, UTC),
@@ -358,7 +396,10 @@ def test_inspect_shows_a_connection(stack: FakeConnectionsStack, run: Run) -> No
     )
 
     assert (shown.exit_code, as_json.exit_code) == (0, 0)
-    words = ("2026-01-01 00:00:00Z", "0:10:00", "00:01:00Z", "203.0.113.7", "alice", "02:10:00Z")
+    words = [
+        *("2026-01-01 00:00:00Z", "0:10:00", "00:01:00Z", "203.0.113.7"),
+        *("alice", "game:1, news", "02:10:00Z"),
+    ]
     assert [one for one in words if one not in shown.stdout] == []
     assert "Firefox?[31m" in shown.stdout
     assert json.loads(as_json.stdout) == {
@@ -369,6 +410,7 @@ def test_inspect_shows_a_connection(stack: FakeConnectionsStack, run: Run) -> No
         "source_ip": "203.0.113.7",
         "user_agent": "Firefox\x1b[31m",
         "user": "alice",
+        "channels": ["game:1", "news"],
         "expires_ms": EXPIRES_MS,
         "in_audience": True,
     }
@@ -385,7 +427,7 @@ def test_inspect_says_so_when_no_broadcast_reaches_the_connection(
     lost, ill, over = (run("inspect", id_) for id_ in ("lost=", "ill=", "over="))
 
     assert [one.exit_code for one in (lost, ill, over)] == [0, 0, 0]
-    assert "it has no row in the audience: no broadcast reaches it" in lost.stdout
+    assert "it has no row: no broadcast to everyone reaches it" in lost.stdout
     assert "none: it is anonymous" in lost.stdout
     assert "unreadable: no broadcast reaches it" in ill.stdout
     assert "1970-01-01 00:00:01Z, which is over: no broadcast reaches it" in over.stdout
@@ -419,6 +461,36 @@ def test_inspect_shows_that_the_user_cannot_be_read(stack: FakeConnectionsStack,
 
     assert done.exit_code == 0
     assert "unreadable: user is of the type N, expected S" in done.stdout
+
+
+def test_inspect_shows_that_an_anonymous_connection_is_on_channels(
+    stack: FakeConnectionsStack, run: Run
+) -> None:
+    """Its own row names no user then; names that are no channels are left out."""
+    stack.connect("a=", channels=("news", "a b"))
+    stack.connect("b=")
+
+    on, off = run("inspect", "a="), run("inspect", "b=")
+    told = json.loads(run("inspect", "a=", "--json").stdout)
+
+    assert "none: it is anonymous" in on.stdout
+    assert "│ Channels    │ news " in on.stdout
+    assert "│ Channels    │ none " in off.stdout
+    assert (told["user"], told["channels"]) == (None, ["news"])
+
+
+def test_inspect_shows_that_the_channels_cannot_be_read(
+    stack: FakeConnectionsStack, run: Run
+) -> None:
+    """The other rows are shown."""
+    stack.connect("a=", "u")
+    stack.table.put(stack.table.items[self_key("a=")] | {"channels": {"S": "news"}})
+
+    done = run("inspect", "a=")
+
+    assert done.exit_code == 0
+    assert "unreadable: channels is of the type S, expected SS" in done.stdout
+    assert "│ Channels    │ unreadable " in done.stdout
 
 
 def test_inspect_asks_again_when_it_is_throttled(stack: FakeConnectionsStack, run: Run) -> None:

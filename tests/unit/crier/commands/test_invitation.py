@@ -111,6 +111,20 @@ def test_invitation_says_how_to_come_in(
     assert lines[lines.index(title) + 1].endswith(end)
 
 
+def test_invitation_has_a_token_where_the_local_run_signs_them(
+    programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line works as it is; what tokens of one's own need is there, too."""
+    show_invitation(replace(HERE, auth="jwt"), users_path=str(programs), secret="s" * 48)
+
+    lines = capsys.readouterr().out.splitlines()
+
+    line = lines[lines.index("Connect as alice, within 12 hours") + 1]
+    assert "wscat -c 'ws://here?token=eyJ" in line
+    assert lines[lines.index("Sign tokens of your own, with this secret (HS256)") + 1] == "s" * 48
+    assert "https://local.crier.invalid crier" in lines
+
+
 def test_invitation_signs_the_url_where_the_mode_is_iam(
     programs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ from crier.deployed.connections_api import NO_CONNECTION
 from crier.deployed.kick import End, Kicked
 from crier.deployed.kicking import MOST_ROUNDS, Tally, kick_all
 from tests.support.fake_connections import NOW_MS, FakeConnectionsStack
+from tests.support.fake_stack import refusal
 
 Run = Callable[..., Result]
 
@@ -84,6 +85,62 @@ def test_kick_says_bye_closes_and_removes_the_rows(stack: FakeConnectionsStack, 
     assert stack.keys("a=") == []
     assert list(stack.callback.open) == ["b="]
     assert len(stack.keys("b=")) == 3
+
+
+def test_kick_removes_the_rows_of_all_channels(stack: FakeConnectionsStack, run: Run) -> None:
+    """More than one request takes, of an anonymous connection, too; the row of all comes last."""
+    channels = [f"c{number}" for number in range(50)]
+    stack.connect("a=", "alice", channels=channels)
+    stack.connect("b=", channels=channels)
+    stack.connect("c=", channels=channels)
+
+    done = [run("a="), run("b=")]
+
+    assert [one.exit_code for one in done] == [0, 0]
+    assert (stack.keys("a="), stack.keys("b=")) == ([], [])
+    assert len(stack.keys("c=")) == 52
+
+
+@pytest.mark.parametrize("arguments", [("a=",), ("--user", "alice")])
+def test_kick_takes_the_connection_out_of_the_audience_first(
+    stack: FakeConnectionsStack, run: Run, arguments: tuple[str, ...]
+) -> None:
+    """A subscription that is under way finds no row then; what lists the rows goes last."""
+    stack.connect("a=", "alice", channels=("news", "sport"))
+    gone: list[str] = []
+
+    class Watched(dict[tuple[str, str], dict[str, Any]]):
+        """Notes which rows are deleted, in order."""
+
+        def pop(self, key: tuple[str, str], *default: Any) -> Any:
+            gone.append(key[0].partition("#")[0])
+            return super().pop(key, *default)
+
+    stack.table.items = Watched(stack.table.items)
+
+    run(*arguments)
+
+    assert gone[1:] == ["all", "user", "channel", "channel", "connection"]
+
+
+def test_kick_can_be_done_again_when_rows_are_left(stack: FakeConnectionsStack, run: Run) -> None:
+    """The row that lists the others is still there, so that nothing is forgotten."""
+    stack.connect("a=", "alice", channels=("news",))
+    write = stack.table.batch_write_item
+
+    def refuse_channels(*, RequestItems: Any) -> Any:  # noqa: N803
+        if "channel#" in str(RequestItems):
+            raise refusal("BatchWriteItem")
+        return write(RequestItems=RequestItems)
+
+    stack.table.batch_write_item = refuse_channels  # type: ignore[method-assign]
+    first = run("a=")
+    stack.table.batch_write_item = write  # type: ignore[method-assign]
+    second = run("a=")
+
+    assert (first.exit_code, second.exit_code) == (1, 0)
+    assert "closed, but the rows of a= were not removed" in first.stdout
+    assert stack.keys("a=") == []
 
 
 @pytest.mark.parametrize(
@@ -270,7 +327,10 @@ def test_kick_denies_the_user_before_the_first_connection(
         }
     }
     assert json.loads(done.stdout)["denied"] == {"user": "alice", "until_ms": until_seconds * 1000}
-    assert stack.table.calls[:4] == ["BatchWriteItem", "Query", "PutItem", "Query"]
+    assert stack.table.calls[:5] == [
+        *("BatchGetItem", "BatchWriteItem"),
+        *("Query", "PutItem", "Query"),
+    ]
 
 
 def test_kick_meets_a_client_that_was_let_in_just_before_its_user_was_denied(
@@ -504,7 +564,7 @@ def test_kick_says_that_rows_are_left_when_dynamodb_leaves_them(
     done = run("--user", "alice")
 
     assert done.exit_code == 1
-    assert "failed  a=  closed, but the rows of a= were not removed: DynamoDB has left 3" in (
+    assert "failed  a=  closed, but the rows of a= were not removed: DynamoDB has left 1" in (
         done.stdout
     )
     assert stack.callback.open == {}
@@ -514,7 +574,7 @@ def test_kick_tries_no_row_again_once_it_is_stopped(
     stack: FakeConnectionsStack, run: Run, over: Over
 ) -> None:
     """What DynamoDB has left then is said."""
-    stack.connect("a=", "alice")
+    stack.connect("a=", "alice", channels=("news",))
     stack.table.before_query = over.set
 
     done = run("--user", "alice")

@@ -1,17 +1,20 @@
 """The reader of accounts: what is read from the ledger's rows, while they change."""
 
+import json
 import time
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
-from broadcasting.backlog import Backlog, ShardCursor
+from broadcasting.audience import Audience
+from broadcasting.backlog import Backlog, ShardCursor, whole_backlog
 from broadcasting.ledger_items import LIFE_SECONDS
 from broadcasting.ledger_rows import FailedConnection, FrameRow
 from broadcasting.receipt import Receipt
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader, Recent, watch
+from crier.deployed.addressed import Addressed
 from crier.deployed.open_slices import Delayed, GivenUp
 from crier.deployed.row_values import UnreadableError, UnreadableRow
 from crier.errors import CrierError
@@ -61,7 +64,7 @@ def test_account_adds_open_slices_to_the_summary_when_it_is_open(
     accounts: AccountReader, table: FakeTable
 ) -> None:
     """A closed slice is in the summary already; what open ones have counted comes on top."""
-    unread = Backlog((ShardCursor(3), ShardCursor(4, "c")))
+    unread = Backlog((ShardCursor("all#3"), ShardCursor("all#4", "c")))
     table.open(a_summary(counts=CLOSED, open_slices=2, slices=3))
     table.put(
         a_slice("0", CLOSED, is_closed=True),
@@ -450,15 +453,55 @@ def test_account_tells_which_slices_were_given_up_and_why(
 def test_account_reads_slices_of_an_earlier_release(
     accounts: AccountReader, table: FakeTable
 ) -> None:
-    """They say nothing of outages."""
-    table.open(a_summary())
+    """They say nothing of outages, nor of exclusion, and number the shards of everyone."""
+    table.open(a_summary(frame="frame"))
     table.put(a_slice("0", OPEN))
+    row = table.items["broadcast#news", "slice#0"]
+    row["work"] = {"B": b'[[[3,null],[15,"c="]],[["a=",0,1],["b=",0,1]]]'}
+    counts = {name: value for name, value in asdict(OPEN).items() if name != "excluded"}
+    row["counts"] = {"S": json.dumps(counts | {"targeted": 5})}
     lacking = {"outage_since_ms", "outage_rounds", "given_up"}
 
-    account = find(accounts)
+    account = accounts.with_audience(find(accounts))
 
     assert not lacking & set(table.items["broadcast#news", "slice#0"])
-    assert (account.delayed, account.given_up, account.counts) == (None, (), OPEN)
+    assert (account.delayed, account.given_up, account.unreadable) == (None, (), ())
+    assert (account.counts, account.unread_shards) == (replace(OPEN, targeted=5), 2)
+    assert (account.addressed, account.contradictions) == (Addressed("*"), ())
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [Audience(channel="news"), Audience(user="a#b"), Audience(connections=("a=", "b="))],
+)
+def test_account_reads_slices_of_any_audience(
+    accounts: AccountReader, table: FakeTable, audience: Audience
+) -> None:
+    """Their backlogs name partitions."""
+    backlog = whole_backlog(audience)
+    table.open(a_summary(channel=audience.stream))
+    table.put(a_slice("0", Receipt(excluded=1), backlog=backlog))
+    frame = FrameRow(audience.stream, 7, "frame", exclude=("x=",))
+    table.put(frame._replace(connections=audience.connections))
+
+    account = accounts.with_audience(find(accounts))
+
+    assert (account.unreadable, account.contradictions) == ((), ())
+    assert (account.unread_shards, account.counts.excluded) == (len(audience.partitions), 1)
+    assert account.addressed == Addressed(audience.stream, len(audience.connections), 1)
+
+
+def test_account_of_a_later_releases_backlog_cannot_be_read(
+    accounts: AccountReader, table: FakeTable
+) -> None:
+    """It says so, and hides nothing else."""
+    table.open(a_summary())
+    table.put(a_slice("0", OPEN))
+    table.items["broadcast#news", "slice#0"]["work"] = {"B": b"[3,[],[]]"}
+
+    (row,) = find(accounts).unreadable
+
+    assert "version is 3, expected up to 2: a later release's" in row.why
 
 
 def test_accounts_never_read_the_frame(accounts: AccountReader, table: FakeTable) -> None:

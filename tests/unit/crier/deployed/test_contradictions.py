@@ -44,7 +44,7 @@ def test_account_has_no_contradiction_when_it_is_open(table: FakeTable) -> None:
     table.put(
         a_slice("0", DONE, is_closed=True),
         a_slice("1", BEGUN, owner="worker"),
-        a_slice("2", Receipt(), backlog=Backlog((ShardCursor(3),))),
+        a_slice("2", Receipt(), backlog=Backlog((ShardCursor("all#3"),))),
     )
 
     assert found(table).contradictions == ()

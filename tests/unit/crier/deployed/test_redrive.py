@@ -117,6 +117,48 @@ def test_broadcast_begins_when_the_ledger_does_not_know_it() -> None:
     assert json.loads(decision.body) == {"message": "hear", "id": "news"}
 
 
+AUDIENCES = [
+    {"channel": "news", "exclude": ["b=", "a="]},
+    {"user": "alice"},
+    {"connections": ["b=", "a=", "b="], "exclude": ["a="]},
+]
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_broadcast_keeps_its_audience_when_it_is_put_back(audience: dict[str, Any]) -> None:
+    """Also one that a release rejected which knew no other audience than everyone."""
+    body = json.dumps({"message": "hear", **audience})
+    refused = letter(body, reason="not supported yet: channel")
+
+    decisions = [decide(letter(body), nothing, rejected=False, now_ms=NOW_MS)]
+    decisions += [decide(refused, nothing, rejected=True, now_ms=NOW_MS)]
+    kept = decide(refused, nothing, rejected=False, now_ms=NOW_MS)
+
+    wanted = parse_broadcast(body, "news")
+    assert [parse_broadcast(one.body, "another") for one in decisions] == [wanted, wanted]
+    assert json.loads(decisions[0].body) == {"message": "hear", **audience, "id": "news"}
+    assert kept.action is Action.KEPT
+
+
+@pytest.mark.parametrize("audience", AUDIENCES)
+def test_broadcast_goes_on_only_when_it_is_to_the_same_audience(audience: dict[str, Any]) -> None:
+    """The same message to others is another broadcast; lists of ids may be in any order."""
+    wanted = parse_broadcast(json.dumps({"message": "hear", **audience}), "news")
+    find = ledger(channel=wanted.audience.stream, digest=wanted.digest).find
+    turned = {
+        name: value[::-1] if isinstance(value, list) else value for name, value in audience.items()
+    }
+    bodies = [{"message": "hear", **turned}, {"message": "hear"}, {"message": "hear", "user": "u"}]
+
+    same, *others = (
+        decide(letter(json.dumps(one)), find, rejected=False, now_ms=NOW_MS) for one in bodies
+    )
+
+    assert (same.action, same.why) == (Action.PUT_BACK, "the broadcast goes on")
+    assert [one.action for one in others] == [Action.KEPT, Action.KEPT]
+    assert "id news belongs to another broadcast" in others[0].why
+
+
 def test_broadcast_is_only_deleted_when_it_is_settled() -> None:
     """A message that came once more, after the end, has nothing left to do."""
     decision = decide(

@@ -752,6 +752,27 @@ def test_pool_watches_a_connection_for_what_a_look_has_it_wait_for(make: Make) -
     server.close()
 
 
+def test_pool_carries_fewer_requests_while_places_are_kept_empty(make: Make) -> None:
+    """At least one; those that are under way go on."""
+    pool = make("http://127.0.0.1:1/prod", size=8)
+    client, server = socket.socketpair()
+    roomy = _Roomy(client)
+    roomy.most = 9
+    pool._selector.register(roomy, roomy.interest, roomy)
+    pool._connections.add(roomy)
+    most = [pool.limit(9), pool.limit(6)]
+
+    rooms = []
+    for number, empty in enumerate((0, 3, 4, 99, 0)):
+        pool.keep_empty(empty)
+        rooms.append((pool.room, pool.has_room))
+        pool.send([(str(number), REQUEST)] if number < 2 else [])
+
+    assert most == [8, 6]
+    assert rooms == [(6, True), (2, True), (0, False), (0, False), (4, True)]
+    server.close()
+
+
 def test_pool_gives_nothing_to_a_connection_that_takes_nothing_once_it_is_quiet(make: Make) -> None:
     """It has answered, and has since been told to take fewer requests."""
     pool = make("http://127.0.0.1:1/prod")
