@@ -24,8 +24,8 @@ os.environ["PYTHONPATH"] = f"{_ROOT / 'lambdas'}{os.pathsep}{_ROOT}"
 settings.register_profile("crier", deadline=None)
 settings.load_profile("crier")
 
-_TOGETHER = ("tests/faults/", "tests/unit/stacks/", "tests/unit/bench/")
-"""Folders whose files share what is slow to start: a deployed app, the CDK's core, matplotlib."""
+_TOGETHER = ("tests/unit/stacks/", "tests/unit/bench/")
+"""Folders whose files share what is slow to start: the CDK's core in Node, and matplotlib."""
 
 _FIRST = (
     *("tests/faults/", "tests/local/", "tests/histories/", "tests/setup/", "tests/permissions/"),
