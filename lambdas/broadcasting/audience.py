@@ -110,7 +110,7 @@ def row_key(stream: str, connection_id: str) -> Key:
 
 
 def content_of(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a message says of its audience, whatever it is, for its digest.
+    """Return what a message says of its audience, also when it is wrong, for its digest.
 
     Lists of ids are in one order, each id once. Empty when the message is for everyone.
     """

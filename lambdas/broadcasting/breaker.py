@@ -10,10 +10,10 @@ some dozens of posts, not five for each connection. While it is open, no post go
 invocation.
 
 While it is closed, the places of lost posts stay empty, all but 36 (WINDOW_POSTS), until as many
-posts have been answered as may be under way at once. So an endpoint that answers no more from some
-moment on costs at most as many lost posts as may be under way, 36 more, and the probes, in whatever
-order answers and losses are read: each post that begins after that moment takes the place of one
-that was answered before it, or is one of the 36, or a probe.
+posts have been answered as may be under way at once. So when an endpoint stops answering, the posts
+under way, 36 more and the probes are lost at most, for every order in which answers and losses are
+read: a post that begins after that moment takes the place of one that was answered, or is one of
+the 36, or a probe.
 
 It stays closed while only a few connections are pending: the trouble may be their own. The time is
 passed in, in monotonic seconds. `trouble` says which trouble is a connection's own, and what a few

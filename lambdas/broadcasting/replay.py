@@ -131,7 +131,7 @@ def _base(counter: Counter, since: After | Last) -> int:
 
 
 def _why_lost(counter: Counter, since: After | Last, most_frames: int) -> Reason | None:
-    """Return why a client's number cannot be gone on from, whatever rows there are."""
+    """Return why no rows can lead on from a client's number; None when they may."""
     if isinstance(since, Last):
         return None
     if since.epoch != counter.epoch or since.seq > counter.last:

@@ -60,16 +60,8 @@ class _SliceDelivery:
         self._worker = worker
         self._deadline = deadline
         self._frame = held.frame
-        clock, row = worker.clock, held.slice_row
-        reader = AudienceReader(
-            worker.pages,
-            row.backlog.shards,
-            clock=clock,
-            deadline=deadline,
-            ids=held.connections,
-            exclude=held.exclude,
-        )
-        progress = SliceProgress(row, reader)
+        clock = worker.clock
+        progress = SliceProgress(held.slice_row, _reader(worker, held, deadline))
         books = Bookkeeper(
             held,
             progress,
@@ -168,3 +160,15 @@ class _SliceDelivery:
             protocol=fan_out.protocol if self._has_posted else "",
             calmed=fan_out.calmed - self._calmed_before,
         )
+
+
+def _reader(worker: Worker, held: Lease, deadline: float) -> AudienceReader:
+    """Return what reads the audience of a slice."""
+    return AudienceReader(
+        worker.pages,
+        held.slice_row.backlog.shards,
+        clock=worker.clock,
+        deadline=deadline,
+        ids=held.connections,
+        exclude=held.exclude,
+    )

@@ -44,7 +44,7 @@ class _Reader:
     def __init__(self, text: str, row: Row, request: Mapping[str, Any]) -> None:
         self._tokens = _TOKEN.findall(text)
         if "".join(self._tokens) != re.sub(r"\s", "", text):
-            raise NotImplementedError(text)
+            raise ValueError(f"found {text!r}, expected what the model knows")
         self._row = row
         self._names = request.get("ExpressionAttributeNames", {})
         self._values = request.get("ExpressionAttributeValues", {})
@@ -52,7 +52,7 @@ class _Reader:
     def condition(self) -> bool:
         result = self._or()
         if self._tokens:
-            raise NotImplementedError(f"behind a condition: {self._tokens}")
+            raise ValueError(f"found {self._tokens} behind a condition, expected its end")
         return result
 
     def update(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class _Reader:
         while self._tokens:
             clause = self._next()
             if clause not in _CLAUSES:
-                raise NotImplementedError(clause)
+                raise ValueError(f"found {clause!r}, expected one of {_CLAUSES}")
             self._assign(clause, new)
             while self._take(","):
                 self._assign(clause, new)
@@ -176,4 +176,4 @@ class _Reader:
 
     def _expect(self, token: str) -> None:
         if not self._take(token):
-            raise NotImplementedError(f"expected {token} at {self._tokens}")
+            raise ValueError(f"found {self._tokens}, expected {token!r} first")

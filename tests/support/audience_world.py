@@ -24,7 +24,7 @@ from client_frame_wiring import build_client_frames
 from delivery.fan_out import Watch
 from handlers import broadcast, client_frame, connect, disconnect
 from handlers.events import records_of
-from settings import BroadcastSettings, ClientFrameSettings
+from settings import ClientFrameSettings
 from slices.worker import Worker
 from storage.audience_pages import AudiencePages
 from storage.connections import ConnectionsTable
@@ -34,6 +34,7 @@ from storage.queues import DeadLetters, SliceQueue
 from storage.stream_counters import StreamCounters
 from testbed.model.fakes import FakeTime, aws_error, half
 from testbed.model.two_tables import BROADCASTS, CONNECTIONS, StepClient, TwoTables
+from tests.support import broadcast_floor
 from tests.support.subscriber import Stream
 from wiring import BroadcastWiring
 
@@ -44,22 +45,11 @@ if TYPE_CHECKING:
 
 REPLAY_SECONDS, REPLAY_FRAMES = 3_600, 6
 QUEUE, SLICES = "arn:broadcasts", "arn:slices"
-SETTINGS = BroadcastSettings(
+SETTINGS = broadcast_floor.SETTINGS._replace(
     connections_table=CONNECTIONS,
     broadcasts_table=BROADCASTS,
-    callback_url="https://a",
-    dead_letter_queue_url="dead",
-    slice_queue_url="slices",
     slice_queue_arn=SLICES,
-    slice_dead_letter_queue_url="slice-dead",
-    posts_in_flight=4,
-    http2=True,
-    posts_per_second=8_000,
-    post_burst=4_000,
-    outage_seconds=3_600,
-    maximum_concurrency=5,
     replay_seconds=REPLAY_SECONDS,
-    ca_bundle=None,
 )
 CLIENT_SETTINGS = ClientFrameSettings(
     connections_table=CONNECTIONS,

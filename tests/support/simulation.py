@@ -29,7 +29,6 @@ from broadcasting.trouble import Answers, RecentAnswers
 from delivery.fan_out import Watch
 from handlers import broadcast
 from handlers.events import records_of
-from settings import BroadcastSettings
 from slices.worker import Worker
 from storage.errors import BusyError, ReadError, WriteError
 from storage.ledger import Ledger
@@ -37,6 +36,7 @@ from storage.queues import DeadLetters, SliceQueue
 from storage.stream_counters import StreamCounters
 from testbed.model.fakes import FakeDynamo, FakeLedgerTable, FakeTime, aws_error, half
 from testbed.model.ledger_dynamo import LedgerDynamo, counters_of
+from tests.support import broadcast_floor
 from wiring import BroadcastWiring
 
 if TYPE_CHECKING:
@@ -54,23 +54,7 @@ def seeded(seed: int) -> Random:
 
 
 SLICES = "arn:slices"
-SETTINGS = BroadcastSettings(
-    connections_table="t",
-    broadcasts_table="b",
-    callback_url="https://a",
-    dead_letter_queue_url="dead",
-    slice_queue_url="slices",
-    slice_queue_arn=SLICES,
-    slice_dead_letter_queue_url="slice-dead",
-    posts_in_flight=4,
-    http2=True,
-    posts_per_second=8_000,
-    post_burst=4_000,
-    outage_seconds=3_600,
-    maximum_concurrency=5,
-    replay_seconds=86_400,
-    ca_bundle=None,
-)
+SETTINGS = broadcast_floor.SETTINGS._replace(slice_queue_arn=SLICES)
 SECONDS_PER_POST = 0.2
 OUTAGE_SECONDS = 100
 VISIBILITY_MS = 80_000
