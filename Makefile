@@ -11,6 +11,7 @@ CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 SETTINGS ?=
 CONTEXT := -c stage=$(STAGE) $(foreach one,$(SETTINGS),-c '$(one)')
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
+HALF_OF_UNITS := $(addprefix tests/unit/,access bench broadcasting crier stacks)  # as to the time
 EXPECTED := expected Python 3.11 or newer; name one with PYTHON=…
 
 define CHECK_PYTHON
@@ -21,7 +22,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check check-untested check-format check-units check-types check-synth bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,7 +47,7 @@ soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED
 	@$(BIN)/python -m bench soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 check: setup check-format ## The quick gate: format, lint, types, unit tests, synth
-	@$(MAKE) --no-print-directory -j2 check-units check-types check-synth
+	@$(MAKE) --no-print-directory -j3 check-units check-types check-synth
 
 check-untested: setup check-format  # what `make test` does not do
 	@$(MAKE) --no-print-directory -j2 check-types check-synth
@@ -61,8 +62,13 @@ check-types:  # a minute when nothing is cached, and then on one core only
 check-synth:
 	$(CDK) synth --quiet -c stage=prod -c auth=ticket
 
-check-units:
-	$(PYTEST) tests/unit -q
+check-units: check-units-1 check-units-2  # of pytest-xdist's workers each collects all tests
+
+check-units-1:
+	$(BIN)/python -m pytest -q $(HALF_OF_UNITS)
+
+check-units-2:
+	$(BIN)/python -m pytest -q tests/unit $(addprefix --ignore=,$(HALF_OF_UNITS))
 
 bench: bench-setup ## Measure everything, judge the targets, renew plots and documents (25 minutes)
 	@$(BIN)/python -m bench compare

@@ -27,6 +27,24 @@ settings.load_profile("crier")
 _TOGETHER = ("tests/unit/stacks/", "tests/unit/bench/")
 """Folders whose files share what is slow to start: the CDK's core in Node, and matplotlib."""
 
+_FIRST = (
+    *("tests/faults/", "tests/local/", "tests/histories/", "tests/setup/", "tests/permissions/"),
+    *("tests/interop/", "tests/bench/", "tests/unit/stacks/", "tests/unit/bench/"),
+)
+"""Folders in which a file takes long: quick files fill what remains of the workers' time."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let several workers begin with what takes long."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _place(item.nodeid))
+
+
+def _place(nodeid: str) -> int:
+    """Return the place of a test's folder among those that come first, or after them."""
+    places = (place for place, folder in enumerate(_FIRST) if nodeid.startswith(folder))
+    return next(places, len(_FIRST))
+
 
 class _LoadFolders(LoadFileScheduling):  # type: ignore[misc]
     """Gives each file to one worker, and all files of some folders to the same one."""
@@ -38,8 +56,11 @@ class _LoadFolders(LoadFileScheduling):  # type: ignore[misc]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
-    """Schedule by `--dist loadfile`, with some folders kept together."""
-    return _LoadFolders(config, log) if config.getvalue("dist") == "loadfile" else None
+    """Schedule by `--dist loadfile`, with some folders kept together, in the order of above."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # else the files with the most tests would be first
+    return _LoadFolders(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -22,6 +22,9 @@ from crier.errors import explained
 _HELD_SECONDS = 120
 """How long a message is hidden from other readers while it is looked at, at most."""
 
+_POLL_SECONDS = 1
+"""How long SQS waits for a message: from one second on it asks all of its servers."""
+
 _BATCH = 10
 """The most messages that SQS gives out, or makes visible again, at once."""
 
@@ -96,7 +99,7 @@ class DeadLetterQueue:
                     MessageAttributeNames=["All"],
                     MaxNumberOfMessages=_BATCH,
                     VisibilityTimeout=_HELD_SECONDS,
-                    WaitTimeSeconds=1,  # asks all of SQS's servers
+                    WaitTimeSeconds=_POLL_SECONDS,
                 )
             messages = answer.get("Messages", [])
             new = [one for one in messages if one["MessageId"] not in receipts]

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import boto3
 
@@ -35,7 +36,7 @@ def deploy_locally(
     cdk.json says. `app` is the file of the CDK app, from the checkout's root.
     """
     on_step("Bootstrapping it for the CDK")
-    run_cdk(aws, app, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    bootstrap(aws)
     on_step("Deploying the app with the CDK")
     base = f"{aws.endpoint.url}/_aws/execute-api"
     context = {"stage": "dev", "localCallbackBase": base, **settings}
@@ -55,19 +56,27 @@ def local_session() -> boto3.Session:
     return boto3.Session(ACCESS_KEY_ID, SECRET_ACCESS_KEY, region_name=REGION)
 
 
+def bootstrap(aws: LocalAws) -> None:
+    """Prepare a local AWS for deploys by the CDK. Raises CrierError when that fails.
+
+    The CDK finds no app in the run's folder: it would synthesize one, for seconds, and not use it.
+    """
+    _run(aws, aws.folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+
+
 def run_cdk(aws: LocalAws, app: str, *arguments: str) -> None:
     """Run the CDK CLI on an app, against a local AWS. Raises CrierError when it fails.
 
     `app` is its file, from the checkout's root.
     """
-    command = [
-        _node(),
-        str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"),
-        *arguments,
-        f"--app={shlex.quote(PYTHON)} {app}",  # the CDK gives it to a shell
-        f"--output={aws.folder / 'cdk.out'}",
-        "--no-notices",
-    ]
+    program = f"--app={shlex.quote(PYTHON)} {app}"  # the CDK gives it to a shell
+    _run(aws, ROOT, *arguments, program, f"--output={aws.folder / 'cdk.out'}")
+
+
+def _run(aws: LocalAws, folder: Path, *arguments: str) -> None:
+    """Run the CDK CLI in a folder, against a local AWS. Raises CrierError when it fails."""
+    cdk = str(ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk")
+    command = [_node(), cdk, *arguments, "--no-notices"]
     environment = {
         **clean_environment(),
         **aws.endpoint.environment,
@@ -76,7 +85,7 @@ def run_cdk(aws: LocalAws, app: str, *arguments: str) -> None:
     }
     with aws.run.start(
         command,
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

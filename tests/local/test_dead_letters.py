@@ -20,6 +20,7 @@ from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.message import parse_broadcast
 from broadcasting.slice_message import encode_slice_message
 from crier.demo.clients import close_clients, connect_clients
+from crier.deployed import dead_letters
 from crier.deployed.dead_letters import DeadLetterQueue
 from crier.deployed.deployment import Deployment
 from crier.deployed.letter import Origin
@@ -54,6 +55,12 @@ def run(run_crier: Run) -> Run:
 def read(run: Run) -> Read:
     """Runs a command and reads the JSON that it prints."""
     return lambda *arguments: json.loads(run(*arguments, "--json").stdout)
+
+
+@pytest.fixture(autouse=True)
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read without a pause: the local AWS has one server, which need not be waited for."""
+    monkeypatch.setattr(dead_letters, "_POLL_SECONDS", 0)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
 from broadcasting.audience import Audience
@@ -284,7 +285,10 @@ def _lose_the_first_answer(client: "DynamoDBClient") -> list[int]:
 def test_write_says_so_when_no_answer_ever_comes(book: _Book, deployment: Deployment) -> None:
     """Whether it was written is not known: the message comes again."""
     held = _held(book.open())
-    client = deployment.client("dynamodb")
+    once = Config(retries={"total_max_attempts": 1})
+    client = deployment.session.client(
+        "dynamodb", endpoint_url=deployment.endpoint_url, config=once
+    )
 
     def never(**_: object) -> None:
         raise ReadTimeoutError(endpoint_url="injected")

@@ -18,6 +18,7 @@ from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_item
 from broadcasting.door_rows import denied_key
 from crier import cli, options
+from crier.commands import kick
 from crier.deployed.connections_api import NO_CONNECTION
 from crier.deployed.deployment import find
 from crier.local.local_aws import ACCOUNT, REGION, LocalAws
@@ -133,7 +134,11 @@ def nothing_left(aws: Guarded) -> Iterator[None]:
 
 @pytest.fixture
 def run(aws: Guarded, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command as a new user, who may do what a policy allows."""
+    """Runs a command as a new user, who may do what a policy allows.
+
+    `kick` waits for no client: none comes.
+    """
+    monkeypatch.setattr(kick, "ARRIVAL_SECONDS", 0.1)
     runner = CliRunner(env={"COLUMNS": "200"})
 
     def one(name: str, policy: dict[str, Any], *arguments: str) -> Result:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from crier.local.deploy import deploy_locally, local_session, run_cdk
-from crier.local.local_aws import ACCOUNT, REGION, LocalAws
+from crier.local.deploy import bootstrap, deploy_locally, local_session, run_cdk
+from crier.local.local_aws import REGION, LocalAws
 from crier.paths import ROOT
 
 pytestmark = pytest.mark.timeout(180)
@@ -49,7 +49,7 @@ def test_tables_are_brought_back_by_an_import_before_the_deploy(aws: LocalAws) -
     (line,) = re.findall(r"cdk (import .*)\n", GUIDE)
     words = line.replace("prod", "dev").replace(mapping.name, str(mapping))
 
-    run_cdk(aws, "app.py", "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    bootstrap(aws)
     run_cdk(aws, "app.py", *words.split(), "-c", f"localCallbackBase={base}")
     deployed = deploy_locally(aws, lambda _: None)
 

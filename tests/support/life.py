@@ -26,6 +26,7 @@ from broadcasting.door_rows import denied_item, ticket_item
 from broadcasting.items import Item, Key, key_attributes
 from broadcasting.user_rows import self_key, user_key
 from crier import cli, options
+from crier.commands import kick
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader
 from crier.deployed.deployment import Deployment
@@ -209,6 +210,7 @@ class Life:
         with pytest.MonkeyPatch.context() as patch:
             endpoint = LocalEndpoint(self.deployment.endpoint_url or "")
             patch.setattr(options, "running_endpoint", lambda: endpoint)
+            patch.setattr(kick, "ARRIVAL_SECONDS", 0.5)  # no client is about to come
             done = CliRunner().invoke(cli.app, arguments)
         assert done.exit_code == 0, done.output
 

@@ -127,11 +127,24 @@ def test_deployment_keeps_what_the_cdk_leaves_in_the_folder_of_the_run(
     assert str(caught.value) == f"cdk bootstrap failed:\n{aws.folder}"
 
 
+def test_bootstrap_synthesizes_no_app(aws: LocalAws, root: Path) -> None:
+    """It needs none, and a synth takes seconds: it runs where no cdk.json names one."""
+    install_node(root, 'pwd; shift; echo "$@"; exit 1')
+    install_cdk(root)
+
+    with pytest.raises(CrierError) as caught:
+        deploy_locally(aws, ignore)
+
+    words = "bootstrap aws://000000000000/us-east-1 --no-notices"
+    assert str(caught.value) == f"cdk bootstrap failed:\n{aws.folder}\n{words}"
+    assert not list(aws.folder.glob("*.json"))
+
+
 def test_deployment_finds_the_app_when_its_path_has_a_space(
     aws: LocalAws, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The app's command is one for a shell, which is to see one program."""
-    install_node(root, 'echo "$@"; exit 1')
+    install_node(root, '[ "$2" = bootstrap ] || { echo "$@"; exit 1; }')
     install_cdk(root)
     monkeypatch.setattr(deploy, "PYTHON", f"{root}/a b/python3")
 
