@@ -162,9 +162,9 @@ class SliceProgress:
         self._tally.forget(len(part.connections))
 
     @property
-    def not_begun(self) -> tuple[ShardCursor, ...]:
-        """The shards of which nothing has been read: they can be given away."""
-        return self._reader.not_begun
+    def spare(self) -> tuple[ShardCursor, ...]:
+        """The shards that can be given away: all that was read of them has been taken."""
+        return self._reader.spare
 
     @property
     def is_beyond_first_pages(self) -> bool:

@@ -11,8 +11,8 @@ from slices.rounds import Round
 from slices.stragglers import give_stragglers_away
 
 SPREAD_AFTER_SECONDS = 1.0
-"""After this time a worker gives the shards that it has not begun to others, unless it is the pace
-that holds it up."""
+"""After this time a worker gives the shards that it can spare to others, unless it is the pace that
+holds it up."""
 
 MOST_STRAGGLERS = 2_000
 """One slice names about this many connections at most: it must fit into a row of 400 KB."""
@@ -56,7 +56,7 @@ class Upkeep:
         if books.has_failed and progress.unsaved:
             books.checkpoint()  # a write to the slice's own row alone is the likeliest
         elif self._is_spread_due(now):
-            books.give_away(*(Backlog((one,)) for one in progress.not_begun), outage=NO_OUTAGE)
+            books.give_away(*(Backlog((one,)) for one in progress.spare), outage=NO_OUTAGE)
         elif self._are_stragglers_due():
             give_stragglers_away(books, progress, self._round, self._round.end())
         elif self._timer.is_due(now):
@@ -67,7 +67,7 @@ class Upkeep:
 
         All workers share one pace, and each worker that waits for it is paid for.
         """
-        if now < self._spread_at or not self._progress.not_begun:
+        if now < self._spread_at or not self._progress.spare:
             return False
         return self._watch.breaker.is_closed and not self._fan_out.is_paced
 

@@ -15,8 +15,7 @@ from storage.errors import ReadError
 from storage.shard_sizes import ShardSizes
 
 READS_AT_ONCE = 4
-"""How many shards are read at once: enough for the rate of one worker. The shards that are not
-begun can be given to other workers as a whole."""
+"""How many shards are read at once: enough for the rate of one worker."""
 
 MOST_AHEAD = 2 * PAGE_ROWS
 """With this many connections ahead nothing more is read until some have been taken."""
@@ -97,9 +96,13 @@ class AudienceReader:
         )
 
     @property
-    def not_begun(self) -> tuple[ShardCursor, ...]:
-        """The shards of which nothing has been read."""
-        return tuple(self._not_begun)
+    def spare(self) -> tuple[ShardCursor, ...]:
+        """The shards that can be given away: all that was read of them has been taken."""
+        if not self._to_read:
+            return tuple(self._not_begun)
+        ahead = {part.partition for part in self._parts}
+        begun = (cursor for cursor in self._to_read if cursor.partition not in ahead)
+        return (*begun, *self._not_begun)
 
     @property
     def is_ready(self) -> bool:
@@ -114,9 +117,13 @@ class AudienceReader:
         return ahead + self._sizes.unread(begun + len(self._not_begun))
 
     def give_away(self, shards: Sequence[ShardCursor]) -> None:
-        """Forget shards that are not begun: another worker reads them."""
+        """Forget spare shards: another worker reads them, or reads on in them."""
         for cursor in shards:
-            self._not_begun.remove(cursor)
+            if cursor in self._not_begun:
+                self._not_begun.remove(cursor)
+            else:
+                self._to_read.remove(cursor)
+                self._sizes.forget(cursor.partition)
             del self._cursors[cursor.partition]
 
     def close(self) -> None:

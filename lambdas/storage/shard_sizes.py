@@ -26,6 +26,10 @@ class ShardSizes:
             self._begun[shard] = before + rows
             self._rows_of_begun += rows
 
+    def forget(self, shard: str) -> None:
+        """Count a shard no more that has not ended."""
+        self._rows_of_begun -= self._begun.pop(shard)
+
     def unread(self, shards: int) -> int:
         """Return about how many rows a number of shards, begun ones included, still have.
 

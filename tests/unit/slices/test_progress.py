@@ -115,7 +115,7 @@ def test_progress_gives_stragglers_away() -> None:
 def test_progress_gives_shards_away() -> None:
     """They are not read here any more."""
     progress = _progress(Backlog(ALL), FakeDynamo(_rows(100)))
-    given_away = progress.not_begun
+    given_away = progress.spare
 
     progress.give_away(Backlog(given_away))
 

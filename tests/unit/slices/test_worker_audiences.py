@@ -13,6 +13,7 @@ from broadcasting.outcome import Outcome, Verdict
 from broadcasting.receipt import Receipt
 from broadcasting.trouble import Trouble
 from broadcasting.user_rows import self_key
+from storage import audience_reader
 from testbed.model.fakes import OLD_MS, FakeDynamo, FakeFanOut, pending, plan
 from tests.support.worker_floor import WorkerFloor, held_by, rows_of
 
@@ -70,6 +71,24 @@ def test_worker_settles_when_nobody_remains(kind: str) -> None:
 
     assert (report.is_closed, floor.sqs.sent) == (True, [])
     assert report.summary.counts == Receipt(excluded=10)
+
+
+def test_worker_gives_parts_of_a_large_channel_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All shards of a channel are begun at once: others read on where its pages have been taken."""
+    monkeypatch.setattr(audience_reader, "MOST_AHEAD", 20)
+    floor = WorkerFloor(
+        dynamo=FakeDynamo(rows_of(400), page_rows=10), audience=Audience(channel="news")
+    )
+    floor.dynamo.join("news", *rows_of(400))
+    floor.fan_out = FakeFanOut(time=floor.time, seconds_per_post=0.1)
+
+    report = floor.deliver()
+    first = report.counts.delivered
+    report = floor.deliver_all()
+
+    assert report.summary.slices > 1
+    assert 10 < first < 300
+    assert report.summary.counts == Receipt(400, delivered=400)
 
 
 def test_worker_leaves_an_excluded_connection_out_of_every_slice() -> None:

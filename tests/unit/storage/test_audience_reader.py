@@ -1,5 +1,6 @@
 """Reading the shards while they are posted to."""
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def test_reader_reads_every_row_of_every_page_once() -> None:
     reader.close()
 
     assert sorted(found) == sorted(dynamo.rows)
-    assert (reader.unread, reader.not_begun, reader.error) == ((), (), None)
+    assert (reader.unread, reader.spare, reader.error) == ((), (), None)
 
 
 def test_reader_expects_everyone_once_a_shard_has_been_read() -> None:
@@ -86,12 +87,12 @@ def test_reader_begins_a_few_shards_and_leaves_the_others_to_be_given_away() -> 
     """A shard that is not begun is still whole; after it is given away another worker reads it."""
     dynamo = FakeDynamo(_rows(300), page_rows=3)
     reader = _reader(dynamo, ALL)
-    not_begun = reader.not_begun
+    not_begun = reader.spare
 
     reader.give_away(not_begun)
 
     assert not_begun == ALL[READS_AT_ONCE:]
-    assert (reader.not_begun, reader.unread) == ((), ALL[:READS_AT_ONCE])
+    assert (reader.spare, reader.unread) == ((), ALL[:READS_AT_ONCE])
     assert sorted(_ids(reader)) == [one for one in dynamo.rows if shard_of(one) < READS_AT_ONCE]
 
 
@@ -101,13 +102,60 @@ def test_reader_can_give_away_in_the_middle() -> None:
     reader = _reader(dynamo, ALL)
 
     met = [next(reader).id for _ in range(40)]
-    given_away = reader.not_begun[1:]
+    given_away = reader.spare[1:]
     reader.give_away(given_away)
     met += _ids(reader)
     others = _ids(_reader(dynamo, given_away))
 
     assert given_away
     assert sorted(met + others) == sorted(dynamo.rows)
+
+
+def test_reader_gives_away_what_follows_pages_that_have_been_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A channel has no more shards than are read at once: all of them are begun together."""
+    monkeypatch.setattr(audience_reader, "MOST_AHEAD", 1)
+    dynamo = FakeDynamo(_rows(300), page_rows=3)
+    reader = _reader(dynamo, ALL[:READS_AT_ONCE])
+    assert reader.spare == ()
+
+    met: list[str] = []
+    while not reader.spare:
+        met.append(next(reader).id)
+    spare = reader.spare
+    reader.give_away(spare)
+    met += _ids(reader)
+    others = _ids(_reader(dynamo, spare))
+
+    assert others
+    assert all(cursor.after for cursor in spare)
+    assert sorted(met + others) == [one for one in dynamo.rows if shard_of(one) < READS_AT_ONCE]
+    assert reader.to_come == 0
+
+
+@given(st.lists(st.integers(0, 30), max_size=12), st.integers(1, 5), st.integers(1, 8))
+def test_reader_and_those_it_gives_to_meet_each_connection_once(
+    taken: list[int], page_rows: int, most_ahead: int
+) -> None:
+    """Whenever shards are given away, as often as there are any."""
+    dynamo = FakeDynamo(_rows(120), page_rows=page_rows)
+    met: list[str] = []
+    given: list[ShardCursor] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audience_reader, "MOST_AHEAD", most_ahead)
+        reader = _reader(dynamo, ALL[: READS_AT_ONCE + 1])
+        for count in taken:
+            met += [one.id for one in islice(reader, count)]
+            spare = reader.spare
+            reader.give_away(spare)
+            given += spare
+        unread = reader.unread
+        reader.close()
+        others = _ids(_reader(dynamo, (*given, *unread)))
+
+    all_ids = [one for one in dynamo.rows if shard_of(one) <= READS_AT_ONCE]
+    assert sorted(met + others) == all_ids
 
 
 def test_reader_finishes_begun_shards_before_it_begins_others(
@@ -120,7 +168,7 @@ def test_reader_finishes_begun_shards_before_it_begins_others(
     for _ in range(50):
         next(reader)
 
-    assert reader.not_begun == ALL[READS_AT_ONCE:]
+    assert reader.spare[-SHARDS + READS_AT_ONCE :] == ALL[READS_AT_ONCE:]
     assert len(_ids(reader)) == 250
 
 
