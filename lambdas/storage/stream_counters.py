@@ -73,37 +73,40 @@ class StreamCounters:
             ExpressionAttributeValues={":seen": attribute_of(number)},
         )
 
-    def begin(self, stream: str) -> Counter:
+    def begin(self, stream: str, found: Item | None = None) -> Counter:
         """Return the counter of a stream; one that is not there begins with a new epoch.
 
         It goes on after the last number that any broadcast has: no number is given again while the
-        rows of its broadcast are there.
+        rows of its broadcast are there. `found` is the counter's row, empty when there is none, if
+        the caller has read it already: what it says holds, or the write is refused.
         """
         for _ in range(_MOST_BEGINNINGS):
-            item = self._read(stream)
+            item, found = self._read(stream) if found is None else found, None
             is_alive = self._is_alive(stream, item)
             if is_alive and EPOCH in item:
                 return counter_of(item)
             try:
-                self._begin(stream, item, is_alive=is_alive)
+                return self._begin(stream, item, is_alive=is_alive)
             except (ClientError, BotoCoreError) as error:
                 if not _is_refused_condition(error):
                     raise refusal_of(f"counter of {stream}", error) from error
         raise BusyError(f"counter of {stream} not begun: others changed it each time")
 
-    def _begin(self, stream: str, item: Item, *, is_alive: bool) -> None:
+    def _begin(self, stream: str, item: Item, *, is_alive: bool) -> Counter:
+        """Write the beginning of a counter, and return it; the write may be refused."""
         epoch = attribute_of(secrets.token_hex(4))
         if is_alive:  # an earlier release has counted without an epoch
-            self._client.update_item(
+            answer = self._client.update_item(
                 TableName=self._name,
                 Key=key_attributes(counter_key(stream)),
                 UpdateExpression=f"SET {EPOCH} = :epoch",
                 ConditionExpression=f"attribute_exists(pk) AND attribute_not_exists({EPOCH})",
                 ExpressionAttributeValues={":epoch": epoch},
+                ReturnValues="ALL_NEW",
             )
-            return
+            return counter_of(cast("Item", answer["Attributes"]))
         last = int(item[LAST]["N"]) if item else self._last_entry(stream)
-        begun = {
+        begun: Item = {
             **key_attributes(counter_key(stream)),
             "channel": attribute_of(stream),
             LAST: attribute_of(last),
@@ -118,6 +121,7 @@ class StreamCounters:
             ConditionExpression="attribute_not_exists(pk) OR expiresAt <= :now",
             ExpressionAttributeValues={":now": attribute_of(self._now_seconds)},
         )
+        return counter_of(begun)
 
     def _count(self, stream: str, key: str, values: Item, condition: str) -> Taken | Item:
         """Take the next number, on a condition; return the row as it is when that is not met.
