@@ -100,7 +100,7 @@ class Opening:
         return taken.number
 
     def _give_back_unless(self, summary: Summary) -> None:
-        """Close the number that was taken, if the broadcast has another one, or another stream's."""
+        """Close the number that was taken, if the broadcast has another, or another stream's."""
         if self._number is None:
             return
         if (self._stream.name, self._number.seq) != (summary.channel, summary.seq):

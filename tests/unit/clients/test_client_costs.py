@@ -59,7 +59,7 @@ def test_subscribe_costs_one_write_more_than_its_channels(scene: Scene, count: i
 
 
 def test_first_subscriber_of_a_channel_costs_two_requests_more(scene: Scene) -> None:
-    """The last entry of a counter that may have been lost, and the counter: it is not read again."""
+    """The last entry, as the counter may have been lost, and the counter: it is read once."""
     scene.ask("subscribe", at={"new": None})
 
     requests = ["UpdateItem", "BatchWriteItem", "BatchGetItem", "Query", "PutItem"]
