@@ -68,7 +68,7 @@ def _refused(error: RefusedFrameError, heard: Heard) -> str:
 def _failed(error: Exception, ref: str | None, jitter: float) -> str:
     """Answer that the client is to ask again; log what DynamoDB did, or what was not foreseen."""
     if isinstance(error, StorageError):
-        code = code_of(error.__cause__)
+        code = code_of(error.__cause__ or error)
         logger.warning("could not answer now", extra={**failure_of(error), "code": code})
     else:
         logger.error("could not answer", extra=failure_of(error, SettingsError))

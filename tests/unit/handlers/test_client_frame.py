@@ -99,6 +99,18 @@ def test_busy_is_logged_as_a_warning_without_a_key(scene: Scene, log: io.StringI
     assert SECRET not in log.getvalue()
 
 
+def test_busy_is_logged_by_its_kind_when_aws_has_said_nothing(
+    scene: Scene, log: io.StringIO
+) -> None:
+    """DynamoDB has answered, and left rows unprocessed: there is no code of AWS."""
+    scene.wire.always = "unprocessed"
+
+    scene.ask("ping", at={"*": 1})
+
+    (line,) = _lines(log)
+    assert (line["level"], line["code"]) == ("WARNING", "BusyError")
+
+
 def test_error_that_was_not_foreseen_is_answered_as_busy(
     scene: Scene, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
