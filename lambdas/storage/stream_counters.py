@@ -15,8 +15,8 @@ from broadcasting.counter_items import EPOCH, LAST, NUMBER, TAKEN_AT, counter_of
 from broadcasting.items import EXPIRY, SORT_KEY, Item, attribute_of, key_attributes
 from broadcasting.ledger_items import ENTRIES, counter_key, partition_of_channel
 from broadcasting.numbering import COUNTER_LIFE_SECONDS, Counter, Number, expires
-from storage.errors import BusyError, ReadError, StorageError
-from storage.ledger_refusals import is_busy, refusal_of
+from storage.errors import BusyError
+from storage.ledger_refusals import refusal_of, unread
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -176,7 +176,7 @@ class StreamCounters:
                 ConsistentRead=True,
             )
         except (ClientError, BotoCoreError) as error:
-            raise _not_read(f"counter of {stream}", error) from error
+            raise unread(f"counter of {stream}", error) from error
         return cast("Item", answer.get("Item", {}))
 
     def _last_entry(self, stream: str) -> int:
@@ -194,7 +194,7 @@ class StreamCounters:
                 Limit=1,
             )
         except (ClientError, BotoCoreError) as error:
-            raise _not_read(f"entries of {stream}", error) from error
+            raise unread(f"entries of {stream}", error) from error
         found = cast("list[Item]", answer["Items"])
         return int(found[0][SORT_KEY]["S"].removeprefix(ENTRIES)) if found else 0
 
@@ -231,12 +231,6 @@ def _is_marked(item: Item, key: str) -> bool:
 def _taken(item: Item, key: str) -> Taken:
     counter = counter_of(item)
     return Taken(Number(int(item[NUMBER + key]["N"]), counter.epoch), counter)
-
-
-def _not_read(what: str, error: ClientError | BotoCoreError) -> StorageError:
-    """Return what a read that failed has come to: a client that waits tries again when it may."""
-    kind = BusyError if is_busy(error) else ReadError
-    return kind(f"{what} not read: {error}")
 
 
 def _found_by(error: ClientError | BotoCoreError) -> Item:
