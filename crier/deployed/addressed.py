@@ -47,8 +47,9 @@ class Addressed:
     @property
     def words(self) -> str:
         """The audience as people say it, such as `channel news, minus 2 excluded`."""
-        is_counted = self.stream == LISTED and self.listed
-        whom = counted(self.listed, "listed connection") if is_counted else words_of(self.stream)
+        whom = words_of(self.stream)
+        if self.stream == LISTED and self.listed:
+            whom = counted(self.listed, "listed connection")
         return f"{whom}, minus {self.excluded:,} excluded" if self.excluded else whom
 
     def with_ids(self, item: Item) -> "Addressed":
