@@ -102,11 +102,6 @@ class AudienceReader:
         return tuple(self._not_begun)
 
     @property
-    def is_ready(self) -> bool:
-        """Whether the next connection to post to is there, without waiting for a page."""
-        return self._ahead > self._to_pass_over
-
-    @property
     def to_come(self) -> int:
         """About how many connections are still to be taken. Any thread may ask."""
         begun = len(self._to_read) + len(self._reads)

@@ -116,13 +116,3 @@ def test_reader_expects_about_as_many_as_a_small_channel_has(number: int) -> Non
     assert len(expected) == number
     assert all(one <= 2 * number for one in expected)
     assert reader.to_come == 0
-
-
-def test_reader_is_not_ready_for_a_page_of_connections_that_it_will_pass_over() -> None:
-    """The next one to post to may be pages away."""
-    reader = _reader(_dynamo(), LISTED, ids=NAMES, exclude=NAMES[1:])
-
-    next(reader)
-
-    assert (reader.is_ready, reader.passed_over) == (False, Receipt())
-    reader.close()
