@@ -3,14 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from broadcasting.audience import EVERYONE, LISTED, channel_in_frame, user_of_stream
+from broadcasting.audience import EVERYONE, LISTED, channel_in_frame, user_of_stream, words_of
 from crier.deployed.row_values import Item, optional
 from crier.wording import counted
 
 IDS = ("exclude", "connections")
 """What is read of a frame's row: never the frame, which may be large."""
-
-_SOME = "listed connections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +47,9 @@ class Addressed:
     @property
     def words(self) -> str:
         """The audience as people say it, such as `channel news, minus 2 excluded`."""
-        whom = self.kind if self.name is None else f"{self.kind} {self.name}"
-        if self.kind == "connections":
-            whom = counted(self.listed, "listed connection") if self.listed else _SOME
+        whom = words_of(self.stream)
+        if self.stream == LISTED and self.listed:
+            whom = counted(self.listed, "listed connection")
         return f"{whom}, minus {self.excluded:,} excluded" if self.excluded else whom
 
     def with_ids(self, item: Item) -> "Addressed":

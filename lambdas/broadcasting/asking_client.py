@@ -36,8 +36,7 @@ class AskingClient:
     @property
     def rows_expire_at(self) -> int:
         """The time after which its rows are of no use, in epoch seconds."""
-        ends_at = expires_at(self.connection.connected_at)
-        return ends_at if self.expires_seconds is None else min(ends_at, self.expires_seconds)
+        return expires_at(self.connection.connected_at, self.expires_seconds)
 
     def stream_of(self, channel: str) -> str:
         """Return the stream of a channel as the client names it. Raises RefusedFrameError."""

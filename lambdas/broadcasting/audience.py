@@ -99,6 +99,14 @@ def channel_in_frame(stream: str) -> str:
     return OWN if user_of_stream(stream) is not None else stream
 
 
+def words_of(stream: str) -> str:
+    """Return whom the broadcasts of a stream are for, as people say it."""
+    if stream in (EVERYONE, LISTED):
+        return "everyone" if stream == EVERYONE else "listed connections"
+    user = user_of_stream(stream)
+    return f"channel {stream}" if user is None else f"user {user}"
+
+
 def row_key(stream: str, connection_id: str) -> Key:
     """Return the key of the row by which a broadcast of a stream finds a connection."""
     user = user_of_stream(stream)

@@ -1,6 +1,5 @@
 """Reads the frames that clients send: strict JSON, in which each key is known and there once."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -22,7 +21,7 @@ from broadcasting.client_request import (
 )
 from broadcasting.errors import RejectedError
 from broadcasting.nesting import is_nested_deeper
-from broadcasting.strict_json import cut, read_json
+from broadcasting.strict_json import read_json, shown
 
 MOST_BYTES: Final = 8 * 1024
 """Of a client's frame, as UTF-8."""
@@ -69,7 +68,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise bad_frame(f"found key {_short(twice)} more than once, expected each key once")
+        raise bad_frame(f"found key {shown(twice)} more than once, expected each key once")
     return found
 
 
@@ -85,11 +84,11 @@ def _ref(fields: _Fields) -> str | None:
 def _request(fields: _Fields, most_last: int) -> Request:
     action = fields.get("action")
     if not isinstance(action, str):
-        raise bad_frame(f"action: found {_short(action)}, expected one of {', '.join(_ACTIONS)}")
+        raise bad_frame(f"action: found {shown(action)}, expected one of {', '.join(_ACTIONS)}")
     if action not in _ACTIONS:
         raise RefusedFrameError(
             Code.UNKNOWN_ACTION,
-            f"found action {_short(action)}, expected one of {', '.join(_ACTIONS)}",
+            f"found action {shown(action)}, expected one of {', '.join(_ACTIONS)}",
         )
     needed, optional, read = _ACTIONS[action]
     _require_keys(fields, needed, ("action", "ref", *needed, *optional))
@@ -107,7 +106,7 @@ def _subscribe(fields: _Fields, most_last: int) -> Subscribe:
 def _unsubscribe(fields: _Fields, _most_last: int) -> Unsubscribe:
     channels = fields["channels"]
     if not isinstance(channels, list):
-        raise bad_frame(f"channels: found {_short(channels)}, expected a list of names")
+        raise bad_frame(f"channels: found {shown(channels)}, expected a list of names")
     if not all(isinstance(one, str) for one in channels):
         raise RefusedFrameError(Code.BAD_CHANNEL, "channels: expected a list of names, all strings")
     return Unsubscribe(channels=tuple(dict.fromkeys(channels)))
@@ -117,7 +116,7 @@ def _replay(fields: _Fields, _most_last: int) -> Replay:
     channel = fields["channel"]
     if not isinstance(channel, str):
         raise RefusedFrameError(
-            Code.BAD_CHANNEL, f"channel: found {_short(channel)}, expected a name"
+            Code.BAD_CHANNEL, f"channel: found {shown(channel)}, expected a name"
         )
     wanted = Wanted(channel, After(fields["from"], fields["epoch"]))
     return Replay(wanted=wanted, was=_was(fields))
@@ -137,7 +136,7 @@ def _wanted(fields: _Fields, most_last: int) -> tuple[Wanted, ...]:
 def _at(fields: _Fields) -> Mapping[str, Any]:
     at = fields.get("at", {})
     if not isinstance(at, dict):
-        raise bad_frame(f"at: found {_short(at)}, expected an object with channels as keys")
+        raise bad_frame(f"at: found {shown(at)}, expected an object with channels as keys")
     return at
 
 
@@ -149,7 +148,7 @@ def _since(found: object, most_last: int) -> Since:
     if isinstance(found, dict) and set(found) == {"seq", "epoch"}:
         return After(found["seq"], found["epoch"])
     raise bad_frame(
-        f'at: found {_short(found)} for a channel, expected null, {{"last": 10}} or '
+        f'at: found {shown(found)} for a channel, expected null, {{"last": 10}} or '
         '{"seq": 41, "epoch": "…"}'
     )
 
@@ -157,19 +156,15 @@ def _since(found: object, most_last: int) -> Since:
 def _was(fields: _Fields) -> tuple[str, ...]:
     was = fields.get("was", [])
     if not isinstance(was, list):
-        raise bad_frame(f"was: found {_short(was)}, expected a list of connection ids")
+        raise bad_frame(f"was: found {shown(was)}, expected a list of connection ids")
     return tuple(was)
 
 
 def _require_keys(fields: _Fields, needed: tuple[str, ...], known: tuple[str, ...]) -> None:
     if unknown := [key for key in fields if key not in known]:
-        raise bad_frame(f"found key {_short(unknown[0])}, expected {', '.join(known)}")
+        raise bad_frame(f"found key {shown(unknown[0])}, expected {', '.join(known)}")
     if missing := [key for key in needed if key not in fields]:
         raise bad_frame(f"found no {missing[0]}, expected {', '.join(known)}")
-
-
-def _short(value: object) -> str:
-    return cut(json.dumps(value))
 
 
 _ACTIONS: Final[

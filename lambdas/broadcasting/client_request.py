@@ -10,7 +10,7 @@ from typing import Final
 from broadcasting import checks
 from broadcasting.audience import EVERYONE, OWN
 from broadcasting.client_refusal import Code, RefusedFrameError, bad_frame
-from broadcasting.strict_json import cut
+from broadcasting.strict_json import shown
 
 MOST_CHANNELS: Final = 25
 """Of one request: DynamoDB writes that many rows at once."""
@@ -33,11 +33,11 @@ class After:
     def __post_init__(self) -> None:
         """Refuse what is no number, and no epoch."""
         if wrong := checks.integer(0, MOST_NUMBER)(self.seq):
-            raise bad_frame(f"the number of a frame: {wrong}, found {_short(self.seq)}")
+            raise bad_frame(f"the number of a frame: {wrong}, found {shown(self.seq)}")
         if not isinstance(self.epoch, str) or len(self.epoch) > MOST_EPOCH:
             raise bad_frame(
                 f"epoch: expected a string of up to {MOST_EPOCH} characters, as an answer had it, "
-                f"found {_short(self.epoch)}"
+                f"found {shown(self.epoch)}"
             )
 
 
@@ -51,7 +51,7 @@ class Last:
     def __post_init__(self) -> None:
         """Refuse what is no number, and too many."""
         if wrong := checks.integer(1, self.most)(self.frames):
-            raise bad_frame(f"last: {wrong}, found {_short(self.frames)}")
+            raise bad_frame(f"last: {wrong}, found {shown(self.frames)}")
 
 
 Since = After | Last | None
@@ -154,7 +154,7 @@ def require_channels(names: tuple[str, ...]) -> None:
         if name not in (EVERYONE, OWN) and checks.CHANNEL(name):
             raise RefusedFrameError(
                 Code.BAD_CHANNEL,
-                f"found channel {_short(name)}, expected 1 to 64 of A-Z a-z 0-9 . _ : - or one of "
+                f"found channel {shown(name)}, expected 1 to 64 of A-Z a-z 0-9 . _ : - or one of "
                 "* (everyone) and @ (your own user)",
             )
 
@@ -173,7 +173,3 @@ def _require_few(channels: int, *, least: int = 0) -> None:
 def _require_earlier(was: tuple[str, ...]) -> None:
     if wrong := checks.ids(0, MOST_EARLIER)(list(was)):
         raise bad_frame(f"was: {wrong}")
-
-
-def _short(value: object) -> str:
-    return cut(repr(value))

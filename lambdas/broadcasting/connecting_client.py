@@ -44,8 +44,7 @@ class ConnectingClient:
     @property
     def rows_expire_at(self) -> int:
         """The time after which its rows are of no use, in epoch seconds."""
-        ends_at = expires_at(self.connection.connected_at)
-        return ends_at if self.expires_seconds is None else min(ends_at, self.expires_seconds)
+        return expires_at(self.connection.connected_at, self.expires_seconds)
 
 
 def rows_of(client: ConnectingClient) -> list[Item]:

@@ -94,6 +94,10 @@ def shard_of(connection_id: str) -> int:
     return zlib.crc32(connection_id.encode()) % SHARDS
 
 
-def expires_at(connected_at_ms: int) -> int:
-    """Return the time after which a connection's row is of no use, in epoch seconds."""
-    return connected_at_ms // 1000 + CONNECTION_LIFE_SECONDS + EXPIRY_GRACE_SECONDS
+def expires_at(connected_at_ms: int, let_in_until: int | None = None) -> int:
+    """Return the time after which a connection's rows are of no use, in epoch seconds.
+
+    `let_in_until` is when what its client was let in by expires, None when that says nothing.
+    """
+    ends_at = connected_at_ms // 1000 + CONNECTION_LIFE_SECONDS + EXPIRY_GRACE_SECONDS
+    return ends_at if let_in_until is None else min(ends_at, let_in_until)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from broadcasting.audience import Audience
+from broadcasting.audience import Audience, words_of
 from broadcasting.backlog import Backlog
 from broadcasting.errors import RejectedError
 from broadcasting.ledger_rows import ROOT, ChannelEntry, FrameRow, SliceRow, Summary
@@ -77,6 +77,7 @@ def require_same(found: Summary, new: NewBroadcast) -> None:
     """Raise RejectedError when the ledger has another broadcast under the id of a new one."""
     if found.digest != new.digest:
         raise RejectedError(
-            f"id {new.id} belongs to another broadcast, number {found.seq} of channel "
-            f"{found.channel}; expected the same message and audience, or an id of its own"
+            f"id {new.id} belongs to another broadcast, number {found.seq} of those to "
+            f"{words_of(found.channel)}; expected the same message and audience, or an id of its "
+            "own"
         )

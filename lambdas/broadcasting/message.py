@@ -20,7 +20,7 @@ from broadcasting.nesting import (
     is_nested_deeper,
     require_few_levels,
 )
-from broadcasting.strict_json import cut, read_json
+from broadcasting.strict_json import read_json, shown
 
 _CHECKS: Final[Mapping[str, Check]] = {
     "message": lambda _: "",
@@ -133,7 +133,7 @@ def _object(body: str) -> dict[str, Any]:
         raise RejectedError(f"body is a JSON {_json_type(value)}{_EXPECTED}")
     for key, times in Counter(key for key, _ in pairs).items():
         if times > 1:
-            raise RejectedError(f"key {_short(key)} is given {times} times, expected once")
+            raise RejectedError(f"key {shown(key)} is given {times} times, expected once")
     return value
 
 
@@ -150,9 +150,9 @@ def _check_nesting(body: str, request: Mapping[str, Any]) -> None:
 def _check(key: str, value: object) -> None:
     check = _CHECKS.get(key)
     if check is None:
-        raise RejectedError(f"unknown key {_short(key)}: allowed are {', '.join(_CHECKS)}")
+        raise RejectedError(f"unknown key {shown(key)}: allowed are {', '.join(_CHECKS)}")
     if wrong := check(value):
-        raise RejectedError(f"{key}: {wrong}, found {_short(value)}")
+        raise RejectedError(f"{key}: {wrong}, found {shown(value)}")
 
 
 def _check_audience(request: Mapping[str, Any]) -> None:
@@ -162,11 +162,7 @@ def _check_audience(request: Mapping[str, Any]) -> None:
 
 
 def _keys(request: Mapping[str, Any]) -> str:
-    return _short(sorted(request)) if request else "an empty object"
-
-
-def _short(value: object) -> str:
-    return cut(json.dumps(value))
+    return shown(sorted(request)) if request else "an empty object"
 
 
 _JSON_TYPES: Final[tuple[tuple[Callable[[object], bool], str], ...]] = (

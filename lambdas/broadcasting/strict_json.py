@@ -40,6 +40,11 @@ def cut(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
+def shown(value: object) -> str:
+    """Return a value as its sender wrote it, as JSON, cut when it is long."""
+    return cut(json.dumps(value))
+
+
 def _refuse_constant(text: str, literal: str) -> NoReturn:
     """Raise an error that says where the first constant outside a string is."""
     constants = (found for found in _STRING_OR_CONSTANT.finditer(text) if found[1])

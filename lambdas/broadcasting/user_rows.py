@@ -1,11 +1,11 @@
-"""The keys of the two rows that a user's connection has beside its row for all broadcasts.
+"""The keys of two rows that a connection may have beside its row for all broadcasts.
 
-One stands among the connections of its user, the other says by the connection's id whose it is.
+One stands among the connections of its user. The other, its `self` row, says by the connection's id
+whose it is, and on which channels.
 """
 
 from typing import Final
 
-from broadcasting.connection_row import connection_key
 from broadcasting.door_rows import SELF
 from broadcasting.items import Key
 
@@ -24,16 +24,10 @@ def user_key(user: str, connection_id: str) -> Key:
 
 
 def self_key(connection_id: str) -> Key:
-    """Return the key of the row that says whose a connection is."""
+    """Return the key of the row that says which other rows a connection has."""
     return f"{_CONNECTION}{connection_id}", SELF
 
 
 def connection_id_of(key: Key) -> str:
     """Return the connection whose `self_key` a key is."""
     return key[0].removeprefix(_CONNECTION)
-
-
-def keys_of(connection_id: str, user: str | None) -> list[Key]:
-    """Return the keys of all rows that a connection may have; `user` is None if none is known."""
-    keys = [connection_key(connection_id), self_key(connection_id)]
-    return keys if user is None else [*keys, user_key(user, connection_id)]

@@ -75,7 +75,7 @@ class PositionReader:
         """
         stream = self._stream_of(channel.stream)
         if item is None or not is_usable(item, channel.stream, self._now_ms):
-            return self._begin(stream, ends_at)
+            return self._begin(stream, ends_at, item or {})
         counter = counter_of(item)
         stale = list(counter.stale_marks(self._now_ms)) if channel.since else []
         for mark in stale:
@@ -83,10 +83,10 @@ class PositionReader:
                 stream.close(mark, counter.epoch)
         return self._begin(stream, ends_at) if stale else counter
 
-    def _begin(self, stream: NumberedStream, ends_at: float) -> Counter:
-        """Return a counter as it is now, begun if it is not there."""
+    def _begin(self, stream: NumberedStream, ends_at: float, found: Item | None = None) -> Counter:
+        """Return a counter as it is now, begun if it is not there; `found` is its row, if read."""
         return self._patience.until_done(
-            lambda: stream.counters.begin(stream.name), ends_at=ends_at
+            lambda: stream.counters.begin(stream.name, found), ends_at=ends_at
         )
 
     def _found(self, channel: Channel, counter: Counter, room_bytes: int, ends_at: float) -> Found:

@@ -47,14 +47,11 @@ def _text(heard: Heard, wired: ClientFrameWiring) -> str:
         _require_text(heard)
         frame = parse_client_frame(heard.text, most_last=wired.settings.replay_frames)
         ref = frame.ref
-        text = wired.requests.answer(heard.client, frame)
+        return wired.requests.answer(heard.client, frame)
     except RefusedFrameError as error:
         return _refused(error.of(error.ref or ref), heard)
     except Exception as error:  # noqa: BLE001 - the client is to ask again
         return _failed(error, ref, wired.jitter())
-    action = type(frame.request).__name__.lower()
-    logger.debug("answered", connection_id=heard.client.connection.id, action=action)
-    return text
 
 
 def _require_text(heard: Heard) -> None:
@@ -71,7 +68,7 @@ def _refused(error: RefusedFrameError, heard: Heard) -> str:
 def _failed(error: Exception, ref: str | None, jitter: float) -> str:
     """Answer that the client is to ask again; log what DynamoDB did, or what was not foreseen."""
     if isinstance(error, StorageError):
-        code = code_of(error.__cause__)
+        code = code_of(error.__cause__ or error)
         logger.warning("could not answer now", extra={**failure_of(error), "code": code})
     else:
         logger.error("could not answer", extra=failure_of(error, SettingsError))

@@ -27,7 +27,6 @@ class SliceProgress:
         self.unsaved = 0
         """How many connections have ended since the account was last written down."""
         self._named = deque(slice_row.backlog.connections)
-        self._is_named_next = True
         self._before = slice_row.counts
         self._tally = Tally(slice_row.counts)
         self._under_way: dict[int, Connection] = {}
@@ -42,14 +41,8 @@ class SliceProgress:
         return self
 
     def __next__(self) -> Connection:
-        """Return the next connection to post to.
-
-        Named ones may have been tried in vain before. Connections that were just read go between
-        them, so that the trouble of a few can be told from the trouble of all.
-        """
-        is_named = self._named and (self._is_named_next or not self._reader.is_ready)
-        self._is_named_next = not self._is_named_next
-        if is_named:
+        """Return the next connection to post to: first the named ones, which are there at once."""
+        if self._named:
             connection = self._named.popleft()
         else:
             connection = next(self._reader)

@@ -69,7 +69,7 @@ class AudienceReader:
         """The ids of the list that were found to have no row."""
         self._excluded = self._absent_passed = 0
         self._to_pass_over = 0
-        """How many of those ahead are."""
+        """How many of those ahead will be."""
         self._not_begun = deque(shards)
         self._cursors = {cursor.partition: cursor for cursor in shards}
         self._to_read = deque[ShardCursor]()
@@ -103,11 +103,6 @@ class AudienceReader:
         ahead = {part.partition for part in self._parts}
         begun = (cursor for cursor in self._to_read if cursor.partition not in ahead)
         return (*begun, *self._not_begun)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the next connection is there, without waiting for a page."""
-        return any(part.rows for part in self._parts)
 
     @property
     def to_come(self) -> int:

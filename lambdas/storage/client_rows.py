@@ -8,8 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from broadcasting.connection_row import connection_key
 from broadcasting.items import Item, Key, key_attributes
 from broadcasting.ledger_items import counter_key
-from storage.errors import BusyError, ReadError
-from storage.ledger_refusals import is_busy
+from storage.errors import BusyError
+from storage.ledger_refusals import unread
 from storage.patience import Patience
 from storage.row_batches import key_of_item
 
@@ -86,8 +86,7 @@ class ClientRowsReader:
         try:
             answer: Any = self._client.batch_get_item(RequestItems=request)
         except (ClientError, BotoCoreError) as error:
-            kind = BusyError if is_busy(error) else ReadError
-            raise kind(f"counters not read: {error}") from error
+            raise unread("counters", error) from error
         items = [item for rows in answer.get("Responses", {}).values() for item in rows]
         left = {
             table: [key_of_item(key) for key in one["Keys"]]

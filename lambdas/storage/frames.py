@@ -9,9 +9,8 @@ from broadcasting.items import SORT_KEY, Item
 from broadcasting.ledger_items import FRAMES, frame_key, frame_row_of
 from broadcasting.ledger_rows import FrameRow
 from broadcasting.replay import Found
-from storage.errors import BusyError, ReadError
 from storage.frame_cache import FrameCache, row_bytes
-from storage.ledger_refusals import is_busy
+from storage.ledger_refusals import unread
 from storage.patience import Patience
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ class FrameReader:
                 Limit=PAGE_FRAMES,
             )
         except (ClientError, BotoCoreError) as error:
-            kind = BusyError if is_busy(error) else ReadError
-            raise kind(f"frames of {partition} not read: {error}") from error
+            raise unread(f"frames of {partition}", error) from error
         rows = []
         for item in cast("list[Item]", answer["Items"]):
             with suppress(KeyError, TypeError, ValueError):  # as if it were not there

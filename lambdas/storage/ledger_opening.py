@@ -100,8 +100,10 @@ class Opening:
         return taken.number
 
     def _give_back_unless(self, summary: Summary) -> None:
-        """Close the number that was taken, if the broadcast has another one."""
-        if self._number is not None and self._number.seq != summary.seq:
+        """Close the number that was taken, if the broadcast has another, or another stream's."""
+        if self._number is None:
+            return
+        if (self._stream.name, self._number.seq) != (summary.channel, summary.seq):
             self._give_back()
 
     def _give_back(self) -> None:

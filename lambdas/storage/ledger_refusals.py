@@ -1,4 +1,4 @@
-"""What DynamoDB means when it refuses a write: changed meanwhile, not just now, or never."""
+"""What DynamoDB means when it refuses a request: changed meanwhile, not just now, or never."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from botocore.exceptions import (
     IncompleteReadError,
 )
 
-from storage.errors import BusyError, ConflictError, StorageError, WriteError
+from storage.errors import BusyError, ConflictError, ReadError, StorageError, WriteError
 
 _CANCELED = "TransactionCanceledException"
 _CONDITION_FAILED = ("ConditionalCheckFailed", "ConditionalCheckFailedException")
@@ -37,6 +37,12 @@ def refusal_of(names: str, error: ClientError | BotoCoreError) -> StorageError:
         return ConflictError(f"{names} changed meanwhile: {error}")
     kind = BusyError if is_busy(error) else WriteError
     return kind(f"{names} not written: {error}{_reasons(codes)}")
+
+
+def unread(what: str, error: ClientError | BotoCoreError) -> StorageError:
+    """Return what a read has come to: a client that waits asks again while the table is busy."""
+    kind = BusyError if is_busy(error) else ReadError
+    return kind(f"{what} not read: {error}")
 
 
 def is_busy(error: ClientError | BotoCoreError) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from broadcasting.audience import words_of
 from broadcasting.errors import RejectedError
 from broadcasting.items import Item
 from broadcasting.ledger_items import (
@@ -65,8 +66,9 @@ class RowReader:
         item = self._table.get(frame_key(summary.channel, summary.seq))
         if item is None:
             raise RejectedError(
-                f"the ledger has no frame {summary.seq} of channel {summary.channel}: its "
-                f"broadcast was opened more than {LIFE_DAYS} days ago, or the row was deleted"
+                f"the ledger has no frame {summary.seq} of those to "
+                f"{words_of(summary.channel)}: its broadcast was opened more than {LIFE_DAYS} days "
+                "ago, or the row was deleted"
             )
         return _readable(frame_row_of, item)
 

@@ -15,8 +15,8 @@ from broadcasting.counter_items import EPOCH, LAST, NUMBER, TAKEN_AT, counter_of
 from broadcasting.items import EXPIRY, SORT_KEY, Item, attribute_of, key_attributes
 from broadcasting.ledger_items import ENTRIES, counter_key, partition_of_channel
 from broadcasting.numbering import COUNTER_LIFE_SECONDS, Counter, Number, expires
-from storage.errors import BusyError, ReadError, StorageError
-from storage.ledger_refusals import is_busy, refusal_of
+from storage.errors import BusyError
+from storage.ledger_refusals import refusal_of, unread
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -73,37 +73,40 @@ class StreamCounters:
             ExpressionAttributeValues={":seen": attribute_of(number)},
         )
 
-    def begin(self, stream: str) -> Counter:
+    def begin(self, stream: str, found: Item | None = None) -> Counter:
         """Return the counter of a stream; one that is not there begins with a new epoch.
 
         It goes on after the last number that any broadcast has: no number is given again while the
-        rows of its broadcast are there.
+        rows of its broadcast are there. `found` is the counter's row, empty when there is none, if
+        the caller has read it already: what it says holds, or the write is refused.
         """
         for _ in range(_MOST_BEGINNINGS):
-            item = self._read(stream)
+            item, found = self._read(stream) if found is None else found, None
             is_alive = self._is_alive(stream, item)
             if is_alive and EPOCH in item:
                 return counter_of(item)
             try:
-                self._begin(stream, item, is_alive=is_alive)
+                return self._begin(stream, item, is_alive=is_alive)
             except (ClientError, BotoCoreError) as error:
                 if not _is_refused_condition(error):
                     raise refusal_of(f"counter of {stream}", error) from error
         raise BusyError(f"counter of {stream} not begun: others changed it each time")
 
-    def _begin(self, stream: str, item: Item, *, is_alive: bool) -> None:
+    def _begin(self, stream: str, item: Item, *, is_alive: bool) -> Counter:
+        """Write the beginning of a counter, and return it; the write may be refused."""
         epoch = attribute_of(secrets.token_hex(4))
         if is_alive:  # an earlier release has counted without an epoch
-            self._client.update_item(
+            answer = self._client.update_item(
                 TableName=self._name,
                 Key=key_attributes(counter_key(stream)),
                 UpdateExpression=f"SET {EPOCH} = :epoch",
                 ConditionExpression=f"attribute_exists(pk) AND attribute_not_exists({EPOCH})",
                 ExpressionAttributeValues={":epoch": epoch},
+                ReturnValues="ALL_NEW",
             )
-            return
+            return counter_of(cast("Item", answer["Attributes"]))
         last = int(item[LAST]["N"]) if item else self._last_entry(stream)
-        begun = {
+        begun: Item = {
             **key_attributes(counter_key(stream)),
             "channel": attribute_of(stream),
             LAST: attribute_of(last),
@@ -118,6 +121,7 @@ class StreamCounters:
             ConditionExpression="attribute_not_exists(pk) OR expiresAt <= :now",
             ExpressionAttributeValues={":now": attribute_of(self._now_seconds)},
         )
+        return counter_of(begun)
 
     def _count(self, stream: str, key: str, values: Item, condition: str) -> Taken | Item:
         """Take the next number, on a condition; return the row as it is when that is not met.
@@ -172,7 +176,7 @@ class StreamCounters:
                 ConsistentRead=True,
             )
         except (ClientError, BotoCoreError) as error:
-            raise _not_read(f"counter of {stream}", error) from error
+            raise unread(f"counter of {stream}", error) from error
         return cast("Item", answer.get("Item", {}))
 
     def _last_entry(self, stream: str) -> int:
@@ -190,7 +194,7 @@ class StreamCounters:
                 Limit=1,
             )
         except (ClientError, BotoCoreError) as error:
-            raise _not_read(f"entries of {stream}", error) from error
+            raise unread(f"entries of {stream}", error) from error
         found = cast("list[Item]", answer["Items"])
         return int(found[0][SORT_KEY]["S"].removeprefix(ENTRIES)) if found else 0
 
@@ -227,12 +231,6 @@ def _is_marked(item: Item, key: str) -> bool:
 def _taken(item: Item, key: str) -> Taken:
     counter = counter_of(item)
     return Taken(Number(int(item[NUMBER + key]["N"]), counter.epoch), counter)
-
-
-def _not_read(what: str, error: ClientError | BotoCoreError) -> StorageError:
-    """Return what a read that failed has come to: a client that waits tries again when it may."""
-    kind = BusyError if is_busy(error) else ReadError
-    return kind(f"{what} not read: {error}")
 
 
 def _found_by(error: ClientError | BotoCoreError) -> Item:

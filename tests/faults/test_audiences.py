@@ -241,6 +241,6 @@ def test_message_that_comes_again_in_another_order_is_the_same_broadcast(
     app.run()
 
     (reason,) = app.dead_letters(app.broadcasts)
-    assert "id b1 belongs to another broadcast, number 1 of channel !" in reason
+    assert "id b1 belongs to another broadcast, number 1 of those to listed connections" in reason
     scene.expect_kept(broadcast_id, set(here.report().received))
     assert here.report().duplicates == 0

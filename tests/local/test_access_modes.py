@@ -18,12 +18,12 @@ from websockets.exceptions import InvalidStatus
 
 from broadcasting.door_rows import ticket_item, ticket_key
 from broadcasting.items import Key, key_attributes
-from broadcasting.user_rows import keys_of
 from crier.commands.invitation import signed_url
 from crier.deployed.deployment import Deployment
 from crier.local import own_issuer
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
+from tests.support.connection_keys import keys_of
 from tests.support.function_logs import Logs
 from tests.support.tokens import CLAIMS, ISSUER, jwks, rsa_jwk, rsa_key, signed_rsa
 from tests.support.waiting import until

@@ -16,7 +16,7 @@ from broadcasting.dead_letter import Note, letter_of, read_letter
 from broadcasting.items import Key, key_attributes
 from broadcasting.receipt import Receipt
 from broadcasting.slice_message import parse_slice_message
-from broadcasting.user_rows import keys_of, self_key
+from broadcasting.user_rows import self_key
 from crier.deployed.deployment import Deployment
 from storage.audience_pages import PAGE_ROWS, AudiencePages
 from storage.audience_reader import AudienceReader
@@ -24,6 +24,7 @@ from storage.connections import ConnectionsTable
 from storage.errors import ReadError, WriteError
 from storage.queues import DeadLetters, SliceQueue
 from storage.sweeper import StaleSweeper
+from tests.support.connection_keys import keys_of
 
 EVERYONE = Audience()
 NOW_MS = int(time.time() * 1000)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from broadcasting.items import Key
-from broadcasting.user_rows import keys_of
 from crier.deployed.deployment import Deployment
 from crier.deployed.producer import enqueue
+from tests.support.connection_keys import keys_of
 from tests.support.function_logs import Logs
 from tests.support.waiting import until
 

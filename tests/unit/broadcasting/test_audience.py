@@ -13,6 +13,7 @@ from broadcasting.audience import (
     row_key,
     stream_of_user,
     user_of_stream,
+    words_of,
 )
 from broadcasting.backlog import ALL_SHARDS, whole_backlog
 from broadcasting.channel_rows import channel_key, channel_partitions
@@ -111,3 +112,17 @@ def test_content_is_what_a_message_says_of_its_audience() -> None:
         "channel": "x" * 70,
         "exclude": ["a", "b"],
     }
+
+
+@pytest.mark.parametrize(
+    ("audience", "words"),
+    [
+        (Audience(), "everyone"),
+        (Audience(channel="user:a"), "channel user:a"),
+        (Audience(user="a#b"), "user a#b"),
+        (Audience(connections=("a=",)), "listed connections"),
+    ],
+)
+def test_audience_has_words_for_people(audience: Audience, words: str) -> None:
+    """A stream of a user is not called a channel."""
+    assert words_of(audience.stream) == words

@@ -198,6 +198,20 @@ BAD_FRAMES: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("since", "shown"),
+    [
+        ({"seq": True, "epoch": ""}, "found true"),
+        ({"seq": "7", "epoch": ""}, 'found "7"'),
+        ({"seq": 7, "epoch": None}, "found null"),
+        ({"last": None}, "found null"),
+    ],
+)
+def test_wrong_value_is_shown_as_the_client_wrote_it(since: object, shown: str) -> None:
+    """In JSON: a client knows nothing of the language in which the server is written."""
+    assert _refusal({"action": "join", "at": {"*": since}}).message.endswith(shown)
+
+
 @pytest.mark.parametrize("frame", BAD_FRAMES, ids=json.dumps)
 def test_frame_with_wrong_values_is_refused(frame: dict[str, Any]) -> None:
     """It says what was found and what was expected."""

@@ -8,7 +8,7 @@ from broadcasting.connecting_client import ConnectingClient, rows_of
 from broadcasting.connection import Connection, expires_at, shard_of
 from broadcasting.connection_row import connection_item, connection_of
 from broadcasting.self_row import user_of
-from broadcasting.user_rows import keys_of
+from tests.support.connection_keys import keys_of
 
 NOW_MS = 1_700_000_000_000
 NOW_SECONDS = NOW_MS // 1000

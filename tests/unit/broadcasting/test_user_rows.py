@@ -1,9 +1,7 @@
 """The keys of the rows that a user's connection has."""
 
-from broadcasting.connection_row import connection_key
 from broadcasting.user_rows import (
     connection_id_of,
-    keys_of,
     partition_of_user,
     self_key,
     user_key,
@@ -16,9 +14,3 @@ def test_keys_name_the_user_and_the_connection() -> None:
     assert partition_of_user("a#b") == "user#a#b"
     assert self_key("id=") == ("connection#id=", "self")
     assert connection_id_of(self_key("connection#")) == "connection#"
-
-
-def test_connection_has_all_its_keys() -> None:
-    """Without a user it has two: a row of its own may be there without a name that can be read."""
-    assert keys_of("id=", None) == [connection_key("id="), ("connection#id=", "self")]
-    assert keys_of("id=", "alice") == [*keys_of("id=", None), ("user#alice", "id=")]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from broadcasting.counter_items import EPOCH
+from broadcasting.ledger_items import counter_key
 from tests.support.client_scene import Scene, at
 
 CHANNELS = [f"c{number}" for number in range(25)]
@@ -54,6 +56,23 @@ def test_subscribe_costs_one_write_more_than_its_channels(scene: Scene, count: i
 
     requests = ["UpdateItem", "BatchWriteItem", "BatchGetItem"]
     assert _costs(scene) == (requests, count + 1, count + 1)
+
+
+def test_first_subscriber_of_a_channel_costs_two_requests_more(scene: Scene) -> None:
+    """The last entry, as the counter may have been lost, and the counter: it is read once."""
+    scene.ask("subscribe", at={"new": None})
+
+    requests = ["UpdateItem", "BatchWriteItem", "BatchGetItem", "Query", "PutItem"]
+    assert _costs(scene)[0] == requests
+
+
+def test_counter_of_an_earlier_release_costs_one_write_more(scene: Scene) -> None:
+    """It gets an epoch."""
+    del scene.wire.broadcasts[counter_key("*")][EPOCH]
+
+    scene.ask("join", at={"*": None})
+
+    assert _costs(scene)[0] == ["BatchGetItem", "UpdateItem"]
 
 
 def test_join_costs_one_read_more_than_a_subscribe(scene: Scene) -> None:

@@ -133,7 +133,7 @@ def test_broadcast_with_an_id_of_another_audience_is_rejected(floor: BroadcastFl
 
     assert len(floor.fan_out.frames) == 1
     (reason,) = floor.reasons("dead")
-    assert "id x belongs to another broadcast, number 1 of channel !" in reason
+    assert "id x belongs to another broadcast, number 1 of those to listed connections" in reason
 
 
 def test_broadcast_is_delivered_though_its_beginning_cannot_be_reported(

@@ -49,13 +49,12 @@ def _lines(log: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
-def test_answer_is_logged_for_those_who_look_closely(scene: Scene, log: io.StringIO) -> None:
-    """At the level debug: a client may send many."""
-    scene.ask("join", at={"*": None})
+def test_answer_is_not_logged(scene: Scene, log: io.StringIO) -> None:
+    """A client may ask for much, and each line is paid for."""
+    answer = scene.ask("join", at={"*": None})
 
-    (line,) = _lines(log)
-    assert (line["level"], line["message"]) == ("DEBUG", "answered")
-    assert (line["connection_id"], line["action"]) == ("c1=", "join")
+    assert answer["type"] == "joined"
+    assert _lines(log) == []
 
 
 @pytest.mark.parametrize(
@@ -98,6 +97,18 @@ def test_busy_is_logged_as_a_warning_without_a_key(scene: Scene, log: io.StringI
     assert (line["level"], line["code"]) == ("WARNING", "AccessDeniedException")
     assert line["error"] == "ReadError from ClientError"
     assert SECRET not in log.getvalue()
+
+
+def test_busy_is_logged_by_its_kind_when_aws_has_said_nothing(
+    scene: Scene, log: io.StringIO
+) -> None:
+    """DynamoDB has answered, and left rows unprocessed: there is no code of AWS."""
+    scene.wire.always = "unprocessed"
+
+    scene.ask("ping", at={"*": 1})
+
+    (line,) = _lines(log)
+    assert (line["level"], line["code"]) == ("WARNING", "BusyError")
 
 
 def test_error_that_was_not_foreseen_is_answered_as_busy(

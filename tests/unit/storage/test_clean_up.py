@@ -11,13 +11,14 @@ from broadcasting.connecting_client import ConnectingClient
 from broadcasting.connection import Connection
 from broadcasting.connection_row import connection_key
 from broadcasting.items import Key
-from broadcasting.user_rows import keys_of, self_key, user_key
+from broadcasting.user_rows import self_key, user_key
 from storage.connections import (
     ConnectionsTable,
 )
 from storage.errors import ReadError, StorageError, WriteError
 from storage.row_batches import key_of_item
 from testbed.model.fakes import NOW_MS
+from tests.support.connection_keys import keys_of
 from tests.support.wire_table import Crash, WireTable, clients_of, ids_of, rows_of_clients
 
 ODD_USERS = ("a#b#", "🦊" * 128, "x" * 128, 'q"uo\\te', "ü b")

@@ -285,6 +285,26 @@ def test_opening_gives_its_number_back_when_another_worker_has_opened_it(floor: 
     assert (floor.counter.last, floor.counter.known_until) == (2, 2)
 
 
+def test_number_is_given_back_when_its_id_belongs_to_a_broadcast_of_another_stream(
+    floor: _Floor,
+) -> None:
+    """Also when that one has the same number there: it is not ours, and ours is of no use."""
+    floor.counters.begin("news")
+    everyones = NewBroadcast(
+        "b", "other", Audience(), "{}".format, floor.time.epoch_ms, 0, ALL_SHARDS
+    )
+    ledger = Ledger(floor.dynamo.table, floor.counters, clock=floor.time.clock, jitter=half)
+    floor.dynamo.before_transaction = lambda: ledger.open(
+        everyones, until_ms=floor.time.epoch_ms, deadline=floor.time.seconds
+    )
+
+    with pytest.raises(RejectedError, match="belongs to another broadcast"):
+        floor.open()
+
+    assert floor.frame(1).is_void
+    assert floor.counter == Counter(1, floor.frame(1).epoch)
+
+
 def test_number_is_not_taken_for_a_frame_that_is_too_large(floor: _Floor) -> None:
     """It is looked at before."""
 
