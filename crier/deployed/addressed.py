@@ -48,11 +48,11 @@ class Addressed:
 
     @property
     def words(self) -> str:
-        """The audience as people say it, such as `channel news, minus 2 excluded`."""
+        """The audience as people say it, such as `channel news, but for 2 ids`."""
         whom = self.kind if self.name is None else f"{self.kind} {self.name}"
         if self.kind == "connections":
             whom = counted(self.listed, "listed connection") if self.listed else _SOME
-        return f"{whom}, minus {self.excluded:,} excluded" if self.excluded else whom
+        return f"{whom}, but for {counted(self.excluded, 'id')}" if self.excluded else whom
 
     def with_ids(self, item: Item) -> "Addressed":
         """Return it with the numbers of ids in a frame's row. Raises ValueError."""

@@ -4,6 +4,7 @@ A channel is named as in frames: a channel's own name, `*` for everyone's, `@` f
 client's user. All raise RefusedFrameError.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,11 +34,11 @@ class After:
     def __post_init__(self) -> None:
         """Refuse what is no number, and no epoch."""
         if wrong := checks.integer(0, MOST_NUMBER)(self.seq):
-            raise bad_frame(f"the number of a frame: {wrong}, found {_short(self.seq)}")
+            raise bad_frame(f"the number of a frame: {wrong}, found {_json(self.seq)}")
         if not isinstance(self.epoch, str) or len(self.epoch) > MOST_EPOCH:
             raise bad_frame(
                 f"epoch: expected a string of up to {MOST_EPOCH} characters, as an answer had it, "
-                f"found {_short(self.epoch)}"
+                f"found {_json(self.epoch)}"
             )
 
 
@@ -51,7 +52,7 @@ class Last:
     def __post_init__(self) -> None:
         """Refuse what is no number, and too many."""
         if wrong := checks.integer(1, self.most)(self.frames):
-            raise bad_frame(f"last: {wrong}, found {_short(self.frames)}")
+            raise bad_frame(f"last: {wrong}, found {_json(self.frames)}")
 
 
 Since = After | Last | None
@@ -109,7 +110,8 @@ class Unsubscribe:
         if implied := [one for one in self.channels if one in (EVERYONE, OWN)]:
             raise RefusedFrameError(
                 Code.BAD_CHANNEL,
-                f"channel {implied[0]} is part of every connection: no frame ends it",
+                f"found channel {implied[0]}, expected one that can be left: a client hears its "
+                "broadcasts for as long as it is connected",
             )
 
 
@@ -172,7 +174,11 @@ def _require_few(channels: int, *, least: int = 0) -> None:
 
 def _require_earlier(was: tuple[str, ...]) -> None:
     if wrong := checks.ids(0, MOST_EARLIER)(list(was)):
-        raise bad_frame(f"was: {wrong}")
+        raise bad_frame(f"was: {wrong}, found {_json(was)}")
+
+
+def _json(value: object) -> str:
+    return cut(json.dumps(value))
 
 
 def _short(value: object) -> str:
