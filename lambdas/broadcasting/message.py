@@ -159,7 +159,8 @@ def _check_audience(request: Mapping[str, Any]) -> None:
     audiences = [key for key in _AUDIENCES if key in request]
     if len(audiences) > 1:
         raise RejectedError(
-            f"two audiences: {' and '.join(audiences)}; expected at most one: send a broadcast to each"
+            f"two audiences: {' and '.join(audiences)}; expected at most one: "
+            "send a broadcast to each"
         )
 
 
