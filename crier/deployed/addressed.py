@@ -46,11 +46,11 @@ class Addressed:
 
     @property
     def words(self) -> str:
-        """The audience as people say it, such as `channel news, minus 2 excluded`."""
+        """The audience as people say it, such as `channel news, but for 2 ids`."""
         whom = words_of(self.stream)
         if self.stream == LISTED and self.listed:
             whom = counted(self.listed, "listed connection")
-        return f"{whom}, minus {self.excluded:,} excluded" if self.excluded else whom
+        return f"{whom}, but for {counted(self.excluded, 'id')}" if self.excluded else whom
 
     def with_ids(self, item: Item) -> "Addressed":
         """Return it with the numbers of ids in a frame's row. Raises ValueError."""

@@ -45,11 +45,15 @@ class AskingClient:
         if channel == OWN:
             if self.user is None:
                 raise RefusedFrameError(
-                    Code.NOT_ALLOWED, "found channel @, expected a connection of a user: have none"
+                    Code.NOT_ALLOWED,
+                    "found channel @, expected a connection of a user, which this is not: it is "
+                    "anonymous",
                 )
             return stream_of_user(self.user)
         if not may_use(channel, self.patterns):
             raise RefusedFrameError(
-                Code.NOT_ALLOWED, f"channel {channel} is not among the channels of this connection"
+                Code.NOT_ALLOWED,
+                f"found channel {channel}, expected one that this connection may use: its token or "
+                "ticket names them, or else the stack does",
             )
         return channel

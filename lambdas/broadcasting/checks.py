@@ -1,4 +1,7 @@
-"""Checks of single values in a producer's message: each tells what is wrong, if anything is."""
+"""What single values may be, of producers and clients: names of channels and users, ids, numbers.
+
+Each check tells what was expected of a value that is wrong.
+"""
 
 import re
 from collections.abc import Callable
@@ -14,6 +17,7 @@ MOST_ID: Final = 128
 """Characters of a connection's id: a list of a thousand fits into a row."""
 
 _ID: Final = re.compile(r"[!-~]{1,128}")
+_OTHERS: Final = "(everyone: leave it out; a user: name that user instead)"
 _CHANNEL: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -61,7 +65,7 @@ def integer(least: int, most: int) -> Check:
 def CHANNEL(value: object) -> str:  # noqa: N802
     """Expect a channel's name; `*`, the channel of all connections, is not for producers."""
     right = isinstance(value, str) and _CHANNEL.fullmatch(value)
-    return "" if right else "expected 1 to 64 of A-Z a-z 0-9 . _ : - (everyone: leave it out)"
+    return "" if right else f"expected 1 to 64 of A-Z a-z 0-9 . _ : - {_OTHERS}"
 
 
 def USER(value: object) -> str:  # noqa: N802

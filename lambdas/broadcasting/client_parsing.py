@@ -77,7 +77,9 @@ def _ref(fields: _Fields) -> str | None:
         return None
     ref = fields["ref"]
     if not isinstance(ref, str) or not _REF.fullmatch(ref):
-        raise bad_frame("ref: expected a string of 1 to 64 printable characters of ASCII")
+        raise bad_frame(
+            f"ref: expected a string of 1 to 64 printable characters of ASCII, found {shown(ref)}"
+        )
     return ref
 
 
@@ -91,7 +93,7 @@ def _request(fields: _Fields, most_last: int) -> Request:
             f"found action {shown(action)}, expected one of {', '.join(_ACTIONS)}",
         )
     needed, optional, read = _ACTIONS[action]
-    _require_keys(fields, needed, ("action", "ref", *needed, *optional))
+    _require_keys(fields, ("action", *needed), (*optional, "ref"))
     return read(fields, most_last)
 
 
@@ -160,11 +162,12 @@ def _was(fields: _Fields) -> tuple[str, ...]:
     return tuple(was)
 
 
-def _require_keys(fields: _Fields, needed: tuple[str, ...], known: tuple[str, ...]) -> None:
-    if unknown := [key for key in fields if key not in known]:
-        raise bad_frame(f"found key {shown(unknown[0])}, expected {', '.join(known)}")
+def _require_keys(fields: _Fields, needed: tuple[str, ...], optional: tuple[str, ...]) -> None:
+    expected = f"expected {', '.join(needed)} and, optional, {', '.join(optional)}"
+    if unknown := [key for key in fields if key not in (*needed, *optional)]:
+        raise bad_frame(f"found the unknown key {shown(unknown[0])}, {expected}")
     if missing := [key for key in needed if key not in fields]:
-        raise bad_frame(f"found no {missing[0]}, expected {', '.join(known)}")
+        raise bad_frame(f"found no key {shown(missing[0])}, {expected}")
 
 
 _ACTIONS: Final[

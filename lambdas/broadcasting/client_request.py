@@ -109,7 +109,8 @@ class Unsubscribe:
         if implied := [one for one in self.channels if one in (EVERYONE, OWN)]:
             raise RefusedFrameError(
                 Code.BAD_CHANNEL,
-                f"channel {implied[0]} is part of every connection: no frame ends it",
+                f"found channel {implied[0]}, expected one that can be left: a client hears its "
+                "broadcasts for as long as it is connected",
             )
 
 
@@ -172,4 +173,4 @@ def _require_few(channels: int, *, least: int = 0) -> None:
 
 def _require_earlier(was: tuple[str, ...]) -> None:
     if wrong := checks.ids(0, MOST_EARLIER)(list(was)):
-        raise bad_frame(f"was: {wrong}")
+        raise bad_frame(f"was: {wrong}, found {shown(was)}")

@@ -158,7 +158,10 @@ def _check(key: str, value: object) -> None:
 def _check_audience(request: Mapping[str, Any]) -> None:
     audiences = [key for key in _AUDIENCES if key in request]
     if len(audiences) > 1:
-        raise RejectedError(f"two audiences: {' and '.join(audiences)}; expected at most one")
+        raise RejectedError(
+            f"two audiences: {' and '.join(audiences)}; expected at most one: "
+            "send a broadcast to each"
+        )
 
 
 def _keys(request: Mapping[str, Any]) -> str:

@@ -219,6 +219,28 @@ def test_frame_with_wrong_values_is_refused(frame: dict[str, Any]) -> None:
 
     assert (refusal.code, refusal.ref) == (Code.BAD_FRAME, "r")
     assert "expected" in refusal.message
+    assert "found" in refusal.message
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"action": "join"}, 'found no key "at", expected action, at and, optional, was, ref'),
+        (
+            {"action": "ping", "to": 1},
+            'found the unknown key "to", expected action and, optional, at, ref',
+        ),
+        (
+            {"action": "replay", "channel": "a", "epoch": "e", "from": "1"},
+            'the number of a frame: expected a whole number from 0 to 9007199254740991, found "1"',
+        ),
+    ],
+)
+def test_refusal_speaks_of_keys_and_values_as_json_has_them(
+    frame: dict[str, Any], message: str
+) -> None:
+    """It names the key that is missing, tells which keys are optional, and quotes JSON."""
+    assert _refusal(frame).message == message
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_message_is_rejected_when_a_value_is_wrong(key: str, value: object) -> N
 
 def test_message_is_rejected_with_the_remedy_when_its_channel_is_everyones() -> None:
     """A producer that names the channel of all connections is told to name none."""
-    with pytest.raises(RejectedError, match=r"everyone: leave it out\), found .\*.$"):
+    with pytest.raises(RejectedError, match=r"\(everyone: leave it out; a user: .*\), found .\*.$"):
         parse_broadcast('{"message": 1, "channel": "*"}', "sqs-1")
 
 

@@ -81,7 +81,7 @@ def test_send_takes_a_thousand_ids(stack: FakeStack, run: Run) -> None:
     ("options", "words"),
     [
         (("--channel", ""), "expected 1 to 64 of A-Z"),
-        (("--channel", "*"), "(everyone: leave it out)"),
+        (("--channel", "*"), "(everyone: leave it out; "),
         (("--channel", "a b"), "found 'a b', expected 1 to 64"),
         (("--channel", "x" * 65), "expected 1 to 64"),
         (("--user", ""), "expected 1 to 128 characters"),
@@ -144,14 +144,14 @@ def test_send_takes_another_audience_for_another_broadcast(stack: FakeStack, run
     ("stream", "ids", "audience"),
     [
         ("*", {}, "everyone"),
-        ("*", {"exclude": ("a=", "b=")}, "everyone, minus 2 excluded"),
-        ("game:1", {"exclude": ("a=",)}, "channel game:1, minus 1 excluded"),
+        ("*", {"exclude": ("a=", "b=")}, "everyone, but for 2 ids"),
+        ("game:1", {"exclude": ("a=",)}, "channel game:1, but for 1 id"),
         ("user#a#b", {}, "user a#b"),
         ("!", {"connections": ("a=",)}, "1 listed connection"),
         (
             "!",
             {"connections": ("a=", "b=", "c="), "exclude": ("a=", "x=")},
-            "3 listed connections, minus 2 excluded",
+            "3 listed connections, but for 2 ids",
         ),
     ],
 )
@@ -308,7 +308,7 @@ def test_broadcasts_show_how_many_were_excluded(stack: FakeStack, run: Run) -> N
     ("options", "words"),
     [
         (("--channel", ""), "expected 1 to 64"),
-        (("--channel", "*"), "(everyone: leave it out)"),
+        (("--channel", "*"), "(everyone: leave it out; "),
         (("--user", ""), "expected 1 to 128 characters"),
         (("--channel", "news", "--user", "u"), "found --channel and --user, expected at most one"),
         (("--user", "u", "--connections"), "found --user and --connections, expected at most one"),
