@@ -1,12 +1,16 @@
 """A client of a soak that speaks the protocol: it subscribes, goes, comes back, and catches up."""
 
+from typing import TYPE_CHECKING
+
 from broadcasting.audience import EVERYONE, OWN, stream_of_user
 from crier.demo.channel_client import ChannelClient
 from crier.demo.door import Door
-from crier.demo.follower import Follower
 from testbed.soak.following import Followed
 from testbed.soak.line import Line
-from testbed.soak.session import Session
+
+if TYPE_CHECKING:
+    from crier.demo.follower import Follower
+    from testbed.soak.session import Session
 
 _GAP_SECONDS = 1.0
 

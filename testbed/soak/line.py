@@ -35,8 +35,14 @@ class Line:
         await self._socket.send(message)
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        """Yield what comes, until the connection ends."""
+        """Yield what comes, until the connection ends.
+
+        When a function has died, API Gateway says so in JSON, which clients pass over; the local
+        AWS says so in words, which are passed over here.
+        """
         async for text in self._socket:
+            if not str(text).startswith("{"):
+                continue
             self.session.receives(str(text), time.monotonic())
             yield str(text)
 

@@ -1,4 +1,4 @@
-"""Holds frames that were posted against the broadcasts: no connection gets what is another's. Pure."""
+"""Holds frames that were posted against the broadcasts: no connection gets another's. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

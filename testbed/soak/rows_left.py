@@ -65,7 +65,9 @@ class Numbers(NamedTuple):
 
 def numbers_of(items: Iterable[Item]) -> dict[str, Numbers]:
     """Return what the ledger has of each stream."""
-    counters, framed, opened = {}, {}, {}
+    counters: dict[str, Counter] = {}
+    framed: dict[str, set[int]] = {}
+    opened: dict[str, int] = {}
     for item in items:
         (pk, sk), name = _key(item), _key(item)[0].removeprefix("channel#")
         if not pk.startswith("channel#"):

@@ -8,6 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 
 from broadcasting.audience import Audience
 from crier.demo.door import Door
@@ -31,7 +32,7 @@ from testbed.soak.tables import Tables
 from testbed.soak.verdict import wrong_receptions
 from testbed.wire_faults import FaultFile
 
-SETTINGS = {"auth": "ticket", "broadcastTimeoutSeconds": 15, "replayFrames": 12}
+SETTINGS: dict[str, Any] = {"auth": "ticket", "broadcastTimeoutSeconds": 15, "replayFrames": 12}
 """What a soak is deployed with: functions die soon, and a client can miss too many frames."""
 
 _LARGEST_CHARACTERS = 20_000
@@ -78,7 +79,7 @@ class Soak:
             self._crowd.speakers,
             self._crowd.sessions,
             self._watched.all,
-            most_frames=int(SETTINGS["replayFrames"]),
+            most_frames=SETTINGS["replayFrames"],
         )
         self._soaked.complaints += by_stream(self._watched.all.values())[1]
         self._count()
@@ -114,7 +115,7 @@ class Soak:
             f"reconnects, {len(soaked.complaints)} broken promises"
         )
 
-    def _look_at_numbers(self, ledger: list[dict[str, object]]) -> None:
+    def _look_at_numbers(self, ledger: list[dict[str, Any]]) -> None:
         """Look at the ledger, and at how far the clients are, now that nothing is under way."""
         ids, complaints = self._watched.all.keys(), self._soaked.complaints
         complaints += wrong_ledger_rows(ledger, ids)
