@@ -137,7 +137,7 @@ class Soak:
         have just gone met no fault: none of their rows may be left.
         """
         rows = await self._rows_when_disconnected()
-        last_ids = {speaker.ids[-1] for speaker in self._crowd.speakers if speaker.ids}
+        last_ids = {speaker.sessions[-1].id for speaker in self._crowd.speakers}
         for id_ in sorted(last_ids & rows.ids):
             self._soaked.complaints.append(
                 f"connection {id_} has left without a fault, its rows stay"
@@ -155,7 +155,7 @@ class Soak:
     async def _rows_when_disconnected(self) -> ClientRows:
         """Return the rows that are left once the disconnect function has had its time."""
         give_up = time.monotonic() + _DISCONNECT_SECONDS
-        last_ids = {speaker.ids[-1] for speaker in self._crowd.speakers if speaker.ids}
+        last_ids = {speaker.sessions[-1].id for speaker in self._crowd.speakers}
         while True:
             rows = client_rows(await asyncio.to_thread(self._tables.connections))
             if not last_ids & rows.ids or time.monotonic() > give_up:
