@@ -57,7 +57,7 @@ def subscribed() -> Session:
     ],
 )
 def test_answer_is_held_to_its_range(found: dict[str, Any], wrong: str) -> None:
-    """All that is meant for the client is in it, nothing else is, and nothing is lost for nothing."""
+    """All that is meant for the client is in it, nothing else, and nothing is lost needlessly."""
     answer = Answer("news", frozenset({"me"}), found)
 
     complaints = list(wrong_answer(answer, "news", NEWS, most_frames=2))
@@ -80,7 +80,7 @@ def test_client_is_held_to_each_number(seqs: tuple[int, ...], wrong: str) -> Non
 
 
 def test_connection_may_receive_what_is_for_it_alone() -> None:
-    """Neither a broadcast that leaves it out, nor one sent after it had unsubscribed, nor others."""
+    """Not one that leaves it out, nor one sent after it unsubscribed, nor one of others."""
     session = subscribed()
     session.sends('{"action": "unsubscribe", "ref": "2", "channels": ["news"]}', 11.0)
     session.receives('{"type": "unsubscribed", "ref": "2", "channels": ["news"]}', 11.5)
