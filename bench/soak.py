@@ -5,16 +5,15 @@ import asyncio
 from bench import terminal
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
-from testbed.soak import Soak, Soaked
+from testbed.soak.soak import SETTINGS, Soak
+from testbed.soak.soaked import Soaked
 from testbed.wire_faults import STARTUP, FaultFile
-
-TIMEOUT_SECONDS = 15
 
 
 def soak(seconds: float, seed: int) -> bool:
     """Soak for some seconds and show what came of it; return whether every promise was kept."""
     with terminal.progress(None) as begin, LocalAws(startup=STARTUP) as aws:
-        deployment = deploy_locally(aws, begin, broadcastTimeoutSeconds=TIMEOUT_SECONDS)
+        deployment = deploy_locally(aws, begin, **SETTINGS)
         faults = FaultFile(aws.startup_folder)
         one = Soak(deployment, faults, seed=seed, on_step=begin)
         soaked = asyncio.run(one.run(seconds))
@@ -30,8 +29,16 @@ def _show(soaked: Soaked, seed: int) -> None:
         "Slowest to settle": f"{soaked.slowest_seconds:.0f} s",
         "Clients connected": f"{soaked.connected}",
         "Clients that left": f"{soaked.left}",
-        "Received by those who stayed": f"{soaked.received}",
+        "Reconnects": f"{soaked.reconnects}",
+        "Frames posted to clients": f"{soaked.received}",
         "Duplicates among these": f"{soaked.duplicates}",
+        "Frames replayed": f"{soaked.replayed}",
+        "Times lost": f"{soaked.lost}",
+        "Excluded": f"{soaked.excluded}",
+        "Rows that broadcasts deleted at last": f"{soaked.rows_swept}",
+        "Rows that only expiry deletes": f"{soaked.rows_kept}",
+        "Rows left": f"{soaked.rows_left}",
+        "Marks under five minutes": f"{soaked.marks}",
         **{f"Fault {kind}": f"{count}" for kind, count in sorted(soaked.faults.items())},
         "Broken promises": f"{len(soaked.complaints)}",
     }

@@ -1,7 +1,7 @@
 """Faults at botocore's wire: throttling, unprocessed items, dropped answers, refusals, death.
 
-`WireFaults` is put on botocore's clients by tests, and by `start` on those of the local broadcast
-function, whose faults are in a file that can change while it runs. The functions' processes load
+`WireFaults` is put on botocore's clients by tests, and by `start` on those of some local functions,
+whose faults are in a file that can change while they run. The functions' processes load
 this file alone: it imports nothing of ours, and so it is one file of more than 200 lines.
 """
 
@@ -27,6 +27,9 @@ from botocore.session import Session
 STARTUP = Path(__file__)
 """What a `LocalAws` starts the functions' processes with, so that they suffer faults."""
 
+FUNCTIONS = ("Broadcast", "ClientFrame", "Disconnect")
+"""The local functions that may suffer faults, by a part of their names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireFault:
@@ -42,6 +45,8 @@ class WireFault:
     after_seconds, for_seconds
             when it happens, counted from the first request that it might happen to; 0 for at once
             and for ever
+    function
+            in the processes of which local function: a part of its name
     """
 
     operation: str
@@ -53,6 +58,7 @@ class WireFault:
     reasons: tuple[str, ...] = ()
     after_seconds: float = 0.0
     for_seconds: float = 0.0
+    function: str = "Broadcast"
 
     def concerns(self, operation: str, body: str) -> bool:
         """Whether it may happen to a request."""
@@ -252,14 +258,19 @@ def _name(fault: WireFault) -> str:
 
 def start(function: str, folder: Path) -> None:
     """Begin a process of a local function: see `LocalAws.startup`."""
+    if any(one in function for one in FUNCTIONS):
+        _install(FaultFile(folder), function)
     if "Broadcast" in function:
-        _install(FaultFile(folder))
         (folder / f"worker-{os.getpid()}").touch()
 
 
-def _install(file: FaultFile) -> None:
-    """Have the clients that this process makes from now on suffer the faults of a file."""
-    faults = WireFaults(file.read, may_happen=file.may_happen)
+def _install(file: FaultFile, function: str) -> None:
+    """Have the clients that this process makes from now on suffer a file's faults of a function."""
+
+    def own() -> list[WireFault]:
+        return [one for one in file.read() if one.function in function]
+
+    faults = WireFaults(own, may_happen=file.may_happen)
     make = Session.create_client
 
     def client(session: Session, *arguments: Any, **options: Any) -> Any:

@@ -152,7 +152,8 @@ class ChannelClient:
         """Ask for what is missing, unless it comes by itself: frames overtake each other."""
         await asyncio.sleep(self._gap_seconds)
         self._filling.discard(channel)
-        if self.followers[channel].has_gap:
+        follower = self.followers.get(channel)
+        if follower and follower.has_gap:
             with suppress(CrierError):  # a client that is cut off asks when it comes back
                 await self._replay(channel)
 
