@@ -99,3 +99,22 @@ def test_frames_that_wait_are_dropped_with_their_epoch(reason: str, told: list[A
 def test_client_without_a_position_asks_for_what_comes_from_now_on() -> None:
     """As `null` in a join."""
     assert _run(_frame(7))["since"] is None
+
+
+def test_loss_does_not_lead_back_behind_live_frames() -> None:
+    """A frame that has been told is not told again when a replay brings it."""
+    lost = {"from": 5, "to": 8, "reason": "expired"}
+
+    found = _run(
+        _answer(5, 5), *map(_frame, range(6, 11)), _answer(5, 8, lost=lost), _answer(8, 10, 9, 10)
+    )
+
+    assert found["told"] == [6, 7, 8, 9, 10, "expired"]
+    assert found["since"] == {"seq": 10, "epoch": "k"}
+
+
+def test_answer_that_begins_above_the_client_skips_nothing() -> None:
+    """A repeated request from now on says nothing of the numbers between."""
+    found = _run(_answer(4, 4), _answer(6, 6), _frame(6), _frame(5))
+
+    assert (found["told"], found["since"]) == ([5, 6], {"seq": 6, "epoch": "k"})
