@@ -32,7 +32,7 @@ from testbed.soak.tables import Tables
 from testbed.soak.verdict import wrong_receptions
 from testbed.wire_faults import FaultFile
 
-SETTINGS: dict[str, Any] = {"auth": "ticket", "broadcastTimeoutSeconds": 15, "replayFrames": 12}
+SETTINGS: dict[str, Any] = {"auth": "ticket", "broadcastTimeoutSeconds": 15, "replayFrames": 3}
 """What a soak is deployed with: functions die soon, and a client can miss too many frames."""
 
 _LARGEST_CHARACTERS = 20_000
