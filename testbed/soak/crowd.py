@@ -49,14 +49,14 @@ class Crowd:
         await asyncio.gather(*(self._come(one) for one in self.speakers))
 
     async def step(self) -> None:
-        """Let a client do something: listeners come or go, a speaker goes or changes channels."""
-        dice = self._dice.random()
-        if dice < 0.15 and len(self._listeners) < _MOST_LISTENERS:
-            await self._listen(self._dice.randint(1, 4))
-        elif dice < 0.3 and len(self._listeners) > _FEWEST_LISTENERS:
-            await self._leave(self._dice.randint(1, len(self._listeners) - _FEWEST_LISTENERS))
-        elif idle := [one for one in self.speakers if not one.is_busy]:
+        """Let clients do something: a speaker goes or changes channels, listeners come or go."""
+        if idle := [one for one in self.speakers if not one.is_busy]:
             self._start(self._dice.choice(idle))
+        dice = self._dice.random()
+        if dice < 0.2 and len(self._listeners) < _MOST_LISTENERS:
+            await self._listen(self._dice.randint(1, 4))
+        elif dice < 0.4 and len(self._listeners) > _FEWEST_LISTENERS:
+            await self._leave(self._dice.randint(1, len(self._listeners) - _FEWEST_LISTENERS))
 
     async def all_idle(self) -> None:
         """Wait until each client has done what it is doing."""
