@@ -17,7 +17,7 @@ _FAST = 1
 
 _VERSION = 2
 """Of the encoding. The first has no version, and numbers in place of the partitions of everyone: it
-is still written where it will do, as a release may be undone in the middle of a broadcast."""
+is still written where it will do, as it is shorter."""
 
 _NUMBERS = {partition_of(shard): shard for shard in range(SHARDS)}
 

@@ -10,7 +10,7 @@ has read up to it has missed nothing. docs/contributor/ledger-and-faults.md has 
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,11 +47,24 @@ class Counter:
     @property
     def known_until(self) -> int:
         """The last number without a mark at it or before it: all rows up to it are there."""
-        return min((mark.number - 1 for mark in self.marks), default=self.last)
+        return _until(self.marks, self.last)
 
-    def stale_marks(self, now_ms: int) -> Iterable[Mark]:
-        """Return the marks that no living worker is behind."""
-        return [mark for mark in self.marks if now_ms - mark.taken_ms > MARK_LIFE_MS]
+    def newest(self, now_ms: int) -> int:
+        """Return the last number that a client may ask for: an answer closes stale marks first."""
+        return _until([one for one in self.marks if not _is_stale(one, now_ms)], self.last)
+
+    def stale_marks(self, now_ms: int) -> Sequence[Mark]:
+        """Return the marks that no living worker is behind, the lowest number first."""
+        stale = (mark for mark in self.marks if _is_stale(mark, now_ms))
+        return sorted(stale, key=lambda mark: mark.number)
+
+
+def _until(marks: Iterable[Mark], last: int) -> int:
+    return min((mark.number - 1 for mark in marks), default=last)
+
+
+def _is_stale(mark: Mark, now_ms: int) -> bool:
+    return now_ms - mark.taken_ms > MARK_LIFE_MS
 
 
 @dataclass(frozen=True, slots=True)

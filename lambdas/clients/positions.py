@@ -77,11 +77,9 @@ class PositionReader:
         if item is None or not is_usable(item, channel.stream, self._now_ms):
             return self._begin(stream, ends_at, item or {})
         counter = counter_of(item)
-        stale = list(counter.stale_marks(self._now_ms)) if channel.since else []
-        for mark in stale:
-            if self._clock.monotonic() <= ends_at:
-                stream.close(mark, counter.epoch)
-        return self._begin(stream, ends_at) if stale else counter
+        if channel.since and stream.close_stale(counter, ends_at=ends_at):
+            return self._begin(stream, ends_at)
+        return counter
 
     def _begin(self, stream: NumberedStream, ends_at: float, found: Item | None = None) -> Counter:
         """Return a counter as it is now, begun if it is not there; `found` is its row, if read."""

@@ -158,7 +158,7 @@ class ClientRequests:
         found = self._rows.read(streams.values(), is_consistent=False, ends_at=self._ends_at)
         newest = {stream: counter_of(item) for stream, item in found.counters.items()}
         at = {
-            name: newest[stream].known_until if stream in newest else 0
+            name: newest[stream].newest(self._now_ms) if stream in newest else 0
             for name, stream in streams.items()
         }
         return encode_pong(ref, at)

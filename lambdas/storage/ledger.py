@@ -74,6 +74,7 @@ class Ledger:
             self._reader,
             stream,
             replay_seconds=self._replay_seconds,
+            deadline=deadline,
         )
         held = self._loop.run(
             opening.make, what=f"broadcast {new.id} not opened", deadline=deadline

@@ -10,7 +10,7 @@ from broadcasting.errors import RejectedError
 from broadcasting.ledger import Refusal
 from broadcasting.ledger_opening import NewBroadcast, open_broadcast, require_same
 from broadcasting.ledger_rows import Lease, Summary, next_version
-from broadcasting.numbering import Mark, Number, mark_key
+from broadcasting.numbering import Number, mark_key
 from storage.errors import StorageError
 from storage.ledger_loop import Basis, Made
 from storage.ledger_owner import Owner, leased_row
@@ -29,12 +29,15 @@ class Opening:
         stream: NumberedStream,
         *,
         replay_seconds: int,
+        deadline: float,
     ) -> None:
+        """Open `new`; after the deadline (monotonic seconds) no old numbers are closed."""
         self._new = new
         self._owner = owner
         self._reader = reader
         self._stream = stream
         self._replay_seconds = replay_seconds
+        self._deadline = deadline
         self._key = mark_key(new.id)
         self._number: Number | None = None
 
@@ -71,12 +74,12 @@ class Opening:
                 until_ms=owner.until_ms,
                 replay_seconds=self._replay_seconds,
             )
+            if is_blocked:
+                root = self._reader.over_leftover(opened.slice_row)
+                opened = opened._replace(slice_row=root)
         except RejectedError:
             self._give_back()
             raise
-        if is_blocked:
-            root = self._reader.over_leftover(opened.slice_row)
-            opened = opened._replace(slice_row=root)
         held = leased_row(
             next_version(opened.summary), next_version(opened.slice_row), opened.frame
         )
@@ -96,7 +99,7 @@ class Opening:
         else:
             return number
         self._number = taken.number
-        self._stream.close_stale(taken.counter)
+        self._stream.close_stale(taken.counter, ends_at=self._deadline)
         return taken.number
 
     def _give_back_unless(self, summary: Summary) -> None:
@@ -108,5 +111,5 @@ class Opening:
 
     def _give_back(self) -> None:
         if self._number is not None:
-            self._stream.close(Mark(self._key, self._number.seq, 0), self._number.epoch)
+            self._stream.give_back(self._key, self._number)
             self._number = None

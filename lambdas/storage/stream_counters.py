@@ -64,13 +64,35 @@ class StreamCounters:
         return found if isinstance(found, Taken) else self.take(stream, key)
 
     def remove_mark(self, stream: str, key: str, number: int) -> None:
-        """Remove the mark of a broadcast; nothing happens if it has none, or another number."""
-        self._update(
+        """Remove the mark of a broadcast; nothing happens if it has none, or another number.
+
+        The counter is then not behind the number: it may have been lost since, and begun anew.
+        """
+        found = self._update(
             stream,
             UpdateExpression="REMOVE #number, #at",
             ConditionExpression="#number = :seen",
             ExpressionAttributeNames={"#number": NUMBER + key, "#at": TAKEN_AT + key},
             ExpressionAttributeValues={":seen": attribute_of(number)},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+        if not found.is_written and found.item and counter_of(found.item).last < number:
+            self._go_on_after(stream, number)
+
+    def _go_on_after(self, stream: str, number: int) -> None:
+        """Have a counter go on after a number of an earlier epoch, for which frames were posted.
+
+        Clients that have them would be ahead of it; the others would not learn what they missed.
+        """
+        self._update(
+            stream,
+            UpdateExpression="SET #last = :number ADD version :one",
+            ConditionExpression="#last < :number",
+            ExpressionAttributeNames={"#last": LAST},
+            ExpressionAttributeValues={
+                ":number": attribute_of(number),
+                ":one": attribute_of(1),
+            },
         )
 
     def begin(self, stream: str, found: Item | None = None) -> Counter:

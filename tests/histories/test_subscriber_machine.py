@@ -133,7 +133,7 @@ class SubscriberMachine(RuleBasedStateMachine):
     @rule(
         which=ANY,
         seed=ANY,
-        steps=st.tuples(st.integers(0, 9), st.integers(0, 7), st.integers(0, 9)),
+        steps=st.tuples(st.integers(0, 9), st.integers(0, 7), st.integers(0, MOST_REQUESTS)),
         fate=st.sampled_from(list(Fate)),
     )
     def race(self, which: int, seed: int, steps: tuple[int, int, int], fate: Fate) -> None:
@@ -145,6 +145,7 @@ class SubscriberMachine(RuleBasedStateMachine):
             self._close(client)
             self._finish(self.world.disconnecting(client, client.id))
         self._come_back(client)
+        client.is_served_alone = not self.world.has_marks
         self.world.send(
             {"id": f"b{self.world.sent}", "message": "race"}
             | random.choice([{}, {"channel": "news"}, {"user": "alice"}])
@@ -158,6 +159,8 @@ class SubscriberMachine(RuleBasedStateMachine):
         self._walk(worker, then)
         if client.asking:
             self._walk(client.asking, MOST_REQUESTS)
+        client.read_answers()
+        client.is_served_alone = False
         self._walk(worker, MOST_REQUESTS)
 
     @rule(which=ANY, seed=ANY, most=st.integers(1, 4))
@@ -183,7 +186,9 @@ class SubscriberMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 70, 400]))
     def live(self, seconds: int) -> None:
-        """Have time pass."""
+        """Have time pass: more than a second is more than a function that is under way has."""
+        if self.running and seconds > 1:
+            self.untidy.update(client.id for client in self.world.clients if client.ids)
         self.world.time.run(seconds)
 
     @precondition(lambda self: self.world.lost_counters == 0)
@@ -243,7 +248,7 @@ class SubscriberMachine(RuleBasedStateMachine):
                 self._require_whole(client, name, stream)
 
     def _require_unasked(self, client: Client, name: str, stream: Stream) -> None:
-        """A client that subscribed with a position has the last frame, too, before it asks."""
+        """A client has all that follows the answer to its subscription before it asks for any."""
         if stream.promised_from is None or self.world.lost_counters:
             return
         last = self._counters().begin(stream_of(client, name)).last

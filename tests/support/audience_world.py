@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from broadcasting.clock import Clock
 from broadcasting.connection import Connection
+from broadcasting.counter_items import NUMBER
 from broadcasting.ledger_items import FRAMES, frame_row_of
 from broadcasting.ledger_rows import FrameRow
 from broadcasting.outcome import Outcome, Settlement
@@ -104,6 +105,8 @@ class Client:
     """Frames of channels of which no position is known yet."""
     asking: "Function | None" = None
     unasked: int = 0
+    is_served_alone: bool = False
+    """Whether no number is marked when it asks, and at most one broadcast is opened meanwhile."""
 
     @property
     def id(self) -> str:
@@ -151,6 +154,8 @@ class Client:
             since = position["from"]
             self.streams[name] = Stream(position["epoch"], since, since)
             self.streams[name].answer(position)
+            if self.is_served_alone and not position["frames"]:
+                self.streams[name].promised_from = since
         early, self.early = self.early, []
         for text in early:
             self._take(json.loads(text))
@@ -266,6 +271,12 @@ class World:
             row = frame_row_of(item)
             before = self.frames.setdefault((row.channel, row.seq), row)
             assert before == row, f"number {row.seq} of {row.channel} is given twice"
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether any counter has a number whose rows may not be there."""
+        rows = self.dynamo.broadcasts.values()
+        return any(name.startswith(NUMBER) for row in rows for name in row)
 
     def send(self, body: dict[str, Any]) -> None:
         """Enqueue a broadcast."""

@@ -41,7 +41,7 @@ class Stream:
             assert "more" not in position
             if (self.epoch, self.position) != (position["epoch"], lost["to"]):
                 self.lost.append((self.position, lost["to"], lost["reason"]))
-            is_new = self.epoch != position["epoch"]
+            is_new = lost["reason"] == "epoch"
             self.epoch = position["epoch"]
             self._skip_to(lost["to"] if is_new else max(self.position, lost["to"]))
             return

@@ -364,11 +364,12 @@ def test_answer_is_whole_though_an_old_number_cannot_be_closed(scene: Scene) -> 
     scene.make_mark_older(2, MARK_LIFE_MS + 1)
     for number in (1, 3):
         scene.put_frame("*", number)
-    scene.wire.faults = [None, "refuse", "refuse"]
+    scene.wire.faults = [None, None, "refuse"]
 
     position = scene.replay(0)
 
     assert (position["seq"], position["to"], seqs(position)) == (1, 1, [1, 3])
+    assert scene.replay(1)["seq"] == 3
 
 
 def test_old_numbers_are_left_when_the_time_is_over(scene: Scene) -> None:
@@ -381,7 +382,7 @@ def test_old_numbers_are_left_when_the_time_is_over(scene: Scene) -> None:
     answer = scene.replay(0)
 
     assert answer["code"] == "busy"
-    assert scene.wire.requests.count("PutItem") == 2
+    assert scene.wire.requests.count("PutItem") == 1
 
 
 def test_row_that_cannot_be_read_is_as_if_it_were_not_there(scene: Scene) -> None:
@@ -414,6 +415,18 @@ def test_ping_tells_the_newest_numbers(scene: Scene) -> None:
     assert scene.wire.broadcasts == before
     assert scene.wire.bodies[-1]["RequestItems"][BROADCASTS]["ConsistentRead"] is False
     assert scene.ask("ping") == {"type": "pong", "at": {}}
+
+
+def test_ping_tells_of_a_number_whose_mark_was_left_behind(scene: Scene) -> None:
+    """A client that lacks it asks, and the answer closes the mark; a young mark hides it."""
+    scene.broadcasts("*", 5)
+    scene.count("*", 5, marks=[5])
+    assert scene.ask("ping", at={"*": 4})["at"] == {"*": 4}
+
+    scene.make_mark_older(5, MARK_LIFE_MS + 1)
+
+    assert scene.ask("ping", at={"*": 4})["at"] == {"*": 5}
+    assert seqs(scene.replay(4)) == [5]
 
 
 @pytest.mark.parametrize("action", ["join", "subscribe", "replay", "ping"])

@@ -1,6 +1,7 @@
 """Numbers of streams: each is taken once, whatever happens between the requests."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS
 from broadcasting.errors import RejectedError
+from broadcasting.items import key_attributes
 from broadcasting.ledger import Refusal
-from broadcasting.ledger_items import counter_key, entry_key, frame_key, frame_row_of
+from broadcasting.ledger_items import counter_key, entry_key, frame_key, frame_row_of, slice_key
 from broadcasting.ledger_opening import NewBroadcast
 from broadcasting.ledger_rows import FrameRow, Lease
 from broadcasting.numbering import (
@@ -359,6 +361,80 @@ def test_mark_that_is_old_is_removed_when_its_rows_are_there(floor: _Floor) -> N
     assert floor.counter.known_until == 2
 
 
+def test_old_mark_of_a_frame_that_was_deleted_gets_no_void_row(floor: _Floor) -> None:
+    """It would say that the number is for nobody: what cannot be replayed any more is lost."""
+    floor.counters.begin("news")
+    floor.dynamo.before = [*[None] * 3, BUSY]
+    floor.open("dead")
+    del floor.dynamo.items[frame_key("news", 1)]
+    floor.time.run(MARK_LIFE_MS / 1000 + 1)
+
+    assert floor.seq("next") == 2
+    assert frame_key("news", 1) not in floor.dynamo.items
+    assert floor.counter.known_until == 2
+
+
+def test_opening_closes_some_of_many_old_marks_the_lowest_first(floor: _Floor) -> None:
+    """It is not held up by what others have left: the next ones close the remainder."""
+    floor.counters.begin("news")
+    for number in range(60):
+        floor.counters.take("news", mark_key(f"dead {number}"))
+    floor.time.run(MARK_LIFE_MS / 1000 + 1)
+
+    found = []
+    for number in range(3):
+        floor.seq(f"next {number}")
+        found.append(floor.counter.known_until)
+
+    assert found == [25, 50, 63]
+
+
+def test_opening_closes_no_old_mark_once_its_time_is_over(floor: _Floor) -> None:
+    """The number is taken, and the broadcast opened: others close the mark."""
+    floor.counters.begin("news")
+    floor.counters.take("news", mark_key("dead"))
+    floor.time.run(MARK_LIFE_MS / 1000 + 1)
+
+    with suppress(BusyError):
+        floor.open("next", seconds=-1)
+
+    assert frame_key("news", 1) not in floor.dynamo.items
+
+
+def test_number_is_given_back_when_a_leftover_row_cannot_be_written_over(floor: _Floor) -> None:
+    """The message is rejected, and its number hides none of those that follow."""
+    floor.counters.begin("news")
+    key = slice_key("b", "0")
+    floor.dynamo.items[key] = {**key_attributes(key), "id": {"S": "0"}}
+
+    with pytest.raises(RejectedError):
+        floor.open()
+
+    assert floor.frame(1).is_void
+    assert floor.counter.known_until == 1
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_counter_that_was_lost_during_an_opening_is_not_behind_its_number(
+    floor: _Floor, before: int
+) -> None:
+    """Clients that are given the frame would be ahead of it, the others would miss nothing."""
+    for number in range(before):
+        floor.seq(f"before {number}")
+    floor.counters.begin("news")
+
+    def lose() -> None:
+        del floor.dynamo.items[KEY]
+        floor.counters.begin("news")
+
+    floor.dynamo.before_transaction = lose
+    seq = floor.seq()
+
+    assert seq == before + 1
+    assert floor.counter == Counter(seq, floor.counter.epoch)
+    assert floor.frame(seq).epoch != floor.counter.epoch
+
+
 def test_worker_that_is_later_than_five_minutes_takes_a_new_number(floor: _Floor) -> None:
     """Its own was closed: clients have been told that there is nothing."""
     floor.counters.take("news", mark_key("late"))
@@ -385,7 +461,8 @@ def test_closing_waits_when_dynamodb_is_busy(floor: _Floor) -> None:
     """The opening goes on; the mark stays for the next one."""
     floor.counters.take("news", mark_key("dead"))
     floor.time.run(MARK_LIFE_MS / 1000 + 1)
-    floor.dynamo.before = [None, None, BUSY, BUSY]  # read, take, the void row and a look for it
+    # read, take, a look for the entry; the void row and a look for it
+    floor.dynamo.before = [None, None, None, BUSY, BUSY]
 
     assert floor.seq("next") == 2
     assert floor.counter.known_until == 0
