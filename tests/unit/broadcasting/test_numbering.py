@@ -32,6 +32,13 @@ def test_mark_is_stale_when_it_is_older_than_five_minutes() -> None:
     assert list(counter.stale_marks(301_000)) == []
 
 
+def test_newest_number_is_before_the_smallest_mark_that_is_not_stale() -> None:
+    """The other marks are closed when a client asks."""
+    counter = Counter(9, "k", (Mark("a", 3, 1_000), Mark("b", 6, 1_001), Mark("c", 8, 1_001)))
+
+    assert [counter.newest(now_ms) for now_ms in (301_000, 301_001, 301_002)] == [2, 5, 9]
+
+
 def test_mark_keys_are_short_and_tell_ids_apart() -> None:
     """They are names of attributes, of which a row may have many."""
     keys = {mark_key(id_) for id_ in ("a", "b", "\N{SNOWMAN}" * 64)}
