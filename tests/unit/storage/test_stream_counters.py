@@ -153,6 +153,27 @@ def test_mark_of_another_number_stays(floor: _Floor) -> None:
     assert [mark.number for mark in floor.counter.marks] == [2]
 
 
+@pytest.mark.parametrize(("last", "then"), [(0, 5), (4, 5), (5, 5), (9, 9)])
+def test_counter_that_was_begun_anew_goes_on_after_a_number_in_use(
+    floor: _Floor, last: int, then: int
+) -> None:
+    """A broadcast of an earlier epoch has the number 5: clients have its frame."""
+    floor.counters.begin("news")
+    floor.dynamo.items[KEY]["last"] = {"N": str(last)}
+
+    floor.counters.remove_mark("news", "a", 5)
+
+    assert floor.counter.last == then
+    assert floor.dynamo.items[KEY]["version"] == {"N": "2" if then > last else "1"}
+
+
+def test_counter_that_is_gone_is_not_begun_for_a_mark(floor: _Floor) -> None:
+    """The next broadcast begins it, behind the last entry."""
+    floor.counters.remove_mark("news", "a", 5)
+
+    assert KEY not in floor.dynamo.items
+
+
 def test_broadcast_takes_another_number_in_place_of_its_own(floor: _Floor) -> None:
     """One mark at a time; without a mark it is a first number."""
     floor.counters.take("news", "a")
