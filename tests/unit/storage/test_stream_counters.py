@@ -112,13 +112,12 @@ def test_number_costs_one_write(floor: _Floor) -> None:
 
 
 def test_another_number_costs_one_write(floor: _Floor) -> None:
-    """As the first one does."""
+    """As the first one does: a second request would fail."""
     floor.counters.take("news", "key")
-    before = len(floor.dynamo.requests)
+    floor.dynamo.before = [None, BUSY]
 
-    floor.counters.take_another("news", "key", 1)
-
-    assert floor.names(before) == ["UpdateItem"]
+    assert floor.counters.take_another("news", "key", 1).number.seq == 2
+    assert floor.dynamo.before == [BUSY]
 
 
 def test_counter_of_everyone_never_expires(floor: _Floor) -> None:
