@@ -80,6 +80,15 @@ def test_audience_refuses_what_no_producer_may_ask_for(wrong: Any) -> None:
         Audience(**wrong)
 
 
+def test_audience_takes_a_thousand_ids() -> None:
+    """To be listed, and to be left out."""
+    ids = tuple(map(str, range(1_000)))
+
+    audience = Audience(connections=ids, exclude=frozenset(ids))
+
+    assert (len(audience.connections), len(audience.exclude)) == (1_000, 1_000)
+
+
 @pytest.mark.parametrize(
     ("stream", "key"),
     [

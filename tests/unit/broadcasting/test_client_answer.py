@@ -1,6 +1,7 @@
 """The texts that clients are answered with."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -147,15 +148,14 @@ def test_answer_with_as_many_frames_as_there_is_room_fits(found: list[tuple[str,
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "frames", "lost"),
+    "position",
     [
-        (2, 1, (), None),
-        (1, 1, ("{}",), Lost(1, 1, Reason.EXPIRED)),
+        {"start": 2, "end": 1},
+        {"start": 1, "end": 1, "frames": ("{}",), "lost": Lost(1, 1, Reason.EXPIRED)},
+        {"start": 1, "end": 1, "more": True, "lost": Lost(1, 1, Reason.EXPIRED)},
     ],
 )
-def test_position_that_cannot_be_is_refused(
-    start: int, end: int, frames: tuple[str, ...], lost: Lost | None
-) -> None:
-    """What is lost is not partly given."""
+def test_position_that_cannot_be_is_refused(position: Any) -> None:
+    """What is lost is not partly given, neither now nor with the next answer."""
     with pytest.raises(ValueError, match="expected"):
-        Position(epoch="", seq=1, start=start, end=end, frames=frames, lost=lost)
+        Position(epoch="", seq=1, **position)

@@ -1,6 +1,7 @@
 """Frames of clients: what is read of right ones, and what is said of wrong ones."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_other_frames_are_read(frame: Any, request_: Any) -> None:
         '{"action": "ping", "at": {"*": ' + "9" * 5000 + "}}",
         '{"action": "ping", "action": "ping"}',
         '{"action": "ping", "at": {"*": 1, "*": 2}}',
-        '{"action": "ping", "at": [[[[1]]]]}',
+        '{"action": "ping", "at": {"*": [[1]]}}',
         "[" * MOST_BYTES,
         '{"action": "ping", "ref": "' + "x" * MOST_BYTES + '"}',
         '{"action": "ping", "ref": "\ud800"}',
@@ -106,6 +107,15 @@ def test_text_that_is_no_frame_is_refused(text: str) -> None:
     assert (refusal.code, refusal.ref, refusal.after_ms) == (Code.BAD_FRAME, None, None)
     assert refusal.message.startswith(("found", "action: found", "number"))
     assert len(refusal.message) < 400
+
+
+def test_frame_has_three_levels_at_most() -> None:
+    """No right one needs more."""
+    wanted = (Wanted("*", Last(1, MOST_LAST)),)
+
+    assert _parse('{"action": "join", "at": {"*": {"last": 1}}}').request == Join(wanted=wanted)
+    refusal = _refusal('{"action": "join", "at": {"*": {"last": [1]}}}')
+    assert refusal.message == "found deeper nesting, expected at most 3 levels"
 
 
 def test_frame_of_just_8_kib_is_read() -> None:
@@ -178,6 +188,7 @@ BAD_FRAMES: list[Any] = [
     {"action": "join", "at": {}, "was": ["a b"]},
     {"action": "subscribe", "at": {}},
     {"action": "subscribe", "at": {"a": None}, "was": {}},
+    {"action": "subscribe", "at": {"a": None}, "was": ["a"] * 4},
     {"action": "unsubscribe"},
     {"action": "unsubscribe", "channels": []},
     {"action": "unsubscribe", "channels": "a"},
@@ -231,16 +242,53 @@ def test_frame_with_wrong_values_is_refused(frame: dict[str, Any]) -> None:
             'found the unknown key "to", expected action and, optional, at, ref',
         ),
         (
+            '{"action": "ping", "at": {}, "at": {}}',
+            'found key "at" more than once, expected each key once',
+        ),
+        (
+            {"action": "replay", "channel": 1, "epoch": "e", "from": 1},
+            "channel: found 1, expected a name",
+        ),
+        (
             {"action": "replay", "channel": "a", "epoch": "e", "from": "1"},
             'the number of a frame: expected a whole number from 0 to 9007199254740991, found "1"',
         ),
     ],
 )
-def test_refusal_speaks_of_keys_and_values_as_json_has_them(
-    frame: dict[str, Any], message: str
-) -> None:
+def test_refusal_speaks_of_keys_and_values_as_json_has_them(frame: Any, message: str) -> None:
     """It names the key that is missing, tells which keys are optional, and quotes JSON."""
     assert _refusal(frame).message == message
+
+
+@pytest.mark.parametrize(
+    "since",
+    [After(0, ""), After(2**53 - 1, "x" * 32), Last(1, MOST_LAST), Last(MOST_LAST, MOST_LAST)],
+)
+def test_numbers_and_epochs_are_read_up_to_their_limits(since: After | Last) -> None:
+    """JavaScript is exact up to 2**53 - 1."""
+    said = (
+        {"seq": since.seq, "epoch": since.epoch}
+        if isinstance(since, After)
+        else {"last": since.frames}
+    )
+
+    frame = _parse({"action": "join", "at": {"*": said}, "was": ["a", "b", "c"]})
+
+    assert frame.request == Join(wanted=(Wanted("*", since),), was=("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"action": "join", "at": {"*": {"seq": 2**53, "epoch": ""}}},
+        {"action": "replay", "channel": "*", "epoch": "", "from": 2**53},
+        {"action": "ping", "at": {"*": 2**53}},
+    ],
+    ids=json.dumps,
+)
+def test_number_with_which_javascript_is_not_exact_is_refused(frame: dict[str, Any]) -> None:
+    """In each place that has one."""
+    assert "found 9007199254740992" in _refusal(frame).message
 
 
 @pytest.mark.parametrize(
@@ -260,6 +308,24 @@ def test_name_that_is_no_channel_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda name: Join(wanted=(Wanted(name),)),
+        lambda name: Unsubscribe(channels=(name,)),
+        lambda name: Ping(channels=(name,)),
+    ],
+)
+def test_request_with_a_name_that_is_no_channel_cannot_be_made(
+    request_of: Callable[[str], object],
+) -> None:
+    """Whatever made it."""
+    with pytest.raises(RefusedFrameError) as refused:
+        request_of("@bob")
+
+    assert refused.value.code is Code.BAD_CHANNEL
+
+
+@pytest.mark.parametrize(
     "frame",
     [
         {"action": "unsubscribe", "channels": ["a", 1]},
@@ -274,6 +340,27 @@ def test_name_that_is_no_channel_is_refused(name: str) -> None:
 def test_channel_that_cannot_be_meant_is_refused(frame: dict[str, Any]) -> None:
     """No string, or one that no connection can leave."""
     assert _refusal(frame).code is Code.BAD_CHANNEL
+
+
+def test_frame_with_25_channels_is_read() -> None:
+    """In each action that has several."""
+    names = [f"c{number}" for number in range(25)]
+    wanted = tuple(map(Wanted, names))
+    frames: list[dict[str, Any]] = [
+        {"action": "join", "at": dict.fromkeys(names)},
+        {"action": "subscribe", "at": dict.fromkeys(names)},
+        {"action": "unsubscribe", "channels": names},
+        {"action": "ping", "at": dict.fromkeys(names, 1)},
+    ]
+
+    requests = [_parse(frame).request for frame in frames]
+
+    assert requests == [
+        Join(wanted=wanted),
+        Subscribe(wanted=wanted),
+        Unsubscribe(channels=tuple(names)),
+        Ping(channels=tuple(names)),
+    ]
 
 
 @pytest.mark.parametrize("count", [26, 51])

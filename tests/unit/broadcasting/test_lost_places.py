@@ -72,6 +72,7 @@ def test_lost_places_begin_anew() -> None:
 
     places.clear()
     places.add(50, 20)
+    places.add(PLACES - 1, 0)
 
     assert places.lost == 20
 

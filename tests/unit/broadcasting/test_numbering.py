@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcasting.counter_items import counter_of
-from broadcasting.numbering import MARK_LIFE_MS, Counter, Mark, expires, mark_key
+from broadcasting.numbering import Counter, Mark, expires, mark_key
 
 if TYPE_CHECKING:
     from broadcasting.items import Item
@@ -28,8 +28,15 @@ def test_mark_is_stale_when_it_is_older_than_five_minutes() -> None:
     old, young = Mark("a", 1, 1_000), Mark("b", 2, 1_001)
     counter = Counter(2, "k", (old, young))
 
-    assert list(counter.stale_marks(1_000 + MARK_LIFE_MS + 1)) == [old]
-    assert list(counter.stale_marks(1_000 + MARK_LIFE_MS)) == []
+    assert list(counter.stale_marks(301_001)) == [old]
+    assert list(counter.stale_marks(301_000)) == []
+
+
+def test_newest_number_is_before_the_smallest_mark_that_is_not_stale() -> None:
+    """The other marks are closed when a client asks."""
+    counter = Counter(9, "k", (Mark("a", 3, 1_000), Mark("b", 6, 1_001), Mark("c", 8, 1_001)))
+
+    assert [counter.newest(now_ms) for now_ms in (301_000, 301_001, 301_002)] == [2, 5, 9]
 
 
 def test_mark_keys_are_short_and_tell_ids_apart() -> None:

@@ -79,6 +79,21 @@ def test_refused_frame_is_logged_without_a_word_of_it(
     assert SECRET not in log.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        ({"action": "fly"}, "unknown-action"),
+        ({"action": "join"}, "bad-frame"),
+        ({"action": "ping", "at": {"@": 1}}, "not-allowed"),
+    ],
+)
+def test_refusal_has_the_ref_of_its_frame(scene: Scene, keys: dict[str, Any], code: str) -> None:
+    """Whether the frame was refused when it was read, or what it asks for was."""
+    answer = json.loads(scene.tell(json.dumps(keys | {"ref": "r"})))
+
+    assert (answer["code"], answer["ref"]) == (code, "r")
+
+
 def test_busy_is_logged_as_a_warning_without_a_key(scene: Scene, log: io.StringIO) -> None:
     """A key may hold a user's name; the code of AWS says what happened."""
     scene.wire.always = "refuse"

@@ -36,11 +36,21 @@ def refusal(value: object) -> str:
         (["news", PER_ROOM], ("news", PER_ROOM)),
         (["x" * 64, "x" * 63 + "*"], ("x" * 64, "x" * 63 + "*")),
         ([f"{number}" for number in range(100)], tuple(map(str, range(100)))),
+        (["x" * 63] * 31 + ["x" * 64], ("x" * 63,) * 31 + ("x" * 64,)),
     ],
 )
 def test_open_channels_are_a_list_or_a_text(value: object, read: tuple[str, ...]) -> None:
     """A list in cdk.json; on the command line commas or spaces, and an empty text for none."""
     assert DeploySettings.from_context({"openChannels": value}).open_channels == read
+
+
+def test_clients_may_ask_for_what_the_documents_say_when_nothing_is_set() -> None:
+    """A day of replay, 300 frames at a time, and 1,000 frames of all clients per second."""
+    settings = DeploySettings.from_context({})
+
+    assert settings.open_channels == ("*",)
+    assert (settings.replay_seconds, settings.replay_frames) == (86_400, 300)
+    assert (settings.client_rate, settings.client_burst) == (1_000, 1_000)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_list_is_looked_up_a_hundred_ids_at_a_time(wire: WireTable, pages: Audie
     assert wire.requests == [("BatchGetItem", rows) for rows in (100, 100, 50)]
     asked = [json.loads(body)["RequestItems"]["connections"] for body in wire.bodies]
     assert all(one["ConsistentRead"] for one in asked)
+
+
+@pytest.mark.parametrize(("count", "looked_up"), [(100, [100]), (200, [100, 100])])
+def test_list_ends_with_a_page_that_is_full(
+    wire: WireTable, pages: AudiencePages, count: int, looked_up: list[int]
+) -> None:
+    """No page without ids follows it."""
+    after: str | None = None
+    while page := pages.listed_page(IDS[:count], after, NOW_MS):
+        if page.next is None:
+            break
+        after = page.next.after
+
+    assert [rows for _, rows in wire.requests] == looked_up
 
 
 def test_listed_connection_that_has_expired_is_absent(
@@ -124,3 +139,28 @@ def test_channel_is_read_page_by_page() -> None:
             cursor = page.next
 
     assert sorted(found) == sorted(_even())
+
+
+def test_partition_is_queried_strongly_consistently() -> None:
+    """A page has 1,000 rows at most, without those that are over by now."""
+    asked: list[dict[str, Any]] = []
+
+    class Asked(FakeDynamo):
+        def query(self, **request: Any) -> dict[str, Any]:
+            asked.append(request)
+            return super().query(**request)
+
+    Asked().pages.page(ShardCursor("all#3", "c"), NOW_MS)
+
+    (query,) = asked
+    assert (query["ConsistentRead"], query["Limit"]) == (True, 1_000)
+    assert query["ExpressionAttributeValues"][":now"] == {"N": str(NOW_MS // 1000)}
+    assert query["ExclusiveStartKey"] == {"pk": {"S": "all#3"}, "sk": {"S": "c"}}
+
+
+def test_partition_that_cannot_be_queried_is_an_error() -> None:
+    """It says which one, and where."""
+    dynamo = FakeDynamo(unreadable={"all#3"})
+
+    with pytest.raises(ReadError, match=r"partition all#3 after c: .*Throughput"):
+        dynamo.pages.page(ShardCursor("all#3", "c"), NOW_MS)

@@ -172,6 +172,34 @@ def test_reader_finishes_begun_shards_before_it_begins_others(
     assert len(_ids(reader)) == 250
 
 
+def test_reader_reads_no_more_while_enough_is_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that memory stays flat; it reads on when the page has been taken."""
+    dynamo = FakeDynamo(_rows(300))
+    shard = [one for one in dynamo.rows if shard_of(one) == 0]
+    monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 1)
+    monkeypatch.setattr(audience_reader, "MOST_AHEAD", len(shard))
+    reader = _reader(dynamo, ALL)
+
+    first = next(reader).id
+    spare = reader.spare
+    others = [one.id for one in islice(reader, len(shard) - 1)]
+
+    assert [first, *others] == shard
+    assert (spare, reader.spare) == (ALL[1:], ALL[2:])
+    reader.close()
+
+
+def test_reader_is_at_the_end_of_a_shard_with_its_last_connection() -> None:
+    """A worker that stops there leaves nothing: the next one need not read the shard again."""
+    dynamo = FakeDynamo(_rows(300))
+    shard = [one for one in dynamo.rows if shard_of(one) == 3]
+    reader = _reader(dynamo, (ShardCursor("all#3"),))
+
+    found = [one.id for one in islice(reader, len(shard))]
+
+    assert (found, reader.unread) == (shard, ())
+
+
 @pytest.mark.parametrize(("page_rows", "is_beyond"), [(1_000, False), (3, True)])
 def test_reader_knows_when_it_is_beyond_the_first_pages(page_rows: int, *, is_beyond: bool) -> None:
     """A broadcast that fits one page of each shard needs no checkpoint."""
@@ -208,6 +236,38 @@ def test_reader_leaves_a_shard_at_the_page_that_cannot_be_read() -> None:
     assert _ids(reader) == shard[:4]
     assert reader.unread == (ShardCursor("all#3", shard[3]),)
     assert f"partition all#3 after {shard[3]}: KeyError" in str(reader.error)
+
+
+def test_reader_reads_others_when_it_can_read_none_of_those_that_it_has_begun() -> None:
+    """No page of these is there whose end would make it read on."""
+    begun = {cursor.partition for cursor in ALL[:READS_AT_ONCE]}
+    dynamo = FakeDynamo(_rows(300), unreadable=begun)
+    reader = _reader(dynamo, ALL)
+
+    found = _ids(reader)
+
+    assert sorted(found) == [one for one in dynamo.rows if shard_of(one) >= READS_AT_ONCE]
+    assert reader.unread == ALL[:READS_AT_ONCE]
+
+
+class _Broken(FakeDynamo):
+    """Its answers have no rows at all."""
+
+    def query(self, **_request: Any) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize("dynamo", [FakeDynamo(unreadable={"all#0", "all#1"}), _Broken()])
+def test_reader_keeps_the_first_of_several_errors(
+    monkeypatch: pytest.MonkeyPatch, dynamo: FakeDynamo
+) -> None:
+    """Whatever they are; the later ones may follow from it."""
+    monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 1)
+    reader = _reader(dynamo, ALL[:2])
+
+    assert list(reader) == []
+    assert reader.unread == ALL[:2]
+    assert "partition all#0 after None" in str(reader.error)
 
 
 def test_reader_tells_the_first_error_when_no_shard_can_be_read() -> None:

@@ -99,7 +99,9 @@ def test_reader_expects_no_connection_that_it_will_pass_over() -> None:
     next(reader)
 
     assert reader.to_come == 20
-    assert [one.id for one in reader] == list(NAMES[100:])
+    assert next(reader).id == NAMES[100]
+    assert reader.to_come == 19
+    assert [one.id for one in reader] == list(NAMES[101:])
     assert reader.to_come == 0
 
 

@@ -28,3 +28,14 @@ def test_sizes_expect_nothing_when_more_has_been_read_than_was_expected() -> Non
     sizes.note("all#1", 5, is_end=False)
 
     assert sizes.unread(1) == 0
+
+
+def test_sizes_count_no_rows_of_a_shard_that_was_given_away() -> None:
+    """They would be taken off the shards that remain."""
+    sizes = ShardSizes()
+    sizes.note("all#0", 1_000, is_end=False)
+    sizes.note("all#1", 1_200, is_end=True)
+
+    sizes.forget("all#0")
+
+    assert sizes.unread(2) == 2 * 1_200

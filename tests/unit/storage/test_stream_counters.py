@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from broadcasting.audience import Audience
 from broadcasting.backlog import ALL_SHARDS
@@ -74,6 +76,13 @@ class _Floor:
         """The requests that had an effect."""
         return [name for name, _ in self.dynamo.requests[since:]]
 
+    def keys_read(self, since: int) -> set[tuple[str, str]]:
+        """The keys of single rows that were read."""
+        asked = [
+            request["Key"] for name, request in self.dynamo.requests[since:] if name == "GetItem"
+        ]
+        return {(key["pk"]["S"], key["sk"]["S"]) for key in asked}
+
 
 @pytest.fixture
 def floor() -> _Floor:
@@ -88,7 +97,7 @@ def test_first_number_begins_a_counter_with_an_epoch_that_expires(floor: _Floor)
     assert taken.number == Number(1, taken.counter.epoch)
     assert taken.counter == Counter(1, taken.number.epoch, (Mark("key", 1, floor.time.epoch_ms),))
     assert len(taken.number.epoch) == 8
-    expiry = floor.time.epoch_ms // 1000 + COUNTER_LIFE_SECONDS
+    expiry = floor.time.epoch_ms // 1000 + 1_209_600
     assert floor.dynamo.items[KEY]["expiresAt"] == {"N": str(expiry)}
 
 
@@ -100,6 +109,15 @@ def test_number_costs_one_write(floor: _Floor) -> None:
     floor.counters.take("news", "key")
 
     assert floor.names(before) == ["UpdateItem"]
+
+
+def test_another_number_costs_one_write(floor: _Floor) -> None:
+    """As the first one does: a second request would fail."""
+    floor.counters.take("news", "key")
+    floor.dynamo.before = [None, BUSY]
+
+    assert floor.counters.take_another("news", "key", 1).number.seq == 2
+    assert floor.dynamo.before == [BUSY]
 
 
 def test_counter_of_everyone_never_expires(floor: _Floor) -> None:
@@ -134,6 +152,27 @@ def test_mark_of_another_number_stays(floor: _Floor) -> None:
     assert [mark.number for mark in floor.counter.marks] == [2]
 
 
+@pytest.mark.parametrize(("last", "then"), [(0, 5), (4, 5), (5, 5), (9, 9)])
+def test_counter_that_was_begun_anew_goes_on_after_a_number_in_use(
+    floor: _Floor, last: int, then: int
+) -> None:
+    """A broadcast of an earlier epoch has the number 5: clients have its frame."""
+    floor.counters.begin("news")
+    floor.dynamo.items[KEY]["last"] = {"N": str(last)}
+
+    floor.counters.remove_mark("news", "a", 5)
+
+    assert floor.counter.last == then
+    assert floor.dynamo.items[KEY]["version"] == {"N": "2" if then > last else "1"}
+
+
+def test_counter_that_is_gone_is_not_begun_for_a_mark(floor: _Floor) -> None:
+    """The next broadcast begins it, behind the last entry."""
+    floor.counters.remove_mark("news", "a", 5)
+
+    assert KEY not in floor.dynamo.items
+
+
 def test_broadcast_takes_another_number_in_place_of_its_own(floor: _Floor) -> None:
     """One mark at a time; without a mark it is a first number."""
     floor.counters.take("news", "a")
@@ -157,6 +196,17 @@ def test_counter_that_has_expired_goes_on_with_a_new_epoch(floor: _Floor) -> Non
     assert new.number.epoch != old.number.epoch
 
 
+def test_counter_that_was_lost_begins_with_its_newest_entry(floor: _Floor) -> None:
+    """One row is read, strongly consistently: an older number would be given again."""
+    for id_ in "abc":
+        floor.open(id_)
+    del floor.dynamo.items[KEY]
+
+    assert floor.counters.begin("news").last == 3
+    (query,) = [request for name, request in floor.dynamo.requests[-3:] if name == "Query"]
+    assert (query["ConsistentRead"], query["Limit"]) == (True, 1)
+
+
 def test_counter_that_was_lost_goes_on_behind_the_last_entry(floor: _Floor) -> None:
     """The frames of its broadcasts are there: none is written over."""
     assert [floor.seq(id_) for id_ in "abc"] == [1, 2, 3]
@@ -178,6 +228,22 @@ def test_counter_of_an_earlier_release_gets_an_epoch_and_keeps_its_number(floor:
     assert (begun.last, begun.epoch) == (7, taken.number.epoch)
     assert taken.number.seq == 8
     assert floor.dynamo.items[counter_key("*")]["version"] == {"N": "4"}
+
+
+@pytest.mark.parametrize("stream", ["*", "news"])
+@pytest.mark.parametrize(
+    ("mark", "number"), [({}, 8), ({"number:a": {"N": "5"}, "at:a": {"N": "1"}}, 5)]
+)
+def test_number_is_of_the_epoch_that_its_counter_was_given(
+    floor: _Floor, stream: str, mark: dict[str, Any], number: int
+) -> None:
+    """The row has no epoch before, and perhaps a mark: the broadcast keeps its number."""
+    floor.dynamo.items[counter_key(stream)] = {"last": {"N": "7"}, "version": {"N": "3"}} | mark
+
+    taken = floor.counters.take(stream, "a")
+
+    assert taken.number == Number(number, floor.counters.begin(stream).epoch)
+    assert len(taken.number.epoch) == 8
 
 
 def test_counter_is_begun_once_when_others_begin_it_too(floor: _Floor) -> None:
@@ -212,6 +278,7 @@ def test_number_is_not_taken_when_the_counter_is_lost_each_time(floor: _Floor) -
     [
         ([BUSY], BusyError),
         ([refusal("AccessDeniedException")], WriteError),
+        ([EndpointConnectionError(endpoint_url="https://dynamodb.invalid")], BusyError),
         ([refusal("ConditionalCheckFailedException"), BUSY], BusyError),
         ([refusal("ConditionalCheckFailedException"), REFUSED], ReadError),
         ([refusal("ConditionalCheckFailedException"), None, BUSY], BusyError),
@@ -474,11 +541,28 @@ def test_closing_waits_when_dynamodb_is_busy(floor: _Floor) -> None:
 def test_opening_keeps_its_number_while_the_table_is_busy(
     floor: _Floor, reasons: tuple[str, ...]
 ) -> None:
-    """It is not taken anew for each try."""
+    """It is not taken anew for each try, and no other broadcast is looked for in its place."""
     floor.counters.begin("news")
+    before = len(floor.dynamo.requests)
     floor.dynamo.before = [None, None, canceled(*reasons)]
 
     assert floor.seq() == 1
+    assert entry_key("news", 1) not in floor.keys_read(before)
+    assert floor.counter == Counter(1, floor.frame(1).epoch)
+
+
+def test_opening_does_not_give_back_the_number_that_its_broadcast_has(floor: _Floor) -> None:
+    """The answer was lost, and so was a look for the rows: it finds them when it begins again."""
+    floor.counters.begin("news")
+    before = len(floor.dynamo.requests)
+
+    def lose_answer() -> None:
+        floor.dynamo.after, floor.dynamo.before = [BUSY], [None, REFUSED]
+
+    floor.dynamo.before_transaction = lose_answer
+
+    assert floor.seq() == 1
+    assert entry_key("news", 1) not in floor.keys_read(before)
     assert floor.counter == Counter(1, floor.frame(1).epoch)
 
 
