@@ -8,6 +8,8 @@ has come, or until an answer says that no more will come of it.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from broadcasting.position import Reason
+
 Frame = Mapping[str, Any]
 """A broadcast's frame, read from its JSON."""
 
@@ -57,14 +59,16 @@ class Follower:
     def answered(self, position: Mapping[str, Any]) -> bool:
         """Take note of an answer about the channel; return whether to ask for more.
 
-        An answer that begins behind what the client has says nothing of what lies between.
+        An answer that begins further on than the client is says nothing of what lies between. Only
+        in another epoch does the client go back: any other answer may be late, and frames that
+        have come live meanwhile stay taken.
         """
         is_first, before = self._number is None, self.number
         for frame in position["frames"]:
             self._hold(Taken(frame, is_replayed=True))
         if lost := position.get("lost"):
             self.lost.append(lost)
-            before = 0
+            before = 0 if lost["reason"] == Reason.EPOCH.value else before
         elif not is_first and position["from"] > before:
             return True
         self._epoch = position["epoch"]

@@ -15,7 +15,7 @@ from testbed.soak.soaked import Soaked
 
 _MOST_LISTENERS = 30
 _FEWEST_LISTENERS = 5
-_MOST_AWAY_SECONDS = 12.0
+_MOST_AWAY_SECONDS = 20.0
 _LAST = 3
 """How many frames of the past a client asks for that subscribes."""
 
@@ -49,14 +49,14 @@ class Crowd:
         await asyncio.gather(*(self._come(one) for one in self.speakers))
 
     async def step(self) -> None:
-        """Let a client do something: listeners come or go, a speaker goes or changes channels."""
+        """Let clients do something: a speaker goes or changes channels, listeners come or go."""
+        if idle := [one for one in self.speakers if not one.is_busy]:
+            self._start(self._dice.choice(idle))
         dice = self._dice.random()
         if dice < 0.2 and len(self._listeners) < _MOST_LISTENERS:
             await self._listen(self._dice.randint(1, 4))
         elif dice < 0.4 and len(self._listeners) > _FEWEST_LISTENERS:
             await self._leave(self._dice.randint(1, len(self._listeners) - _FEWEST_LISTENERS))
-        elif idle := [one for one in self.speakers if not one.is_busy]:
-            self._start(self._dice.choice(idle))
 
     async def all_idle(self) -> None:
         """Wait until each client has done what it is doing."""
@@ -82,7 +82,7 @@ class Crowd:
     async def _act(self, one: Speaker) -> None:
         dice = self._dice
         kinds = ("travel", "subscribe", "unsubscribe", "ping")
-        kind = dice.choices(kinds, (4, 3, 2, 1))[0]
+        kind = dice.choices(kinds, (6, 3, 2, 1))[0]
         others = sorted(set(CHANNELS) - set(one.channels))
         if kind == "travel":
             await self._travel(one)

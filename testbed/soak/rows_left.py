@@ -31,16 +31,17 @@ class ClientRows(NamedTuple):
     left: list[str]
     kept: list[str]
     ids: frozenset[str]
-    """The connections that have a row of the first kind."""
+    """The connections that have a row of either kind."""
 
 
 def client_rows(items: Iterable[Item]) -> ClientRows:
     """Sort the rows of the connections table. Raises ValueError for a row of no known kind."""
     keys = [_key(item) for item in items if not _is_ticket(item)]
     own = {key: key[0].removeprefix(_CONNECTION) for key in keys if _is_own(key)}
-    ids = frozenset(sk for pk, sk in keys if (pk, sk) not in own)
-    kept = [key for key, id_ in own.items() if id_ not in ids]
+    with_others = {sk for pk, sk in keys if (pk, sk) not in own}
+    kept = [key for key, id_ in own.items() if id_ not in with_others]
     left = [key for key in keys if key not in kept]
+    ids = frozenset(with_others.union(own.values()))
     return ClientRows(["/".join(key) for key in left], ["/".join(key) for key in kept], ids)
 
 

@@ -32,7 +32,7 @@ from testbed.soak.tables import Tables
 from testbed.soak.verdict import wrong_receptions
 from testbed.wire_faults import FaultFile
 
-SETTINGS: dict[str, Any] = {"auth": "ticket", "broadcastTimeoutSeconds": 15, "replayFrames": 12}
+SETTINGS: dict[str, Any] = {"auth": "ticket", "broadcastTimeoutSeconds": 15, "replayFrames": 3}
 """What a soak is deployed with: functions die soon, and a client can miss too many frames."""
 
 _LARGEST_CHARACTERS = 20_000
@@ -66,7 +66,7 @@ class Soak:
         """Churn for some seconds, then wait until all has settled; return what came of it."""
         self._faults.set(*FAULTS)
         try:
-            await self._churn(time.monotonic() + seconds)
+            await self._churn(seconds)
             await self._settle()
         finally:
             self._faults.set()
@@ -85,8 +85,9 @@ class Soak:
         self._count()
         return self._soaked
 
-    async def _churn(self, until: float) -> None:
+    async def _churn(self, seconds: float) -> None:
         await self._crowd.begin(_LISTENERS, _SPEAKERS)
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self._dice.random() < _BROADCAST_SHARE:
                 await self._broadcast(draw_audience(self._dice, self._crowd.ids))

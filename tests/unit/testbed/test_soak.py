@@ -144,7 +144,7 @@ def test_rows_of_clients_are_told_from_those_that_only_expire() -> None:
 
     assert rows.left == ["all#3/one", "connection#one/self"]
     assert rows.kept == ["connection#two/self"]
-    assert rows.ids == {"one"}
+    assert rows.ids == {"one", "two"}
 
 
 def test_number_without_a_row_is_seen() -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.session import Session
 
-from testbed.wire_faults import FaultFile, WireFault, WireFaults
+from testbed.wire_faults import FaultFile, WireFault, WireFaults, start
 
 PUT = {"TableName": "t", "Item": {"pk": {"S": "p"}}}
 CANCEL = WireFault(
@@ -16,14 +18,19 @@ CANCEL = WireFault(
 )
 
 
-def _client(*faults: WireFault) -> Any:
-    client = boto3.client(
+def _plain_client() -> Any:
+    return boto3.client(
         "dynamodb",
         region_name="us-east-1",
         aws_access_key_id="a",
         aws_secret_access_key="b",
         endpoint_url="http://127.0.0.1:1",
+        config=Config(retries={"total_max_attempts": 1}),
     )
+
+
+def _client(*faults: WireFault) -> Any:
+    client = _plain_client()
     WireFaults(lambda: list(faults), may_happen=lambda _: True).watch(client)
     return client
 
@@ -69,6 +76,33 @@ def test_fault_is_on_for_a_while_and_some_times(
 def test_fault_without_times_is_always_on() -> None:
     """It happens at once and for ever."""
     assert WireFault(operation="PutItem", kind="break").is_on(1e9, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("function", "suffers"),
+    [
+        ("crier-BroadcastFunction-1", ["one"]),
+        ("crier-ClientFrameFunction-1", ["two"]),
+        ("crier-DisconnectFunction-1", []),
+        ("crier-ConnectFunction-1", []),
+    ],
+)
+def test_function_suffers_the_faults_that_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, suffers: list[str]
+) -> None:
+    """The broadcast function's, where a fault names none; no fault of other functions."""
+    monkeypatch.setattr(Session, "create_client", Session.create_client)
+    FaultFile(tmp_path).set(
+        WireFault(operation="PutItem", kind="refuse", code="one"),
+        WireFault(operation="PutItem", kind="refuse", code="two", function="ClientFrame"),
+    )
+
+    start(function, tmp_path)
+
+    with pytest.raises((ClientError, EndpointConnectionError)) as caught:
+        _plain_client().put_item(**PUT)
+    errors = [caught.value] if isinstance(caught.value, ClientError) else []
+    assert [one.response["Error"]["Code"] for one in errors] == suffers
 
 
 def test_fault_file_gives_back_what_was_set(tmp_path: Path) -> None:

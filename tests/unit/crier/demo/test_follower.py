@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcasting.position import Reason
 from crier.demo.follower import Follower
 
 
@@ -112,6 +114,20 @@ def test_follower_goes_on_from_the_end_of_what_is_lost() -> None:
     assert follower.lost == [lost]
     assert numbers(follower) == [501, 4]
     assert follower.since == {"seq": 4, "epoch": "f"}
+
+
+@pytest.mark.parametrize("reason", [Reason.TOO_MANY, Reason.EXPIRED])
+def test_follower_stays_where_it_is_when_an_answer_of_lost_frames_is_late(reason: Reason) -> None:
+    """What came live meanwhile is not taken again."""
+    follower = here(1)
+    for number in (2, 3, 4):
+        follower.come(frame(number))
+
+    follower.answered(position(1, 3, lost={"from": 1, "to": 3, "reason": reason.value}))
+    follower.come(frame(4))
+    follower.come(frame(5))
+
+    assert (numbers(follower), follower.copies) == ([2, 3, 4, 5], 1)
 
 
 @given(st.data())
