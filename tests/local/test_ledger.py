@@ -29,7 +29,7 @@ from broadcasting.ledger_items import (
     summary_of,
 )
 from broadcasting.ledger_opening import NewBroadcast
-from broadcasting.ledger_rows import ROOT, FailedConnection, Lease
+from broadcasting.ledger_rows import ROOT, FailedConnection, FrameRow, Lease
 from broadcasting.receipt import Receipt
 from crier.deployed.deployment import Deployment
 from storage.errors import WriteError
@@ -87,6 +87,12 @@ class _Book:
 
     def lease(self, slice_id: str = ROOT) -> Lease | Refusal:
         return self.ledger.lease(self.id("b"), slice_id, until_ms=self.now_ms + 60_000)
+
+    def frame(self, number: int) -> FrameRow:
+        """Return the row of a frame of this channel."""
+        item = self.table.get(frame_key(self.name, number))
+        assert item is not None
+        return frame_row_of(item)
 
     def kept(self, slice_id: str = ROOT) -> Lease:
         """Return what is in the table."""
@@ -170,12 +176,14 @@ def test_numbers_have_no_gaps_when_many_are_opened_at_once(book: _Book) -> None:
 
 
 def test_one_of_many_openers_of_the_same_broadcast_has_it(book: _Book) -> None:
-    """The same message several times at once: one works, and one number is used."""
+    """The same message several times at once: one works, and numbers that others took are void."""
     with ThreadPoolExecutor(4) as threads:
         opened = list(threads.map(lambda _: book.open(), range(8)))
 
     assert sorted(str(one) for one in opened if isinstance(one, Refusal)) == ["Refusal.LEASED"] * 7
-    assert _held(book.open("next")).summary.seq == 2
+    (held,) = (one for one in opened if isinstance(one, Lease))
+    others = set(range(1, _held(book.open("next")).summary.seq)) - {held.summary.seq}
+    assert all(book.frame(number).is_void for number in others)
 
 
 def test_slice_is_leased_by_one_until_the_lease_runs_out(book: _Book) -> None:

@@ -118,7 +118,7 @@ def test_reader_takes_malformed_rows_and_those_in_the_wrong_shard(
     table: ConnectionsTable, pages: AudiencePages, deployment: Deployment
 ) -> None:
     """Rows that another program wrote hide no connection, and a page may end on each of them."""
-    expires = {"N": str(NOW_MS // 1000 + 600)}
+    expires = {"N": str(NOW_MS // 1000 + 3_600)}
     for name, connected_at in (("m1", "-1"), ("m2", "1.5"), ("m3", "1E+125")):
         deployment.client("dynamodb").put_item(
             TableName=deployment.connections_table_name,
@@ -225,10 +225,10 @@ def test_reader_reads_the_rows_of_an_audience_and_no_others(
 ) -> None:
     """Those that have not expired; another channel's and another user's are not read."""
     all_of_them = [Connection(f"c{number}", NOW_MS) for number in range(30)]
-    _join(deployment, audience.stream, *all_of_them[:10], ends_ms=NOW_MS + 600_000)
+    _join(deployment, audience.stream, *all_of_them[:10], ends_ms=NOW_MS + 3_600_000)
     _join(deployment, audience.stream, *all_of_them[10:20], ends_ms=NOW_MS - 2_000)
     for other in ("news-1", "user#a", "*"):
-        _join(deployment, other, *all_of_them[20:], ends_ms=NOW_MS + 600_000)
+        _join(deployment, other, *all_of_them[20:], ends_ms=NOW_MS + 3_600_000)
 
     found = _read_all(pages, audience)
 
@@ -265,7 +265,7 @@ def test_sweeper_deletes_the_rows_of_gone_connections_of_an_audience(
     connections = [client.connection for client in clients]
     live = Connection("live", NOW_MS)
     for channel in ("news", "sport", "user#alice"):
-        _join(deployment, channel, live, *connections, ends_ms=NOW_MS + 600_000)
+        _join(deployment, channel, live, *connections, ends_ms=NOW_MS + 3_600_000)
     for client in clients:
         table.add(client)
         deployment.client("dynamodb").update_item(

@@ -26,7 +26,7 @@ NEEDED: dict[Grant, Callable[[ClientLife], object]] = {
     Grant("ClientFrame", "dynamodb:DeleteItem", "connections"): ClientLife.subscribe_when_gone,
     Grant("ClientFrame", "dynamodb:BatchGetItem", "connections"): ClientLife.join,
     Grant("ClientFrame", "dynamodb:BatchGetItem", "ledger"): ClientLife.ping,
-    Grant("ClientFrame", "dynamodb:GetItem", "ledger"): ClientLife.subscribe,
+    Grant("ClientFrame", "dynamodb:GetItem", "ledger"): ClientLife.close_a_stale_mark,
     Grant("ClientFrame", "dynamodb:PutItem", "ledger"): ClientLife.subscribe,
     Grant("ClientFrame", "dynamodb:Query", "ledger"): ClientLife.replay,
     Grant("ClientFrame", "dynamodb:UpdateItem", "ledger"): ClientLife.close_a_stale_mark,
