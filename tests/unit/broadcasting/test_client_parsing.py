@@ -318,7 +318,7 @@ def test_name_that_is_no_channel_is_refused(name: str) -> None:
 def test_request_with_a_name_that_is_no_channel_cannot_be_made(
     request_of: Callable[[str], object],
 ) -> None:
-    """Whatever made it."""
+    """Also when it was not read from a frame."""
     with pytest.raises(RefusedFrameError) as refused:
         request_of("@bob")
 

@@ -261,7 +261,7 @@ class _Broken(FakeDynamo):
 def test_reader_keeps_the_first_of_several_errors(
     monkeypatch: pytest.MonkeyPatch, dynamo: FakeDynamo
 ) -> None:
-    """Whatever they are; the later ones may follow from it."""
+    """Of any kind; later errors may follow from the first."""
     monkeypatch.setattr(audience_reader, "READS_AT_ONCE", 1)
     reader = _reader(dynamo, ALL[:2])
 

@@ -429,7 +429,7 @@ def test_mark_that_is_old_is_removed_when_its_rows_are_there(floor: _Floor) -> N
 
 
 def test_old_mark_of_a_frame_that_was_deleted_gets_no_void_row(floor: _Floor) -> None:
-    """It would say that the number is for nobody: what cannot be replayed any more is lost."""
+    """A void row says that no broadcast has the number; this one has, and its frame is lost."""
     floor.counters.begin("news")
     floor.dynamo.before = [*[None] * 3, BUSY]
     floor.open("dead")
