@@ -22,7 +22,7 @@ define CHECK_PYTHON
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup simulate scale promises door synth deploy destroy clean
+.PHONY: help setup aws-cli demo local test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup web-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE 
 	  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
 	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
 
-test: setup aws-cli bench-setup ## Pass all tests, on the local AWS too
+test: setup aws-cli bench-setup web-setup ## Pass all tests, on the local AWS too
 	$(PYTEST) tests/wire -n 1  # by themselves: they time real sockets, and nothing may hold these up
 	$(PYTEST) --ignore=tests/wire
 
@@ -46,10 +46,10 @@ faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minute
 soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
 	@$(BIN)/python -m bench soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
-check: setup check-format ## The quick gate: format, lint, types, unit tests, synth
+check: setup web-setup check-format ## The quick gate: format, lint, types, unit tests, synth
 	@$(MAKE) --no-print-directory -j3 check-units check-types check-synth
 
-check-untested: setup check-format  # what `make test` does not do
+check-untested: setup web-setup check-format  # what `make test` does not do
 	@$(MAKE) --no-print-directory -j2 check-types check-synth
 
 check-format:
@@ -103,7 +103,7 @@ destroy: setup ## Delete STAGE=dev or prod from your AWS account; SETTINGS as it
 	$(CDK) destroy $(CONTEXT)
 
 clean: ## Delete everything that was installed or built here
-	rm -rf .venv .venv-aiobotocore .venv-aws-cli node_modules bench/peers/node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .venv-aiobotocore .venv-aws-cli node_modules bench/peers/node_modules web/node_modules build cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 setup: .venv/.ready .venv/.crier node_modules/.ready build/jwt-wheels/.ready ## Install what is needed, inside this folder
 
@@ -153,6 +153,14 @@ build/jwt-wheels/.ready: requirements-jwt-layer.txt .venv/.ready
 	@$(PYTHON) -m venv --clear .venv-aiobotocore
 	@.venv-aiobotocore/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements-aiobotocore.txt || { \
 	  echo "Error: aiobotocore could not be installed: is the package index reachable?"; exit 1; }
+	@touch $@
+
+web-setup: setup web/node_modules/.ready ## Install what checks the JavaScript client, inside this folder
+
+web/node_modules/.ready: web/package.json web/package-lock.json .venv/.ready
+	@echo "Installing TypeScript, Biome and other clients …"
+	@$(BIN)/npm ci --silent --ignore-scripts --prefix web || { \
+	  echo "Error: the npm packages could not be installed: is the npm registry reachable? (npm ping)"; exit 1; }
 	@touch $@
 
 bench/peers/node_modules/.ready: bench/peers/package.json bench/peers/package-lock.json .venv/.ready

@@ -111,8 +111,8 @@ def test_every_dependency_has_its_reason() -> None:
         *ROOT.glob("requirements*.txt"),
         *(ROOT / "bench").glob("requirements*.txt"),
     )
-    for path in (ROOT / "package.json", ROOT / "bench" / "peers" / "package.json"):
-        package = json.loads(path.read_text())
+    for folder in (ROOT, ROOT / "bench" / "peers", ROOT / "web"):
+        package = json.loads((folder / "package.json").read_text())
         pinned |= {*package.get("dependencies", ()), *package.get("devDependencies", ())}
 
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
