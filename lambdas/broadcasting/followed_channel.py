@@ -68,22 +68,29 @@ class FollowedChannel:
     """Follows one channel. Each method returns the events that follow from what came, in order.
 
     Times are in milliseconds, of a clock that never goes back. Without `is_ordered` a frame is
-    given out as it comes, and once all the same. `first` is what is asked of a channel of which
-    nothing was heard: `{"last": n}`, or None for what is sent from now on.
+    given out as it comes, and once all the same. `first` is where to begin: None for what is sent
+    from now on, `{"last": n}`, a position that was kept, `{"seq": n, "epoch": "…"}`, or
+    `{"seq": n}` for all after a number of the epoch that the first answer tells.
 
     One question is under way at most: `ask` when `asks_at` has come, and tell of its answer with
     `answer`, or with `unanswered`.
     """
 
     def __init__(
-        self, jitter: Jitter, *, is_ordered: bool = True, first: Frame | None = None
+        self,
+        jitter: Jitter,
+        *,
+        is_ordered: bool = True,
+        first: Frame | None = None,
+        gap_wait_ms: float = GAP_WAIT_MS,
     ) -> None:
         self.position = 0
         self.epoch: str | None = None
         """None before the first answer: until then frames are held."""
         self._jitter = jitter
         self._is_ordered = is_ordered
-        self._first = first
+        self._first = first or {}
+        self._gap_wait_ms = gap_wait_ms
         self._held: dict[int, Message] = {}
         """Frames above the position; those of a channel without order have been given out."""
         self._held_characters = 0
@@ -96,11 +103,16 @@ class FollowedChannel:
         self._is_asking = False
         self._gap_at: float | None = None
         self._must_ask_at: float | None = None
+        if "epoch" in self._first:
+            self.epoch, self.position = self._first["epoch"], self._first["seq"]
+            self._recovered = 0
 
     @property
     def since(self) -> Frame | None:
         """What a join or a subscribe says of where the client is."""
-        return self._first if self.epoch is None else {"seq": self.position, "epoch": self.epoch}
+        if self.epoch is not None:
+            return {"seq": self.position, "epoch": self.epoch}
+        return self._first if "last" in self._first else None
 
     @property
     def asks_at(self) -> float | None:
@@ -162,7 +174,9 @@ class FollowedChannel:
     def _answered(self, answer: Mapping[str, Any], now_ms: float) -> list[Event]:
         events: list[Event] = []
         if self.epoch is None:
-            self.epoch, self.position = answer["epoch"], answer["from"]
+            self.epoch = answer["epoch"]
+            self.position = min(answer["from"], self._first.get("seq", answer["from"]))
+            self._recovered = 0 if self.position < answer["from"] else None
             self._drop_until(answer["to"])  # what came live and was sent before the client came
             if not self._is_ordered:
                 events += [one for held in self._held.values() for one in self._given(held)]
@@ -259,7 +273,7 @@ class FollowedChannel:
             self._gap_at = self._later(now_ms)
 
     def _later(self, now_ms: float) -> float:
-        return now_ms + GAP_WAIT_MS + self._jitter() * GAP_SPREAD_MS
+        return now_ms + self._gap_wait_ms + self._jitter() * GAP_SPREAD_MS
 
 
 def _characters(message: Message) -> int:
