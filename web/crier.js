@@ -431,15 +431,14 @@ class Connection {
   }
 
   /**
-   * Asks, and asks again until it is answered. `read` returns what `answered` is given, or nothing
-   * if the answer is none; `refused` is given the error. Returns a function that forgets it all.
+   * Asks, and asks again until there is an answer of that type for which `isProper` holds, or a
+   * refusal. Returns a function that forgets it all.
    */
-  ask(action, fields, { read, answered, refused }) {
+  ask(action, fields, type, isProper, answered, refused) {
     const ref = this.#host.nextRef();
-    const text = JSON.stringify({ action, ref, ...fields });
-    const request = { ref, text, read, answered, refused, unanswered: 0, busy: 0 };
-    request.spreadMs = SPREAD_MS;
-    request.texts = this.texts;
+    const request = { ref, text: JSON.stringify({ action, ref, ...fields }) };
+    Object.assign(request, { type, isProper, answered, refused, texts: this.texts });
+    Object.assign(request, { unanswered: 0, busy: 0, spreadMs: SPREAD_MS });
     this.#requests.set(ref, request);
     this.#send(request);
     return () => this.#forget(request);
@@ -497,10 +496,10 @@ class Connection {
   }
 
   #takeAnswer(told, request) {
-    const found = request.read(told);
-    if (!found) return this.#host.onBadText("an answer that is not as expected");
+    if (told.type !== request.type || !request.isProper(told))
+      return this.#host.onBadText("an answer that is not as expected");
     this.#forget(request);
-    request.answered(found);
+    request.answered(told);
   }
 
   /** The throttle does not say which request it refused. */
@@ -810,7 +809,7 @@ export class Crier extends EventTarget {
       this.#renewal = null;
       this.#renewalFailures += 1;
       this.#renewLater(pauseMs ?? this.#pauseMs(this.#renewalFailures));
-    } else if (this.#renewal) this.#promote(reason);
+    } else if (this.#renewal) this.#takeOver(reason);
     else {
       this.#countFailure(connection, reason);
       this.#drop();
@@ -917,37 +916,29 @@ export class Crier extends EventTarget {
       this.#host.onError(error);
       done();
     };
-    const read = ({ type }) => type === "unsubscribed";
-    connection.ask("unsubscribe", { channels }, { read, answered: done, refused });
+    connection.ask("unsubscribe", { channels }, "unsubscribed", () => true, done, refused);
   }
 
   #change(connection, action, channels) {
     connection.isChanging = true;
     const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.since]));
+    const isProper = (told) => channels.every(({ name }) => isAnswer(told.channels?.[name]));
+    const answered = (told) => {
+      connection.isChanging = false;
+      if (action === "join") this.#onJoined(connection, told);
+      for (const channel of channels) {
+        connection.subscribed.set(channel.name, channel);
+        if (this.#isFollowed(channel)) this.#onPosition(channel, told.channels[channel.name]);
+      }
+      this.#settle(connection);
+    };
+    const refused = (error) => {
+      connection.isChanging = false;
+      this.#onRefused(connection, channels, error);
+    };
     const type = action === "join" ? "joined" : "subscribed";
-    connection.ask(
-      action,
-      { at, ...this.#was(connection) },
-      {
-        read: (told) =>
-          told.type === type &&
-          channels.every(({ name }) => isAnswer(told.channels?.[name])) &&
-          told,
-        answered: (told) => {
-          connection.isChanging = false;
-          if (action === "join") this.#onJoined(connection, told);
-          for (const channel of channels) {
-            connection.subscribed.set(channel.name, channel);
-            if (this.#isFollowed(channel)) this.#onPosition(channel, told.channels[channel.name]);
-          }
-          this.#settle(connection);
-        },
-        refused: (error) => {
-          connection.isChanging = false;
-          this.#onRefused(connection, channels, error);
-        },
-      },
-    );
+    const fields = { at, ...this.#was(connection) };
+    connection.ask(action, fields, type, isProper, answered, refused);
   }
 
   /** The error does not say which channel it is: each is asked for alone, and then it does. */
@@ -1011,26 +1002,21 @@ export class Crier extends EventTarget {
 
   /** Everything is subscribed to there, too: the old connection is not needed any more. */
   #swap() {
-    const old = this.#current;
-    this.#current = this.#renewal;
-    this.#renewal = null;
+    this.#current.close();
     this.#renewalFailures = 0;
-    old.close();
-    this.#forgetReplays();
-    this.#use();
+    this.#takeOver();
   }
 
-  /** The old connection ended first: the new one takes its place as it is. */
-  #promote(reason) {
-    const connection = this.#renewal;
-    this.#current = connection;
+  /** Goes on with the new connection, as it is: it may be not joined yet when the old one ends. */
+  #takeOver(reason) {
+    this.#current = this.#renewal;
     this.#renewal = null;
-    if (connection.isJoined) {
-      this.#forgetReplays();
-      this.#use();
-    } else this.#become("connecting", reason);
+    const { isJoined, subscribed } = this.#current;
+    if (!isJoined) this.#become("connecting", reason);
+    this.#forgetReplays();
     for (const channel of this.#channels.values())
-      if (connection.subscribed.get(channel.name) !== channel) channel.followed.comeBack();
+      if (subscribed.get(channel.name) !== channel) channel.followed.comeBack();
+    if (isJoined) this.#use();
   }
 
   /** What was asked on the old connection is not answered any more. */
@@ -1067,7 +1053,7 @@ export class Crier extends EventTarget {
   /** Asks for a replay when it is time to. */
   #askLater(channel) {
     const { asksAt } = channel.followed;
-    const { timers, isJoined } = this.#current ?? {};
+    const { timers, isJoined } = this.#current;
     if (!isJoined) return;
     const delayMs = Math.max(asksAt, channel.notBeforeMs ?? 0) - now();
     if (asksAt === null) timers.stop(channel);
@@ -1079,22 +1065,21 @@ export class Crier extends EventTarget {
     const connection = this.#current;
     if (connection.subscribed.get(name) !== channel) return; // its answer is still to come
     const { start: from, epoch } = followed.ask();
-    const asked = { channel: name, epoch, from, ...this.#was(connection) };
-    channel.forgetReplay = connection.ask("replay", asked, {
-      read: (told) => told.type === "replay" && told.channel === name && isAnswer(told) && told,
-      answered: (told) => {
-        // An answer that brings nothing may come for ever, and at once: it must not be a busy loop.
-        channel.notBeforeMs = told.to > from ? 0 : now() + STUCK_MS;
-        this.#onPosition(channel, told);
-      },
-      refused: (error) => {
-        channel.forgetReplay = null;
-        if (error.code === "not-allowed") return this.#refuse(channel, error);
-        this.#host.onError(error);
-        followed.unanswered(now());
-        this.#askLater(channel);
-      },
-    });
+    const isProper = (told) => told.channel === name && isAnswer(told);
+    const answered = (told) => {
+      // An answer that brings nothing may come for ever, and at once: it must not be a busy loop.
+      channel.notBeforeMs = told.to > from ? 0 : now() + STUCK_MS;
+      this.#onPosition(channel, told);
+    };
+    const refused = (error) => {
+      channel.forgetReplay = null;
+      if (error.code === "not-allowed") return this.#refuse(channel, error);
+      this.#host.onError(error);
+      followed.unanswered(now());
+      this.#askLater(channel);
+    };
+    const fields = { channel: name, epoch, from, ...this.#was(connection) };
+    channel.forgetReplay = connection.ask("replay", fields, "replay", isProper, answered, refused);
   }
 
   #onBadText(words) {
@@ -1122,21 +1107,14 @@ export class Crier extends EventTarget {
 
   #pingFor(channels) {
     const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.position]));
-    this.#current.ask(
-      "ping",
-      { at },
-      {
-        read: (told) =>
-          told.type === "pong" && channels.every(({ name }) => isNumber(told.at?.[name])) && told,
-        answered: (told) => {
-          for (const channel of channels.filter((one) => this.#isFollowed(one))) {
-            channel.followed.pong(told.at[channel.name], now());
-            this.#askLater(channel);
-          }
-        },
-        refused: this.#host.onError,
-      },
-    );
+    const isProper = (told) => channels.every(({ name }) => isNumber(told.at?.[name]));
+    const answered = (told) => {
+      for (const channel of channels.filter((one) => this.#isFollowed(one))) {
+        channel.followed.pong(told.at[channel.name], now());
+        this.#askLater(channel);
+      }
+    };
+    this.#current.ask("ping", { at }, "pong", isProper, answered, this.#host.onError);
   }
 
   /** Looks whether the connection still carries: the computer may have slept. */
@@ -1243,7 +1221,7 @@ export class Crier extends EventTarget {
 function firstOf({ since, last }) {
   if (isNumber(since)) return { seq: since };
   if (isPosition(since)) return { seq: since.seq, epoch: since.epoch };
-  if (since ?? false) throw new TypeError("found a wrong since, expected a number or a position");
+  if (since != null) throw new TypeError("found a wrong since, expected a number or a position");
   return last === undefined ? undefined : { last };
 }
 
