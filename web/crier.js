@@ -302,8 +302,7 @@ export class FollowedChannel {
 
   /** Asks later for what is missing; not at all once it has come by itself. */
   #lookForGap(nowMs) {
-    const isMissing =
-      this.#knownUntil > this.position || [...this.#held.keys()].some((seq) => seq > this.position);
+    const isMissing = this.#knownUntil > this.position || this.#held.size > 0;
     this.#gapAt = isMissing ? (this.#gapAt ?? this.#later(nowMs)) : null;
   }
 
