@@ -36,6 +36,7 @@ const TOLD_REFUSALS = 3;
 const STUCK_MS = 1_000;
 const LEAST_RENEWAL_MS = 1_000;
 const SAVE_MS = 1_000;
+const MOST_DOUBLINGS = 20; // a number, however often it failed
 const BAD_TEXT_MS = 10_000;
 const MOST_DELAY_MS = 2 ** 31 - 1; // a longer timer fires at once
 
@@ -585,7 +586,7 @@ export class Crier extends EventTarget {
   constructor(url, options = {}) {
     super();
     this.#url = url;
-    this.#options = { tokenIn: "query", channels: [], ordered: true, ...options };
+    this.#options = { ...options };
     for (const [name, usual] of Object.entries(DEFAULTS)) {
       const found = options[name];
       this.#options[name] = typeof found === "number" && found >= 0 ? found : usual;
@@ -594,7 +595,7 @@ export class Crier extends EventTarget {
     this.#storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
     this.#readPositions();
     this.#follow(EVERYONE);
-    for (const name of this.#options.channels) this.#subscribe(name);
+    for (const name of options.channels ?? []) this.#subscribe(name);
     Promise.resolve().then(() => this.#tell()); // what was wrong in here, to listeners to come
   }
 
@@ -675,7 +676,11 @@ export class Crier extends EventTarget {
   #follow(name, first = this.#kept.get(name)) {
     this.#kept.delete(name);
     const { ordered, gapWaitMs } = this.#options;
-    const followed = new FollowedChannel(Math.random, { isOrdered: ordered, first, gapWaitMs });
+    const followed = new FollowedChannel(() => Math.random(), {
+      isOrdered: ordered,
+      first,
+      gapWaitMs,
+    });
     const channel = { name, followed, subscriptions: new Set(), isAnswered: false };
     this.#channels.set(name, channel);
     return channel;
@@ -769,8 +774,8 @@ export class Crier extends EventTarget {
       const token = getToken && (await given(getToken, reason));
       if (connection.isOver) return;
       if (!token) this.#dial(connection, url);
-      else if (tokenIn === "query") this.#dial(connection, withToken(url, token));
-      else this.#dial(connection, url, ["crier.v1", `bearer.${token}`]);
+      else if (tokenIn === "protocol") this.#dial(connection, url, ["crier.v1", `bearer.${token}`]);
+      else this.#dial(connection, withToken(url, token));
     } catch (error) {
       const code = error?.name === "UnauthorizedError" ? "unauthorized" : "token";
       if (!connection.isOver) this.#fail(connection, code, wordsOf(error));
@@ -822,12 +827,17 @@ export class Crier extends EventTarget {
     if (isJoined || reason !== "refused") return;
     this.#refusals += 1;
     if (this.#refusals >= TOLD_REFUSALS)
-      this.#trouble("refused", `found ${this.#refusals} closed connections, expected one`, true);
+      this.#trouble(
+        "refused",
+        `the server is away, or refuses the token: ${this.#refusals} connections did not open`,
+        true,
+      );
   }
 
   #pauseMs(failures) {
     const { minDelayMs, maxDelayMs } = this.#options;
-    return between(0, Math.min(maxDelayMs, Math.max(FIRST_DELAY_MS, minDelayMs * 2 ** failures)));
+    const delayMs = minDelayMs * 2 ** Math.min(failures, MOST_DOUBLINGS);
+    return between(0, Math.min(maxDelayMs, Math.max(FIRST_DELAY_MS, delayMs)));
   }
 
   #wait(reason, pauseMs) {
@@ -843,9 +853,7 @@ export class Crier extends EventTarget {
 
   /** Ends until the application connects again. */
   #end(reason) {
-    this.#savePositions();
-    this.#drop();
-    this.#timers.stopAll();
+    this.#rest();
     for (const [target, ...listener] of this.#listeners) target?.removeEventListener?.(...listener);
     this.#closedBy = reason;
     this.#become("closed", reason);
@@ -854,6 +862,12 @@ export class Crier extends EventTarget {
         one.reject(new Error(`the client was closed: ${reason}`));
         one.onEnd?.();
       }
+  }
+
+  #rest() {
+    this.#savePositions();
+    this.#drop();
+    this.#timers.stopAll();
   }
 
   /** Lets go of the connections; the next one says where the client is. */
@@ -871,9 +885,7 @@ export class Crier extends EventTarget {
   }
 
   #onHide() {
-    this.#savePositions();
-    this.#drop();
-    this.#timers.stopAll();
+    this.#rest();
     this.#become("waiting", "pagehide");
   }
 
@@ -976,7 +988,7 @@ export class Crier extends EventTarget {
   #use(reason) {
     const { timers, renewInMs } = this.#current;
     const connection = this.#current;
-    this.#refusals = 0;
+    this.#refusals = this.#renewalFailures = 0;
     this.#tokenReason = "reconnect";
     this.#become("connected", reason);
     timers.start("proven", UP_MS, () => {
@@ -1002,7 +1014,6 @@ export class Crier extends EventTarget {
   /** Everything is subscribed to there, too: the old connection is not needed any more. */
   #swap() {
     this.#current.close();
-    this.#renewalFailures = 0;
     this.#takeOver();
   }
 
@@ -1211,7 +1222,7 @@ export class Crier extends EventTarget {
       for (const one of [...(channel.subscriptions ?? [])])
         if (one.isActive && isWanted() && one.handler) callHandler(one.handler, detail);
     if (isWanted()) this.dispatchEvent(new CustomEvent(type, { detail }));
-    if (channel && this.#storage && !this.#timers.has("save"))
+    if (channel && this.#storage && this.#state !== "closed" && !this.#timers.has("save"))
       this.#timers.start("save", SAVE_MS, () => this.#savePositions());
   }
 }
