@@ -134,12 +134,20 @@ def test_reconnects_are_judged_by_the_worst_of_ours() -> None:
 
 def test_every_backoff_is_simulated_with_several_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours with a warning, too, and with refused connects that count."""
-    monkeypatch.setattr(reconnects, "reconnect", lambda seed, **given: (seed, given))
+    asked = []
+
+    def note(seed: int, **given: object) -> Reconnects:
+        asked.append((seed, given))
+        return CUT
+
+    monkeypatch.setattr(reconnects, "reconnect", note)
 
     found = run_reconnects()
 
-    assert len(found) == 3 * (len(BACKOFFS) + 2)
-    assert found[f"{OURS}, told before, seed 2"] == (2, {"warned_seconds": 60.0})
+    assert len(found) == len(asked) == 3 * (len(BACKOFFS) + 2)
+    assert f"{OURS}, told before, seed 2" in found
+    assert (2, {"warned_seconds": 60.0}) in asked
+    assert (2, {"refused_count": True}) in asked
 
 
 def test_table_shows_every_reconnect(capsys: pytest.CaptureFixture[str]) -> None:
