@@ -12,6 +12,7 @@ from typer.testing import Result
 from crier.demo.run import connection_ids
 from crier.deployed.deployment import Deployment
 from crier.deployed.producer import enqueue
+from tests.support.function_logs import Logs
 from tests.support.other_client import ALL, RECONNECTING, OtherClient, running
 from tests.support.waiting import until
 
@@ -31,6 +32,13 @@ async def _broadcast(deployment: Deployment, **audience: str) -> str:
     id_ = f"test-{secrets.token_hex(6)}"
     body = {"id": id_, "message": MESSAGE, **audience}
     await asyncio.to_thread(enqueue, deployment, body)
+    return id_
+
+
+async def _broadcast_and_settle(deployment: Deployment, logs: Logs, **audience: str) -> str:
+    """Broadcast, and return when it has come to all that it is for."""
+    id_ = await _broadcast(deployment, **audience)
+    await until(lambda: logs.find(message="settled", broadcast_id=id_))
     return id_
 
 
@@ -69,8 +77,7 @@ async def test_client_of_others_receives_the_frames_of_everyone_as_they_are(
     """The URL is enough: it sends nothing, and is sent nothing else."""
     async with running(command, deployment.web_socket_url) as client:
         await _connected(deployment)
-        first, second = [await _broadcast(deployment) for _ in range(2)]
-        frames = [await _hear_frame(client, id_) for id_ in (first, second)]
+        frames = [await _hear_frame(client, await _broadcast(deployment)) for _ in range(2)]
 
     assert [frame["channel"] for _, frame in frames] == ["*", "*"]
     assert all(frame["message"] == MESSAGE for _, frame in frames)
@@ -80,12 +87,12 @@ async def test_client_of_others_receives_the_frames_of_everyone_as_they_are(
 
 @pytest.mark.parametrize("command", ALL.values(), ids=ALL)
 async def test_client_of_others_is_answered_and_has_the_channel_that_it_asks_for(
-    deployment: Deployment, command: Sequence[str], news: str
+    deployment: Deployment, logs: Logs, command: Sequence[str], news: str
 ) -> None:
     """Frames of the protocol that are written by hand do; without them there is no channel."""
     async with running(command, deployment.web_socket_url) as client:
         own = await _connected(deployment)
-        unheard = await _broadcast(deployment, channel=news)
+        unheard = await _broadcast_and_settle(deployment, logs, channel=news)
         joined = await _ask(client, "join", at={"*": None})
         subscribed = await _ask(client, "subscribe", at={news: None})
         id_ = await _broadcast(deployment, channel=news)
@@ -119,7 +126,7 @@ async def test_client_of_others_comes_back_after_a_kick(
 
 @pytest.mark.parametrize("command", RECONNECTING.values(), ids=RECONNECTING)
 async def test_client_of_others_comes_back_when_the_server_closes_without_a_word(
-    deployment: Deployment, command: Sequence[str], news: str
+    deployment: Deployment, logs: Logs, command: Sequence[str], news: str
 ) -> None:
     """It is not subscribed any more: what it asked for was of the connection that ended."""
     api = deployment.callback_client()
@@ -128,7 +135,7 @@ async def test_client_of_others_comes_back_when_the_server_closes_without_a_word
         await _ask(client, "subscribe", at={news: None})
         await asyncio.to_thread(api.delete_connection, ConnectionId=before)
         await _connected(deployment, but=before)
-        unheard = await _broadcast(deployment, channel=news)
+        unheard = await _broadcast_and_settle(deployment, logs, channel=news)
         rejoined = await _ask(client, "join", at={"*": None})
         id_ = await _broadcast(deployment)
         text, frame = await _hear_frame(client, id_)
