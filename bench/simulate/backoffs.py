@@ -12,15 +12,15 @@ Backoff = Callable[[int, float, Random], float]
 """Returns seconds: it takes the failures in a row so far, the wait before, and chance."""
 
 
-def _held_then_doubled(failures: int, _: float, chance: Random) -> float:
-    return chance.uniform(0, _capped(max(FIRST_SECONDS, MIN_SECONDS * 2.0**failures)))
-
-
 def _multiplied(first_seconds: float, factor: float) -> Backoff:
     def wait(failures: int, _: float, chance: Random) -> float:
         return chance.uniform(0, _capped(first_seconds * factor**failures))
 
     return wait
+
+
+def _held_then_doubled(failures: int, _: float, chance: Random) -> float:
+    return chance.uniform(0, _capped(max(FIRST_SECONDS, MIN_SECONDS * 2.0**failures)))
 
 
 def _decorrelated(failures: int, before: float, chance: Random) -> float:
@@ -37,13 +37,13 @@ def _capped(seconds: float) -> float:
     return min(MAX_SECONDS, seconds)
 
 
-OURS = "2 s, then 0.5 s doubled"
+OURS = "2 s, doubled"
 """The one by which our clients wait."""
 
 BACKOFFS: Mapping[str, Backoff] = {
-    OURS: _held_then_doubled,
-    "2 s, doubled": _multiplied(FIRST_SECONDS, 2.0),
+    OURS: _multiplied(FIRST_SECONDS, 2.0),
     "2 s, tripled": _multiplied(FIRST_SECONDS, 3.0),
+    "2 s three times, then doubled": _held_then_doubled,
     "0.5 s, doubled": _multiplied(MIN_SECONDS, 2.0),
     "decorrelated": _decorrelated,
 }

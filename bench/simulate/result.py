@@ -7,8 +7,8 @@ from typing import Any
 
 from bench import result_file
 from bench.paths import RESULTS
+from bench.simulate.cut import Reconnects
 from bench.simulate.herd import Herd
-from bench.simulate.reconnects import Reconnects
 from bench.target import Target
 
 LATEST = RESULTS / "simulate.json"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from bench import terminal
-from bench.simulate.reconnects import Reconnects
+from bench.simulate.cut import Reconnects
 from bench.simulate.result import Run
 
 
