@@ -1,4 +1,4 @@
-"""How long clients wait before they connect again: the formula of ours, and what others do.
+"""How long clients wait before they connect again: the real code of ours, and other ways.
 
 All of them wait a random time, up to 2 seconds before the first try and up to a minute at most.
 """
@@ -6,10 +6,16 @@ All of them wait a random time, up to 2 seconds before the first try and up to a
 from collections.abc import Callable, Mapping
 from random import Random
 
+from crier.listening.waits import Waits
+
 FIRST_SECONDS, MIN_SECONDS, MAX_SECONDS = 2.0, 0.5, 60.0
 
 Backoff = Callable[[int, float, Random], float]
 """Returns seconds: it takes the failures in a row so far, the wait before, and chance."""
+
+
+def _ours(failures: int, _: float, chance: Random) -> float:
+    return Waits(jitter=chance.random).before_connect(failures) / 1000
 
 
 def _multiplied(first_seconds: float, factor: float) -> Backoff:
@@ -41,7 +47,7 @@ OURS = "2 s, doubled"
 """The one by which our clients wait."""
 
 BACKOFFS: Mapping[str, Backoff] = {
-    OURS: _multiplied(FIRST_SECONDS, 2.0),
+    OURS: _ours,
     "2 s, tripled": _multiplied(FIRST_SECONDS, 3.0),
     "2 s three times, then doubled": _held_then_doubled,
     "0.5 s, doubled": _multiplied(MIN_SECONDS, 2.0),

@@ -2,7 +2,7 @@
 
 The stage lets `CONNECT_RATE` of them in a second and refuses the others; a client that is let in
 joins, and is back when it has the answer. With a warning (`bye` with `afterMs`) each comes back at
-a random moment of that time. Refused joins are asked again as docs/user/clients.md says.
+a random moment of that time. Refused joins are asked again as our clients do.
 """
 
 import heapq
@@ -16,11 +16,10 @@ from bench.simulate.herd import (
     CLIENT_BURST,
     CLIENT_RATE,
     CLIENTS,
-    MOST_RETRY_SECONDS,
     QUOTA,
     QUOTA_BURST,
-    RETRY_SECONDS,
 )
+from crier.listening.waits import Waits
 from testbed.stand_in.token_bucket import TokenBucket
 
 CONNECT_RATE, CONNECT_BURST = 500.0, 500.0
@@ -145,9 +144,9 @@ class _Run:
         if self._route.take(now) and self._quota.take(now):
             self._back_at = max(self._back_at, now + ANSWER_SECONDS)
             return None
-        limit = min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2.0**client.joins)
+        wait_ms = Waits(jitter=self._random.random).after_throttling(client.joins)
         client.joins += 1
-        return now + self._random.uniform(0, limit)
+        return now + wait_ms / 1000
 
     def _count(self, now: float) -> None:
         """Count the connects of the second that ends now."""

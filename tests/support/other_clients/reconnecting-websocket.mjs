@@ -1,9 +1,7 @@
 // reconnecting-websocket with the global WebSocket of Node: the URL is all that it is given.
 
-import { createRequire } from "node:module";
-import { bind } from "./lines.mjs";
+import { bind, load } from "./lines.mjs";
 
-const require = createRequire(new URL("../../../web/package.json", import.meta.url));
-const ReconnectingWebSocket = require("reconnecting-websocket");
+const ReconnectingWebSocket = load("reconnecting-websocket");
 
 bind(new ReconnectingWebSocket(process.argv[2]));
