@@ -4,24 +4,21 @@ import { channelWords } from "./page-words.js";
 
 export class Channels {
   #body;
-  #onLeave;
+  #onLeft;
   #client = null;
   /** @type {Map<string, {row: HTMLElement, position: HTMLElement, received: HTMLElement, count: number, subscription: object | null, last: number}>} */
   #followed = new Map();
 
-  constructor({ body, onLeave }) {
+  /** `onLeft` is called when a channel was left, by its button or because it was refused. */
+  constructor({ body, onLeft }) {
     this.#body = body;
-    this.#onLeave = onLeave;
+    this.#onLeft = onLeft;
     this.add("*");
   }
 
   /** Names that a reload should find again. */
   get names() {
     return [...this.#followed.keys()].filter((name) => name !== "*");
-  }
-
-  has(name) {
-    return this.#followed.has(name);
   }
 
   /** Follow a channel; `last` frames of it come first. */
@@ -68,9 +65,12 @@ export class Channels {
   #subscribe(name, one) {
     if (name === "*") return; // always followed, and never left
     one.subscription = this.#client.subscribe(name, undefined, one.last ? { last: one.last } : {});
-    // a refusal is told by the client's error event, too: here the row goes
+    const client = this.#client;
     one.subscription.ready.catch(() => {
-      if (this.#followed.get(name) === one) this.#onLeave(name);
+      const isFollowed = client === this.#client && this.#followed.get(name) === one;
+      if (!isFollowed || client.state === "closed") return; // it goes on when it is connected again
+      this.leave(name); // refused: why is told by the client's error event
+      this.#onLeft({ isByUser: false });
     });
   }
 
@@ -96,7 +96,10 @@ export class Channels {
     button.type = "button";
     button.textContent = "Leave";
     button.setAttribute("aria-label", `Leave ${name}`);
-    button.addEventListener("click", () => this.#onLeave(name));
+    button.addEventListener("click", () => {
+      this.leave(name);
+      this.#onLeft({ isByUser: true });
+    });
     return button;
   }
 }

@@ -43,8 +43,9 @@ export class LatencyPlot {
   /** Note from when on there is a connection, or none. */
   connected(isConnected, atMs) {
     const last = this.#away.at(-1);
-    if (!isConnected) this.#away.push({ from: atMs, to: Number.POSITIVE_INFINITY });
-    else if (last) last.to = Math.min(last.to, atMs);
+    const isAway = last !== undefined && last.to === Number.POSITIVE_INFINITY;
+    if (isAway && isConnected) last.to = atMs;
+    if (!isAway && !isConnected) this.#away.push({ from: atMs, to: Number.POSITIVE_INFINITY });
   }
 
   draw(nowMs) {

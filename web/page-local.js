@@ -42,22 +42,27 @@ class LocalRun {
   #auth;
   #tokenUrl;
 
-  constructor({ webSocketUrl, auth, tokenUrl, cutAfterSeconds, channels }) {
-    this.url = webSocketUrl.split("?")[0];
+  constructor({ url, auth, token, cutAfterSeconds, channels }) {
+    this.url = url.split("?")[0];
     this.channels = channels;
     this.cutAfterSeconds = cutAfterSeconds;
     this.#auth = auth;
-    this.#tokenUrl = tokenUrl;
+    this.#tokenUrl = token;
   }
 
   get makesTokens() {
     return this.#tokenUrl !== null;
   }
 
+  /** Whether a client is let in without a token of its user's. */
+  get letsIn() {
+    return this.makesTokens || this.#auth === "open" || this.#auth === "iam";
+  }
+
   /** What a client connects to: where URLs are signed, a new one each time. */
   get urlForClient() {
     if (this.#auth !== "iam") return this.url;
-    return async () => (await read("local.json")).webSocketUrl;
+    return async () => (await read("local.json")).url;
   }
 
   async token(user) {
@@ -89,7 +94,7 @@ export const BREAKS = [
     said: "The local run has cut all connections, and refuses new ones for 10 s.",
   },
   {
-    word: "Drop the next 3 frames",
+    word: "Drop next 3 frames",
     needsConnection: true,
     run: (connection) => post("control", { do: "drop", connection, frames: 3 }),
     said: "The local run drops the next 3 frames on their way to this page.",

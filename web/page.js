@@ -28,7 +28,7 @@ const plot = new LatencyPlot({
   words: at("latency-words"),
 });
 const spoken = new Spoken(at("spoken"));
-const channels = new Channels({ body: at("channels"), onLeave: leave });
+const channels = new Channels({ body: at("channels"), onLeft });
 const session = new Session({
   message: showMessage,
   state: showChange,
@@ -117,9 +117,8 @@ function offerFilter(channel) {
   select.append(new Option(channelWords(channel), channel));
 }
 
-function leave(name) {
-  channels.leave(name);
-  at("channel").focus();
+function onLeft({ isByUser }) {
+  if (isByUser) at("channel").focus(); // its button is gone
   keep();
 }
 
@@ -164,8 +163,7 @@ function tokenSource() {
   return undefined;
 }
 
-function connect(event) {
-  event.preventDefault();
+function connect() {
   at("trouble").textContent = "";
   session.open({
     url: isLocalUrl() ? localRun.urlForClient : at("url").value.trim(),
@@ -175,8 +173,7 @@ function connect(event) {
   keep();
 }
 
-function subscribe(event) {
-  event.preventDefault();
+function subscribe() {
   const name = at("channel").value.trim();
   if (name === "") return at("channel").focus();
   follow([name], { last: Number(at("since").value) });
@@ -200,9 +197,16 @@ function makeBreakButton({ word, needsConnection, run, said }) {
   return button;
 }
 
+function onSubmit(id, act) {
+  at(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    act();
+  });
+}
+
 function listen() {
-  at("connection-form").addEventListener("submit", connect);
-  at("channel-form").addEventListener("submit", subscribe);
+  onSubmit("connection-form", connect);
+  onSubmit("channel-form", subscribe);
   at("close").addEventListener("click", () => session.close());
   at("break-here").addEventListener("click", () => session.closeAndReconnect());
   at("filter").addEventListener("change", () => list.filter(at("filter").value));
@@ -221,6 +225,7 @@ async function useLocalRun(isRestored) {
   if (!isRestored) follow(localRun.channels);
   at("user-field").hidden = !localRun.makesTokens;
   at("break-local").disabled = false;
+  if (localRun.letsIn) connect();
   const seconds = localRun.cutAfterSeconds;
   at("break-reason").textContent =
     seconds === null
