@@ -34,7 +34,7 @@ def show_invitation(
     signs tokens with, None when it signs none; `page` is None when it serves none.
     """
     terminal.err.print(Panel("Crier runs on the local AWS. Press Ctrl-C to end it.", expand=False))
-    lines = {**_seeing(page), **_invitation(deployment, _crier(users_path), secret)}
+    lines = {**_invitation(deployment, _crier(users_path), secret), **_seeing(page)}
     for title, line in lines.items():
         terminal.out.print(Text(title, style="bold"))
         terminal.out.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -46,8 +46,8 @@ def _seeing(page: LocalPage | None) -> Mapping[str, str]:
     if page is None:
         return {}
     return {
-        "See it in a page": page.url,
         "WebSocket URL for clients that offer sub-protocols": page.web_socket_url,
+        "See it in a page": page.url,
     }
 
 

@@ -70,13 +70,18 @@ def local(
 
 
 def _show_until_it_ends(aws: LocalAws, town: Town | None) -> None:
-    """Show what the functions log, and send what there is to send, while the local AWS runs."""
+    """Show what the functions log, and send what there is to send, while the local AWS runs.
+
+    With a town, which sends all the time, only what is amiss is shown: the page's URL stays on the
+    screen.
+    """
     follower = LogFollower(aws.logs)
     while aws.is_running:
         if town is not None:
             town.tell(time.monotonic())
         for line in follower.new_lines():
-            _show_log_line(line)
+            if town is None or line.fields.get("level") != "INFO":
+                _show_log_line(line)
         with interrupts.waiting():
             time.sleep(0.2)
 

@@ -71,7 +71,8 @@ class Town:
         """
         if now_seconds < self._due_seconds:
             return
-        self._due_seconds = max(self._due_seconds + self._every_seconds, now_seconds)
+        planned = self._due_seconds + self._every_seconds
+        self._due_seconds = planned if planned > now_seconds else now_seconds + self._every_seconds
         with suppress(BotoCoreError, ClientError):
             enqueue_by(self._client, self._queue_url, bulletin(self._told))
         self._told += 1
