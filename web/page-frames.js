@@ -1,6 +1,6 @@
 /** The list of what came: a bounded number of rows, newest first. All text of others is text. */
 
-import { clockTime, count, duration } from "./page-words.js";
+import { channelWords, clockTime, count, duration } from "./page-words.js";
 
 const MOST_ROWS = 200;
 const CUT_AFTER = 240;
@@ -49,7 +49,7 @@ function timeElement(atMs) {
 
 function frameRow({ message, channel, seq, sentAt, replayed }, atMs) {
   const row = element("li", replayed ? "row replayed" : "row");
-  const name = element("span", "name", channel);
+  const name = element("span", "name", channelWords(channel));
   name.title = channel;
   const text = typeof message === "string" ? message : JSON.stringify(message);
   const latency = replayed ? "↺ replayed" : duration(atMs - sentAt);
