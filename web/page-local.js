@@ -73,13 +73,13 @@ class LocalRun {
 /** Ways to break the connection: a word for the button, what is asked for, what is then said. */
 export const BREAKS = [
   {
-    word: "Cut this connection",
+    word: "Cut this one",
     needsConnection: true,
     run: (connection) => post("control", { do: "cut", connection }),
     said: "The local run has cut this connection.",
   },
   {
-    word: "Cut all connections",
+    word: "Cut all",
     needsConnection: false,
     run: () => post("control", { do: "cut" }),
     said: "The local run has cut all connections.",
@@ -94,7 +94,7 @@ export const BREAKS = [
     said: "The local run has cut all connections, and refuses new ones for 10 s.",
   },
   {
-    word: "Drop next 3 frames",
+    word: "Drop 3 frames",
     needsConnection: true,
     run: (connection) => post("control", { do: "drop", connection, frames: 3 }),
     said: "The local run drops the next 3 frames on their way to this page.",
