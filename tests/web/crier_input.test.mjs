@@ -579,3 +579,17 @@ test(
     assert.deepEqual(heard.seqs(), [1, 2]);
   }),
 );
+
+test(
+  "a handler that closes leaves no timer, and keeps where the application is",
+  inWorld(async (world) => {
+    const storage = storageWith();
+    const { client, socket } = joined(world, Crier, { storage });
+    client.subscribe("*", () => client.close());
+
+    socket.say(frame(2), frame(1));
+
+    assert.equal(world.timers, 0);
+    assert.equal(storage.kept.get(KEY), '{"*":{"seq":1,"epoch":"e"}}');
+  }),
+);
