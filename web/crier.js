@@ -71,7 +71,7 @@ async function callHandler(handler, argument) {
   }
 }
 
-/** Ends the client when `getToken` throws it: nobody may come in as long as the user is this one. */
+/** Ends the client when `getToken` throws it: this user is not let in, now or later. */
 export class UnauthorizedError extends Error {
   name = "UnauthorizedError";
 }
@@ -381,9 +381,12 @@ const isAnswer = (found) =>
  * `host` is told what comes; once the connection is closed, nothing of it is heard any more.
  */
 class Connection {
+  /** The socket is open. */
   isOpen = false;
   isJoined = false;
   isOver = false;
+  /** It has lived for a while: its end is no failure. */
+  isProven = false;
   /** One request at a time changes what is subscribed to. */
   isChanging = false;
   connectionId = null;
@@ -599,14 +602,17 @@ export class Crier extends EventTarget {
     Promise.resolve().then(() => this.#tell()); // what was wrong in here, to listeners to come
   }
 
+  /** One of idle, connecting, connected, waiting, closed. */
   get state() {
     return this.#state;
   }
 
+  /** Null while the client has not joined. */
   get connectionId() {
     return this.#current?.connectionId ?? null;
   }
 
+  /** By channel, where the application is; channels without an answer are left out. */
   get positions() {
     return Object.fromEntries(this.#positions());
   }
@@ -618,6 +624,7 @@ export class Crier extends EventTarget {
     return () => this.removeEventListener(type, listener);
   }
 
+  /** Connects, at once when the client waits, and goes on where it was. */
   connect() {
     if (this.#current) return;
     if (this.#state !== "waiting") {
@@ -629,11 +636,13 @@ export class Crier extends EventTarget {
     this.#tell();
   }
 
+  /** Ends the connection, all timers and all listeners; positions are kept for another connect. */
   close() {
     if (this.#state !== "closed") this.#end("close");
     this.#tell();
   }
 
+  /** Follows a channel, and gives its messages to a handler, too, until it is unsubscribed. */
   subscribe(name, handler, options) {
     const subscription = this.#subscribe(name, handler, options);
     return {
@@ -643,6 +652,7 @@ export class Crier extends EventTarget {
     };
   }
 
+  /** Follows a channel while it is iterated over; what the loop has not taken yet is kept. */
   async *channel(name, options) {
     const messages = [];
     let wake;
@@ -696,7 +706,7 @@ export class Crier extends EventTarget {
     subscription.ready = new Promise((resolve, reject) => {
       Object.assign(subscription, { resolve, reject });
     });
-    subscription.ready.catch(() => {}); // it may be looked at by nobody
+    subscription.ready.catch(() => {}); // an application need not look at it
     channel.subscriptions.add(subscription);
     if (channel.isAnswered) subscription.resolve(this.#positionOf(channel));
     this.#settleAll();
@@ -853,7 +863,7 @@ export class Crier extends EventTarget {
 
   /** Ends until the application connects again. */
   #end(reason) {
-    this.#rest();
+    this.#saveAndDrop();
     for (const [target, ...listener] of this.#listeners) target?.removeEventListener?.(...listener);
     this.#closedBy = reason;
     this.#become("closed", reason);
@@ -864,7 +874,7 @@ export class Crier extends EventTarget {
       }
   }
 
-  #rest() {
+  #saveAndDrop() {
     this.#savePositions();
     this.#drop();
     this.#timers.stopAll();
@@ -885,7 +895,7 @@ export class Crier extends EventTarget {
   }
 
   #onHide() {
-    this.#rest();
+    this.#saveAndDrop();
     this.#become("waiting", "pagehide");
   }
 
@@ -1207,7 +1217,7 @@ export class Crier extends EventTarget {
     if (this.#isTelling) return;
     this.#isTelling = true;
     for (;;) {
-      // What came before a close is kept: the positions are beyond it, and nobody would ask for it.
+      // What came before a close is kept: the positions are beyond it, so no replay brings it again.
       const next = this.#events.findIndex((one) => !one.channel || this.#state !== "closed");
       if (next < 0) break;
       this.#tellOne(this.#events.splice(next, 1)[0]);

@@ -228,7 +228,7 @@ test(
 
     assert.deepEqual(got, [1, 2]);
     assert.deepEqual(heard.seqs(), [1, 2]);
-    const words = world.reported.map(({ message }) => message);
+    const words = world.reported.splice(0).map(({ message }) => message);
     assert.deepEqual(words.sort(), ["async", "async", "first", "first", "on", "on"]);
   }),
 );

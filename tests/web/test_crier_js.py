@@ -40,6 +40,7 @@ def test_crier_js_passes_its_tests_and_each_branch_is_run() -> None:
     done = run(
         "node",
         "--test",
+        "--test-timeout=60000",
         "--experimental-test-coverage",
         *(f"--test-coverage-{kind}=100" for kind in kinds),
         "--test-coverage-include=web/crier.js",
@@ -90,9 +91,7 @@ def test_types_refuse_each_mistake(tmp_path: Path) -> None:
     """Each line that says what is wrong with it is refused, and no other."""
     program = TESTS / "types" / "bad.ts"
     lines = program.read_text().splitlines()
-    expected = {
-        number for number, line in enumerate(lines, 1) if "; // " in line or ") void" in line
-    }
+    expected = {number for number, line in enumerate(lines, 1) if "; // " in line}
 
     assert len(expected) > 15
     assert wrong_lines(program, tmp_path) == expected

@@ -1,4 +1,4 @@
-"""What lets the page's user in: a new token or ticket for each connect, where the run makes them."""
+"""What lets the page's user in: a new token or ticket each time, where the run makes them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
