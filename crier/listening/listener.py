@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -47,10 +47,12 @@ class Listener:
         self._working: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._is_closed = False
         self._error: BaseException | None = None
 
     async def run(self) -> None:
         """Connect, and go on until the client is closed."""
+        self._is_closed = False
         self._start(self._look_for_sleep(), self._working)
         try:
             self.client.start(_now_ms())
@@ -65,6 +67,7 @@ class Listener:
 
     def close(self) -> None:
         """End the client: nothing is told any more but its state."""
+        self._is_closed = True
         self.client.close()
         self._act()
 
@@ -101,7 +104,9 @@ class Listener:
                 socket.send(text)
             case Close(number) if socket := self._sockets.pop(number, None):
                 self._start(socket.close(), self._closing)
-            case Followed() | Changed() | Trouble():
+            case Changed():
+                self._on_event(effect)
+            case Followed() | Trouble() if not self._is_closed:
                 self._on_event(effect)
 
     async def _ask(self, ask: int, reason: TokenReason) -> None:
@@ -114,24 +119,26 @@ class Listener:
     async def _talk(self, number: int, token: str | None) -> None:
         """Open a socket, and take what comes until it ends."""
         status, why = None, ""
+        socket = self._sockets[number]
         try:
-            await self._take_all(number, *self._address.with_token(token))
+            if await socket.open(*self._address.with_token(token)):
+                await self._take_all(number, socket)
         except InvalidStatus as error:
             status = error.response.status_code
-        except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+        except (OSError, WebSocketException, ValueError) as error:
             why = str(error) or type(error).__name__
+        finally:
+            socket.abort()
         self._sockets.pop(number, None)
         self.client.ended(number, _now_ms(), status=status, why=why)
         self._act()
 
-    async def _take_all(self, number: int, url: str, protocols: list[str] | None) -> None:
-        async with aclosing(self._sockets[number].texts(url, protocols)) as texts:
-            await anext(texts, None)
-            self.client.opened(number, _now_ms())
+    async def _take_all(self, number: int, socket: Socket) -> None:
+        self.client.opened(number, _now_ms())
+        self._act()
+        async for text in socket.texts():
+            self.client.text(number, text, _now_ms())
             self._act()
-            async for text in texts:
-                self.client.text(number, text, _now_ms())
-                self._act()
 
     async def _look_for_sleep(self) -> None:
         """Have the client look at its connection when this machine has slept.
@@ -162,9 +169,12 @@ class Listener:
         for one in self.client.effects():
             if isinstance(one, Close):
                 self._do(one)
-        for task in self._working:
-            task.cancel()
-        await asyncio.gather(*self._working, *self._closing, return_exceptions=True)
+        try:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+        finally:
+            for task in self._working:
+                task.cancel()
+            await asyncio.gather(*self._working, return_exceptions=True)
 
 
 def _now_ms() -> float:

@@ -40,14 +40,6 @@ class Opening:
         again_at = self.connection.requests.again_at if self.connection else None
         return self.over_at if again_at is None else min(self.over_at, again_at)
 
-    def due(self, now_ms: float) -> bool:
-        """Ask again what is due; return False when it is time to give the try up."""
-        if self.over_at <= now_ms or (self.connection and self.connection.has_failed):
-            return False
-        if self.connection:
-            self.connection.ask_again(now_ms)
-        return True
-
 
 @dataclass(slots=True)
 class Refusals:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from crier.listening.effects import TokenReason
 from crier.listening.opening import TokenFailure
+from crier.listening.waits import OPENING_MS
 
 _MOST_SHOWN: Final = 200
 
@@ -44,11 +45,11 @@ class CommandToken:
 
     most_denials: int | None = 2
 
-    def __init__(self, command: str) -> None:
-        self._command = command
+    def __init__(self, command: str, *, most_seconds: float = OPENING_MS / 1_000) -> None:
+        self._command, self._most_seconds = command, most_seconds
 
     async def get(self, reason: TokenReason) -> str | TokenFailure:
-        """Run the command. It is ended when nobody waits for the token any more."""
+        """Run the command. It is ended when it takes too long, or `get` is cancelled."""
         process = await asyncio.create_subprocess_shell(
             self._command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -58,15 +59,24 @@ class CommandToken:
             start_new_session=True,
         )
         try:
-            out, err = await process.communicate()
+            async with asyncio.timeout(self._most_seconds):
+                out, err = await process.communicate()
+        except TimeoutError:
+            return TokenFailure(f"the token command has not ended in {self._most_seconds:g} s")
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+            await _end(process)
         if process.returncode != 0:
             told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
             return TokenFailure(f"the token command ended with {process.returncode}: {told}")
         return _last_line(out) or TokenFailure("the token command printed nothing")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a command with all that it has started."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _last_line(output: bytes) -> str:
