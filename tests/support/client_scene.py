@@ -6,7 +6,17 @@ from typing import Any
 
 from broadcasting.followed_channel import Gap, Message, Recovered
 from crier.listening.client import Client
-from crier.listening.effects import AskToken, Changed, Close, Effect, Followed, Open, Send, Trouble
+from crier.listening.effects import (
+    AskToken,
+    Changed,
+    Close,
+    Effect,
+    Followed,
+    Open,
+    Send,
+    State,
+    Trouble,
+)
 from crier.listening.waits import Waits
 
 _MOST_WAKES = 1_000
@@ -60,6 +70,11 @@ class Scene:
             self.look()
         raise AssertionError(f"the client woke {_MOST_WAKES} times in {ms} ms")
 
+    def retry(self) -> None:
+        """Let the time pass until the next try, if there is one."""
+        if self.client.state is State.WAITING:
+            self.advance(self.waits[-1])
+
     def jump(self, ms: float) -> None:
         """Let time pass while the machine sleeps: what is due is done late."""
         self.now += ms
@@ -92,9 +107,11 @@ class Scene:
         self.answer(renew_in_ms=renew_in_ms, **positions)
         return socket
 
-    def answer(self, *, renew_in_ms: float = 0, connection: str = "", **positions: Any) -> None:
+    def answer(
+        self, *, at: int = -1, renew_in_ms: float = 0, connection: str = "", **positions: Any
+    ) -> None:
         """Answer the last request; a channel that is not named is at 0 of the epoch e."""
-        socket, request = self.sent[-1]
+        socket, request = self.sent[at]
         action = request["action"]
         told: dict[str, Any] = {"type": _ANSWERS.get(action, action), "ref": request["ref"]}
         if action in ("join", "subscribe"):
