@@ -65,12 +65,12 @@ class Connections:
         """Try to connect now."""
         self.retry_at = None
         self._change(State.CONNECTING, reason)
-        self._opening = self._ask_token(self._token_reason, now_ms)
+        self._opening = self._ask_token(self._token_reason, None, now_ms)
 
     def renew(self, live: Connection, now_ms: float) -> None:
         """Open a connection that is to take the place of the live one."""
         live.renew_at = None
-        self._renewal = self._ask_token(TokenReason.RENEWAL, now_ms)
+        self._renewal = self._ask_token(TokenReason.RENEWAL, live, now_ms)
 
     def has_token(self, opening: Opening, token: str | TokenFailure | None, now_ms: float) -> None:
         """Open a socket with a token, or do without one for now."""
@@ -102,9 +102,9 @@ class Connections:
         """Give a try up, and try again later."""
         if opening.socket is not None:
             self._outbox.append(Close(opening.socket))
-        if opening is self._renewal:
+        if opening.renews:
             self._renewal = None
-            self._renew_later(now_ms)
+            self._renew_later(opening.renews, now_ms)
             return
         self._opening = None
         if reason != "token":
@@ -136,7 +136,7 @@ class Connections:
         connection = renewal.connection if renewal else None
         self._channels.come_back(connection.members if connection else {})
         if renewal:
-            self._opening = renewal
+            self._opening, renewal.renews = renewal, None
             self._change(State.CONNECTING, reason)
             self.look_if_joined(renewal, now_ms)
         else:
@@ -150,12 +150,13 @@ class Connections:
         connection = opening.connection
         if connection is None or connection.joined_at is None:
             return
-        if opening is self._opening:
+        if opening.renews is None:
             self._opening = None
             self._change(State.CONNECTED, "joined")
         elif connection.is_whole:
             self._renewal = None
-            self._retire(now_ms)
+            self._outbox.append(Close(opening.renews.socket))
+            opening.renews.give_up(now_ms)
         else:
             return
         self.live = connection
@@ -187,29 +188,22 @@ class Connections:
         if self.state is not State.CLOSED:
             self._change(State.CLOSED, reason)
 
-    def _ask_token(self, reason: TokenReason, now_ms: float) -> Opening:
-        opening = Opening(next(self._asks), now_ms + OPENING_MS)
+    def _ask_token(self, reason: TokenReason, renews: Connection | None, now_ms: float) -> Opening:
+        opening = Opening(next(self._asks), now_ms + OPENING_MS, renews)
         self._outbox.append(AskToken(opening.ask, reason))
         return opening
 
     def _denied(self, opening: Opening, denied: Denied) -> None:
         """End; a renewal waits for the end of the connection, after which it is asked again."""
-        if opening is self._renewal:
+        if opening.renews:
             self._renewal = None
         else:
             self._outbox.append(Trouble("unauthorized", denied.message, retry=False))
             self.end("unauthorized")
 
-    def _renew_later(self, now_ms: float) -> None:
-        if self.live:
-            self._renewal_failures += 1
-            self.live.renew_at = now_ms + self._waits.before_connect(self._renewal_failures)
-
-    def _retire(self, now_ms: float) -> None:
-        """Close the connection whose place another one takes."""
-        if self.live:
-            self._outbox.append(Close(self.live.socket))
-            self.live.give_up(now_ms)
+    def _renew_later(self, live: Connection, now_ms: float) -> None:
+        self._renewal_failures += 1
+        live.renew_at = now_ms + self._waits.before_connect(self._renewal_failures)
 
     def _count_end(self, connection: Connection, now_ms: float) -> None:
         """Count the failures in a row: a connection that has served for a while is none."""

@@ -26,6 +26,8 @@ class Opening:
 
     ask: int
     over_at: float
+    renews: Connection | None = None
+    """The connection whose place it is to take; None when there is none any more."""
     connection: Connection | None = None
     is_open: bool = False
 

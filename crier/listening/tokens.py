@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, Protocol
+from tempfile import TemporaryFile
+from typing import IO, Final, Protocol
 
 from crier.listening.effects import TokenReason
 from crier.listening.opening import TokenFailure
@@ -50,25 +52,33 @@ class CommandToken:
 
     async def get(self, reason: TokenReason) -> str | TokenFailure:
         """Run the command. It is ended when it takes too long, or `get` is cancelled."""
-        process = await asyncio.create_subprocess_shell(
-            self._command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "CRIER_TOKEN_REASON": reason.value},
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(self._most_seconds):
-                out, err = await process.communicate()
-        except TimeoutError:
-            return TokenFailure(f"the token command has not ended in {self._most_seconds:g} s")
-        finally:
-            await _end(process)
-        if process.returncode != 0:
-            told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
-            return TokenFailure(f"the token command ended with {process.returncode}: {told}")
-        return _last_line(out) or TokenFailure("the token command printed nothing")
+        environment = {**os.environ, "CRIER_TOKEN_REASON": reason.value}
+        with TemporaryFile() as out, TemporaryFile() as err:
+            try:
+                async with asyncio.timeout(self._most_seconds):
+                    status = await _run(self._command, environment, out, err)
+            except TimeoutError:
+                return TokenFailure(f"the token command has not ended in {self._most_seconds:g} s")
+            if status != 0:
+                told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
+                return TokenFailure(f"the token command ended with {status}: {told}")
+            return _last_line(out) or TokenFailure("the token command printed nothing")
+
+
+async def _run(command: str, environment: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> int:
+    """Run a command with files for what it prints: what it leaves running may keep them open."""
+    process = await asyncio.create_subprocess_shell(
+        command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        return await process.wait()
+    finally:
+        await _end(process)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -79,6 +89,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").split("\n")
+def _last_line(output: IO[bytes]) -> str:
+    output.seek(0)
+    lines = output.read().decode(errors="replace").split("\n")
     return next((one.strip() for one in reversed(lines) if one.strip()), "")

@@ -1,5 +1,7 @@
 """How a client takes a new connection before the old one ends, and misses nothing in between."""
 
+from itertools import pairwise
+
 import pytest
 
 from crier.listening.opening import Denied, TokenFailure
@@ -144,7 +146,7 @@ def test_renewal_that_fails_is_tried_again(moment: str) -> None:
         scene.advance([2_000, 4_000, 8_000][len(begun) - 1])
 
     assert scene.asked == ["first", *["renewal"] * 4]
-    assert [later - one for one, later in zip(begun, begun[1:], strict=False)] == [2_000, 4_000]
+    assert [later - one for one, later in pairwise(begun)] == [2_000, 4_000]
     assert scene.states == states
 
 
