@@ -105,8 +105,8 @@ class Listener:
             case AskToken(ask, reason):
                 self._start(self._ask(ask, reason), self._working)
             case Open(number, token):
-                socket = self._sockets[number] = Socket()
-                self._start(self._talk(number, socket, token), self._working)
+                self._sockets[number] = opened = Socket()
+                self._start(self._talk(number, opened, token), self._working)
             case Send(number, text) if socket := self._sockets.get(number):
                 socket.send(text)
             case Close(number) if socket := self._sockets.pop(number, None):

@@ -235,7 +235,7 @@ async def test_token_that_no_sub_protocol_takes_is_a_failure() -> None:
     class Some:
         """Gives one after another, then none for ever."""
 
-        most_denials = None
+        most_denials: int | None = None
 
         async def get(self, reason: TokenReason) -> str | TokenFailure | None:
             assert reason is TokenReason.FIRST
@@ -407,6 +407,42 @@ async def test_error_of_what_is_told_ends_the_run(server: Door, state: State) ->
         await ear.listener.run()
 
     assert told[-1] is state
+
+
+async def test_nothing_is_told_after_an_error_of_what_is_told(server: Door) -> None:
+    """Of an answer that has more frames."""
+    server.miss(3)
+    ear = Ear(server.url, most=9, first={"*": {"last": 3}})
+
+    def break_off(event: Event) -> None:
+        if isinstance(event, Followed):
+            raise BrokenPipeError
+
+    ear.on_event = break_off
+
+    with pytest.raises(BrokenPipeError):
+        await ear.listener.run()
+
+    assert ear.seqs == [1]
+
+
+async def test_handshake_that_is_given_up_is_closed_when_it_succeeds_late(server: Door) -> None:
+    """Another one has begun meanwhile, and serves."""
+    server.held = asyncio.Event()
+    ear = Ear(server.url)
+    running = asyncio.create_task(ear.listener.run())
+    await server.come.wait()
+    ear.listener.client.ended(1, time.monotonic() * 1000)
+    ear.listener._act()
+
+    server.held.set()
+    await ear.joined.wait()
+    await server.broadcast()
+    await running
+
+    assert ear.seqs == [1]
+    assert "waiting refused" in ear.states
+    assert len(server.handshakes) == 2
 
 
 async def test_error_of_the_code_itself_ends_the_run(
