@@ -1,7 +1,6 @@
 """`crier listen` on the local AWS: a program that misses nothing, whatever becomes of it."""
 
 import asyncio
-import json
 from collections.abc import Callable
 
 import pytest
@@ -35,8 +34,7 @@ async def _only_id(deployment: Deployment) -> str:
 
 def _cut(deployment: Deployment, connection: str) -> None:
     """Close a connection, as API Gateway does after two hours: without a bye."""
-    client = deployment.client("apigatewaymanagementapi", endpoint_url=deployment.callback_url)
-    client.delete_connection(ConnectionId=connection)
+    deployment.callback_client().delete_connection(ConnectionId=connection)
 
 
 async def test_frames_come_as_lines_at_once_and_ctrl_c_ends_it(url: str, run_crier: Run) -> None:
@@ -168,17 +166,3 @@ def test_local_run_is_found_without_a_url(run_crier: Run) -> None:
 
     assert done.exit_code == 0, done.output
     assert "connected (joined)" in done.stderr
-
-
-async def test_frames_are_shown_to_people_in_one_line_each(url: str, run_crier: Run) -> None:
-    """Without --json, by the local run itself."""
-    listened = asyncio.create_task(
-        asyncio.to_thread(run_crier, "listen", url, "--count", "1", "--timeout", "60")
-    )
-    while not listened.done():
-        await _send(run_crier, json.dumps({"n": 1}))
-    done = await listened
-
-    assert done.exit_code == 0, done.output
-    assert done.stdout.rstrip().endswith('{"n": 1}')
-    assert len(done.stdout.splitlines()) == 1

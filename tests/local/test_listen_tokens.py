@@ -6,7 +6,6 @@ The tests stand in the order of the deploys, so that each deploy changes what th
 import asyncio
 import json
 import shlex
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,18 +45,19 @@ def test_local_run_that_wants_a_ticket_is_an_error_without_one(run_crier: Run) -
     assert "lets clients in by auth=ticket: give --token or --token-command" in str(done.exception)
 
 
-async def test_ticket_lets_the_client_in_once(run_crier: Run) -> None:
+async def test_ticket_lets_the_client_in_once(deployment: Deployment, run_crier: Run) -> None:
     """Used again it is refused, which ends the program: there is no other one."""
     made = await asyncio.to_thread(run_crier, "ticket", "--user", "alice", "--json")
-    ticket = json.loads(made.stdout)["ticket"]
-    arguments = ("listen", "--token", ticket, "--channel", "@", "--timeout", "3")
+    options = ("--token", json.loads(made.stdout)["ticket"], "--channel", "@")
 
-    first = await asyncio.to_thread(run_crier, *arguments)
-    second = await asyncio.to_thread(run_crier, *arguments)
+    async with listening(deployment.web_socket_url, *options) as first:
+        await first.note("connected (joined)")
+        async with listening(deployment.web_socket_url, *options) as second:
+            text = await second.note("Error:")
+            code = await second.ended()
 
-    assert (first.exit_code, second.exit_code) == (0, 1)
-    assert "connected (joined)" in first.stderr
-    assert "the client is not let in: the server answered 40" in str(second.exception)
+    assert "the client is not let in: the server answered 40" in text
+    assert code == 1
 
 
 async def test_token_command_gives_each_connect_its_token(
@@ -84,16 +84,14 @@ async def test_token_command_gives_each_connect_its_token(
     assert (line["message"], line["channel"], code) == ("to alice", "@", 0)
 
 
-async def test_token_command_that_gives_no_good_token_ends_the_program(
-    local_aws: LocalAws, run_crier: Run
-) -> None:
+def test_token_command_that_gives_no_good_token_ends_the_program(run_crier: Run) -> None:
     """After one fresh one. A command that fails is told, and run again."""
-    url = run_crier("listen", "--token", "x", "--timeout", "5")
-    fails = run_crier("listen", "--token-command", "exit 7", "--timeout", "2")
-    bad = run_crier("listen", "--token-command", f"{sys.executable} -c 'print(1)'")
+    fixed = run_crier("listen", "--token", "x")
+    bad = run_crier("listen", "--token-command", "echo x")
+    fails = run_crier("listen", "--token-command", "exit 7", "--timeout", "5")
 
-    assert local_aws
-    assert (url.exit_code, fails.exit_code, bad.exit_code) == (1, 0, 1)
+    assert (fixed.exit_code, bad.exit_code, fails.exit_code) == (1, 1, 0)
+    for one, tries in ((fixed, 1), (bad, 2)):
+        assert "the client is not let in: the server answered 40" in str(one.exception)
+        assert one.stderr.count("connecting (") == tries
     assert "token: the token command ended with 7: it said nothing" in fails.stderr
-    assert bad.stderr.count("connecting (") == 2
-    assert "the client is not let in" in str(bad.exception)
