@@ -53,7 +53,7 @@ class Connection:
     @property
     def is_whole(self) -> bool:
         """Whether this connection is on all channels that are wanted."""
-        return self.joined_at is not None and not self._missing
+        return not self._missing
 
     def is_steady(self, now_ms: float) -> bool:
         """Whether this connection has served long enough to be no failure when it ends."""

@@ -165,7 +165,6 @@ class Connections:
         if connection.id:
             self.ids.append(connection.id)
             del self.ids[: -MOST_EARLIER - 1]
-        connection.change_membership(now_ms)
 
     def said_bye(self, connection: Connection, bye: Bye, now_ms: float) -> None:
         """Do as the server says that ends a connection."""

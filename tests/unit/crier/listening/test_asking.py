@@ -188,6 +188,22 @@ def test_gap_is_asked_for_after_a_while() -> None:
     assert scene.taken() == [("news", 5, "replayed"), ("news", 6)]
 
 
+def test_each_gap_is_asked_for_in_its_own_time() -> None:
+    """One that is younger waits."""
+    scene = Scene("a", "b")
+    scene.connect()
+    scene.text(frame(2, "a"))
+    scene.advance(1_000)
+    scene.text(frame(2, "b"))
+    scene.advance(2_000)
+    first = [request.get("channel") for _, request in scene.sent]
+
+    scene.advance(1_000)
+
+    assert first == [None, "a"]
+    assert [request.get("channel") for _, request in scene.sent] == [None, "a", "b"]
+
+
 def test_gap_that_closes_by_itself_is_not_asked_for() -> None:
     """The frame was overtaken on its way."""
     scene = Scene()

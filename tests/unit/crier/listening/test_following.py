@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from crier.listening.client import Client
+from crier.listening.waits import Waits
 from tests.support.client_scene import Scene, frame, position
 
 
@@ -19,6 +21,13 @@ def test_frames_before_the_join_is_answered_wait() -> None:
     scene.answer(news=position(5))
 
     assert (before, scene.taken()) == ([], [("news", 6), ("news", 7)])
+
+
+def test_client_follows_everyone_if_it_is_told_nothing_else() -> None:
+    """And any number of refusals is tried again."""
+    client = Client(Waits(jitter=lambda: 0.5))
+
+    assert [name for name, _ in client.channels] == ["*"]
 
 
 def test_frames_come_in_order_and_once() -> None:

@@ -113,6 +113,21 @@ def test_channels_of_a_client_that_is_away_are_asked_for_in_its_join() -> None:
     assert (scene.last["action"], _names(scene)) == ("subscribe", ["c"])
 
 
+def test_channel_is_not_asked_for_before_the_join() -> None:
+    """Which names it, when the handshake is over."""
+    scene = Scene()
+    scene.start()
+    socket = scene.give()
+    _subscribe(scene, "a")
+    before = list(scene.sent)
+
+    scene.client.opened(socket, scene.now)
+    scene.look()
+
+    assert before == []
+    assert (scene.actions, _names(scene)) == (["join"], ["*", "a"])
+
+
 def test_one_change_is_under_way_at_a_time() -> None:
     """What is wanted then is compared with what is done."""
     scene = Scene()
