@@ -67,14 +67,17 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
     "crier.listening": ("broadcasting", "crier.errors"),
     "crier.local": (
-        *("crier.deployed", "crier.errors"),
+        *("broadcasting", "crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),
     ),
     "testbed": (*FUNCTIONS, "crier", "stacks.parts", "testbed"),
     "testbed.stand_in": (),
     "testbed.model": ("broadcasting", "delivery", "storage", "testbed.units"),
     "bench": (*FUNCTIONS, "crier", "testbed", "bench"),
-    "bench.simulate": ("bench", "broadcasting", "testbed.stand_in.token_bucket"),
+    "bench.simulate": (
+        *("bench", "broadcasting", "testbed.stand_in.token_bucket"),
+        "crier.listening.waits",
+    ),
     "tests": (*FUNCTIONS, "app", "stacks", "crier", "testbed", "bench"),
 }
 BARRED_FROM_FLOOR_0 = {
