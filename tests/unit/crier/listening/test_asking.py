@@ -33,6 +33,25 @@ def test_request_that_is_not_answered_is_sent_again() -> None:
     assert all(one == other for one, other in pairwise(scene.sent[1:]))
 
 
+def test_only_what_is_due_is_sent_again() -> None:
+    """Each request has its own time, and one that is not due waits for it."""
+    scene = Scene()
+    scene.connect()
+    scene.client.subscribe("news", scene.now)
+    scene.look()
+    scene.advance(4_000)
+    scene.client.check(scene.now)
+    scene.look()
+    scene.text({"type": "later"})
+
+    scene.jump(1_000)
+    early = list(scene.actions)
+    scene.advance(5_000)
+
+    assert early == ["join", "subscribe", "ping"]
+    assert scene.actions == [*early, "subscribe"]
+
+
 def test_join_that_is_not_answered_is_sent_again() -> None:
     """Until the try is over."""
     scene = Scene()

@@ -77,6 +77,19 @@ def test_client_comes_back_after_a_cut() -> None:
     assert scene.last["was"] == ["a="]
 
 
+def test_client_that_waits_does_not_try_before_its_time() -> None:
+    """Also when it is asked what is due."""
+    scene = Scene()
+    scene.connect()
+    scene.end()
+
+    scene.jump(1_999)
+    early = list(scene.asked)
+    scene.jump(1)
+
+    assert (early, scene.asked) == (["first"], ["first", "reconnect"])
+
+
 def test_client_says_what_it_was_given_when_it_is_back() -> None:
     """For each channel, also if it was nothing."""
     scene = Scene("news")
