@@ -26,14 +26,15 @@ class Replies:
         request = connection.requests.get(answer.ref)
         if request is None:
             return
-        if missing := request.channels.keys() - answer.positions.keys():
+        if request.action == "unsubscribe":
+            connection.unsubscribed(request)
+        elif missing := request.channels.keys() - answer.positions.keys():
             raise MalformedError(f"found nothing of {sorted(missing)}, expected all channels")
+        else:
+            if request.action == "join":
+                connection.joined(answer, now_ms)
+            self._take_positions(connection, request, answer, now_ms)
         connection.requests.end(request)
-        if request.action == "join":
-            connection.joined(answer, now_ms)
-        elif request.action == "unsubscribe":
-            connection.unsubscribed()
-        self._take_positions(connection, request, answer, now_ms)
         self._channels.pong(answer.newest, now_ms)
         connection.change_membership(now_ms)
 
@@ -68,22 +69,30 @@ class Replies:
         self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
     ) -> bool:
         """Ask in another way, or give the request up; return whether nothing is left to do."""
-        is_of_channels = refusal.code in _OF_CHANNELS and request.channels.keys() - {EVERYONE}
-        if is_of_channels and request.action != "replay" and connection.be_careful(request):
-            if request.action == "join":
-                connection.join(now_ms)
-            return False
-        if is_of_channels:
-            for name, channel in request.channels.items():
-                if self._channels.is_wanted(name, channel):
-                    self._drop(name, refusal)
+        if refusal.code in _OF_CHANNELS and self._is_without(connection, request, refusal, now_ms):
             return False
         self._outbox.append(Trouble(refusal.code, refusal.message, retry=False))
-        for channel in request.channels.values():
-            channel.unanswered(now_ms)
+        if request.action == "unsubscribe":
+            connection.unsubscribed(request)
+        elif request.action == "replay":
+            for channel in request.channels.values():
+                channel.unanswered(now_ms)
         return request.action in ("join", "subscribe")
 
-    def _drop(self, name: str, refusal: Refusal) -> None:
-        """Follow a channel no more, which the server refuses."""
-        self._channels.leave(name)
-        self._outbox.append(Trouble(refusal.code, f"{name}: {refusal.message}", retry=False))
+    def _is_without(
+        self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
+    ) -> bool:
+        """Do without a channel that is refused, once it is known which; return whether it can."""
+        others = request.channels.keys() - {EVERYONE}
+        if not others or request.action == "unsubscribe":
+            return False
+        if request.action != "replay" and connection.be_careful(request):
+            if request.action == "join":
+                connection.join(now_ms)
+            return True
+        for name in others:
+            if self._channels.is_wanted(name, request.channels[name]):
+                self._channels.leave(name)
+                text = f"{name}: {refusal.message}"
+                self._outbox.append(Trouble(refusal.code, text, retry=False))
+        return True
