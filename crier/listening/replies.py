@@ -9,7 +9,8 @@ from crier.listening.effects import Outbox, Trouble
 from crier.listening.incoming import Answer, MalformedError, Refusal
 from crier.listening.requests import Request
 
-_OF_CHANNELS: Final = ("not-allowed", "bad-channel", "too-many-channels")
+_NOT_ALLOWED: Final = "not-allowed"
+_SUBSCRIBING: Final = ("join", "subscribe")
 
 
 class Replies:
@@ -69,7 +70,7 @@ class Replies:
         self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
     ) -> bool:
         """Ask in another way, or give the request up; return whether nothing is left to do."""
-        if refusal.code in _OF_CHANNELS and self._is_without(connection, request, refusal, now_ms):
+        if self._is_without(connection, request, refusal, now_ms):
             return False
         self._outbox.append(Trouble(refusal.code, refusal.message, retry=False))
         if request.action == "unsubscribe":
@@ -77,22 +78,33 @@ class Replies:
         elif request.action == "replay":
             for channel in request.channels.values():
                 channel.unanswered(now_ms)
-        return request.action in ("join", "subscribe")
+        return request.action in _SUBSCRIBING
 
     def _is_without(
         self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
     ) -> bool:
-        """Do without a channel that is refused, once it is known which; return whether it can."""
-        others = request.channels.keys() - {EVERYONE}
-        if not others or request.action == "unsubscribe":
+        """Do without a channel that is refused, once it is known which; return whether it can.
+
+        A refusal does not name it, and is as lasting as what was asked: a channel that is not
+        allowed, or more of its last frames than the server replays.
+        """
+        if not request.channels.keys() - {EVERYONE}:
             return False
-        if request.action != "replay" and connection.be_careful(request):
-            if request.action == "join":
-                connection.join(now_ms)
-            return True
-        for name in others:
-            if self._channels.is_wanted(name, request.channels[name]):
+        if request.action == "replay":
+            is_for_good = refusal.code == _NOT_ALLOWED
+        elif request.action in _SUBSCRIBING:
+            is_for_good = not connection.be_careful(request)
+        else:
+            return False
+        if is_for_good:
+            self._leave(request, refusal)
+        elif request.action == "join":
+            connection.join(now_ms)
+        return is_for_good or request.action in _SUBSCRIBING
+
+    def _leave(self, request: Request, refusal: Refusal) -> None:
+        for name, channel in request.channels.items():
+            if name != EVERYONE and self._channels.is_wanted(name, channel):
                 self._channels.leave(name)
                 text = f"{name}: {refusal.message}"
                 self._outbox.append(Trouble(refusal.code, text, retry=False))
-        return True

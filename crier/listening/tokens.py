@@ -67,18 +67,20 @@ class CommandToken:
 
 async def _run(command: str, environment: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> int:
     """Run a command with files for what it prints: what it leaves running may keep them open."""
-    process = await asyncio.create_subprocess_shell(
-        command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=out,
-        stderr=err,
-        env=environment,
-        start_new_session=True,
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_shell(
+            command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=environment,
+            start_new_session=True,
+        )
     )
-    try:
-        return await process.wait()
+    try:  # one that is starting when this is cancelled has to be ended, too
+        return await (await asyncio.shield(starting)).wait()
     finally:
-        await _end(process)
+        await _end(await starting)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
