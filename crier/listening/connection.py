@@ -76,16 +76,16 @@ class Connection:
         """Ask for the next change; one at a time, as the server may do two in either order."""
         if self.joined_at is None or self.requests.are_under_way(*_MEMBERSHIP):
             return
-        if missing := self._missing:
-            most = 1 if self._is_careful else MOST_CHANNELS
-            self._subscribe("subscribe", dict(islice(missing.items(), most)), now_ms)
-            return
-        self._is_careful = False
         left = [one for one in self.members if one not in self.channels and one != OWN]
-        if left:
+        if left:  # first, as it makes room for others: a connection has a limit of channels
             names = left[:MOST_CHANNELS]
             channels = {name: self.members[name] for name in names}
             self._ask("unsubscribe", {"channels": names}, channels, now_ms)
+        elif missing := self._missing:
+            most = 1 if self._is_careful else MOST_CHANNELS
+            self._subscribe("subscribe", dict(islice(missing.items(), most)), now_ms)
+        else:
+            self._is_careful = False
 
     def unsubscribed(self, request: Request) -> None:
         """Forget the channels that a request was to leave."""
@@ -111,6 +111,8 @@ class Connection:
     def ping(self, now_ms: float) -> None:
         """Ask for the newest numbers."""
         self.ping_at = now_ms + self.waits.before_ping()
+        for older in self.requests.asked("ping"):  # its answer would say no more than the new one's
+            self.requests.end(older)
         at = [(name, one.position) for name, one in self._followed]
         for i in range(0, len(at), MOST_CHANNELS):
             self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
