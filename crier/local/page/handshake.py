@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
@@ -28,7 +28,7 @@ async def connected(aws_url: SplitResult, request: Request) -> ClientConnection:
 
     Raises what `connect` of websockets raises, InvalidStatus when the client is refused.
     """
-    headers, query = request.headers, urlsplit(request.path).query
+    headers, query = request.headers, request.path.partition("?")[2]
     offered = split_header(headers.get_all("Sec-WebSocket-Protocol"))
     origin = headers.get("Origin")
     return await connect(
