@@ -66,7 +66,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.deployed": ("broadcasting", "crier.errors", "crier.wording"),
     "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
     "crier.local": (
-        *("crier.deployed", "crier.errors"),
+        *("broadcasting", "crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),
     ),
     "testbed": (*FUNCTIONS, "crier", "stacks.parts", "testbed"),
