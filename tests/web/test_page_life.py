@@ -1,0 +1,151 @@
+"""A page in a real browser is hidden, frozen, left, come back to and reloaded; nothing is lost."""
+
+import pytest
+from selenium.webdriver import Chrome
+
+from tests.support.broadcaster import Broadcaster
+from tests.support.browser import network_events
+from tests.support.listening_page import ListeningPage
+from tests.support.waiting import wait_for
+from tests.support.web_site import WebSite
+from tests.support.wire import Wire
+from tests.web.conftest import MakePage
+
+pytestmark = pytest.mark.timeout(120)
+CONNECTED = [("connecting", "connect"), ("connected", "joined")]
+
+
+def seen_while(page: ListeningPage, visibility: str) -> set[str]:
+    """Return the ids of the messages that came while the page was visible, or hidden."""
+    heard = [one for one in page.ask("heard") if one["visibility"] == visibility]
+    return {one["detail"]["id"] for one in heard if one["type"] == "message"}
+
+
+def test_hidden_tab_receives_all_and_keeps_its_connection(
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str
+) -> None:
+    """When it is shown again it asks whether its connection is alive, and is answered."""
+    page = listen()
+    connection = page.ask("client.connectionId")
+
+    tab.switch_to.new_window("tab")
+    meanwhile = broadcaster.send_opened(10, channel=news)
+    page.wait_for_ids(news, meanwhile)
+    after = broadcaster.send(2, channel=news)
+
+    page.wait_for_each_once(news, [*meanwhile, *after])
+    assert seen_while(page, "hidden") == set(meanwhile)
+    wait_for(lambda: [one for one in texts_in(tab) if '"type":"pong"' in one])
+    assert page.ask("client.connectionId") == connection
+    assert page.states() == CONNECTED
+    page.check_nothing_is_wrong()
+
+
+def texts_in(tab: Chrome) -> list[str]:
+    """Return what connections have received since the last call."""
+    events = network_events(tab.get_log("performance"), "webSocketFrameReceived")
+    return [one["response"]["payloadData"] for one in events]
+
+
+def test_hidden_tab_that_lost_its_connection_is_whole_when_it_is_shown(
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, wire: Wire
+) -> None:
+    """The connection carries nothing any more, and nothing tells it: it asks when it is shown."""
+    page = listen()
+
+    tab.switch_to.new_window("tab")
+    wire.mute()
+    meanwhile = broadcaster.send_opened(5, channel=news)
+    page.wait_for_ids(news, meanwhile)
+
+    messages = page.wait_for_each_once(news, meanwhile)
+    assert {one["replayed"] for one in messages} == {True}
+    assert ("waiting", "silent") in page.states()
+    page.check_nothing_is_wrong()
+
+
+def test_frozen_tab_is_whole_when_it_runs_again(
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, wire: Wire
+) -> None:
+    """No timer of it runs, and no handler; its connection is cut meanwhile."""
+    page = listen()
+
+    tab.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "frozen"})
+    wire.cut()
+    meanwhile = broadcaster.send_opened(5, channel=news)
+    tab.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "active"})
+    after = broadcaster.send(2, channel=news)
+
+    page.wait_for_each_once(news, [*meanwhile, *after])
+    assert page.states()[-1] == ("connected", "joined")
+    page.check_nothing_is_wrong()
+
+
+def test_page_from_the_back_forward_cache_is_whole(
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, site: WebSite
+) -> None:
+    """Its client has closed its connection when the page was left, and connects at once."""
+    page = listen()
+    before = broadcaster.send(3, channel=news)
+    page.wait_for_each_once(news, before)
+
+    tab.get(f"{site.url}/away.html")
+    meanwhile = broadcaster.send_opened(5, channel=news)
+    tab.back()
+    after = broadcaster.send(2, channel=news)
+
+    assert page.ask("shown") == [False, True], "the browser has not kept the page in its cache"
+    messages = page.wait_for_each_once(news, [*before, *meanwhile, *after])
+    assert set(meanwhile) <= {one["id"] for one in messages if one["replayed"]}
+    assert page.states()[2:] == [
+        ("waiting", "pagehide"),
+        ("connecting", "pageshow"),
+        ("connected", "joined"),
+    ]
+    page.check_nothing_is_wrong()
+
+
+@pytest.mark.parametrize("storage", ["session", "local"])
+def test_reloaded_page_is_given_what_was_sent_meanwhile(
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, site: WebSite, storage: str
+) -> None:
+    """Its positions are in the browser's storage; what it had comes no second time."""
+    page = listen(storage=storage)
+    address = tab.current_url
+    before = broadcaster.send(3, channel=news)
+    page.wait_for_each_once(news, before)
+
+    tab.get(f"{site.url}/away.html")
+    meanwhile = broadcaster.send_opened(5, channel=news)
+    tab.get(address)
+    page.wait_for_ids(news, meanwhile)
+    after = broadcaster.send(2, channel=news)
+
+    messages = page.wait_for_each_once(news, [*meanwhile, *after])
+    assert [one["replayed"] for one in messages[:5]] == [True] * 5
+    page.check_nothing_is_wrong()
+
+
+def test_tabs_keep_positions_of_their_own_in_session_storage(
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, site: WebSite
+) -> None:
+    """A tab that was away is given what it missed, although the other one has it by now."""
+    one = listen(storage="session")
+    address = tab.current_url
+    tab.switch_to.new_window("tab")
+    other = listen(storage="session")
+    before = broadcaster.send(3, channel=news)
+    for page in (other, one):
+        page.wait_for_each_once(news, before)
+
+    tab.get(f"{site.url}/away.html")
+    meanwhile = broadcaster.send_opened(5, channel=news)
+    other.wait_for_each_once(news, [*before, *meanwhile])
+    other.ask("location.reload()")
+    one.ask(f"location.assign({address!r})")
+    wait_for(lambda: one.ask("window.heard !== undefined"))
+
+    one.wait_for_each_once(news, meanwhile)
+    after = broadcaster.send(1, channel=news)
+    one.wait_for_each_once(news, [*meanwhile, *after])
+    other.wait_for_each_once(news, after)
