@@ -34,6 +34,7 @@ const SILENT_MS = 5_000;
 const LATE_MS = 5_000;
 const TOLD_REFUSALS = 3;
 const STUCK_MS = 1_000;
+const LEAST_RENEWAL_MS = 1_000;
 const SAVE_MS = 1_000;
 const BAD_TEXT_MS = 10_000;
 const MOST_DELAY_MS = 2 ** 31 - 1; // a longer timer fires at once
@@ -48,6 +49,7 @@ const DEFAULTS = {
 const now = () => performance.now();
 const between = (low, high) => low + Math.random() * (high - low);
 const isNumber = (found) => Number.isSafeInteger(found) && found >= 0;
+const isSpan = (found) => Number.isFinite(found) && found > 0;
 const isText = (found) => typeof found === "string";
 const isHidden = () => globalThis.document?.visibilityState === "hidden";
 const isPosition = (found) =>
@@ -586,8 +588,10 @@ export class Crier extends EventTarget {
     super();
     this.#url = url;
     this.#options = { tokenIn: "query", channels: [], ordered: true, ...options };
-    for (const [name, most] of Object.entries(DEFAULTS))
-      if (!(options[name] >= 0)) this.#options[name] = most;
+    for (const [name, usual] of Object.entries(DEFAULTS)) {
+      const found = options[name];
+      this.#options[name] = typeof found === "number" && found >= 0 ? found : usual;
+    }
     this.#storage = options.storage;
     this.#storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
     this.#readPositions();
@@ -762,10 +766,13 @@ export class Crier extends EventTarget {
 
   async #open(connection, reason) {
     try {
-      const { getToken } = this.#options;
+      const { getToken, tokenIn } = this.#options;
       const url = typeof this.#url === "function" ? await given(this.#url, reason) : `${this.#url}`;
       const token = getToken && (await given(getToken, reason));
-      if (!connection.isOver) this.#dial(connection, url, token);
+      if (connection.isOver) return;
+      if (!token) this.#dial(connection, url);
+      else if (tokenIn === "query") this.#dial(connection, withToken(url, token));
+      else this.#dial(connection, url, ["crier.v1", `bearer.${token}`]);
     } catch (error) {
       const code = error?.name === "UnauthorizedError" ? "unauthorized" : "token";
       if (!connection.isOver) this.#fail(connection, code, wordsOf(error));
@@ -773,16 +780,14 @@ export class Crier extends EventTarget {
     this.#tell();
   }
 
-  #dial(connection, url, token) {
-    const { WebSocket = globalThis.WebSocket, tokenIn } = this.#options;
+  #dial(connection, url, protocols) {
+    const { WebSocket = globalThis.WebSocket } = this.#options;
     const wrong = wrongIn(url);
     if (wrong) return this.#fail(connection, "bad-url", wrong);
     try {
-      if (!token) connection.attach(new WebSocket(url));
-      else if (tokenIn === "query") connection.attach(new WebSocket(withToken(url, token)));
-      else connection.attach(new WebSocket(url, ["crier.v1", `bearer.${token}`]));
+      connection.attach(protocols ? new WebSocket(url, protocols) : new WebSocket(url));
     } catch (error) {
-      this.#fail(connection, token ? "token" : "bad-url", wordsOf(error));
+      this.#fail(connection, protocols ? "token" : "bad-url", wordsOf(error));
     }
   }
 
@@ -835,7 +840,7 @@ export class Crier extends EventTarget {
   #onBye(connection, { code, reconnect, afterMs }) {
     const reason = isText(code) ? code : "bye";
     if (reconnect === false) this.#end(reason);
-    else this.#onEnd(connection, reason, afterMs > 0 ? between(0, afterMs) : undefined);
+    else this.#onEnd(connection, reason, isSpan(afterMs) ? between(0, afterMs) : undefined);
   }
 
   /** Ends until the application connects again. */
@@ -988,7 +993,8 @@ export class Crier extends EventTarget {
       connection.isProven = true;
       this.#failures = 0;
     });
-    if (renewInMs > 0) this.#renewLater(renewInMs * between(0.85, 0.95));
+    if (isSpan(renewInMs))
+      this.#renewLater(Math.max(renewInMs * between(0.85, 0.95), LEAST_RENEWAL_MS));
     this.#watch();
     this.#pingLater();
     for (const channel of this.#channels.values()) this.#askLater(channel);
@@ -1159,8 +1165,8 @@ export class Crier extends EventTarget {
 
   #readPositions() {
     try {
-      const kept = JSON.parse(this.#storage?.getItem(this.#storageKey) ?? "{}");
-      const positions = Object.entries(kept);
+      const text = this.#storage?.getItem(this.#storageKey) ?? "{}";
+      const positions = Object.entries(readObject(text) ?? { text });
       if (!positions.every(([, one]) => isPosition(one))) throw new TypeError("found no positions");
       this.#kept = new Map(positions);
     } catch (error) {

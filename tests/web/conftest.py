@@ -1,125 +1,87 @@
-"""One local AWS with the app, one web server and one real browser, for all tests of this folder.
+"""One real Chromium for all tests of a session, and the page in it as each server has it."""
 
-The stack has auth=jwt, with a secret of its own.
-"""
-
-import secrets
-import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from selenium.webdriver import Chrome
 
-from crier.deployed.deployment import Deployment
-from crier.local import own_issuer
-from crier.local.deploy import deploy_locally
-from crier.local.local_aws import LocalAws
-from testbed.wire_faults import STARTUP
-from tests.support.broadcaster import Broadcaster
-from tests.support.browser import chromium, complaints, set_offline
-from tests.support.function_logs import Logs
-from tests.support.listening_page import ListeningPage, open_page
-from tests.support.web_site import WebSite, served_site
-from tests.support.wire import Wire
+from crier.local.environment import HOST
+from crier.local.page.control import Command
+from crier.local.page.site import Site
+from crier.local.page.web_server import served
+from crier.paths import ROOT
+from testbed.chromium import BROWSER, DRIVER, PACKAGES, open_chromium
+from tests.support.server_process import find_server
+from tests.web.support.page import Page
+from tests.web.support.scripted_gateway import ScriptedGateway, scripted_gateway
 
-MakePage = Callable[..., ListeningPage]
+WEB = ROOT / "web"
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """A real Chromium; it is asked for first, so that nothing is deployed where there is none."""
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture(scope="session")
-def local_aws(browser: Chrome) -> Iterator[LocalAws]:  # noqa: ARG001 - it comes first
-    """A local AWS whose functions may be killed."""
-    with LocalAws(startup=STARTUP) as aws:
-        yield aws
-
-
-@pytest.fixture(scope="session")
-def deployment(local_aws: LocalAws) -> Deployment:
-    """The app, with tokens of its own."""
-    return deploy_locally(local_aws, lambda _: None, auth="jwt", **own_issuer.SETTINGS)
-
-
-@pytest.fixture(scope="session")
-def secret(deployment: Deployment) -> str:
-    """What tokens are signed with."""
-    return own_issuer.make_secret(deployment)
-
-
-@pytest.fixture(scope="session")
-def token_for(secret: str) -> Callable[[str], str]:
-    """Makes a user's token; that of the user `refused` is not accepted."""
-
-    def make(user: str) -> str:
-        key = "x" * len(secret) if user == "refused" else secret
-        return own_issuer.token_for(user, key, now_seconds=int(time.time()))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def site(token_for: Callable[[str], str]) -> Iterator[WebSite]:
-    """The server of the pages."""
-    with served_site(token_for) as site:
-        yield site
+def browser() -> Iterator[Chrome]:
+    """A headless Chromium; without one the tests are skipped, or fail where it is required."""
+    for program in (BROWSER, DRIVER):
+        find_server(program, PACKAGES)
+    with open_chromium() as opened:
+        yield opened
 
 
 @pytest.fixture
-def wire(local_aws: LocalAws) -> Iterator[Wire]:
-    """The network between the browser and the local AWS."""
-    with Wire(local_aws.port) as wire:
-        yield wire
+def gateway() -> Iterator[ScriptedGateway]:
+    """A server that speaks `crier.v1`, and sends what the test says."""
+    with scripted_gateway() as serving:
+        yield serving
 
 
-@pytest.fixture
-def web_socket_url(deployment: Deployment, local_aws: LocalAws, wire: Wire) -> str:
-    """Where clients connect: through the wire."""
-    return deployment.web_socket_url.replace(f":{local_aws.port}/", f":{wire.port}/")
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
 
 @pytest.fixture(scope="session")
-def broadcaster(deployment: Deployment, local_aws: LocalAws) -> Broadcaster:
-    """The producer."""
-    return Broadcaster(deployment, Logs(local_aws.logs))
+def static_host() -> Iterator[str]:
+    """The URL of the page on a server that only has its files."""
+    server = ThreadingHTTPServer((HOST, 0), partial(_Quiet, directory=str(WEB)))
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield f"http://{HOST}:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture
-def news() -> str:
-    """A channel that no other test has."""
-    return f"news-{secrets.token_hex(4)}"
+def page(browser: Chrome, static_host: str) -> Page:
+    """The page on a static host, as on a first visit with a desktop's window in light colours."""
+    page = Page(browser, static_host)
+    page.show_as()
+    page.open()
+    return page
 
 
 @pytest.fixture
-def tab(browser: Chrome) -> Iterator[Chrome]:
-    """The browser with one empty tab; afterwards no page of the test is left, nor its storage."""
-    first = browser.current_window_handle
-    complaints(browser)
-    browser.get_log("performance")
-    yield browser
-    for handle in browser.window_handles:
-        browser.switch_to.window(handle)
-        set_offline(browser, is_offline=False)
-        if handle != first:
-            browser.close()
-    browser.switch_to.window(first)
-    browser.execute_script("if (location.protocol === 'http:') localStorage.clear()")
-    browser.get("about:blank")
+def obeyed() -> list[Command]:
+    """What the page of a local run has asked for, in order."""
+    return []
 
 
 @pytest.fixture
-def listen(tab: Chrome, site: WebSite, web_socket_url: str, news: str) -> MakePage:
-    """Opens the page in the tab that is shown; its client is connected, and follows `news`."""
+def local_page(browser: Chrome, gateway: ScriptedGateway, obeyed: list[Command]) -> Iterator[Page]:
+    """The page as the local run serves it, in front of `gateway`; its channel is news."""
 
-    def open_one(**options: Any) -> ListeningPage:
-        said = {"url": web_socket_url, "user": "alice", "channels": [news], **options}
-        page = open_page(tab, site.url, **said)
-        page.wait_until_ready(1 + len(said["channels"]))
-        return page
+    def obey(command: Command) -> int:
+        obeyed.append(command)
+        return 1
 
-    return open_one
+    made: Callable[[str], str] = "token-of-{}".format
+    site = Site(WEB, lambda: gateway.url, "ticket", obey, make_token=made, channels=["news"])
+    with served(site.answer, port=0) as url:
+        page = Page(browser, url)
+        page.show_as()
+        page.open()
+        yield page
+        page.browser.get("about:blank")

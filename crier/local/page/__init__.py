@@ -1,7 +1,10 @@
-"""The page of the local run, and the proxy that shows it what the local AWS does not do.
+"""The page of the local run, and the proxy that does for it what the local AWS does not do.
 
-Read `control` first, what the page's buttons may ask for, then `proxied_connection`, one client's
-connection, and `proxy`, which accepts them; `passing` says what a text is that goes by. `guard`,
-`site` and `web_server` serve the page, with `tokens` that let its user in. `serving` starts all.
-Only `proxy`, `proxied_connection` and `serving` need the library websockets.
+Read `control` first, what the page's buttons may ask for. `proxy` accepts clients: `handshake`
+opens their connections, `proxied_connection` is one of them, and `passing` says what a text is that
+goes by. `web_server` reads and sends what `site` answers: files, and `tokens` that let the page's user
+in, but for what `guard` refuses; `answers` has the values. `serving` starts all, the proxy in a
+`proxy_thread`, and `place` says where it is.
+
+An installed crier may lack the library websockets: only `serving` and the proxy import it.
 """

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from crier.deployed.deployment import Deployment
+from crier.local.page.place import LocalPage
 from crier.local.page.proxy import Proxy
 from crier.local.page.proxy_thread import ProxyThread
 from crier.local.page.site import Site
@@ -17,18 +17,6 @@ WEB = ROOT / "web"
 """The folder with the page's files."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPage:
-    """Where the page is, and where clients connect through the proxy."""
-
-    url: str
-    web_socket_url: str
-
-
-def _unchanged(url: str) -> str:
-    return url
-
-
 @contextmanager
 def served_page(
     deployment: Deployment,
@@ -38,18 +26,18 @@ def served_page(
     secret: str | None = None,
     cut_after_seconds: int | None = None,
     channels: Sequence[str] = (),
-    sign: Callable[[str], str] = _unchanged,
+    sign: Callable[[str], str] | None = None,
 ) -> Iterator[LocalPage]:
     """Serve the page of a local run until the block ends. Raises CrierError.
 
     `port` is the page's, 0 takes a free one; `secret` is what the run signs tokens with; `channels`
-    are those that something is sent to; `sign` makes a URL one that the local AWS lets in.
+    are those that something is sent to; `sign` signs a URL, where the local AWS wants it signed.
     """
     proxy = Proxy(deployment.web_socket_url, cut_after_seconds=cut_after_seconds)
     with ProxyThread(proxy) as running:
         site = Site(
             folder=folder,
-            url_for_clients=lambda: sign(running.url),
+            url_for_clients=lambda: sign(running.url) if sign else running.url,
             auth=deployment.auth,
             obey=running.obey,
             make_token=token_maker(deployment, secret),
