@@ -9,8 +9,8 @@ from crier.deployed.deployment import Deployment
 from crier.local.page.passing import Passing
 from crier.local.page.proxy import Proxy
 from crier.local.page.proxy_thread import ProxyThread
-from tests.support.broadcaster import Broadcaster
-from tests.web.conftest import MakePage
+from tests.web.local.conftest import MakePage
+from tests.web.support.broadcaster import Broadcaster
 
 pytestmark = pytest.mark.timeout(120)
 CUT_AFTER_SECONDS = 3.0

@@ -5,12 +5,12 @@ from selenium.webdriver import Chrome
 
 from crier.local.local_aws import LocalAws
 from testbed.wire_faults import FaultFile, WireFault
-from tests.support.broadcaster import Broadcaster
-from tests.support.browser import set_offline
-from tests.support.listening_page import ListeningPage
 from tests.support.waiting import wait_for
-from tests.support.wire import Wire
-from tests.web.conftest import MakePage
+from tests.web.local.conftest import MakePage
+from tests.web.support.broadcaster import Broadcaster
+from tests.web.support.browser_tab import set_offline
+from tests.web.support.listening_page import ListeningPage
+from tests.web.support.wire import Wire
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -101,9 +101,7 @@ def test_page_misses_nothing_when_a_function_is_killed_that_was_to_answer(
     before = broadcaster.send(3, channel=news)
     page.wait_for_each_once(news, before)
     faults = FaultFile(local_aws.startup_folder)
-    kill = WireFault(
-        operation="BatchGetItem", kind="kill_before", times=1, function="ClientFrame"
-    )
+    kill = WireFault(operation="BatchGetItem", kind="kill_before", times=1, function="ClientFrame")
 
     faults.set(kill)
     wire.cut()
@@ -115,5 +113,9 @@ def test_page_misses_nothing_when_a_function_is_killed_that_was_to_answer(
     assert faults.happened() == {"kill_before": 1}
     messages = page.wait_for_each_once(news, [*before, *meanwhile, *after])
     assert len(messages) == 10
-    assert page.states()[2:] == [("waiting", "cut"), ("connecting", "retry"), ("connected", "joined")]
+    assert page.states()[2:] == [
+        ("waiting", "cut"),
+        ("connecting", "retry"),
+        ("connected", "joined"),
+    ]
     page.check_nothing_is_wrong()

@@ -1,23 +1,20 @@
-"""A page in a real browser is let in by its token, in the query or a sub-protocol, and thrown out."""
+"""A page in a real browser is let in by its token, in a query or sub-protocol, and thrown out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
-from typer.testing import CliRunner
 
-from crier import cli, options
 from crier.deployed.deployment import Deployment
-from crier.local.local_aws import LocalEndpoint
 from crier.local.page.proxy import Proxy
 from crier.local.page.proxy_thread import ProxyThread
-from tests.support.broadcaster import Broadcaster
-from tests.support.browser import network_events
-from tests.support.listening_page import open_page
 from tests.support.waiting import wait_for
-from tests.support.web_site import WebSite
-from tests.web.conftest import MakePage
+from tests.web.local.conftest import Kick, MakePage
+from tests.web.support.broadcaster import Broadcaster
+from tests.web.support.browser_tab import events_in, network_log
+from tests.web.support.listening_page import open_page
+from tests.web.support.web_site import WebSite
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -27,19 +24,6 @@ def proxied_url(deployment: Deployment) -> Iterator[str]:
     """Where sub-protocols are answered, as API Gateway does."""
     with ProxyThread(Proxy(deployment.web_socket_url)) as running:
         yield running.url
-
-
-@pytest.fixture
-def kick(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Runs `crier kick`."""
-    endpoint = LocalEndpoint(deployment.endpoint_url or "")
-    monkeypatch.setattr(options, "running_endpoint", lambda: endpoint)
-
-    def run(*arguments: str) -> None:
-        result = CliRunner().invoke(cli.app, ["kick", *arguments])
-        assert result.exit_code == 0, result.output
-
-    return run
 
 
 def test_token_in_the_query_lets_in(
@@ -70,12 +54,17 @@ def test_token_as_a_sub_protocol_lets_in_and_is_in_no_url(
 
 def handshakes(tab: Chrome) -> list[dict[str, Any]]:
     """Return the URLs, headers and answers of connections that were opened in this test."""
-    log = tab.get_log("performance")
-    kinds = ("webSocketCreated", "webSocketWillSendHandshakeRequest")
-    kinds += ("webSocketHandshakeResponseReceived",)
-    created, sent, answered = (network_events(log, kind) for kind in kinds)
+    log = network_log(tab)
+    created, sent, answered = (
+        events_in(log, f"webSocket{kind}")
+        for kind in ("Created", "WillSendHandshakeRequest", "HandshakeResponseReceived")
+    )
     return [
-        {"url": one["url"], "headers": two["request"]["headers"], "answer": three["response"]["headers"]}
+        {
+            "url": one["url"],
+            "headers": two["request"]["headers"],
+            "answer": three["response"]["headers"],
+        }
         for one, two, three in zip(created, sent, answered, strict=True)
     ]
 
@@ -99,7 +88,7 @@ def test_refused_token_is_told_and_tried_anew(
 
 
 def test_kicked_page_is_closed_with_the_code_of_the_bye(
-    tab: Chrome, listen: MakePage, kick: Callable[..., None]
+    tab: Chrome, listen: MakePage, kick: Kick
 ) -> None:
     """It stays away; the page knows why."""
     page = listen(user="mallory")
@@ -108,11 +97,11 @@ def test_kicked_page_is_closed_with_the_code_of_the_bye(
 
     page.wait_for_state("closed", "kicked")
     page.check_nothing_is_wrong()
-    assert len(network_events(tab.get_log("performance"), "webSocketCreated")) == 1
+    assert len(events_in(network_log(tab), "webSocketCreated")) == 1
 
 
 def test_page_that_is_told_to_reconnect_misses_nothing(
-    listen: MakePage, kick: Callable[..., None], broadcaster: Broadcaster, news: str
+    listen: MakePage, kick: Kick, broadcaster: Broadcaster, news: str
 ) -> None:
     """A `bye` with a time: it comes back within it."""
     page = listen(user="carol")

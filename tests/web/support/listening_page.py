@@ -1,4 +1,4 @@
-"""The page tests/web/pages/listening.html in a tab, and what its client has heard so far."""
+"""The page tests/web/local/pages/listening.html in a tab, and what its client has heard so far."""
 
 import json
 from collections.abc import Sequence
@@ -68,9 +68,7 @@ class ListeningPage:
 
     def check_nothing_is_wrong(self) -> None:
         """Check that nothing was lost, that no error was told, and none was made by the page."""
-        assert self.heard("gap") == []
-        assert self.heard("error") == []
-        assert self.ask("wrong") == []
+        assert [self.heard("gap"), self.heard("error"), self.ask("wrong")] == [[], [], []]
 
 
 def open_page(driver: Chrome, site_url: str, **options: Any) -> ListeningPage:

@@ -3,9 +3,10 @@
 import pytest
 from selenium.webdriver import Chrome
 
-from tests.support.broadcaster import Broadcaster
-from tests.support.browser import complaints
-from tests.web.conftest import MakePage
+from tests.web.local.conftest import MakePage
+from tests.web.support.broadcaster import Broadcaster
+from tests.web.support.browser_tab import complaints
+from tests.web.support.hostile_texts import HOSTILE, LARGEST
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -49,16 +50,9 @@ def test_two_tabs_receive_all_each_for_itself(
     assert one.ask("client.connectionId") != other.ask("client.connectionId")
 
 
-HOSTILE = (
-    "<img src=x onerror=\"document.title='taken'\">",
-    "</script><script>document.title='taken'</script>",
-    "{{constructor.constructor('document.title=1')()}} ${document.title=1} javascript:alert(1)",
-    "\u202eexe.gnp\u2066\u2069\u200f\u061c\u2028\u2029\ufeff\u0000\U0001f600",
+@pytest.mark.parametrize(
+    "text", [*HOSTILE, LARGEST], ids=["img", "script", "code", "bidi", "large"]
 )
-LARGE = "<b>" + "x" * (127 * 1024 - 200)
-
-
-@pytest.mark.parametrize("text", [*HOSTILE, LARGE], ids=["img", "script", "code", "bidi", "large"])
 def test_hostile_message_stays_text(
     tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, text: str
 ) -> None:

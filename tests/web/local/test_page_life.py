@@ -3,13 +3,13 @@
 import pytest
 from selenium.webdriver import Chrome
 
-from tests.support.broadcaster import Broadcaster
-from tests.support.browser import network_events
-from tests.support.listening_page import ListeningPage
 from tests.support.waiting import wait_for
-from tests.support.web_site import WebSite
-from tests.support.wire import Wire
-from tests.web.conftest import MakePage
+from tests.web.local.conftest import MakePage
+from tests.web.support.broadcaster import Broadcaster
+from tests.web.support.browser_tab import events_in, freeze, network_log
+from tests.web.support.listening_page import ListeningPage
+from tests.web.support.web_site import WebSite
+from tests.web.support.wire import Wire
 
 pytestmark = pytest.mark.timeout(120)
 CONNECTED = [("connecting", "connect"), ("connected", "joined")]
@@ -28,14 +28,14 @@ def test_hidden_tab_receives_all_and_keeps_its_connection(
     page = listen()
     connection = page.ask("client.connectionId")
 
-    tab.switch_to.new_window("tab")
-    meanwhile = broadcaster.send_opened(10, channel=news)
-    page.wait_for_ids(news, meanwhile)
+    tab.minimize_window()
+    meanwhile = broadcaster.send(10, channel=news)
+    wait_for(lambda: seen_while(page, "hidden") == set(meanwhile))
+    tab.set_window_rect(0, 0, 1000, 800)
+    wait_for(lambda: [one for one in texts_in(tab) if '"type":"pong"' in one])
     after = broadcaster.send(2, channel=news)
 
     page.wait_for_each_once(news, [*meanwhile, *after])
-    assert seen_while(page, "hidden") == set(meanwhile)
-    wait_for(lambda: [one for one in texts_in(tab) if '"type":"pong"' in one])
     assert page.ask("client.connectionId") == connection
     assert page.states() == CONNECTED
     page.check_nothing_is_wrong()
@@ -43,7 +43,7 @@ def test_hidden_tab_receives_all_and_keeps_its_connection(
 
 def texts_in(tab: Chrome) -> list[str]:
     """Return what connections have received since the last call."""
-    events = network_events(tab.get_log("performance"), "webSocketFrameReceived")
+    events = events_in(network_log(tab), "webSocketFrameReceived")
     return [one["response"]["payloadData"] for one in events]
 
 
@@ -70,10 +70,10 @@ def test_frozen_tab_is_whole_when_it_runs_again(
     """No timer of it runs, and no handler; its connection is cut meanwhile."""
     page = listen()
 
-    tab.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "frozen"})
+    freeze(tab, is_frozen=True)
     wire.cut()
     meanwhile = broadcaster.send_opened(5, channel=news)
-    tab.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "active"})
+    freeze(tab, is_frozen=False)
     after = broadcaster.send(2, channel=news)
 
     page.wait_for_each_once(news, [*meanwhile, *after])
@@ -107,7 +107,7 @@ def test_page_from_the_back_forward_cache_is_whole(
 
 @pytest.mark.parametrize("storage", ["session", "local"])
 def test_reloaded_page_is_given_what_was_sent_meanwhile(
-    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, site: WebSite, storage: str
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, storage: str
 ) -> None:
     """Its positions are in the browser's storage; what it had comes no second time."""
     page = listen(storage=storage)
@@ -115,7 +115,7 @@ def test_reloaded_page_is_given_what_was_sent_meanwhile(
     before = broadcaster.send(3, channel=news)
     page.wait_for_each_once(news, before)
 
-    tab.get(f"{site.url}/away.html")
+    tab.get("about:blank")
     meanwhile = broadcaster.send_opened(5, channel=news)
     tab.get(address)
     page.wait_for_ids(news, meanwhile)
@@ -127,7 +127,7 @@ def test_reloaded_page_is_given_what_was_sent_meanwhile(
 
 
 def test_tabs_keep_positions_of_their_own_in_session_storage(
-    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str, site: WebSite
+    tab: Chrome, listen: MakePage, broadcaster: Broadcaster, news: str
 ) -> None:
     """A tab that was away is given what it missed, although the other one has it by now."""
     one = listen(storage="session")
@@ -138,7 +138,7 @@ def test_tabs_keep_positions_of_their_own_in_session_storage(
     for page in (other, one):
         page.wait_for_each_once(news, before)
 
-    tab.get(f"{site.url}/away.html")
+    tab.get("about:blank")
     meanwhile = broadcaster.send_opened(5, channel=news)
     other.wait_for_each_once(news, [*before, *meanwhile])
     other.ask("location.reload()")

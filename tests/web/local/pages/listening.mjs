@@ -8,9 +8,12 @@ import { Crier } from "./crier.js";
 const EVENTS = ["message", "state", "recovered", "gap", "error"];
 const STORAGES = { session: () => sessionStorage, local: () => localStorage };
 
-const { url, user: first, storage, ...options } = JSON.parse(
-  new URLSearchParams(location.search).get("options"),
-);
+const {
+  url,
+  user: first,
+  storage,
+  ...options
+} = JSON.parse(new URLSearchParams(location.search).get("options"));
 let user = first;
 const heard = [];
 const reasons = [];

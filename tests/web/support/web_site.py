@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from crier.paths import ROOT
@@ -20,8 +19,12 @@ POLICY: Final = "; ".join(
 )
 """What the pages may do: no inline script, and no text that becomes HTML (Trusted Types)."""
 
-_FOLDERS: Final = (ROOT / "web", ROOT / "tests" / "web" / "pages")
-_TYPES: Final = {"html": "text/html; charset=utf-8", "js": "text/javascript", "mjs": "text/javascript"}
+_FOLDERS: Final = (ROOT / "web", ROOT / "tests" / "web" / "local" / "pages")
+_TYPES: Final = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript",
+    "mjs": "text/javascript",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,13 @@ class WebSite:
     free_pages: dict[str, str] = field(default_factory=dict)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def __init__(self, site: Callable[[], WebSite], *arguments: Any) -> None:
-        self._site = site
-        super().__init__(*arguments)
+class _Server(ThreadingHTTPServer):
+    """Has the site that its handlers serve."""
 
+    site: WebSite
+
+
+class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         name = parts.path.removeprefix("/")
@@ -45,14 +50,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(204)
         elif name == "token":
             (user,) = parse_qs(parts.query)["user"]
-            self._answer(200, "text/plain", self._site().token_for(user).encode())
-        elif page := self._site().free_pages.get(name):
+            self._answer(200, "text/plain", self._site.token_for(user).encode())
+        elif page := self._site.free_pages.get(name):
             self._answer(200, _TYPES["html"], page.encode(), policy=None)
         else:
             self._send_file(name)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    @property
+    def _site(self) -> WebSite:
+        assert isinstance(self.server, _Server)
+        return self.server.site
 
     def _send_file(self, name: str) -> None:
         files = [folder / name for folder in _FOLDERS if (folder / name).is_file()]
@@ -77,12 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def served_site(token_for: Callable[[str], str]) -> Iterator[WebSite]:
     """Serve until the block ends. Nothing forbids the back/forward cache to keep a page."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, lambda: site)) as server:
-        site = WebSite(token_for, f"http://127.0.0.1:{server.server_port}")
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.site = WebSite(token_for, f"http://127.0.0.1:{server.server_port}")
         thread = Thread(target=server.serve_forever, args=(0.1,), daemon=True)
         thread.start()
         try:
-            yield site
+            yield server.site
         finally:
             server.shutdown()
             thread.join()
