@@ -65,6 +65,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.commands.probe": ("broadcasting", "crier", "delivery.http", "delivery.signing"),
     "crier.deployed": ("broadcasting", "crier.errors", "crier.wording"),
     "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
+    "crier.listening": ("broadcasting", "crier.errors"),
     "crier.local": (
         *("broadcasting", "crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),
@@ -73,7 +74,10 @@ LAW: dict[str, tuple[str, ...]] = {
     "testbed.stand_in": (),
     "testbed.model": ("broadcasting", "delivery", "storage", "testbed.units"),
     "bench": (*FUNCTIONS, "crier", "testbed", "bench"),
-    "bench.simulate": ("bench", "broadcasting", "testbed.stand_in.token_bucket"),
+    "bench.simulate": (
+        *("bench", "broadcasting", "testbed.stand_in.token_bucket"),
+        "crier.listening.waits",
+    ),
     "tests": (*FUNCTIONS, "app", "stacks", "crier", "testbed", "bench"),
 }
 BARRED_FROM_FLOOR_0 = {

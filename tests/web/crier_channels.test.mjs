@@ -534,3 +534,39 @@ test(
     assert.deepEqual(heard.seqs(), [2, 1]);
   }),
 );
+
+test(
+  "frames that come before the join is answered wait for it, and are asked for after it",
+  inWorld(async (world) => {
+    const { heard, socket } = joined(world, Crier);
+    socket.drop();
+    await world.pass(1_000);
+    world.socket.open();
+
+    world.socket.say(frame(3));
+    await world.pass(5_000);
+    const early = world.socket.asked("replay").length;
+    answer(world.socket, 1);
+    await world.pass(0);
+
+    assert.equal(early, 0);
+    assert.deepEqual(heard.seqs(), []);
+    assert.equal(world.socket.last("replay").from, 1);
+  }),
+);
+
+test(
+  "frames that come before the first answer wait for it",
+  inWorld(async (world) => {
+    const client = new Crier("wss://host");
+    const heard = listen(client);
+    client.connect();
+    world.socket.open();
+    world.socket.say(frame(7), frame(5), frame(6));
+    const early = heard.seqs();
+
+    answer(world.socket, 5);
+
+    assert.deepEqual([early, heard.seqs()], [[], [6, 7]]);
+  }),
+);

@@ -613,3 +613,50 @@ test(
     client.close();
   }),
 );
+
+test(
+  "options that are undefined count as not given",
+  inWorld(async (world) => {
+    const { client, socket } = begun(world, {
+      channels: undefined,
+      tokenIn: undefined,
+      ordered: undefined,
+      WebSocket: undefined,
+      storage: undefined,
+      getToken: () => "t",
+    });
+    await settled();
+
+    assert.equal(socket, undefined);
+    assert.equal(world.socket.url, "wss://host/prod?token=t");
+    assert.equal(world.socket.protocols, undefined);
+    client.close();
+  }),
+);
+
+test(
+  "pauses stay pauses however often a client fails",
+  inWorld(async (world) => {
+    world.chance = 0;
+    const { heard } = begun(world, { minDelayMs: 0 });
+    await failures(world, heard, 1_100);
+    world.chance = 1;
+
+    world.socket.drop();
+
+    assert.equal(heard.of("state").at(-1).retryInMs, 2_000);
+  }),
+);
+
+test(
+  "chance is looked up when it is needed",
+  inWorld(async (world) => {
+    const { socket } = joined(world, Crier);
+    world.chance = 1;
+    globalThis.Math = Object.create(Math, { random: { value: () => 0 } });
+
+    socket.say(frame(2));
+
+    assert.ok(world.pending.includes(2_000));
+  }),
+);

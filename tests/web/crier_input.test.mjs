@@ -228,7 +228,7 @@ test(
 
     assert.deepEqual(got, [1, 2]);
     assert.deepEqual(heard.seqs(), [1, 2]);
-    const words = world.reported.map(({ message }) => message);
+    const words = world.reported.splice(0).map(({ message }) => message);
     assert.deepEqual(words.sort(), ["async", "async", "first", "first", "on", "on"]);
   }),
 );
@@ -577,5 +577,19 @@ test(
     assert.equal(heard.of("error")[0].message, "full");
     assert.deepEqual(other.of("error")[0].message, "denied");
     assert.deepEqual(heard.seqs(), [1, 2]);
+  }),
+);
+
+test(
+  "a handler that closes leaves no timer, and keeps where the application is",
+  inWorld(async (world) => {
+    const storage = storageWith();
+    const { client, socket } = joined(world, Crier, { storage });
+    client.subscribe("*", () => client.close());
+
+    socket.say(frame(2), frame(1));
+
+    assert.equal(world.timers, 0);
+    assert.equal(storage.kept.get(KEY), '{"*":{"seq":1,"epoch":"e"}}');
   }),
 );

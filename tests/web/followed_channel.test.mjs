@@ -140,3 +140,19 @@ test("channel takes huge numbers", () => {
   assert.deepEqual(events, []);
   assert.equal(channel.asksAt, 3_000);
 });
+
+test("channel holds as many characters as its bound says, and not one more", () => {
+  for (const [more, asksAt] of [
+    [0, 3_000],
+    [1, 9],
+  ]) {
+    const channel = new FollowedChannel(() => 0.5);
+    channel.answer(answer(0, 0), 0);
+    const half = MOST_HELD_CHARACTERS / 2 - JSON.stringify(frame(2)).length;
+    channel.frame(frame(2, "x".repeat(half)), 0);
+
+    channel.frame(frame(3, "x".repeat(half + more)), 9);
+
+    assert.equal(channel.asksAt, asksAt);
+  }
+});

@@ -9,8 +9,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
@@ -50,6 +51,7 @@ class Proxy:
         self._aws_url = urlsplit(aws_url)
         self._cut_after_seconds = cut_after_seconds
         self._refused_until = 0.0
+        self._clients: WeakSet[_Client] = WeakSet()
         self._connections: set[ProxiedConnection] = set()
         self.port = 0
 
@@ -67,7 +69,7 @@ class Proxy:
             0,
             process_request=self._admit,
             select_subprotocol=chosen,
-            create_connection=_Client,
+            create_connection=self._client,  # type: ignore[arg-type]  # it is called only
             server_header=None,
             **LIKE_API_GATEWAY,
         )
@@ -77,8 +79,9 @@ class Proxy:
             yield
         finally:
             server.close(close_connections=False)
-            for one in tuple(self._connections):
-                one.give_up()
+            for client in tuple(self._clients):
+                if hasattr(client, "transport"):  # else it has not begun, and ends with the loop
+                    client.transport.abort()
             with suppress(TimeoutError):  # a handshake that is under way ends with the loop
                 await asyncio.wait_for(server.wait_closed(), _END_SECONDS)
 
@@ -98,6 +101,12 @@ class Proxy:
             else:
                 one.cut()
         return len(reached)
+
+    def _client(self, *arguments: Any, **options: Any) -> _Client:
+        """Make a client's connection, which may not have said yet what it wants."""
+        client = _Client(*arguments, **options)
+        self._clients.add(client)
+        return client
 
     async def _admit(self, client: ServerConnection, request: Request) -> Response | None:
         """Make the handshake with the local AWS; return its refusal, None when it lets in."""

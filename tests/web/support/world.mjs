@@ -235,7 +235,7 @@ export function answer(socket, to = 0, more = {}) {
   });
 }
 
-/** Runs a test in a world of its own; in the end no promise may have failed unnoticed. */
+/** Runs a test in a world of its own; in the end no promise and no handler may have failed. */
 export function inWorld(run, { hasPage = false } = {}) {
   return async () => {
     const world = new World().install();
@@ -246,7 +246,7 @@ export function inWorld(run, { hasPage = false } = {}) {
     } finally {
       world.uninstall();
     }
-    if (world.rejections.length > 0) throw world.rejections[0];
+    for (const error of [...world.rejections, ...world.reported]) throw error;
   };
 }
 

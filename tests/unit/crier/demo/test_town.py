@@ -1,14 +1,16 @@
 """The town whose crier always has something to tell."""
 
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from broadcasting.message import parse_broadcast
 from crier.demo.town import CHANNELS, Town, bulletin
-from crier.deployed.deployment import Deployment
+
+if TYPE_CHECKING:
+    from crier.deployed.deployment import Deployment
 
 
 class FakeQueue:
