@@ -17,10 +17,11 @@ from crier.deployed.deployment import Deployment
 from crier.local import own_issuer
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws, LocalEndpoint
+from crier.local.page.passing import Passing
 from testbed.wire_faults import STARTUP
 from tests.support.function_logs import Logs
 from tests.web.support.broadcaster import Broadcaster
-from tests.web.support.browser_tab import complaints, network_log, set_offline
+from tests.web.support.browser_tab import complaints, freeze, network_log, set_offline
 from tests.web.support.listening_page import ListeningPage, open_page
 from tests.web.support.web_site import WebSite, served_site
 from tests.web.support.wire import Wire
@@ -87,6 +88,17 @@ def broadcaster(deployment: Deployment, local_aws: LocalAws) -> Broadcaster:
 
 
 @pytest.fixture
+def renewed_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the proxy say that connections end after two seconds, which they do later.
+
+    API Gateway leaves a client minutes to renew its connection; on a busy machine the local AWS
+    takes seconds to let one in.
+    """
+    told = Passing.renewed_within
+    monkeypatch.setattr(Passing, "renewed_within", lambda passing, _: told(passing, 2_000))
+
+
+@pytest.fixture
 def news() -> str:
     """A channel that no other test has."""
     return f"news-{secrets.token_hex(4)}"
@@ -101,6 +113,7 @@ def tab(browser: Chrome) -> Iterator[Chrome]:
     yield browser
     for handle in browser.window_handles:
         browser.switch_to.window(handle)
+        freeze(browser, is_frozen=False)
         set_offline(browser, is_offline=False)
         if handle != first:
             browser.close()

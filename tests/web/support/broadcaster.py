@@ -1,6 +1,7 @@
 """A producer for tests: broadcasts of which each says its own id."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from crier.deployed.deployment import Deployment
@@ -36,6 +37,17 @@ class Broadcaster:
         ids = self.send(count, **audience)
         wait_for(lambda: set(ids) <= self._opened())
         return ids
+
+    def send_until(self, is_done: Callable[[], bool], **audience: Any) -> list[str]:
+        """Enqueue broadcasts at a steady pace until something is so, and one more; return ids."""
+        ids: list[str] = []
+
+        def is_done_now() -> bool:
+            ids.extend(self.send(1, **audience))
+            return is_done()
+
+        wait_for(is_done_now)
+        return ids + self.send(1, **audience)
 
     def _opened(self) -> set[str]:
         return {one["broadcast_id"] for one in self._logs.find(message="opened")}

@@ -45,6 +45,11 @@ class ListeningPage:
 
         wait_for(is_there)
 
+    def pause_left_ms(self) -> float:
+        """Return how long it still waits before it tries again; 0 when it does not wait."""
+        last = self.ask("{last: heard.findLast(({type}) => type === 'state'), now: Date.now()}")
+        return float(last["last"]["at"] + last["last"]["detail"].get("retryInMs", 0) - last["now"])
+
     def wait_until_ready(self, channels: int) -> None:
         """Wait until it knows where it is in a number of channels, `*` included."""
         wait_for(lambda: self.ask("Object.keys(client.positions).length") == channels)
@@ -68,7 +73,8 @@ class ListeningPage:
 
     def check_nothing_is_wrong(self) -> None:
         """Check that nothing was lost, that no error was told, and none was made by the page."""
-        assert [self.heard("gap"), self.heard("error"), self.ask("wrong")] == [[], [], []]
+        found = [self.heard("gap"), self.heard("error"), self.ask("wrong")]
+        assert found == [[], [], []], found
 
 
 def open_page(driver: Chrome, site_url: str, **options: Any) -> ListeningPage:

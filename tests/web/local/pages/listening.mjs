@@ -46,7 +46,7 @@ const client = new Crier(url, {
 });
 for (const type of EVENTS)
   client.addEventListener(type, ({ detail }) =>
-    heard.push({ type, detail, visibility: document.visibilityState }),
+    heard.push({ type, detail, at: Date.now(), visibility: document.visibilityState }),
   );
 client.on("message", ({ message }) => show(message));
 client.connect();
