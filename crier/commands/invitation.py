@@ -17,7 +17,7 @@ from crier.deployed.deployment import Deployment
 from crier.local import own_issuer
 from crier.local.environment import clean_environment
 from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
-from crier.local.page.place import LocalPage
+from crier.local.page.serving import LocalPage
 from crier.paths import PROGRAMS, PYTHON, ROOT
 
 

@@ -42,7 +42,7 @@ def local(
     A page to see it in is served as well.
     """
     refuse_missing_checkout("local")
-    refuse_missing_libraries("ministack", "websockets")
+    refuse_missing_libraries("ministack")
     settings = read_settings(setting or (), auth)
     end_killed_runs()  # else the processes of a killed run may look like a run
     refuse_second_run()

@@ -8,7 +8,7 @@ import typer
 from crier.commands.invitation import signed_url
 from crier.demo.town import CHANNELS
 from crier.deployed.deployment import Deployment
-from crier.local.page.place import LocalPage
+from crier.local.page import serving
 from crier.numbers import number_within
 
 _MOST_SECONDS = 7_200
@@ -49,11 +49,8 @@ def served_page(
     secret: str | None,
     cut_after_seconds: int | None,
     has_broadcasts: bool,
-) -> AbstractContextManager[LocalPage]:
+) -> AbstractContextManager[serving.LocalPage]:
     """Serve the page until the block ends; see `crier.local.page.serving`."""
-    # Only this needs the WebSocket library: other commands work where it is missing.
-    from crier.local.page import serving  # noqa: PLC0415
-
     return serving.served_page(
         deployment,
         port=port,

@@ -27,9 +27,8 @@ from crier.deployed.producer import enqueue
 from crier.local import own_issuer
 from crier.local.deploy import deploy_locally
 from crier.local.local_aws import LocalAws
-from crier.local.page.place import LocalPage
 from crier.local.page.proxy import Proxy
-from crier.local.page.serving import served_page
+from crier.local.page.serving import LocalPage, served_page
 from crier.paths import ROOT
 from tests.support.loopback import unused_port
 from tests.support.speaking_client import SpeakingClient

@@ -40,6 +40,7 @@ def test_crier_js_passes_its_tests_and_each_branch_is_run() -> None:
     done = run(
         "node",
         "--test",
+        "--test-timeout=60000",
         "--experimental-test-coverage",
         *(f"--test-coverage-{kind}=100" for kind in kinds),
         "--test-coverage-include=web/crier.js",

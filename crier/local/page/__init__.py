@@ -4,7 +4,5 @@ Read `control` first, what the page's buttons may ask for. `proxy` accepts clien
 opens their connections, `proxied_connection` is one of them, and `passing` says what a text is that
 goes by. `web_server` reads and sends what `site` answers: files, and `tokens` that let the page's
 user in, but for what `guard` refuses; `answers` has the values. `serving` starts all, the proxy in
-a `proxy_thread`, and `place` says where it is.
-
-An installed crier may lack the library websockets: only `serving` and the proxy import it.
+a `proxy_thread`.
 """

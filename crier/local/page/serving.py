@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from crier.deployed.deployment import Deployment
-from crier.local.page.place import LocalPage
 from crier.local.page.proxy import Proxy
 from crier.local.page.proxy_thread import ProxyThread
 from crier.local.page.site import Site
@@ -15,6 +15,14 @@ from crier.paths import ROOT
 
 WEB = ROOT / "web"
 """The folder with the page's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPage:
+    """Where the page is, and where clients connect through the proxy."""
+
+    url: str
+    web_socket_url: str
 
 
 @contextmanager

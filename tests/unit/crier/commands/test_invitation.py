@@ -11,7 +11,7 @@ from crier.commands.demo import refuse_closed_doors
 from crier.commands.invitation import show_invitation
 from crier.deployed.deployment import Deployment
 from crier.errors import CrierError
-from crier.local.page.place import LocalPage
+from crier.local.page.serving import LocalPage
 
 if TYPE_CHECKING:
     import boto3
