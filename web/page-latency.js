@@ -25,6 +25,7 @@ export class LatencyPlot {
   #band;
   #words;
   #points = [];
+  #hasBegun = false;
   /** @type {{from: number, to: number}[]} times without a connection; the last may be open */
   #away = [];
 
@@ -40,8 +41,10 @@ export class LatencyPlot {
     if (this.#points.length > MOST_POINTS) this.#points.shift();
   }
 
-  /** Note from when on there is a connection, or none. */
+  /** Note from when on there is a connection, or none any more; before the first one says nothing. */
   connected(isConnected, atMs) {
+    this.#hasBegun ||= isConnected;
+    if (!this.#hasBegun) return;
     const last = this.#away.at(-1);
     const isAway = last !== undefined && last.to === Number.POSITIVE_INFINITY;
     if (isAway && isConnected) last.to = atMs;

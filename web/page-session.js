@@ -44,7 +44,7 @@ export class Session {
       this.#madeOf = madeOf;
       this.#handlers.client(this.#client);
     }
-    if (this.state === "idle" || this.state === "closed") this.#client.connect();
+    this.#client.connect(); // at once, also while it waits
   }
 
   close() {

@@ -67,6 +67,13 @@ export function gapWords({ channel, from, to, reason }) {
   return `Gap in ${channel}: ${numbers} lost (${count(to - from, "frame")}): ${LOST[reason] ?? reason}.`;
 }
 
+/** What went wrong; a browser tells nothing of a refusal, so that here stands what to look at. */
+export function troubleWords({ code, message, retry }) {
+  const asked = "Is the URL right, and the token still good?";
+  const words = code === "refused" ? `it never opened (${message}). ${asked}` : message;
+  return retry ? words : `${words.replace(/[.]$/, "")}. It is not tried again.`;
+}
+
 /** What was given again after a cut, of one or more channels at once. */
 export function recoveredWords(counts) {
   const all = counts.reduce((sum, one) => sum + one.count, 0);

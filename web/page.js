@@ -13,6 +13,7 @@ import {
   reasonWords,
   recoveredWords,
   stateWord,
+  troubleWords,
 } from "./page-words.js";
 
 const KEPT = "crier-page"; // in sessionStorage: a URL without its query, and channels; no token
@@ -82,7 +83,7 @@ function showRecovered(one) {
 }
 
 function showError({ code, message, retry }) {
-  const words = `${message}${retry ? "" : " It is not tried again."}`;
+  const words = troubleWords({ code, message, retry });
   list.say("error", `✕ Error ${code}: ${words}`);
   at("trouble").textContent = `✕ ${words}`;
   spoken.say("error", words);

@@ -243,6 +243,31 @@ def test_local_page_has_the_local_run_break_the_connection(
     assert local_page.troubles() == []
 
 
+def test_page_sends_the_token_where_its_user_wants_it(page: Page, gateway: ScriptedGateway) -> None:
+    """As a sub-protocol it is in no URL."""
+    page.find("token").send_keys("s3cret")
+    page.choose("token-in", "a sub-protocol")
+
+    page.connect(gateway.url)
+
+    assert gateway.asked_paths == ["/prod"]
+    assert gateway.offered == ["crier.v1, bearer.s3cret"]
+
+
+def test_page_counts_renewals(page: Page, gateway: ScriptedGateway) -> None:
+    """A new connection takes the old one's place, and the state stays what it is."""
+    gateway.renew_in_ms = 3_000
+    page.connect(gateway.url, "news")
+    first = page.text("connection-id")
+
+    page.until(lambda: page.text("renewed") != "0")
+
+    assert page.text("connection-id") != first
+    assert page.text("reconnected") == "0"
+    assert any("Renewed" in one for one in page.rows(".good"))
+    assert not page.rows(".waiting")
+
+
 def test_page_reconnects_by_itself(page: Page, gateway: ScriptedGateway) -> None:
     """The one way to break a connection that a page has without the local run."""
     page.connect(gateway.url, "news")

@@ -168,12 +168,14 @@ def test_fingers_find_controls_of_44_pixels(page: Page, gateway: ScriptedGateway
         page.until(lambda: page.run("return matchMedia('(pointer: coarse)').matches"))
         controls = page.find_all("input, select, button")
         heights = [one.size["height"] for one in controls if one.is_displayed()]
+        too_wide = page.too_wide()
     finally:
         touch = {"enabled": False}
         page.browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", touch)
 
     assert len(heights) > 15
     assert min(heights) >= 44
+    assert too_wide == []
 
 
 def test_page_stands_still_for_those_who_ask_for_it(page: Page) -> None:

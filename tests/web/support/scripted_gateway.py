@@ -11,11 +11,11 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from crier.local.environment import HOST
 
 _EPOCH = "5b0c77e1"
-_RENEW_MS = 7_200_000
 
 
 class ScriptedGateway:
@@ -23,6 +23,9 @@ class ScriptedGateway:
 
     def __init__(self) -> None:
         self.asked_paths: list[str] = []
+        self.offered: list[str | None] = []
+        """The sub-protocols that each client has offered, as the header's text."""
+        self.renew_in_ms = 7_200_000
         self.url = ""
         self._sent: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._lost_until: dict[str, int] = defaultdict(int)
@@ -58,6 +61,7 @@ class ScriptedGateway:
         """Answer one client until it is gone."""
         assert client.request is not None
         self.asked_paths.append(client.request.path)
+        self.offered.append(client.request.headers.get("Sec-WebSocket-Protocol"))
         name = f"connection-{next(self._ids)}="
         self._clients[name] = client
         with suppress(ConnectionClosed):
@@ -73,7 +77,7 @@ class ScriptedGateway:
             return {"type": "error", **ref, **refusal, "retry": False}
         match asked["action"]:
             case "join":
-                own = {"connectionId": name, "renewInMs": _RENEW_MS}
+                own = {"connectionId": name, "renewInMs": self.renew_in_ms}
                 return {"type": "joined", **ref, **own, "channels": self._positions(at)}
             case "subscribe":
                 return {"type": "subscribed", **ref, "channels": self._positions(at)}
@@ -121,4 +125,11 @@ def scripted_gateway() -> Iterator[ScriptedGateway]:
 
 
 def _server(gateway: ScriptedGateway) -> Server:
-    return serve(gateway.handle, HOST, 0, compression=None, ping_interval=None)
+    return serve(
+        gateway.handle,
+        HOST,
+        0,
+        select_subprotocol=lambda _, offered: Subprotocol("crier.v1") if offered else None,
+        compression=None,
+        ping_interval=None,
+    )
