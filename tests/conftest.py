@@ -29,13 +29,8 @@ _TOGETHER = ("tests/unit/stacks/", "tests/unit/bench/", "tests/web/local/")
 
 _FIRST = (
     *("tests/faults/", "tests/web/local/", "tests/local/", "tests/histories/", "tests/setup/"),
-    *(
-        "tests/permissions/",
-        "tests/interop/",
-        "tests/bench/",
-        "tests/unit/stacks/",
-        "tests/unit/bench/",
-    ),
+    *("tests/permissions/", "tests/interop/", "tests/bench/"),
+    *("tests/unit/stacks/", "tests/unit/bench/"),
 )
 """Folders in which a file takes long: quick files fill what remains of the workers' time."""
 

@@ -1,5 +1,7 @@
 """A page in a real browser is hidden, frozen, left, come back to and reloaded; nothing is lost."""
 
+import time
+
 import pytest
 from selenium.webdriver import Chrome
 
@@ -71,12 +73,15 @@ def test_frozen_tab_is_whole_when_it_runs_again(
     page = listen()
 
     freeze(tab, is_frozen=True)
+    frozen_ms = time.time() * 1000
     wire.cut()
     meanwhile = broadcaster.send_opened(5, channel=news)
+    thawed_ms = time.time() * 1000
     freeze(tab, is_frozen=False)
     after = broadcaster.send(2, channel=news)
 
     page.wait_for_each_once(news, [*meanwhile, *after])
+    assert not [one for one in page.ask("heard") if frozen_ms < one["at"] < thawed_ms]
     assert page.states()[-1] == ("connected", "joined")
     page.check_nothing_is_wrong()
 
