@@ -26,7 +26,7 @@ def check_all_came(
     assert not replayed & set(before)
     recovered = [one["count"] for one in page.heard("recovered") if one["channel"] == channel]
     assert sum(recovered) == len(replayed)
-    page.check_nothing_is_wrong()
+    page.check_nothing_is_wrong(but="token")  # offline there is none to fetch
 
 
 def test_page_misses_nothing_when_its_network_is_pulled(
@@ -110,6 +110,5 @@ def test_page_misses_nothing_when_a_function_is_killed_that_was_to_answer(
     assert faults.happened() == {"kill_before": 1}
     page.wait_for_each_once(news, [*before, *meanwhile, *after])
     assert page.states()[-1] == ("connected", "joined")
-    assert page.heard("gap") == []
     # AWS sends a JSON object without a type there, and the local AWS a text that is no JSON.
-    assert {one["code"] for one in page.heard("error")} <= {"bad-text"}
+    page.check_nothing_is_wrong(but="bad-text")
