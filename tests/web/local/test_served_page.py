@@ -68,7 +68,7 @@ def test_page_shows_hostile_messages_as_text(
 
 
 def test_page_runs_no_inline_script_and_asks_no_foreign_host(serve: Serve) -> None:
-    """Its policy, in the header, forbids both, whatever got into the page."""
+    """Its policy, in the header, forbids both, also to what a message might put in."""
     with serve() as page:
         with urllib.request.urlopen(page.url, timeout=10) as answer:  # noqa: S310 - our own URL
             policy = answer.headers["Content-Security-Policy"]
