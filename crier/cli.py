@@ -12,6 +12,7 @@ from crier.commands.dead_letters import dead_letters
 from crier.commands.demo import demo
 from crier.commands.inspect_connection import inspect
 from crier.commands.kick import kick
+from crier.commands.listen import listen
 from crier.commands.local import local
 from crier.commands.probe import probe
 from crier.commands.redrive import redrive
@@ -59,6 +60,7 @@ def _crier(
 app.command()(local)
 app.command()(demo)
 app.command(cls=SendCommand, options_metavar="[OPTIONS] [--]")(send)
+app.command()(listen)
 app.command()(status)
 app.command()(broadcasts)
 app.command()(dead_letters)

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from broadcasting.audience import EVERYONE, LISTED, OWN
-from crier.demo.follower import Follower, Frame
+from broadcasting.followed_channel import Frame
+from crier.demo.follower import Follower
 from crier.errors import CrierError
 
 _ANSWER_SECONDS = 10.0
@@ -60,6 +61,8 @@ class ChannelClient:
         """Come, or come back: all that was missed has been taken note of when this ends."""
         self._socket = socket
         self._start(self._listen(socket))
+        for one in self.followers.values():
+            one.come_back()
         at = {name: one.since for name, one in self.followers.items()}
         joined = await self.ask("join", at=at, was=self.ids[-_MOST_EARLIER:])
         self.ids.append(str(joined["connectionId"]))

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from broadcasting.audience import Audience, channel_in_frame
+from broadcasting.followed_channel import Frame
 from crier.demo.cast import TRAVELLER, Planned, Role
 from crier.demo.channels_result import ChannelsResult, Reception, compared
-from crier.demo.follower import Follower, Frame
+from crier.demo.follower import Follower
 from crier.deployed.account import Account
 
 

@@ -1,24 +1,12 @@
-"""One channel as a client follows it: its frames in the order of their numbers, each once. Pure.
-
-A client knows from an answer up to which number it has all that was meant for it. Frames that come
-live move that number on one by one; one that is further ahead is held until what lies before it
-has come, or until an answer says that no more will come of it.
-"""
+"""One channel as a client of the demo follows it, and a record of what came of it."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from broadcasting.position import Reason
+from broadcasting.followed_channel import Event, FollowedChannel, Frame, Gap, Message
 
-Frame = Mapping[str, Any]
-"""A broadcast's frame, read from its JSON."""
-
-
-class Taken(NamedTuple):
-    """A frame that a client takes note of, and whether an answer had it or it came live."""
-
-    frame: Frame
-    is_replayed: bool
+_NOW_MS = 0.0
+"""The demo's client waits for gaps by itself, so that no time passes here."""
 
 
 class Follower:
@@ -29,68 +17,50 @@ class Follower:
     """
 
     def __init__(self) -> None:
-        self.taken: list[Taken] = []
+        self.taken: list[Message] = []
         self.copies = 0
-        self.lost: list[Any] = []
-        self._held: dict[int, Taken] = {}
-        self._number: int | None = None
-        self._epoch = ""
+        self.lost: list[Gap] = []
+        self._channel = FollowedChannel(lambda: 0.0)
+        self._ahead: set[int] = set()
+        """The numbers that have come of those above the client's."""
 
     @property
     def number(self) -> int:
         """The number up to which the client has all that was meant for it; 0 before an answer."""
-        return self._number or 0
+        return self._channel.position
 
     @property
     def has_gap(self) -> bool:
         """Whether frames are held, because some may be missing before them."""
-        return self._number is not None and bool(self._held)
+        return self._channel.asks_at is not None
 
     @property
-    def since(self) -> dict[str, Any] | None:
+    def since(self) -> Frame | None:
         """What a client asks for that comes back; None for one that comes for the first time."""
-        return None if self._number is None else {"seq": self._number, "epoch": self._epoch}
+        return self._channel.since
+
+    def come_back(self) -> None:
+        """Note that the client joins again: no old answer comes any more."""
+        self._channel.come_back()
 
     def come(self, frame: Frame) -> None:
         """Take note of a frame that has come live."""
-        self._hold(Taken(frame, is_replayed=False))
-        self._take_next()
+        seq = int(frame["seq"])
+        is_known = self._channel.epoch is not None and seq <= self.number
+        self.copies += is_known or seq in self._ahead
+        self._ahead.add(seq)
+        self._note(self._channel.frame(frame, _NOW_MS))
 
     def answered(self, position: Mapping[str, Any]) -> bool:
-        """Take note of an answer about the channel; return whether to ask for more.
+        """Take note of an answer about the channel; return whether to ask for more."""
+        self._note(self._channel.answer(position, _NOW_MS))
+        asks_at = self._channel.asks_at
+        if asks_at is None or asks_at > _NOW_MS:
+            return False
+        self._channel.ask()
+        return True
 
-        An answer that begins further on than the client is says nothing of what lies between. Only
-        in another epoch does the client go back: any other answer may be late, and frames that
-        have come live meanwhile stay taken.
-        """
-        is_first, before = self._number is None, self.number
-        for frame in position["frames"]:
-            self._hold(Taken(frame, is_replayed=True))
-        if lost := position.get("lost"):
-            self.lost.append(lost)
-            before = 0 if lost["reason"] == Reason.EPOCH.value else before
-        elif not is_first and position["from"] > before:
-            return True
-        self._epoch = position["epoch"]
-        self._take_until(max(before, position["to"]), drop=is_first)
-        self._take_next()
-        return bool(position.get("more"))
-
-    def _hold(self, taken: Taken) -> None:
-        number = int(taken.frame["seq"])
-        if number in self._held or (self._number is not None and number <= self._number):
-            self.copies += 1
-        else:
-            self._held[number] = taken
-
-    def _take_until(self, number: int, *, drop: bool) -> None:
-        """Move on to a number: what is held up to it is taken, or was before the client came."""
-        for one in sorted(one for one in self._held if one <= number):
-            taken = self._held.pop(one)
-            if taken.is_replayed or not drop:
-                self.taken.append(taken)
-        self._number = number
-
-    def _take_next(self) -> None:
-        while self._number is not None and self._number + 1 in self._held:
-            self._take_until(self._number + 1, drop=False)
+    def _note(self, events: list[Event]) -> None:
+        self.taken += [one for one in events if isinstance(one, Message)]
+        self.lost += [one for one in events if isinstance(one, Gap)]
+        self._ahead = {seq for seq in self._ahead if seq > self.number}

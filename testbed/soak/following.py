@@ -45,7 +45,7 @@ def wrong_following(
         yield f"{name} has these numbers of {followed.stream} in no order: {taken}"
     if early := [seq for seq in taken if seq <= followed.began]:
         yield f"{name} follows {followed.stream} after {followed.began}, and has {early}"
-    lost = {seq for one in followed.lost for seq in range(one["from"] + 1, one["to"] + 1)}
+    lost = {seq for one in followed.lost for seq in range(one.start + 1, one.end + 1)}
     wanted = {
         seq
         for seq, one in numbered.items()

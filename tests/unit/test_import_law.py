@@ -65,6 +65,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.commands.probe": ("broadcasting", "crier", "delivery.http", "delivery.signing"),
     "crier.deployed": ("broadcasting", "crier.errors", "crier.wording"),
     "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
+    "crier.listening": ("broadcasting", "crier.errors"),
     "crier.local": (
         *("crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),

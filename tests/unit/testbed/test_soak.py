@@ -23,7 +23,7 @@ NEWS = {
 
 def frame(seq: int, channel: str = "news") -> dict[str, Any]:
     """Return a frame of a broadcast of NEWS."""
-    return {"id": NEWS[seq].id, "seq": seq, "channel": channel, "message": "x"}
+    return {"id": NEWS[seq].id, "seq": seq, "channel": channel, "message": "x", "sentAt": seq}
 
 
 def position(begin: int, end: int, *seqs: int, **fields: Any) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class FakeClient:
 
     def take(self, channel: str, seq: int, id_: str, *, is_replayed: bool = False) -> None:
         """Take note of a frame."""
-        frame = {"id": id_, "seq": seq, "channel": channel, "message": id_}
+        frame = {"id": id_, "seq": seq, "sentAt": 1, "channel": channel, "message": id_}
         if channel == "!":
             self.listed.append(frame)
             return

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcasting.followed_channel import Gap
 from broadcasting.position import Reason
 from crier.demo.follower import Follower
 
 
 def frame(number: int) -> dict[str, Any]:
     """Return a frame with a number."""
-    return {"seq": number}
+    return {"id": f"b{number}", "seq": number, "sentAt": number}
 
 
 def position(start: int, end: int, *numbers: int, **others: Any) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def test_follower_goes_on_from_the_end_of_what_is_lost() -> None:
     follower.answered(position(3, 3, lost=lost) | {"epoch": "f"})
     follower.come(frame(4))
 
-    assert follower.lost == [lost]
+    assert follower.lost == [Gap(501, 3, "epoch")]
     assert numbers(follower) == [501, 4]
     assert follower.since == {"seq": 4, "epoch": "f"}
 

@@ -1,0 +1,151 @@
+"""One connection of a client: which channels it is on, and what is under way on it. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from broadcasting.audience import EVERYONE, OWN
+from broadcasting.followed_channel import FollowedChannel
+from crier.listening.channels import Channels, Some
+from crier.listening.effects import Outbox, Send
+from crier.listening.incoming import Answer
+from crier.listening.requests import Request, Requests
+from crier.listening.waits import SILENCE_MS, Waits
+
+MOST_CHANNELS: Final = 25
+"""How many channels a request may name."""
+
+MOST_EARLIER: Final = 3
+"""How many earlier connections a request may name."""
+
+_MEMBERSHIP = ("join", "subscribe", "unsubscribe")
+_MOST_JOINS = 3
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One connection; what it asks goes into `outbox`.
+
+    `channels` are those that the client wants, `members` those that this connection is on and has
+    been answered about. `ids` are the client's connection ids, the newest last.
+    """
+
+    socket: int
+    channels: Channels
+    ids: Sequence[str]
+    waits: Waits
+    refs: Iterator[int]
+    outbox: Outbox
+    members: dict[str, FollowedChannel] = field(default_factory=dict)
+    requests: Requests = field(init=False)
+    id: str = ""
+    joined_at: float | None = None
+    renew_at: float | None = None
+    ping_at: float | None = None
+    silent_at: float | None = None
+    """By when the server has to say something."""
+    _is_careful: bool = False
+    """Whether to ask for one channel at a time, as one of several was refused."""
+
+    def __post_init__(self) -> None:
+        self.requests = Requests(self.refs, self.waits)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this connection is on all channels that are wanted."""
+        return self.joined_at is not None and not self._missing
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its join was asked for several times, and not answered."""
+        return self.requests.tries_of("join") > _MOST_JOINS
+
+    def join(self, now_ms: float) -> None:
+        """Ask to be let in, on as many channels as a request may name."""
+        others = {name: one for name, one in self.channels if name != EVERYONE}
+        first = {} if self._is_careful else dict(islice(others.items(), MOST_CHANNELS - 1))
+        self._subscribe("join", {EVERYONE: self.channels[EVERYONE], **first}, now_ms)
+
+    def joined(self, answer: Answer, now_ms: float) -> None:
+        """Note that the server knows this connection."""
+        self.id, self.joined_at = answer.connection_id, now_ms
+        self.ping_at = now_ms + self.waits.before_ping()
+        if answer.renew_in_ms > 0:
+            self.renew_at = now_ms + self.waits.before_renewal(answer.renew_in_ms)
+
+    def change_membership(self, now_ms: float) -> None:
+        """Ask for the next change; one at a time, as the server may do two in either order."""
+        if self.joined_at is None or self.requests.are_under_way(*_MEMBERSHIP):
+            return
+        if missing := self._missing:
+            most = 1 if self._is_careful else MOST_CHANNELS
+            self._subscribe("subscribe", dict(islice(missing.items(), most)), now_ms)
+            return
+        self._is_careful = False
+        left = [one for one in self.members if one not in self.channels and one != OWN]
+        if left:
+            self._ask("unsubscribe", {"channels": left[:MOST_CHANNELS]}, {}, now_ms)
+
+    def unsubscribed(self) -> None:
+        """Forget the channels that are not wanted: the server has taken this connection off."""
+        self.members = {name: one for name, one in self.members.items() if name in self.channels}
+
+    def be_careful(self, request: Request) -> bool:
+        """Ask for the channels of a refused request one by one; False when that cannot help."""
+        others = request.channels.keys() - {EVERYONE}
+        if self._is_careful or not others or (request.action == "subscribe" and len(others) == 1):
+            return False
+        self._is_careful = True
+        return True
+
+    def replay(self, now_ms: float) -> None:
+        """Ask for what is missing in channels."""
+        for name, channel in self._followed:
+            if channel.asks_at is not None and channel.asks_at <= now_ms:
+                start, epoch = channel.ask()
+                fields = {"channel": name, "epoch": epoch, "from": start, **self._was}
+                self._ask("replay", fields, {name: channel}, now_ms)
+
+    def ping(self, now_ms: float) -> None:
+        """Ask for the newest numbers."""
+        self.ping_at = now_ms + self.waits.before_ping()
+        at = [(name, one.position) for name, one in self._followed]
+        for i in range(0, len(at), MOST_CHANNELS):
+            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
+
+    def check(self, now_ms: float) -> None:
+        """Ask for a sign of life."""
+        self.silent_at = now_ms + SILENCE_MS
+        self.ping(now_ms)
+
+    def ask_again(self, now_ms: float) -> None:
+        """Ask again what was not answered in time."""
+        self.outbox += [Send(self.socket, text) for text in self.requests.due(now_ms)]
+
+    @property
+    def wakes_at(self) -> float | None:
+        """When something is due."""
+        asks = [one.asks_at for _, one in self._followed]
+        times = [self.ping_at, self.silent_at, self.renew_at, self.requests.again_at, *asks]
+        return min((one for one in times if one is not None), default=None)
+
+    @property
+    def _missing(self) -> Some:
+        return {name: one for name, one in self.channels if self.members.get(name) is not one}
+
+    @property
+    def _followed(self) -> list[tuple[str, FollowedChannel]]:
+        return [(name, one) for name, one in self.channels if self.members.get(name) is one]
+
+    @property
+    def _was(self) -> dict[str, Any]:
+        earlier = [one for one in self.ids if one != self.id][-MOST_EARLIER:]
+        return {"was": earlier} if earlier else {}
+
+    def _subscribe(self, action: str, channels: Some, now_ms: float) -> None:
+        at = {name: one.since for name, one in channels.items()}
+        self._ask(action, {"at": at, **self._was}, channels, now_ms)
+
+    def _ask(self, action: str, fields: Mapping[str, Any], channels: Some, now_ms: float) -> None:
+        self.outbox.append(Send(self.socket, self.requests.ask(action, fields, channels, now_ms)))

@@ -1,0 +1,89 @@
+"""What a client does about answers and refusals that come on a connection. Pure."""
+
+from typing import Final
+
+from broadcasting.audience import EVERYONE
+from crier.listening.channels import Channels
+from crier.listening.connection import Connection
+from crier.listening.effects import Outbox, Trouble
+from crier.listening.incoming import Answer, MalformedError, Refusal
+from crier.listening.requests import Request
+
+_OF_CHANNELS: Final = ("not-allowed", "bad-channel", "too-many-channels")
+
+
+class Replies:
+    """Takes replies to requests of any connection of a client."""
+
+    def __init__(self, channels: Channels, outbox: Outbox) -> None:
+        self._channels, self._outbox = channels, outbox
+
+    def answered(self, connection: Connection, answer: Answer, now_ms: float) -> None:
+        """Take an answer; a late one, of a request that was answered before, is passed over.
+
+        Raises MalformedError when it does not tell of a channel that was asked about.
+        """
+        request = connection.requests.get(answer.ref)
+        if request is None:
+            return
+        if missing := request.channels.keys() - answer.positions.keys():
+            raise MalformedError(f"found nothing of {sorted(missing)}, expected all channels")
+        connection.requests.end(request)
+        if request.action == "join":
+            connection.joined(answer, now_ms)
+        elif request.action == "unsubscribe":
+            connection.unsubscribed()
+        self._take_positions(connection, request, answer, now_ms)
+        self._channels.pong(answer.newest, now_ms)
+        connection.change_membership(now_ms)
+
+    def refused(self, connection: Connection, refusal: Refusal, now_ms: float) -> bool:
+        """Take a refusal; return whether the connection is of no use any more."""
+        if refusal.code == "gone":
+            return True
+        request = connection.requests.get(refusal.ref)
+        if request is None:
+            return False
+        if refusal.code == "busy":
+            connection.requests.busy(request, refusal.after_ms, now_ms)
+            return False
+        connection.requests.end(request)
+        is_useless = self._is_given_up(connection, request, refusal, now_ms)
+        if not is_useless:
+            connection.change_membership(now_ms)
+        return is_useless
+
+    def _take_positions(
+        self, connection: Connection, request: Request, answer: Answer, now_ms: float
+    ) -> None:
+        for name, channel in request.channels.items():
+            if self._channels.is_wanted(name, channel):
+                if request.action != "replay":
+                    connection.members[name] = channel
+                self._channels.answer(name, channel, answer.positions[name], now_ms)
+            elif request.action != "replay":
+                connection.members.setdefault(name, channel)  # it has to be left
+
+    def _is_given_up(
+        self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
+    ) -> bool:
+        """Ask in another way, or give the request up; return whether nothing is left to do."""
+        is_of_channels = refusal.code in _OF_CHANNELS and request.channels.keys() - {EVERYONE}
+        if is_of_channels and request.action != "replay" and connection.be_careful(request):
+            if request.action == "join":
+                connection.join(now_ms)
+            return False
+        if is_of_channels:
+            for name, channel in request.channels.items():
+                if self._channels.is_wanted(name, channel):
+                    self._drop(name, refusal)
+            return False
+        self._outbox.append(Trouble(refusal.code, refusal.message, retry=False))
+        for channel in request.channels.values():
+            channel.unanswered(now_ms)
+        return request.action in ("join", "subscribe")
+
+    def _drop(self, name: str, refusal: Refusal) -> None:
+        """Follow a channel no more, which the server refuses."""
+        self._channels.leave(name)
+        self._outbox.append(Trouble(refusal.code, f"{name}: {refusal.message}", retry=False))
