@@ -1,0 +1,1248 @@
+/**
+ * Receives broadcasts of Crier (`crier.v1`): each once, in order, or a word for what is lost.
+ *
+ * `FollowedChannel` has the rules of order, without a clock; `Connection` is one WebSocket and what
+ * was asked on it; `Crier` holds the two together, reconnects, and is what applications use.
+ * All times are in milliseconds. The types are in crier.d.ts.
+ */
+
+const EVERYONE = "*";
+const OWN = "@";
+const LISTED = "!"; // sent to a list of connections: its numbers are not for clients
+
+const GAP_WAIT_MS = 2_000;
+const GAP_SPREAD_MS = 2_000; // up to this much later: others have the same gap at the same moment
+const MOST_HELD_FRAMES = 256;
+const MOST_HELD_CHARACTERS = 1_024 * 1_024;
+const KNOWN_IDS = 256;
+const LOW_PONGS = 2; // one may have been read a moment too early
+
+const MOST_CHANNELS = 25; // of one request
+const MOST_EPOCH = 32; // characters
+const MOST_EARLIER = 3;
+const ANSWER_MS = 10_000;
+const MOST_UNANSWERED = 3;
+const MOST_BUSY_MS = 60_000;
+const LEAST_BUSY_MS = 1_000;
+const SPREAD_MS = 4_000; // for requests that the throttle refused
+const MOST_SPREAD_MS = 16_000;
+const OPENING_MS = 30_000;
+const FIRST_DELAY_MS = 2_000;
+const UP_MS = 10_000;
+const TICK_MS = 10_000;
+const SILENT_MS = 5_000;
+const LATE_MS = 5_000;
+const TOLD_REFUSALS = 3;
+const STUCK_MS = 1_000;
+const SAVE_MS = 1_000;
+const BAD_TEXT_MS = 10_000;
+const MOST_DELAY_MS = 2 ** 31 - 1; // a longer timer fires at once
+
+const DEFAULTS = {
+  gapWaitMs: GAP_WAIT_MS,
+  minDelayMs: 500,
+  maxDelayMs: 60_000,
+  pingAfterMs: 480_000,
+};
+
+const now = () => performance.now();
+const between = (low, high) => low + Math.random() * (high - low);
+const isNumber = (found) => Number.isSafeInteger(found) && found >= 0;
+const isText = (found) => typeof found === "string";
+const isHidden = () => globalThis.document?.visibilityState === "hidden";
+const isPosition = (found) =>
+  isNumber(found?.seq) && isText(found.epoch) && found.epoch.length <= MOST_EPOCH;
+
+/** Tells what an error says; what was thrown may be anything. */
+function wordsOf(error) {
+  const words = isText(error) ? error : error?.message;
+  return isText(words) ? words : `it threw ${typeof error}`;
+}
+
+/** Calls what the application gave; its error, now or later, is reported and stops nothing else. */
+async function callHandler(handler, argument) {
+  try {
+    await handler(argument);
+  } catch (error) {
+    (globalThis.reportError ?? console.error)(error);
+  }
+}
+
+/** Ends the client when `getToken` throws it: nobody may come in as long as the user is this one. */
+export class UnauthorizedError extends Error {
+  name = "UnauthorizedError";
+}
+
+/** Remembers the ids of the last frames. */
+class KnownIds {
+  #ids = new Set();
+
+  has(id) {
+    return this.#ids.has(id);
+  }
+
+  /** Returns false if the id is known already. */
+  add(id) {
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    if (this.#ids.size > KNOWN_IDS) this.#ids.delete(this.#ids.values().next().value);
+    return true;
+  }
+}
+
+/**
+ * Follows one channel, and is pure: times come as arguments, of a clock that never goes back.
+ * The twin of lambdas/broadcasting/followed_channel.py: both pass tests/cases/followed_channel.json.
+ * Methods return the events that follow from what came, in order.
+ *
+ * One question is under way at most: `ask` when `asksAt` has come, and tell of its answer with
+ * `answer`, or with `unanswered`.
+ */
+export class FollowedChannel {
+  position = 0;
+  /** Null before the first answer: until then frames are held. */
+  epoch = null;
+  #jitter;
+  #isOrdered;
+  #first;
+  #gapWaitMs;
+  /** Frames above the position; those of a channel without order have been given out. */
+  #held = new Map();
+  #heldCharacters = 0;
+  #knownUntil = 0;
+  #ids = new KnownIds();
+  #newestMs = 0;
+  #lowPongs = 0;
+  /** How many frames a client that came back was given so far; null when it has them all. */
+  #recovered = null;
+  #isAsking = false;
+  #gapAt = null;
+  #mustAskAt = null;
+
+  constructor(jitter, { isOrdered = true, first = null, gapWaitMs = GAP_WAIT_MS } = {}) {
+    this.#jitter = jitter;
+    this.#isOrdered = isOrdered;
+    this.#first = first ?? {};
+    this.#gapWaitMs = gapWaitMs;
+    if (this.#first.epoch !== undefined) {
+      this.epoch = this.#first.epoch;
+      this.position = this.#first.seq;
+      this.#recovered = 0;
+    }
+  }
+
+  /** What a join or a subscribe says of where the client is. */
+  get since() {
+    if (this.epoch !== null) return { seq: this.position, epoch: this.epoch };
+    return this.#first.last === undefined ? null : this.#first;
+  }
+
+  /** When to ask for a replay; null while nothing is missing, or a question is under way. */
+  get asksAt() {
+    if (this.#isAsking || this.epoch === null) return null;
+    const at = Math.min(this.#gapAt ?? Infinity, this.#mustAskAt ?? Infinity);
+    return at === Infinity ? null : at;
+  }
+
+  /** Returns the question to ask now. */
+  ask() {
+    this.#waitFor(true);
+    return { start: this.position, epoch: this.epoch };
+  }
+
+  /** Notes that a question was not answered, or refused for now: ask again after a pause. */
+  unanswered(nowMs) {
+    this.#isAsking = false;
+    this.#mustAskAt = this.#later(nowMs);
+  }
+
+  /** Notes that the client joins again, with `since`: the answer says what it has missed. */
+  comeBack() {
+    this.#waitFor(false);
+    this.#recovered = this.epoch === null ? null : 0;
+  }
+
+  /** Takes a frame that has come live. */
+  frame(frame, nowMs) {
+    if (this.epoch !== null && frame.seq <= this.position) {
+      if (this.#isOfNewNumbers(frame)) this.#mustAskAt ??= this.#later(nowMs);
+      return [];
+    }
+    const events = this.#take(frame, false, nowMs);
+    if (this.epoch !== null) events.push(...this.#moveTo(this.position));
+    this.#lookForGap(nowMs);
+    return events;
+  }
+
+  /** Takes the newest number that the server knows: the last frame is missed without a gap. */
+  pong(newest, nowMs) {
+    this.#lowPongs = newest < this.position ? this.#lowPongs + 1 : 0;
+    if (this.#lowPongs >= LOW_PONGS) {
+      this.#lowPongs = 0;
+      this.#mustAskAt = nowMs;
+    }
+    this.#knownUntil = newest;
+    this.#lookForGap(nowMs);
+  }
+
+  /** Takes the position that an answer to a join, a subscribe or a replay has. */
+  answer(answer, nowMs) {
+    this.#isAsking = false;
+    const events = this.#answered(answer, nowMs);
+    if (answer.more) this.#mustAskAt = nowMs;
+    else if (this.#recovered !== null && this.#mustAskAt === null) {
+      events.push({ type: "recovered", frames: this.#recovered });
+      this.#recovered = null;
+    }
+    this.#lookForGap(nowMs);
+    return events;
+  }
+
+  #answered(answer, nowMs) {
+    const events = [];
+    if (this.epoch === null) events.push(...this.#begin(answer));
+    else if (answer.lost || answer.epoch !== this.epoch) return this.#lost(answer, nowMs);
+    for (const frame of answer.frames) events.push(...this.#take(frame, true, nowMs));
+    if (answer.from > this.position) {
+      this.#mustAskAt = nowMs; // it says nothing of what lies between
+      return events;
+    }
+    events.push(...this.#moveTo(answer.to));
+    return events;
+  }
+
+  #begin(answer) {
+    this.epoch = answer.epoch;
+    this.position = Math.min(answer.from, this.#first.seq ?? answer.from);
+    this.#recovered = this.position < answer.from ? 0 : null;
+    this.#dropUntil(answer.to); // what came live and was sent before the client came
+    return this.#isOrdered ? [] : [...this.#held.values()].flatMap((one) => this.#given(one));
+  }
+
+  /** Goes on from where an answer says: back only where numbers have begun anew. */
+  #lost(answer, nowMs) {
+    const reason = answer.lost?.reason ?? "epoch";
+    const gap = { type: "gap", start: this.position, end: answer.to, reason };
+    this.#recovered = null;
+    if (reason === "epoch") {
+      this.epoch = answer.epoch;
+      this.position = answer.to;
+      this.#knownUntil = this.#newestMs = 0;
+      this.#dropUntil(Infinity); // of which epoch they are is not known
+      this.#mustAskAt = nowMs; // the answer has them, if they are of this one
+      return [gap];
+    }
+    if (gap.end <= gap.start) return []; // the answer is late: all has come meanwhile
+    this.#dropUntil(gap.end);
+    return [gap, ...this.#moveTo(gap.end)];
+  }
+
+  /** Holds a frame above the position; one of a channel without order is given out. */
+  #take(frame, isReplayed, nowMs) {
+    const { seq } = frame;
+    if (this.#held.has(seq) || (this.epoch !== null && seq <= this.position)) return [];
+    const message = { type: "message", frame, isReplayed };
+    const characters = JSON.stringify(frame).length;
+    if (!isReplayed && !this.#hasRoom(seq, characters)) {
+      this.#mustAskAt = nowMs; // a replay gives it again
+      return [];
+    }
+    this.#held.set(seq, { message, characters });
+    this.#heldCharacters += characters;
+    return this.#isOrdered || this.epoch === null ? [] : this.#given({ message });
+  }
+
+  /** Tells whether a frame may be held: the next one is held for a moment only. */
+  #hasRoom(seq, characters) {
+    return (
+      seq === this.position + 1 ||
+      (this.#held.size < MOST_HELD_FRAMES &&
+        this.#heldCharacters + characters <= MOST_HELD_CHARACTERS)
+    );
+  }
+
+  /** Moves on to a number, and over the frames that follow it without a hole. */
+  #moveTo(end) {
+    const events = [];
+    this.position = Math.max(this.position, end);
+    for (const seq of [...this.#held.keys()].sort((a, b) => a - b)) {
+      if (seq > this.position + 1) break;
+      this.position = Math.max(this.position, seq);
+      const held = this.#letGo(seq);
+      if (this.#isOrdered) events.push(...this.#given(held));
+    }
+    return events;
+  }
+
+  #dropUntil(end) {
+    for (const seq of this.#held.keys()) if (seq <= end) this.#letGo(seq);
+  }
+
+  #letGo(seq) {
+    const held = this.#held.get(seq);
+    this.#held.delete(seq);
+    this.#heldCharacters -= held.characters;
+    return held;
+  }
+
+  /** Gives a frame out; not again if it came before the client knew of its epoch. */
+  #given({ message }) {
+    if (!this.#ids.add(message.frame.id)) return [];
+    this.#newestMs = Math.max(this.#newestMs, message.frame.sentAt);
+    if (message.isReplayed && this.#recovered !== null) this.#recovered += 1;
+    return [message];
+  }
+
+  /** Tells whether numbers may have begun anew: a low one that is unknown, and sent later. */
+  #isOfNewNumbers({ id, sentAt }) {
+    return !this.#ids.has(id) && this.#newestMs > 0 && sentAt > this.#newestMs;
+  }
+
+  /** Asks later for what is missing; not at all once it has come by itself. */
+  #lookForGap(nowMs) {
+    const isMissing =
+      this.#knownUntil > this.position || [...this.#held.keys()].some((seq) => seq > this.position);
+    this.#gapAt = isMissing ? (this.#gapAt ?? this.#later(nowMs)) : null;
+  }
+
+  #later(nowMs) {
+    return nowMs + this.#gapWaitMs + this.#jitter() * GAP_SPREAD_MS;
+  }
+
+  #waitFor(isAsking) {
+    this.#isAsking = isAsking;
+    this.#gapAt = this.#mustAskAt = null;
+  }
+}
+
+/** Timers by key: one that is started again takes the place of the one before. */
+class Timers {
+  #ids = new Map();
+  #afterwards;
+
+  constructor(afterwards) {
+    this.#afterwards = afterwards;
+  }
+
+  has(key) {
+    return this.#ids.has(key);
+  }
+
+  start(key, delayMs, run) {
+    this.stop(key);
+    const fire = () => {
+      this.#ids.delete(key);
+      run();
+      this.#afterwards();
+    };
+    this.#ids.set(key, setTimeout(fire, Math.min(Math.max(delayMs, 0), MOST_DELAY_MS)));
+  }
+
+  stop(key) {
+    clearTimeout(this.#ids.get(key));
+    this.#ids.delete(key);
+  }
+
+  stopAll() {
+    for (const key of this.#ids.keys()) this.stop(key);
+  }
+}
+
+/** Reads a text of the server; null if it is no JSON object. */
+function readObject(data) {
+  try {
+    const found = isText(data) ? JSON.parse(data) : null;
+    return typeof found === "object" && !Array.isArray(found) ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Tells whether it can be given to a channel; repairs the time, which decides little. */
+function isFrame(found) {
+  if (!isNumber(found?.seq) || !found.seq || !isText(found.id) || !isText(found.channel))
+    return false;
+  if (!Number.isFinite(found.sentAt)) found.sentAt = 0;
+  return true;
+}
+
+const isAnswer = (found) =>
+  isText(found?.epoch) &&
+  isNumber(found.from) &&
+  isNumber(found.to) &&
+  Array.isArray(found.frames) &&
+  found.frames.every(isFrame) &&
+  (found.lost === undefined || isText(found.lost?.reason));
+
+/**
+ * One connection, from its token to its end: its socket, its timers, and the requests on it.
+ * `host` is told what comes; once the connection is closed, nothing of it is heard any more.
+ */
+class Connection {
+  isOpen = false;
+  isJoined = false;
+  isOver = false;
+  /** One request at a time changes what is subscribed to. */
+  isChanging = false;
+  connectionId = null;
+  renewInMs = null;
+  /** By name, the channel as it was wanted when its subscription was answered here. */
+  subscribed = new Map();
+  /** How many texts came. */
+  texts = 0;
+  timers;
+  #host;
+  #socket = null;
+  #requests = new Map();
+
+  constructor(host) {
+    this.#host = host;
+    this.timers = new Timers(host.afterwards);
+    this.timers.start("opening", OPENING_MS, () => host.onSlow(this));
+  }
+
+  get hasSocket() {
+    return this.#socket !== null;
+  }
+
+  attach(socket) {
+    const heard = (does) => (event) => {
+      if (this.isOver) return;
+      does(event);
+      this.#host.afterwards();
+    };
+    const ended = heard(() => this.#host.onEnd(this, this.isJoined ? "cut" : "refused"));
+    socket.onopen = heard(() => {
+      this.isOpen = true;
+      this.#host.onOpen(this);
+    });
+    socket.onmessage = heard(({ data }) => this.#take(data));
+    socket.onclose = ended;
+    socket.onerror = ended; // old versions of Node close without a word
+    this.#socket = socket;
+  }
+
+  close() {
+    this.isOver = true;
+    this.timers.stopAll();
+    this.#socket?.close(1000);
+  }
+
+  /**
+   * Asks, and asks again until it is answered. `read` returns what `answered` is given, or nothing
+   * if the answer is none; `refused` is given the error. Returns a function that forgets it all.
+   */
+  ask(action, fields, { read, answered, refused }) {
+    const ref = this.#host.nextRef();
+    const text = JSON.stringify({ action, ref, ...fields });
+    const request = { ref, text, read, answered, refused, unanswered: 0, busy: 0 };
+    request.spreadMs = SPREAD_MS;
+    request.texts = this.texts;
+    this.#requests.set(ref, request);
+    this.#send(request);
+    return () => this.#forget(request);
+  }
+
+  #forget({ ref }) {
+    this.#requests.delete(ref);
+    this.timers.stop(ref);
+  }
+
+  #send(request) {
+    request.isPaused = false;
+    this.timers.start(request.ref, ANSWER_MS, () => this.#askAgain(request));
+    this.#socket.send(request.text);
+  }
+
+  #askAgain(request) {
+    request.unanswered += 1;
+    const isSilent = request.texts === this.texts; // since it was asked first
+    if (isSilent && request.unanswered >= MOST_UNANSWERED) this.#host.onEnd(this, "silent");
+    else this.#send(request);
+  }
+
+  #pause(request, pauseMs) {
+    request.isPaused = true;
+    this.timers.start(request.ref, pauseMs, () => this.#send(request));
+  }
+
+  #take(data) {
+    this.texts += 1;
+    this.timers.stop("silent");
+    const told = readObject(data);
+    if (!told) this.#host.onBadText("a text that is no JSON object");
+    else if (told.type !== undefined) this.#takeTyped(told);
+    else if ("seq" in told) this.#host.onFrame(told);
+    else if (told.message === "Too Many Requests") this.#slowDown();
+  }
+
+  #takeTyped(told) {
+    const request = this.#requests.get(told.ref);
+    if (told.type === "bye") this.#host.onBye(this, told);
+    else if (told.type === "error") this.#takeError(told, request);
+    else if (request) this.#takeAnswer(told, request);
+  }
+
+  #takeError(error, request) {
+    if (error.code === "gone") this.#host.onEnd(this, "gone");
+    else if (request && error.code === "busy") {
+      const afterMs = Math.max(Number(error.afterMs) || 0, LEAST_BUSY_MS);
+      this.#pause(request, Math.min(afterMs * between(1, 2) * 2 ** request.busy++, MOST_BUSY_MS));
+    } else if (request) {
+      this.#forget(request);
+      request.refused(error);
+    } else if (error.ref === undefined) this.#host.onError(error);
+  }
+
+  #takeAnswer(told, request) {
+    const found = request.read(told);
+    if (!found) return this.#host.onBadText("an answer that is not as expected");
+    this.#forget(request);
+    request.answered(found);
+  }
+
+  /** The throttle does not say which request it refused. */
+  #slowDown() {
+    for (const request of this.#requests.values()) {
+      if (request.isPaused) continue;
+      this.#pause(request, between(0, request.spreadMs));
+      request.spreadMs = Math.min(request.spreadMs * 2, MOST_SPREAD_MS);
+    }
+  }
+}
+
+/** Asks the application for a token, or a URL. */
+async function given(source, reason) {
+  const found = await source({ reason });
+  if (found === null) throw new UnauthorizedError("found null, expected a token");
+  if (!isText(found) || !found) throw new TypeError(`found ${typeof found}, expected a string`);
+  return found;
+}
+
+/** Tells why a URL is none of a WebSocket; nothing if it is one. */
+function wrongIn(url) {
+  const found = URL.canParse(url) ? new URL(url).protocol : "no URL";
+  return /^wss?:$/.test(found) ? "" : `found ${found}, expected ws: or wss:`;
+}
+
+function withToken(url, token) {
+  const [plain] = url.split("#");
+  return `${plain}${plain.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
+}
+
+/** Tells whether it keeps a connection from being idle, and nothing else. */
+function isKeepAlive(message) {
+  return message?.type === "keep-alive" && Object.keys(message).length === 1;
+}
+
+/** A client of one stack: connects, reconnects, and gives out each message once. */
+export class Crier extends EventTarget {
+  #url;
+  #options;
+  #storage;
+  #storageKey;
+  #state = "idle";
+  /** The connection, or the one that is being opened; null while there is none. */
+  #current = null;
+  /** The one that will take its place; null while there is none. */
+  #renewal = null;
+  #channels = new Map();
+  #listedIds = new KnownIds();
+  /** Positions that a page before this one has kept, and that no channel has begun at yet. */
+  #kept = new Map();
+  #connectionIds = [];
+  /** Events that are not given out yet: nothing changes while a handler is called. */
+  #events = [];
+  #isTelling = false;
+  #timers = new Timers(() => this.#tell());
+  #refs = 0;
+  #failures = 0;
+  #refusals = 0;
+  #renewalFailures = 0;
+  #tokenReason = "first";
+  #closedBy = null;
+  #badTextAt = -Infinity;
+  /** What a connection tells. */
+  #host = {
+    afterwards: () => this.#tell(),
+    nextRef: () => `${++this.#refs}`,
+    onSlow: (connection) => this.#onSlow(connection),
+    onOpen: (connection) => this.#settle(connection),
+    onEnd: (connection, reason) => this.#onEnd(connection, reason),
+    onBye: (connection, bye) => this.#onBye(connection, bye),
+    onFrame: (frame) => this.#onFrame(frame),
+    onError: ({ code, message }) => this.#trouble(code, message, false),
+    onBadText: (words) => this.#onBadText(words),
+  };
+  /** What a page tells; a worker and Node tell less, or nothing. */
+  #listeners = [
+    [globalThis, "online", () => (this.#retry("online") ? 0 : this.#probe())],
+    [globalThis, "pageshow", ({ persisted }) => persisted && this.#retry("pageshow")],
+    [globalThis, "pagehide", () => this.#onHide()],
+    [globalThis.document, "visibilitychange", () => isHidden() || this.#probe()],
+  ].map(([target, type, does]) => [target, type, (event) => this.#hear(does, event)]);
+
+  constructor(url, options = {}) {
+    super();
+    this.#url = url;
+    this.#options = { tokenIn: "query", channels: [], ordered: true, ...options };
+    for (const [name, most] of Object.entries(DEFAULTS))
+      if (!(options[name] >= 0)) this.#options[name] = most;
+    this.#storage = options.storage;
+    this.#storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
+    this.#readPositions();
+    this.#follow(EVERYONE);
+    for (const name of this.#options.channels) this.#subscribe(name);
+    Promise.resolve().then(() => this.#tell()); // what was wrong in here, to listeners to come
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get connectionId() {
+    return this.#current?.connectionId ?? null;
+  }
+
+  get positions() {
+    return Object.fromEntries(this.#positions());
+  }
+
+  /** Calls a handler with each event's detail. Returns a function that takes it off again. */
+  on(type, handler) {
+    const listener = ({ detail }) => void callHandler(handler, detail);
+    this.addEventListener(type, listener);
+    return () => this.removeEventListener(type, listener);
+  }
+
+  connect() {
+    if (this.#current) return;
+    if (this.#state !== "waiting") {
+      this.#failures = this.#refusals = 0;
+      this.#tokenReason = "first";
+      for (const [target, ...listener] of this.#listeners) target?.addEventListener?.(...listener);
+    }
+    this.#begin("connect");
+    this.#tell();
+  }
+
+  close() {
+    if (this.#state !== "closed") this.#end("close");
+    this.#tell();
+  }
+
+  subscribe(name, handler, options) {
+    const subscription = this.#subscribe(name, handler, options);
+    return {
+      ready: subscription.ready,
+      unsubscribe: () => this.#unsubscribe(subscription),
+      position: () => this.#positionOf(subscription.channel),
+    };
+  }
+
+  async *channel(name, options) {
+    const messages = [];
+    let wake;
+    const handler = (message) => {
+      messages.push(message);
+      wake?.();
+    };
+    const subscription = this.#subscribe(name, handler, options);
+    subscription.onEnd = () => wake?.();
+    try {
+      for (;;) {
+        while (messages.length > 0 && this.#closedBy !== "close") yield messages.shift();
+        if (subscription.error) throw subscription.error;
+        if (this.#state === "closed") return;
+        await new Promise((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      this.#unsubscribe(subscription);
+    }
+  }
+
+  #hear(does, event) {
+    does(event);
+    this.#tell();
+  }
+
+  // Channels
+
+  #follow(name, first = this.#kept.get(name)) {
+    this.#kept.delete(name);
+    const { ordered, gapWaitMs } = this.#options;
+    const followed = new FollowedChannel(Math.random, { isOrdered: ordered, first, gapWaitMs });
+    const channel = { name, followed, subscriptions: new Set(), isAnswered: false };
+    this.#channels.set(name, channel);
+    return channel;
+  }
+
+  #subscribe(name, handler, options) {
+    if (!isText(name)) throw new TypeError(`found a channel that is ${typeof name}, expected text`);
+    const first = firstOf(options ?? {});
+    let channel = this.#channels.get(name);
+    if (channel && first && channel.subscriptions.size === 0) this.#forgetChannel(channel); // `*`
+    if (!this.#channels.has(name)) channel = this.#follow(name, first);
+    const subscription = { channel, handler, isActive: true };
+    subscription.ready = new Promise((resolve, reject) => {
+      Object.assign(subscription, { resolve, reject });
+    });
+    subscription.ready.catch(() => {}); // it may be looked at by nobody
+    channel.subscriptions.add(subscription);
+    if (channel.isAnswered) subscription.resolve(this.#positionOf(channel));
+    this.#settleAll();
+    return subscription;
+  }
+
+  #unsubscribe(subscription) {
+    const { channel } = subscription;
+    if (!subscription.isActive) return;
+    this.#endSubscription(subscription, new Error(`${channel.name} was left`));
+    channel.subscriptions.delete(subscription);
+    if (channel.subscriptions.size > 0 || channel.name === EVERYONE) return;
+    this.#forgetChannel(channel);
+    this.#settleAll();
+  }
+
+  /** Lets a promise that waits know; does nothing to one that has its position. */
+  #endSubscription(subscription, error) {
+    subscription.isActive = false;
+    subscription.reject(error);
+    subscription.onEnd?.();
+  }
+
+  #forgetChannel(channel) {
+    if (this.#isFollowed(channel)) this.#channels.delete(channel.name);
+    this.#events = this.#events.filter((event) => event.channel !== channel);
+    this.#current?.timers.stop(channel);
+    channel.forgetReplay?.();
+  }
+
+  #refuse(channel, { code, message }) {
+    if (!this.#isFollowed(channel)) return;
+    const error = Object.assign(new Error(`${channel.name}: ${message}`), { code });
+    this.#forgetChannel(channel);
+    for (const subscription of channel.subscriptions) {
+      subscription.error = error;
+      this.#endSubscription(subscription, error);
+    }
+    this.#trouble(code, error.message, false);
+    this.#settleAll();
+  }
+
+  #isFollowed(channel) {
+    return this.#channels.get(channel.name) === channel;
+  }
+
+  /** Returns where the application is: it may not have been given yet all that has come. */
+  #positionOf(channel) {
+    const { position, epoch } = channel.followed;
+    if (epoch === null) return null;
+    const waiting = this.#events.filter((event) => event.channel === channel);
+    return { seq: Math.min(position, ...waiting.map((event) => event.before)), epoch };
+  }
+
+  #positions() {
+    return [...this.#channels.values()]
+      .map((channel) => [channel.name, this.#positionOf(channel)])
+      .filter(([, position]) => position);
+  }
+
+  // Connections
+
+  #begin(reason) {
+    this.#timers.stop("retry");
+    this.#closedBy = null;
+    this.#current = new Connection(this.#host);
+    this.#become("connecting", reason);
+    this.#open(this.#current, this.#tokenReason);
+  }
+
+  async #open(connection, reason) {
+    try {
+      const { getToken } = this.#options;
+      const url = typeof this.#url === "function" ? await given(this.#url, reason) : `${this.#url}`;
+      const token = getToken && (await given(getToken, reason));
+      if (!connection.isOver) this.#dial(connection, url, token);
+    } catch (error) {
+      const code = error?.name === "UnauthorizedError" ? "unauthorized" : "token";
+      if (!connection.isOver) this.#fail(connection, code, wordsOf(error));
+    }
+    this.#tell();
+  }
+
+  #dial(connection, url, token) {
+    const { WebSocket = globalThis.WebSocket, tokenIn } = this.#options;
+    const wrong = wrongIn(url);
+    if (wrong) return this.#fail(connection, "bad-url", wrong);
+    try {
+      if (!token) connection.attach(new WebSocket(url));
+      else if (tokenIn === "query") connection.attach(new WebSocket(withToken(url, token)));
+      else connection.attach(new WebSocket(url, ["crier.v1", `bearer.${token}`]));
+    } catch (error) {
+      this.#fail(connection, token ? "token" : "bad-url", wordsOf(error));
+    }
+  }
+
+  /** Notes that there will be no socket. */
+  #fail(connection, code, words) {
+    const isFinal = code !== "token" && connection !== this.#renewal;
+    if (isFinal) this.#end(code);
+    else this.#onEnd(connection, code);
+    this.#trouble(code, words, !isFinal);
+  }
+
+  #onSlow(connection) {
+    if (connection.hasSocket) this.#onEnd(connection, "timeout");
+    else this.#fail(connection, "token", `found nothing in ${OPENING_MS} ms, expected a token`);
+  }
+
+  #onEnd(connection, reason, pauseMs) {
+    connection.close();
+    if (connection === this.#renewal) {
+      this.#renewal = null;
+      this.#renewalFailures += 1;
+      this.#renewLater(pauseMs ?? this.#pauseMs(this.#renewalFailures));
+    } else if (this.#renewal) this.#promote(reason);
+    else {
+      this.#countFailure(connection, reason);
+      this.#drop();
+      this.#wait(reason, pauseMs ?? this.#pauseMs(this.#failures));
+    }
+  }
+
+  #countFailure({ isOpen, isJoined, isProven, hasSocket }, reason) {
+    this.#failures = isProven ? 0 : this.#failures + 1;
+    if (hasSocket) this.#tokenReason = isOpen && reason !== "gone" ? "reconnect" : "refused";
+    if (isJoined || reason !== "refused") return;
+    this.#refusals += 1;
+    if (this.#refusals >= TOLD_REFUSALS)
+      this.#trouble("refused", `found ${this.#refusals} closed connections, expected one`, true);
+  }
+
+  #pauseMs(failures) {
+    const { minDelayMs, maxDelayMs } = this.#options;
+    return between(0, Math.min(maxDelayMs, Math.max(FIRST_DELAY_MS, minDelayMs * 2 ** failures)));
+  }
+
+  #wait(reason, pauseMs) {
+    this.#timers.start("retry", pauseMs, () => this.#begin("retry"));
+    this.#become("waiting", reason, { retryInMs: pauseMs });
+  }
+
+  #onBye(connection, { code, reconnect, afterMs }) {
+    const reason = isText(code) ? code : "bye";
+    if (reconnect === false) this.#end(reason);
+    else this.#onEnd(connection, reason, afterMs > 0 ? between(0, afterMs) : undefined);
+  }
+
+  /** Ends until the application connects again. */
+  #end(reason) {
+    this.#savePositions();
+    this.#drop();
+    this.#timers.stopAll();
+    for (const [target, ...listener] of this.#listeners) target?.removeEventListener?.(...listener);
+    this.#closedBy = reason;
+    this.#become("closed", reason);
+    for (const { subscriptions } of this.#channels.values())
+      for (const one of subscriptions) {
+        one.reject(new Error(`the client was closed: ${reason}`));
+        one.onEnd?.();
+      }
+  }
+
+  /** Lets go of the connections; the next one says where the client is. */
+  #drop() {
+    this.#current?.close();
+    this.#renewal?.close();
+    this.#current = this.#renewal = null;
+    for (const { followed } of this.#channels.values()) followed.comeBack();
+  }
+
+  #retry(reason) {
+    if (this.#state !== "waiting") return false;
+    this.#begin(reason);
+    return true;
+  }
+
+  #onHide() {
+    this.#savePositions();
+    this.#drop();
+    this.#timers.stopAll();
+    this.#become("waiting", "pagehide");
+  }
+
+  // What is subscribed to
+
+  #settleAll() {
+    if (this.#current) this.#settle(this.#current);
+    if (this.#renewal) this.#settle(this.#renewal);
+  }
+
+  /** Asks for the next thing that is wanted and not done on a connection. */
+  #settle(connection) {
+    const { isOpen, isOver, isChanging, isJoined, subscribed } = connection;
+    if (!isOpen || isOver || isChanging) return;
+    const missing = [...this.#channels.values()].filter((one) => subscribed.get(one.name) !== one);
+    const left = [...subscribed.keys()].filter((name) => !this.#channels.has(name) && name !== OWN);
+    if (!isJoined) this.#join(connection, missing);
+    else if (left.length > 0) this.#leave(connection, left.slice(0, MOST_CHANNELS));
+    else if (missing.length > 0) this.#change(connection, "subscribe", batchOf(missing));
+    else if (connection === this.#renewal) this.#swap();
+  }
+
+  #join(connection, missing) {
+    const everyone = this.#channels.get(EVERYONE);
+    const others = missing.filter((one) => one !== everyone);
+    const isSuspect = others.some((one) => one.isSuspect);
+    const named = isSuspect ? [] : others.slice(0, MOST_CHANNELS - 1);
+    this.#change(connection, "join", [everyone, ...named]);
+  }
+
+  #leave(connection, channels) {
+    connection.isChanging = true;
+    const done = () => {
+      connection.isChanging = false;
+      for (const name of channels) connection.subscribed.delete(name);
+      this.#settle(connection);
+    };
+    const refused = (error) => {
+      this.#host.onError(error);
+      done();
+    };
+    const read = ({ type }) => type === "unsubscribed";
+    connection.ask("unsubscribe", { channels }, { read, answered: done, refused });
+  }
+
+  #change(connection, action, channels) {
+    connection.isChanging = true;
+    const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.since]));
+    const type = action === "join" ? "joined" : "subscribed";
+    connection.ask(
+      action,
+      { at, ...this.#was(connection) },
+      {
+        read: (told) =>
+          told.type === type &&
+          channels.every(({ name }) => isAnswer(told.channels?.[name])) &&
+          told,
+        answered: (told) => {
+          connection.isChanging = false;
+          if (action === "join") this.#onJoined(connection, told);
+          for (const channel of channels) {
+            connection.subscribed.set(channel.name, channel);
+            if (this.#isFollowed(channel)) this.#onPosition(channel, told.channels[channel.name]);
+          }
+          this.#settle(connection);
+        },
+        refused: (error) => {
+          connection.isChanging = false;
+          this.#onRefused(connection, channels, error);
+        },
+      },
+    );
+  }
+
+  /** The error does not say which channel it is: each is asked for alone, and then it does. */
+  #onRefused(connection, channels, error) {
+    const others = channels.filter(({ name }) => name !== EVERYONE);
+    const [suspect = channels[0]] = others;
+    for (const channel of others) channel.isSuspect = true;
+    if (others.length > 1) this.#settle(connection);
+    else if (suspect.name !== EVERYONE) {
+      this.#refuse(suspect, error);
+      this.#settle(connection); // on this one it may be wanted no more
+    } else {
+      this.#host.onError(error);
+      this.#onEnd(connection, "refused");
+    }
+  }
+
+  #onJoined(connection, { connectionId, renewInMs }) {
+    connection.isJoined = true;
+    connection.renewInMs = renewInMs;
+    connection.timers.stop("opening");
+    if (isText(connectionId)) {
+      connection.connectionId = connectionId;
+      this.#connectionIds = [...this.#connectionIds, connectionId].slice(-MOST_EARLIER - 1);
+    }
+    if (connection === this.#current) this.#use("joined");
+  }
+
+  /** Says which connections were the client's own: what it has sent itself may exclude these. */
+  #was({ connectionId }) {
+    const was = this.#connectionIds.filter((id) => id !== connectionId).slice(-MOST_EARLIER);
+    return was.length > 0 ? { was } : {};
+  }
+
+  /** Lives with the current connection from now on. */
+  #use(reason) {
+    const { timers, renewInMs } = this.#current;
+    const connection = this.#current;
+    this.#refusals = 0;
+    this.#tokenReason = "reconnect";
+    this.#become("connected", reason);
+    timers.start("proven", UP_MS, () => {
+      connection.isProven = true;
+      this.#failures = 0;
+    });
+    if (renewInMs > 0) this.#renewLater(renewInMs * between(0.85, 0.95));
+    this.#watch();
+    this.#pingLater();
+    for (const channel of this.#channels.values()) this.#askLater(channel);
+  }
+
+  // Renewal
+
+  #renewLater(delayMs) {
+    this.#current.timers.start("renew", delayMs, () => {
+      this.#renewal = new Connection(this.#host);
+      this.#open(this.#renewal, "renewal");
+    });
+  }
+
+  /** Everything is subscribed to there, too: the old connection is not needed any more. */
+  #swap() {
+    const old = this.#current;
+    this.#current = this.#renewal;
+    this.#renewal = null;
+    this.#renewalFailures = 0;
+    old.close();
+    this.#forgetReplays();
+    this.#use();
+  }
+
+  /** The old connection ended first: the new one takes its place as it is. */
+  #promote(reason) {
+    const connection = this.#renewal;
+    this.#current = connection;
+    this.#renewal = null;
+    if (connection.isJoined) {
+      this.#forgetReplays();
+      this.#use();
+    } else this.#become("connecting", reason);
+    for (const channel of this.#channels.values())
+      if (connection.subscribed.get(channel.name) !== channel) channel.followed.comeBack();
+  }
+
+  /** What was asked on the old connection is not answered any more. */
+  #forgetReplays() {
+    for (const channel of this.#channels.values()) {
+      if (channel.forgetReplay) channel.followed.unanswered(now());
+      channel.forgetReplay = null;
+    }
+  }
+
+  // What comes
+
+  #onFrame(frame) {
+    if (!isFrame(frame)) return this.#onBadText("a frame without a proper seq, id or channel");
+    const channel = this.#channels.get(frame.channel);
+    if (frame.channel === LISTED || (frame.channel === OWN && !channel)) {
+      if (this.#listedIds.add(frame.id)) this.#announce({}, { type: "message", frame });
+    } else if (channel) {
+      for (const event of channel.followed.frame(frame, now())) this.#announce(channel, event);
+      this.#askLater(channel);
+    }
+  }
+
+  #onPosition(channel, position) {
+    channel.forgetReplay?.();
+    channel.forgetReplay = null;
+    channel.isSuspect = false;
+    for (const event of channel.followed.answer(position, now())) this.#announce(channel, event);
+    channel.isAnswered = true;
+    for (const { resolve } of channel.subscriptions) resolve(this.#positionOf(channel));
+    this.#askLater(channel);
+  }
+
+  /** Asks for a replay when it is time to. */
+  #askLater(channel) {
+    const { asksAt } = channel.followed;
+    const { timers, isJoined } = this.#current ?? {};
+    if (!isJoined) return;
+    const delayMs = Math.max(asksAt, channel.notBeforeMs ?? 0) - now();
+    if (asksAt === null) timers.stop(channel);
+    else timers.start(channel, delayMs, () => this.#askNow(channel));
+  }
+
+  #askNow(channel) {
+    const { name, followed } = channel;
+    const connection = this.#current;
+    if (connection.subscribed.get(name) !== channel) return; // its answer is still to come
+    const { start: from, epoch } = followed.ask();
+    const asked = { channel: name, epoch, from, ...this.#was(connection) };
+    channel.forgetReplay = connection.ask("replay", asked, {
+      read: (told) => told.type === "replay" && told.channel === name && isAnswer(told) && told,
+      answered: (told) => {
+        // An answer that brings nothing may come for ever, and at once: it must not be a busy loop.
+        channel.notBeforeMs = told.to > from ? 0 : now() + STUCK_MS;
+        this.#onPosition(channel, told);
+      },
+      refused: (error) => {
+        channel.forgetReplay = null;
+        if (error.code === "not-allowed") return this.#refuse(channel, error);
+        this.#host.onError(error);
+        followed.unanswered(now());
+        this.#askLater(channel);
+      },
+    });
+  }
+
+  #onBadText(words) {
+    if (now() < this.#badTextAt + BAD_TEXT_MS) return;
+    this.#badTextAt = now();
+    this.#trouble("bad-text", `found ${words}; it was ignored`, false);
+  }
+
+  // Is the connection alive?
+
+  #pingLater() {
+    const { pingAfterMs } = this.#options;
+    if (!pingAfterMs) return;
+    this.#current.timers.start("ping", pingAfterMs * between(0.9, 1.1), () => {
+      this.#ping();
+      this.#pingLater();
+    });
+  }
+
+  #ping() {
+    const known = [...this.#current.subscribed.values()].filter((one) => this.#isFollowed(one));
+    do this.#pingFor(known.splice(0, MOST_CHANNELS));
+    while (known.length > 0);
+  }
+
+  #pingFor(channels) {
+    const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.position]));
+    this.#current.ask(
+      "ping",
+      { at },
+      {
+        read: (told) =>
+          told.type === "pong" && channels.every(({ name }) => isNumber(told.at?.[name])) && told,
+        answered: (told) => {
+          for (const channel of channels.filter((one) => this.#isFollowed(one))) {
+            channel.followed.pong(told.at[channel.name], now());
+            this.#askLater(channel);
+          }
+        },
+        refused: this.#host.onError,
+      },
+    );
+  }
+
+  /** Looks whether the connection still carries: the computer may have slept. */
+  #probe() {
+    if (this.#state !== "connected" || this.#current.timers.has("silent")) return;
+    this.#ping();
+    const connection = this.#current;
+    const due = Date.now() + SILENT_MS;
+    connection.timers.start("silent", SILENT_MS, () => {
+      if (Date.now() > due + LATE_MS)
+        this.#probe(); // it slept again: there was no time to answer
+      else this.#onEnd(connection, "silent");
+    });
+  }
+
+  /** A timer that is late means that the computer slept, or that the page was frozen. */
+  #watch() {
+    const due = Date.now() + TICK_MS;
+    this.#current.timers.start("tick", TICK_MS, () => {
+      if (Date.now() > due + LATE_MS && !isHidden()) this.#probe();
+      this.#watch();
+    });
+  }
+
+  // Positions that outlive the page
+
+  #readPositions() {
+    try {
+      const kept = JSON.parse(this.#storage?.getItem(this.#storageKey) ?? "{}");
+      const positions = Object.entries(kept);
+      if (!positions.every(([, one]) => isPosition(one))) throw new TypeError("found no positions");
+      this.#kept = new Map(positions);
+    } catch (error) {
+      this.#giveUpStorage(error);
+    }
+  }
+
+  #savePositions() {
+    try {
+      const positions = Object.fromEntries([...this.#kept, ...this.#positions()]);
+      this.#storage?.setItem(this.#storageKey, JSON.stringify(positions));
+    } catch (error) {
+      this.#giveUpStorage(error);
+    }
+  }
+
+  #giveUpStorage(error) {
+    this.#storage = null;
+    this.#trouble("storage", wordsOf(error), false);
+  }
+
+  // What the application is told
+
+  #become(to, reason, more) {
+    const from = this.#state;
+    this.#state = to;
+    if (from !== to) this.#events.push({ type: "state", detail: { from, to, reason, ...more } });
+  }
+
+  #trouble(code, message, retry) {
+    this.#events.push({ type: "error", detail: { code: `${code}`, message: `${message}`, retry } });
+  }
+
+  #announce(channel, event) {
+    const { type, frame } = event;
+    if (type !== "message") {
+      const { start, end, reason, frames } = event;
+      const told = type === "gap" ? { from: start, to: end, reason } : { count: frames };
+      const detail = { channel: channel.name, ...told };
+      this.#events.push({ type, channel, detail, before: start ?? Infinity });
+    } else if (!isKeepAlive(frame.message)) {
+      const { message, channel: name, seq, id, sentAt } = frame;
+      const detail = { message, channel: name, seq, id, sentAt, replayed: !!event.isReplayed };
+      this.#events.push({ type, channel, detail, before: seq - 1 });
+    }
+  }
+
+  /** Gives out the events, one by one: a handler may close, subscribe or leave meanwhile. */
+  #tell() {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (;;) {
+      // What came before a close is kept: the positions are beyond it, and nobody would ask for it.
+      const next = this.#events.findIndex((one) => !one.channel || this.#state !== "closed");
+      if (next < 0) break;
+      this.#tellOne(this.#events.splice(next, 1)[0]);
+    }
+    this.#isTelling = false;
+  }
+
+  #tellOne({ type, channel, detail }) {
+    const isWanted = () =>
+      !channel?.name || (this.#state !== "closed" && this.#isFollowed(channel));
+    if (type === "message")
+      for (const one of [...(channel.subscriptions ?? [])])
+        if (one.isActive && isWanted() && one.handler) callHandler(one.handler, detail);
+    if (isWanted()) this.dispatchEvent(new CustomEvent(type, { detail }));
+    if (channel && this.#storage && !this.#timers.has("save"))
+      this.#timers.start("save", SAVE_MS, () => this.#savePositions());
+  }
+}
+
+/** Returns where a subscription begins, as FollowedChannel has it; nothing for from now on. */
+function firstOf({ since, last }) {
+  if (isNumber(since)) return { seq: since };
+  if (isPosition(since)) return { seq: since.seq, epoch: since.epoch };
+  if (since ?? false) throw new TypeError("found a wrong since, expected a number or a position");
+  return last === undefined ? undefined : { last };
+}
+
+/** Returns what to subscribe to next: alone what is perhaps refused. */
+function batchOf(channels) {
+  const suspects = channels.filter((one) => one.isSuspect);
+  return suspects.length > 0 ? suspects.slice(0, 1) : channels.slice(0, MOST_CHANNELS);
+}
