@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from broadcasting.audience import EVERYONE, LISTED, OWN
 from tests.support.client_world import FATES, ClientWorld
+from tests.support.javascript_client import javascript_client
 from tests.support.python_client import PythonClient
 from tests.support.whole_client import Options, WholeClient
 
@@ -69,7 +70,7 @@ class WholeClientMachine(RuleBasedStateMachine):
         channels=st.sampled_from(((), ("news",), ("news", OWN), ("chat", "news"))),
         token_in=st.sampled_from(("query", "protocol")),
         room_bytes=st.sampled_from((250, 100_000)),
-        renew_in_ms=st.sampled_from((60_000, 7_199_000)),
+        renew_in_ms=st.sampled_from((200_000, 7_199_000)),
         waits_for=st.sampled_from(("frame", "ping", "cut")),
         is_calm=st.booleans(),
     )
@@ -222,10 +223,10 @@ class WholeClientMachine(RuleBasedStateMachine):
         self._trouble(True)  # noqa: FBT003
         self.world.answer_late(fate)
 
-    @rule(seconds=st.sampled_from((0.1, 1, 3, 6, 12, 35, 58, 600, 7_000)))
+    @rule(seconds=st.sampled_from((0.1, 1, 3, 6, 12, 35, 190, 600, 7_000)))
     def live(self, seconds: float) -> None:
         """Have time pass."""
-        self.world.live(seconds * 1_000)
+        self.world.live(min(seconds * 1_000, self.world.server.renew_in_ms * 2))
 
     @rule(seconds=st.sampled_from((4, 9, 70)))
     def oversleep(self, seconds: int) -> None:
@@ -308,3 +309,10 @@ def run(client: WholeClient) -> None:
 def test_python_client_gives_each_event_once_or_tells_what_is_lost() -> None:
     """In order if it wants that, whatever server, network, tokens and application do."""
     run(PythonClient())
+
+
+@pytest.mark.timeout(300)
+def test_javascript_client_gives_each_event_once_or_tells_what_is_lost() -> None:
+    """In order if it wants that, whatever server, network, tokens and application do."""
+    with javascript_client() as client:
+        run(client)

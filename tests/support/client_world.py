@@ -105,9 +105,10 @@ class ClientWorld:
         for one in effects:
             note(f"{self.client.now_ms / 1000:9.3f}     {one}")
         assert len(effects) <= _MOST_AT_ONCE, f"{len(effects)} effects at once"
-        changes = any(isinstance(one, Told) and one.kind == "state" for one in effects)
         for one in effects:
-            self._meet(one, is_swap=not changes)
+            self._meet(one)
+        if not any(isinstance(one, Told) and one.kind == "state" for one in effects):
+            self._require_swaps([one.socket for one in effects if isinstance(one, Close)])
         return effects
 
     def ask_of_client(self, command: str, **fields: Any) -> None:
@@ -118,7 +119,9 @@ class ClientWorld:
     def subscribe(self, handle: int, channel: str, first: Mapping[str, Any] | None) -> None:
         """Have the application subscribe."""
         self.handles[handle] = channel
-        if channel not in self.judge.followed:
+        is_begun_anew = self.client.has_handlers and channel == EVERYONE and first
+        is_first = list(self.handles.values()).count(channel) == 1
+        if channel not in self.judge.followed or (is_begun_anew and is_first):
             self.judge.follow(channel, first, self._made)
         self.ask_of_client("subscribe", handle=handle, channel=channel, first=first)
 
@@ -324,7 +327,7 @@ class ClientWorld:
 
     # What the client does
 
-    def _meet(self, effect: Effect, *, is_swap: bool) -> None:
+    def _meet(self, effect: Effect) -> None:
         match effect:
             case AskToken(ask, reason):
                 self._meet_ask(ask, reason)
@@ -339,7 +342,7 @@ class ClientWorld:
             case Send(socket, text):
                 self._meet_text(self.server.connections[socket], text)
             case Close(socket):
-                self._meet_close(self.server.connections[socket], is_swap=is_swap)
+                self.server.connections[socket].is_closed = True
             case Told(kind, detail):
                 self._meet_event(kind, detail)
 
@@ -384,13 +387,14 @@ class ClientWorld:
         assert was <= set(self._known_ids), f"{asked} names a connection that it never had"
         assert was or not set(self._known_ids) - {one.id}, f"{asked} names no earlier connection"
 
-    def _meet_close(self, one: ServedConnection, *, is_swap: bool) -> None:
-        was_live = one.is_live and one.answered
-        one.is_closed = True
-        if was_live and is_swap and self.judge.state == "connected":
-            others = [each for each in self._connections() if each.is_live and each is not one]
+    def _require_swaps(self, closed: Sequence[int]) -> None:
+        """A connection that is closed while the state stays gives way to one with all channels."""
+        for one in [self.server.connections[socket] for socket in closed]:
+            others = self.live_connections
+            if one.is_over or not one.answered or self.judge.state != "connected" or not others:
+                continue
             wanted = self.judge.followed.values()
-            assert not others or any(
+            assert any(
                 all(following in each.answered for following in wanted) for each in others
             ), f"{one.id} is closed before the other connection has all channels"
 
@@ -426,6 +430,7 @@ class ClientWorld:
         for what in ("visible", "pageshow"):
             if what in self.client.nudges:
                 self.do("nudge", what=what)
+        self.settle()
         if self.judge.state in ("closed", "idle"):
             self.do("connect")
         self.settle()

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from broadcasting.followed_channel import Gap, Message
 from crier.listening import effects as its
-from crier.listening.client import Client, Denied, TokenFailure
+from crier.listening.client import Client
+from crier.listening.opening import Denied, TokenFailure
 from crier.listening.waits import Waits
 from tests.support.whole_client import AskToken, Close, Effect, Open, Send, Told
 
@@ -22,6 +23,7 @@ class PythonClient:
         self.positions: dict[str, Mapping[str, Any]] = {}
         self._client: Client
         self._names: dict[int, str] = {}
+        self._ready: list[its.Effect] = []
 
     def do(self, command: str, **fields: Any) -> Sequence[Effect]:
         """Have something happen."""
@@ -45,7 +47,7 @@ class PythonClient:
 
     def close(self) -> None:
         """Close."""
-        self._client.close(self.now_ms)
+        self._client.close()
 
     def subscribe(self, handle: int, channel: str, first: Mapping[str, Any] | None) -> None:
         """Follow a channel."""
@@ -54,7 +56,7 @@ class PythonClient:
 
     def unsubscribe(self, handle: int) -> None:
         """Follow it no more, unless it is followed for another reason."""
-        name = self._names.pop(handle)
+        name = self._names.pop(handle, "")
         if name not in self._names.values():
             self._client.unsubscribe(name, self.now_ms)
 
@@ -64,7 +66,8 @@ class PythonClient:
         while (at := self._client.wakes_at) is not None and at <= end:
             self.now_ms = max(self.now_ms, at)
             self._client.due(self.now_ms)
-            if self._client._effects:
+            self._ready = self._client.effects()
+            if self._ready:
                 return
             assert self._client.wakes_at != at, f"the client wakes at {at} and does nothing"
         self.now_ms = end
@@ -107,12 +110,21 @@ class PythonClient:
         """Read where the client is."""
         self.positions = {
             name: {"seq": one.position, "epoch": one.epoch}
-            for name, one in self._client.channels.items()
+            for name, one in self._client.channels
             if one.epoch is not None
         }
 
     def _effects(self) -> list[Effect]:
-        return [_shown(one) for one in self._client.effects()]
+        ready, self._ready = self._ready, []
+        effects = [*ready, *self._client.effects()]
+        for one in effects:
+            if isinstance(one, its.Trouble) and one.code == "not-allowed":
+                self._forget(one.message.partition(":")[0])
+        return [_shown(one) for one in effects]
+
+    def _forget(self, channel: str) -> None:
+        """Forget the subscriptions of a channel that was refused."""
+        self._names = {handle: name for handle, name in self._names.items() if name != channel}
 
 
 _COMMANDS: Final[Mapping[str, Callable[..., None]]] = {

@@ -28,6 +28,7 @@ class ServedStream:
     required: dict[int, set[int]] = field(default_factory=lambda: {1: set()})
     allowed: dict[int, set[int]] = field(default_factory=lambda: {1: set()})
     """Numbers whose frames a client may be given, by the epoch."""
+    keep_alives: int = 0
 
     @property
     def epoch(self) -> str:
@@ -66,6 +67,7 @@ class ServedStream:
             self.required[self.epochs].add(number)
         if kind not in ("void", "keep-alive"):
             self.allowed[self.epochs].add(number)
+        self.keep_alives += kind == "keep-alive"
         self.marks[number] = True
 
     def expire(self) -> None:
