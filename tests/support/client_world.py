@@ -101,6 +101,8 @@ class ClientWorld:
         shown = {name: one for name, one in fields.items() if name != "text"}
         text = fields.get("text", "")
         note(f"{self.client.now_ms / 1000:9.3f} {command} {shown or ''} {text:.300}")
+        if command == "close":
+            self._must_say_refused = False
         effects = self.client.do(command, **fields)
         for one in effects:
             note(f"{self.client.now_ms / 1000:9.3f}     {one}")
