@@ -55,9 +55,11 @@ check-untested: setup web-setup check-format  # what `make test` does not do
 check-format:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	cd web && node_modules/.bin/biome ci --error-on-warnings . ../tests/web
 
 check-types:  # a minute when nothing is cached, and then on one core only
 	$(BIN)/mypy
+	web/node_modules/.bin/tsc --project web
 
 check-synth:
 	$(CDK) synth --quiet -c stage=prod -c auth=ticket

@@ -149,7 +149,11 @@ export class Crier<T = unknown> extends EventTarget {
     handler?: ((message: Message<T>) => void) | null,
     beginning?: Beginning,
   ): Subscription;
-  /** Subscribes when iteration begins, and leaves when it ends. */
+  /**
+   * Subscribes when iteration begins, and leaves when it ends. It ends when the client is closed,
+   * and throws when the channel is refused. Messages wait, without a bound, until the loop takes
+   * them.
+   */
   channel(name: string, beginning?: Beginning): AsyncIterable<Message<T>>;
   /** Returns a function that takes the handler off. */
   on<K extends keyof Events<T>>(type: K, handler: (detail: Events<T>[K]) => void): () => void;

@@ -35,7 +35,9 @@ const SILENT_MS = 5_000;
 const LATE_MS = 5_000;
 const TOLD_REFUSALS = 3;
 const STUCK_MS = 1_000;
+const LEAST_RENEWAL_MS = 1_000;
 const SAVE_MS = 1_000;
+const MOST_DOUBLINGS = 20; // a number, however often it failed
 const BAD_TEXT_MS = 10_000;
 const MOST_DELAY_MS = 2 ** 31 - 1; // a longer timer fires at once
 
@@ -49,6 +51,7 @@ const DEFAULTS = {
 const now = () => performance.now();
 const between = (low, high) => low + Math.random() * (high - low);
 const isNumber = (found) => Number.isSafeInteger(found) && found >= 0;
+const isSpan = (found) => Number.isFinite(found) && found > 0;
 const isText = (found) => typeof found === "string";
 const isHidden = () => globalThis.document?.visibilityState === "hidden";
 const isPosition = (found) =>
@@ -69,7 +72,7 @@ async function callHandler(handler, argument) {
   }
 }
 
-/** Ends the client when `getToken` throws it: nobody may come in as long as the user is this one. */
+/** Ends the client when `getToken` throws it: this user is not let in, now or later. */
 export class UnauthorizedError extends Error {
   name = "UnauthorizedError";
 }
@@ -301,8 +304,7 @@ export class FollowedChannel {
 
   /** Asks later for what is missing; not at all once it has come by itself. */
   #lookForGap(nowMs) {
-    const isMissing =
-      this.#knownUntil > this.position || [...this.#held.keys()].some((seq) => seq > this.position);
+    const isMissing = this.#knownUntil > this.position || this.#held.size > 0;
     this.#gapAt = isMissing ? (this.#gapAt ?? this.#later(nowMs)) : null;
   }
 
@@ -380,9 +382,12 @@ const isAnswer = (found) =>
  * `host` is told what comes; once the connection is closed, nothing of it is heard any more.
  */
 class Connection {
+  /** The socket is open. */
   isOpen = false;
   isJoined = false;
   isOver = false;
+  /** It has lived for a while: its end is no failure. */
+  isProven = false;
   /** One request at a time changes what is subscribed to. */
   isChanging = false;
   connectionId = null;
@@ -430,15 +435,14 @@ class Connection {
   }
 
   /**
-   * Asks, and asks again until it is answered. `read` returns what `answered` is given, or nothing
-   * if the answer is none; `refused` is given the error. Returns a function that forgets it all.
+   * Asks, and asks again until there is an answer of that type for which `isProper` holds, or a
+   * refusal. Returns a function that forgets it all.
    */
-  ask(action, fields, { read, answered, refused }) {
+  ask(action, fields, type, isProper, answered, refused) {
     const ref = this.#host.nextRef();
-    const text = JSON.stringify({ action, ref, ...fields });
-    const request = { ref, text, read, answered, refused, unanswered: 0, busy: 0 };
-    request.spreadMs = SPREAD_MS;
-    request.texts = this.texts;
+    const request = { ref, text: JSON.stringify({ action, ref, ...fields }) };
+    Object.assign(request, { type, isProper, answered, refused, texts: this.texts });
+    Object.assign(request, { unanswered: 0, busy: 0, spreadMs: SPREAD_MS });
     this.#requests.set(ref, request);
     this.#send(request);
     return () => this.#forget(request);
@@ -496,10 +500,10 @@ class Connection {
   }
 
   #takeAnswer(told, request) {
-    const found = request.read(told);
-    if (!found) return this.#host.onBadText("an answer that is not as expected");
+    if (told.type !== request.type || !request.isProper(told))
+      return this.#host.onBadText("an answer that is not as expected");
     this.#forget(request);
-    request.answered(found);
+    request.answered(told);
   }
 
   /** The throttle does not say which request it refused. */
@@ -586,25 +590,30 @@ export class Crier extends EventTarget {
   constructor(url, options = {}) {
     super();
     this.#url = url;
-    this.#options = { tokenIn: "query", channels: [], ordered: true, ...options };
-    for (const [name, most] of Object.entries(DEFAULTS))
-      if (!(options[name] >= 0)) this.#options[name] = most;
+    this.#options = { ...options };
+    for (const [name, usual] of Object.entries(DEFAULTS)) {
+      const found = options[name];
+      this.#options[name] = typeof found === "number" && found >= 0 ? found : usual;
+    }
     this.#storage = options.storage;
     this.#storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
     this.#readPositions();
     this.#follow(EVERYONE);
-    for (const name of this.#options.channels) this.#subscribe(name);
+    for (const name of options.channels ?? []) this.#subscribe(name);
     Promise.resolve().then(() => this.#tell()); // what was wrong in here, to listeners to come
   }
 
+  /** One of idle, connecting, connected, waiting, closed. */
   get state() {
     return this.#state;
   }
 
+  /** Null while the client has not joined. */
   get connectionId() {
     return this.#current?.connectionId ?? null;
   }
 
+  /** By channel, where the application is; channels without an answer are left out. */
   get positions() {
     return Object.fromEntries(this.#positions());
   }
@@ -616,6 +625,7 @@ export class Crier extends EventTarget {
     return () => this.removeEventListener(type, listener);
   }
 
+  /** Connects, at once when the client waits, and goes on where it was. */
   connect() {
     if (this.#current) return;
     if (this.#state !== "waiting") {
@@ -627,11 +637,13 @@ export class Crier extends EventTarget {
     this.#tell();
   }
 
+  /** Ends the connection, all timers and all listeners; positions are kept for another connect. */
   close() {
     if (this.#state !== "closed") this.#end("close");
     this.#tell();
   }
 
+  /** Follows a channel, and gives its messages to a handler, too, until it is unsubscribed. */
   subscribe(name, handler, options) {
     const subscription = this.#subscribe(name, handler, options);
     return {
@@ -641,6 +653,7 @@ export class Crier extends EventTarget {
     };
   }
 
+  /** Follows a channel while it is iterated over; what the loop has not taken yet is kept. */
   async *channel(name, options) {
     const messages = [];
     let wake;
@@ -674,7 +687,11 @@ export class Crier extends EventTarget {
   #follow(name, first = this.#kept.get(name)) {
     this.#kept.delete(name);
     const { ordered, gapWaitMs } = this.#options;
-    const followed = new FollowedChannel(Math.random, { isOrdered: ordered, first, gapWaitMs });
+    const followed = new FollowedChannel(() => Math.random(), {
+      isOrdered: ordered,
+      first,
+      gapWaitMs,
+    });
     const channel = { name, followed, subscriptions: new Set(), isAnswered: false };
     this.#channels.set(name, channel);
     return channel;
@@ -690,7 +707,7 @@ export class Crier extends EventTarget {
     subscription.ready = new Promise((resolve, reject) => {
       Object.assign(subscription, { resolve, reject });
     });
-    subscription.ready.catch(() => {}); // it may be looked at by nobody
+    subscription.ready.catch(() => {}); // an application need not look at it
     channel.subscriptions.add(subscription);
     if (channel.isAnswered) subscription.resolve(this.#positionOf(channel));
     this.#settleAll();
@@ -763,10 +780,13 @@ export class Crier extends EventTarget {
 
   async #open(connection, reason) {
     try {
-      const { getToken } = this.#options;
+      const { getToken, tokenIn } = this.#options;
       const url = typeof this.#url === "function" ? await given(this.#url, reason) : `${this.#url}`;
       const token = getToken && (await given(getToken, reason));
-      if (!connection.isOver) this.#dial(connection, url, token);
+      if (connection.isOver) return;
+      if (!token) this.#dial(connection, url);
+      else if (tokenIn === "protocol") this.#dial(connection, url, ["crier.v1", `bearer.${token}`]);
+      else this.#dial(connection, withToken(url, token));
     } catch (error) {
       const code = error?.name === "UnauthorizedError" ? "unauthorized" : "token";
       if (!connection.isOver) this.#fail(connection, code, wordsOf(error));
@@ -774,16 +794,14 @@ export class Crier extends EventTarget {
     this.#tell();
   }
 
-  #dial(connection, url, token) {
-    const { WebSocket = globalThis.WebSocket, tokenIn } = this.#options;
+  #dial(connection, url, protocols) {
+    const { WebSocket = globalThis.WebSocket } = this.#options;
     const wrong = wrongIn(url);
     if (wrong) return this.#fail(connection, "bad-url", wrong);
     try {
-      if (!token) connection.attach(new WebSocket(url));
-      else if (tokenIn === "query") connection.attach(new WebSocket(withToken(url, token)));
-      else connection.attach(new WebSocket(url, ["crier.v1", `bearer.${token}`]));
+      connection.attach(protocols ? new WebSocket(url, protocols) : new WebSocket(url));
     } catch (error) {
-      this.#fail(connection, token ? "token" : "bad-url", wordsOf(error));
+      this.#fail(connection, protocols ? "token" : "bad-url", wordsOf(error));
     }
   }
 
@@ -806,7 +824,7 @@ export class Crier extends EventTarget {
       this.#renewal = null;
       this.#renewalFailures += 1;
       this.#renewLater(pauseMs ?? this.#pauseMs(this.#renewalFailures));
-    } else if (this.#renewal) this.#promote(reason);
+    } else if (this.#renewal) this.#takeOver(reason);
     else {
       this.#countFailure(connection, reason);
       this.#drop();
@@ -820,12 +838,17 @@ export class Crier extends EventTarget {
     if (isJoined || reason !== "refused") return;
     this.#refusals += 1;
     if (this.#refusals >= TOLD_REFUSALS)
-      this.#trouble("refused", `found ${this.#refusals} closed connections, expected one`, true);
+      this.#trouble(
+        "refused",
+        `the server is away, or refuses the token: ${this.#refusals} connections did not open`,
+        true,
+      );
   }
 
   #pauseMs(failures) {
     const { minDelayMs, maxDelayMs } = this.#options;
-    return between(0, Math.min(maxDelayMs, Math.max(FIRST_DELAY_MS, minDelayMs * 2 ** failures)));
+    const delayMs = minDelayMs * 2 ** Math.min(failures, MOST_DOUBLINGS);
+    return between(0, Math.min(maxDelayMs, Math.max(FIRST_DELAY_MS, delayMs)));
   }
 
   #wait(reason, pauseMs) {
@@ -836,14 +859,12 @@ export class Crier extends EventTarget {
   #onBye(connection, { code, reconnect, afterMs }) {
     const reason = isText(code) ? code : "bye";
     if (reconnect === false) this.#end(reason);
-    else this.#onEnd(connection, reason, afterMs > 0 ? between(0, afterMs) : undefined);
+    else this.#onEnd(connection, reason, isSpan(afterMs) ? between(0, afterMs) : undefined);
   }
 
   /** Ends until the application connects again. */
   #end(reason) {
-    this.#savePositions();
-    this.#drop();
-    this.#timers.stopAll();
+    this.#saveAndDrop();
     for (const [target, ...listener] of this.#listeners) target?.removeEventListener?.(...listener);
     this.#closedBy = reason;
     this.#become("closed", reason);
@@ -852,6 +873,12 @@ export class Crier extends EventTarget {
         one.reject(new Error(`the client was closed: ${reason}`));
         one.onEnd?.();
       }
+  }
+
+  #saveAndDrop() {
+    this.#savePositions();
+    this.#drop();
+    this.#timers.stopAll();
   }
 
   /** Lets go of the connections; the next one says where the client is. */
@@ -869,9 +896,7 @@ export class Crier extends EventTarget {
   }
 
   #onHide() {
-    this.#savePositions();
-    this.#drop();
-    this.#timers.stopAll();
+    this.#saveAndDrop();
     this.#become("waiting", "pagehide");
   }
 
@@ -913,37 +938,29 @@ export class Crier extends EventTarget {
       this.#host.onError(error);
       done();
     };
-    const read = ({ type }) => type === "unsubscribed";
-    connection.ask("unsubscribe", { channels }, { read, answered: done, refused });
+    connection.ask("unsubscribe", { channels }, "unsubscribed", () => true, done, refused);
   }
 
   #change(connection, action, channels) {
     connection.isChanging = true;
     const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.since]));
+    const isProper = (told) => channels.every(({ name }) => isAnswer(told.channels?.[name]));
+    const answered = (told) => {
+      connection.isChanging = false;
+      if (action === "join") this.#onJoined(connection, told);
+      for (const channel of channels) {
+        connection.subscribed.set(channel.name, channel);
+        if (this.#isFollowed(channel)) this.#onPosition(channel, told.channels[channel.name]);
+      }
+      this.#settle(connection);
+    };
+    const refused = (error) => {
+      connection.isChanging = false;
+      this.#onRefused(connection, channels, error);
+    };
     const type = action === "join" ? "joined" : "subscribed";
-    connection.ask(
-      action,
-      { at, ...this.#was(connection) },
-      {
-        read: (told) =>
-          told.type === type &&
-          channels.every(({ name }) => isAnswer(told.channels?.[name])) &&
-          told,
-        answered: (told) => {
-          connection.isChanging = false;
-          if (action === "join") this.#onJoined(connection, told);
-          for (const channel of channels) {
-            connection.subscribed.set(channel.name, channel);
-            if (this.#isFollowed(channel)) this.#onPosition(channel, told.channels[channel.name]);
-          }
-          this.#settle(connection);
-        },
-        refused: (error) => {
-          connection.isChanging = false;
-          this.#onRefused(connection, channels, error);
-        },
-      },
-    );
+    const fields = { at, ...this.#was(connection) };
+    connection.ask(action, fields, type, isProper, answered, refused);
   }
 
   /** The error does not say which channel it is: each is asked for alone, and then it does. */
@@ -983,14 +1000,15 @@ export class Crier extends EventTarget {
   #use(reason) {
     const { timers, renewInMs } = this.#current;
     const connection = this.#current;
-    this.#refusals = 0;
+    this.#refusals = this.#renewalFailures = 0;
     this.#tokenReason = "reconnect";
     this.#become("connected", reason);
     timers.start("proven", UP_MS, () => {
       connection.isProven = true;
       this.#failures = 0;
     });
-    if (renewInMs > 0) this.#renewLater(renewInMs * between(0.85, 0.95));
+    if (isSpan(renewInMs))
+      this.#renewLater(Math.max(renewInMs * between(0.85, 0.95), LEAST_RENEWAL_MS));
     this.#watch();
     this.#pingLater();
     for (const channel of this.#channels.values()) this.#askLater(channel);
@@ -1007,26 +1025,20 @@ export class Crier extends EventTarget {
 
   /** Everything is subscribed to there, too: the old connection is not needed any more. */
   #swap() {
-    const old = this.#current;
-    this.#current = this.#renewal;
-    this.#renewal = null;
-    this.#renewalFailures = 0;
-    old.close();
-    this.#forgetReplays();
-    this.#use();
+    this.#current.close();
+    this.#takeOver();
   }
 
-  /** The old connection ended first: the new one takes its place as it is. */
-  #promote(reason) {
-    const connection = this.#renewal;
-    this.#current = connection;
+  /** Goes on with the new connection, as it is: it may be not joined yet when the old one ends. */
+  #takeOver(reason) {
+    this.#current = this.#renewal;
     this.#renewal = null;
-    if (connection.isJoined) {
-      this.#forgetReplays();
-      this.#use();
-    } else this.#become("connecting", reason);
+    const { isJoined, subscribed } = this.#current;
+    if (!isJoined) this.#become("connecting", reason);
+    this.#forgetReplays();
     for (const channel of this.#channels.values())
-      if (connection.subscribed.get(channel.name) !== channel) channel.followed.comeBack();
+      if (subscribed.get(channel.name) !== channel) channel.followed.comeBack();
+    if (isJoined) this.#use();
   }
 
   /** What was asked on the old connection is not answered any more. */
@@ -1063,7 +1075,7 @@ export class Crier extends EventTarget {
   /** Asks for a replay when it is time to. */
   #askLater(channel) {
     const { asksAt } = channel.followed;
-    const { timers, isJoined } = this.#current ?? {};
+    const { timers, isJoined } = this.#current;
     if (!isJoined) return;
     const delayMs = Math.max(asksAt, channel.notBeforeMs ?? 0) - now();
     if (asksAt === null) timers.stop(channel);
@@ -1075,22 +1087,21 @@ export class Crier extends EventTarget {
     const connection = this.#current;
     if (connection.subscribed.get(name) !== channel) return; // its answer is still to come
     const { start: from, epoch } = followed.ask();
-    const asked = { channel: name, epoch, from, ...this.#was(connection) };
-    channel.forgetReplay = connection.ask("replay", asked, {
-      read: (told) => told.type === "replay" && told.channel === name && isAnswer(told) && told,
-      answered: (told) => {
-        // An answer that brings nothing may come for ever, and at once: it must not be a busy loop.
-        channel.notBeforeMs = told.to > from ? 0 : now() + STUCK_MS;
-        this.#onPosition(channel, told);
-      },
-      refused: (error) => {
-        channel.forgetReplay = null;
-        if (error.code === "not-allowed") return this.#refuse(channel, error);
-        this.#host.onError(error);
-        followed.unanswered(now());
-        this.#askLater(channel);
-      },
-    });
+    const isProper = (told) => told.channel === name && isAnswer(told);
+    const answered = (told) => {
+      // An answer that brings nothing may come for ever, and at once: it must not be a busy loop.
+      channel.notBeforeMs = told.to > from ? 0 : now() + STUCK_MS;
+      this.#onPosition(channel, told);
+    };
+    const refused = (error) => {
+      channel.forgetReplay = null;
+      if (error.code === "not-allowed") return this.#refuse(channel, error);
+      this.#host.onError(error);
+      followed.unanswered(now());
+      this.#askLater(channel);
+    };
+    const fields = { channel: name, epoch, from, ...this.#was(connection) };
+    channel.forgetReplay = connection.ask("replay", fields, "replay", isProper, answered, refused);
   }
 
   #onBadText(words) {
@@ -1118,21 +1129,14 @@ export class Crier extends EventTarget {
 
   #pingFor(channels) {
     const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.position]));
-    this.#current.ask(
-      "ping",
-      { at },
-      {
-        read: (told) =>
-          told.type === "pong" && channels.every(({ name }) => isNumber(told.at?.[name])) && told,
-        answered: (told) => {
-          for (const channel of channels.filter((one) => this.#isFollowed(one))) {
-            channel.followed.pong(told.at[channel.name], now());
-            this.#askLater(channel);
-          }
-        },
-        refused: this.#host.onError,
-      },
-    );
+    const isProper = (told) => channels.every(({ name }) => isNumber(told.at?.[name]));
+    const answered = (told) => {
+      for (const channel of channels.filter((one) => this.#isFollowed(one))) {
+        channel.followed.pong(told.at[channel.name], now());
+        this.#askLater(channel);
+      }
+    };
+    this.#current.ask("ping", { at }, "pong", isProper, answered, this.#host.onError);
   }
 
   /** Looks whether the connection still carries: the computer may have slept. */
@@ -1161,8 +1165,8 @@ export class Crier extends EventTarget {
 
   #readPositions() {
     try {
-      const kept = JSON.parse(this.#storage?.getItem(this.#storageKey) ?? "{}");
-      const positions = Object.entries(kept);
+      const text = this.#storage?.getItem(this.#storageKey) ?? "{}";
+      const positions = Object.entries(readObject(text) ?? { text });
       if (!positions.every(([, one]) => isPosition(one))) throw new TypeError("found no positions");
       this.#kept = new Map(positions);
     } catch (error) {
@@ -1215,7 +1219,7 @@ export class Crier extends EventTarget {
     if (this.#isTelling) return;
     this.#isTelling = true;
     for (;;) {
-      // What came before a close is kept: the positions are beyond it, and nobody would ask for it.
+      // What came before a close is kept: the positions are beyond it, so no replay brings it again.
       const next = this.#events.findIndex((one) => !one.channel || this.#state !== "closed");
       if (next < 0) break;
       this.#tellOne(this.#events.splice(next, 1)[0]);
@@ -1230,7 +1234,7 @@ export class Crier extends EventTarget {
       for (const one of [...(channel.subscriptions ?? [])])
         if (one.isActive && isWanted() && one.handler) callHandler(one.handler, detail);
     if (isWanted()) this.dispatchEvent(new CustomEvent(type, { detail }));
-    if (channel && this.#storage && !this.#timers.has("save"))
+    if (channel && this.#storage && this.#state !== "closed" && !this.#timers.has("save"))
       this.#timers.start("save", SAVE_MS, () => this.#savePositions());
   }
 }
@@ -1239,7 +1243,7 @@ export class Crier extends EventTarget {
 function firstOf({ since, last }) {
   if (isNumber(since)) return { seq: since };
   if (isPosition(since)) return { seq: since.seq, epoch: since.epoch };
-  if (since ?? false) throw new TypeError("found a wrong since, expected a number or a position");
+  if (since != null) throw new TypeError("found a wrong since, expected a number or a position");
   return last === undefined ? undefined : { last };
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench import result_file
 from bench.paths import RESULTS
+from bench.simulate.cut import Reconnects
 from bench.simulate.herd import Herd
 from bench.target import Target
 
@@ -48,7 +49,9 @@ def write(
     assumptions: Mapping[str, Any],
     runs: Sequence[Run],
     targets: Sequence[Target],
+    *,
     herds: Mapping[str, Herd],
+    reconnects: Mapping[str, Reconnects],
     path: Path = LATEST,
 ) -> None:
     """Write all there is to say as JSON, figures rounded."""
@@ -56,6 +59,7 @@ def write(
         "assumptions": assumptions,
         "runs": [_rounded(asdict(run)) for run in runs],
         "herds": {name: _rounded(asdict(one)) for name, one in herds.items()},
+        "reconnects": {name: _rounded(asdict(one)) for name, one in reconnects.items()},
         "targets": [target.facts() for target in targets],
     }
     result_file.write(path, members)

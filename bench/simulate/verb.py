@@ -9,10 +9,11 @@ from bench.paths import PLOTS, shown
 from bench.simulate import scenario as assumed
 from bench.simulate.herd import judge_herds, run_herds
 from bench.simulate.plots import make_plots
+from bench.simulate.reconnects import judge_reconnects, run_reconnects
 from bench.simulate.result import LATEST, Run, write
 from bench.simulate.scenario import SHOWN, Scenario, scenarios
 from bench.simulate.simulation import Simulation
-from bench.simulate.table import show_runs
+from bench.simulate.table import show_reconnects, show_runs
 from bench.simulate.targets import judge
 
 _PROCESSES = 2
@@ -33,10 +34,12 @@ def simulate() -> bool:
     """Simulate, judge, write, draw and show; return whether all targets are met."""
     runs = run_all(scenarios())
     herds = run_herds()
-    targets = (*judge(runs), *judge_herds(herds))
-    write(ASSUMPTIONS, runs, targets, herds)
+    reconnects = run_reconnects()
+    targets = (*judge(runs), *judge_herds(herds), *judge_reconnects(reconnects))
+    write(ASSUMPTIONS, runs, targets, herds=herds, reconnects=reconnects)
     make_plots(runs)
     show_runs(runs)
+    show_reconnects(reconnects)
     terminal.show_targets(targets)
     terminal.note(f"Written: {shown(LATEST)} and the plots in {shown(PLOTS)}.")
     return all(target.met for target in targets)

@@ -171,7 +171,7 @@ def test_result_is_written_as_json(tmp_path: Path) -> None:
     path = tmp_path / "results" / "simulate.json"
     runs = [A_RUN, replace(OTHERS, seconds=1 / 3), SHORT]
 
-    write(ASSUMPTIONS, runs, judge(runs), {}, path)
+    write(ASSUMPTIONS, runs, judge(runs), herds={}, reconnects={}, path=path)
 
     read = json.loads(path.read_text())
     assert read["assumptions"]["answer_seconds"] == ANSWER_SECONDS

@@ -234,3 +234,31 @@ export function answer(socket, to = 0, more = {}) {
     ...more,
   });
 }
+
+/** Runs a test in a world of its own; in the end no promise and no handler may have failed. */
+export function inWorld(run, { hasPage = false } = {}) {
+  return async () => {
+    const world = new World().install();
+    if (hasPage) world.installPage();
+    try {
+      await run(world);
+      await settled();
+    } finally {
+      world.uninstall();
+    }
+    for (const error of [...world.rejections, ...world.reported]) throw error;
+  };
+}
+
+export const inPage = (run) => inWorld(run, { hasPage: true });
+
+/** A client that has joined, and what is at hand then. */
+export function joined(world, Crier, options = {}) {
+  const client = new Crier("wss://host/prod", { pingAfterMs: 0, ...options });
+  const heard = listen(client);
+  client.connect();
+  const { socket } = world;
+  socket.open();
+  answer(socket);
+  return { client, heard, socket };
+}
