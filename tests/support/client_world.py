@@ -275,6 +275,7 @@ class ClientWorld:
         elif fate != "lost":
             refusal = Code(fate) if fate in ("busy", "gone", "bad-frame") else None
             self.is_given_up |= fate == "bad-frame"
+            self.server.now_ms = self.client.now_ms
             self.server.serve(one, text, refusal=refusal)
             if fate == "answered and cut":
                 self.cut(one)

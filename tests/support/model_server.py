@@ -87,7 +87,9 @@ class ModelServer:
         self.streams = {name: ServedStream(name) for name in STREAMS}
         self.connections: dict[int, ServedConnection] = {}
         self.barred: frozenset[str] = frozenset()
+        self.now_ms = 0.0
         self.renew_in_ms = renew_in_ms
+        """How long a connection lives, or its token."""
         self._room_bytes = room_bytes
         self._listed = 0
         self._frames = 0
@@ -169,7 +171,8 @@ class ModelServer:
         positions = self._positions(wanted, ids)
         if isinstance(request, Subscribe):
             return Sent(encode_subscribed(ref, positions), "subscribed", asked, positions)
-        text = encode_joined(ref, positions, connection_id=one.id, renew_in_ms=self.renew_in_ms)
+        left_ms = max(0, int(one.opened_ms + self.renew_in_ms - self.now_ms))
+        text = encode_joined(ref, positions, connection_id=one.id, renew_in_ms=left_ms)
         return Sent(text, "joined", asked, positions, one.id)
 
     def _positions(self, wanted: tuple[Wanted, ...], ids: frozenset[str]) -> dict[str, Position]:
