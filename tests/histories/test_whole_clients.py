@@ -20,7 +20,9 @@ from hypothesis.stateful import (
 )
 
 from broadcasting.audience import EVERYONE, LISTED, OWN
-from tests.support.client_world import FATES, ClientWorld
+from tests.support.client_ending import finish
+from tests.support.client_fates import FATES
+from tests.support.client_world import ClientWorld
 from tests.support.javascript_client import javascript_client
 from tests.support.python_client import PythonClient
 from tests.support.whole_client import Options, WholeClient
@@ -99,7 +101,7 @@ class WholeClientMachine(RuleBasedStateMachine):
     @rule(name=STREAMS, kind=KINDS, is_lost=st.sampled_from((False, False, True)))
     def publish(self, name: str, kind: str, *, is_lost: bool) -> None:
         """Number a broadcast and post it; perhaps no post of it arrives."""
-        self._trouble(is_lost)
+        self.world.troubles += is_lost
         self.world.server.publish(name, kind, self.client.now_ms, is_lost=is_lost)
         self.world.settle()
 
@@ -132,20 +134,21 @@ class WholeClientMachine(RuleBasedStateMachine):
         """Have all frames of a channel so far be kept no longer."""
         self.world.server.streams[name].expire()
 
-    @rule(name=STREAMS, used=st.integers(0, 4))
-    def begin_anew(self, name: str, used: int) -> None:
+    @rule(name=STREAMS, used=st.integers(0, 9), is_lost=st.booleans())
+    def begin_anew(self, name: str, used: int, *, is_lost: bool) -> None:
         """Lose a channel's counter: some new numbers are used before the client may hear of it."""
         stream = self.world.server.streams[name]
         if stream.epochs > 2 or not stream.last:
             return
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         stream.begin_anew()
         for one in self.world.server.connections.values():
             is_other = [f'"channel": "{name}"' not in sent.text for sent in one.down]
             kept = zip(one.down, is_other, strict=True)
             one.down = [sent for sent, other in kept if other or sent.kind != "frame"]
         for _ in range(used):
-            self.world.server.publish(name, "normal", self.client.now_ms, is_lost=True)
+            self.world.server.publish(name, "normal", self.client.now_ms, is_lost=is_lost)
+        self.world.settle()
 
     @rule(names=st.frozensets(st.sampled_from(("news", "chat", OWN)), max_size=2))
     def bar(self, names: frozenset[str]) -> None:
@@ -156,14 +159,14 @@ class WholeClientMachine(RuleBasedStateMachine):
     @rule(which=SMALL)
     def forget(self, which: int) -> None:
         """Have the server lose a connection's row: nothing is posted to it any more."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         self._live(which).is_known = False
 
     @precondition(lambda self: self.world.live_connections)
     @rule(which=SMALL, reconnect=st.booleans(), after_ms=st.sampled_from((0, 1_000, 60_000)))
     def bye(self, which: int, after_ms: int, *, reconnect: bool) -> None:
         """Have the operator end a connection."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         one = self._live(which)
         text = f'"code":"kicked","reconnect":{str(reconnect).lower()},"afterMs":{after_ms}'
         self.world.say(one, f'{{"type":"bye",{text}}}')
@@ -197,7 +200,7 @@ class WholeClientMachine(RuleBasedStateMachine):
         kind, fate = strike
         actions = [one for one in self.world.actions() if one.kind == kind]
         if self.world.is_calm:
-            self._trouble(True)  # noqa: FBT003
+            self.world.troubles += 1
             self.world.omens.append(strike)
         elif actions:
             self.world.act(actions[which % len(actions)], fate)
@@ -205,7 +208,7 @@ class WholeClientMachine(RuleBasedStateMachine):
     @rule(which=SMALL, both=st.booleans())
     def cut(self, which: int, *, both: bool) -> None:
         """Cut a connection, whatever it is at; or all."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         here = [one for one in self.world.server.connections.values() if not one.is_over]
         for one in here if both else here[which % len(here) :][:1] if here else []:
             self.world.cut(one)
@@ -215,13 +218,13 @@ class WholeClientMachine(RuleBasedStateMachine):
     @rule(which=SMALL)
     def fall_silent(self, which: int) -> None:
         """Have a connection lose all that is sent on it, without a word."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         self._live(which).is_silent = True
 
     @rule(fate=st.sampled_from(("given", "rejects", "null")))
     def answer_late(self, fate: str) -> None:
         """Have a function for tokens that hung answer at last."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         self.world.answer_late(fate)
 
     @rule(seconds=st.sampled_from((0.1, 1, 3, 6, 12, 35, 190, 600, 7_000)))
@@ -232,13 +235,13 @@ class WholeClientMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((4, 9, 70)))
     def oversleep(self, seconds: int) -> None:
         """Have the machine sleep."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         self.world.ask_of_client("oversleep", ms=seconds * 1_000)
 
     @rule(which=SMALL)
     def nudge(self, which: int) -> None:
         """Have the page, or the machine, tell something."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         what = self.client.nudges[which % len(self.client.nudges)]
         self.world.ask_of_client("nudge", what=what)
 
@@ -250,13 +253,13 @@ class WholeClientMachine(RuleBasedStateMachine):
         self.handles += 1
         self.world.subscribe(self.handles, channel, first)
 
-    @precondition(lambda self: self.world.handles)
+    @precondition(lambda self: self.world.judge.handles)
     @rule(which=SMALL, again=st.booleans())
     def unsubscribe(self, which: int, *, again: bool) -> None:
         """Unsubscribe, and perhaps subscribe again at once."""
-        handles = sorted(self.world.handles)
+        handles = sorted(self.world.judge.handles)
         handle = handles[which % len(handles)]
-        channel = self.world.handles[handle]
+        channel = self.world.judge.handles[handle]
         self.world.unsubscribe(handle)
         if again:
             self.subscribe(channel, None)
@@ -264,7 +267,7 @@ class WholeClientMachine(RuleBasedStateMachine):
     @rule(again=st.booleans())
     def close(self, *, again: bool) -> None:
         """Close, and perhaps connect again at once."""
-        self._trouble(True)  # noqa: FBT003
+        self.world.troubles += 1
         self.world.ask_of_client("close")
         if again:
             self.world.ask_of_client("connect")
@@ -278,15 +281,12 @@ class WholeClientMachine(RuleBasedStateMachine):
         """Be quiet, and hold the promises."""
         has_failed = sys.exc_info()[0] is not None
         if hasattr(self, "world") and not has_failed:
-            self.world.finish(waits_for=self.waits_for)
+            finish(self.world, waits_for=self.waits_for)
 
     def _turn(self, *, is_calm: bool) -> None:
-        self._trouble(not is_calm)
+        self.world.troubles += not is_calm
         self.world.is_calm = is_calm
         self.world.settle()
-
-    def _trouble(self, is_trouble: bool) -> None:  # noqa: FBT001
-        self.world.troubles += is_trouble
 
     def _live(self, which: int) -> Any:
         live = self.world.live_connections

@@ -4,7 +4,7 @@ The judge knows what the server has numbered, and from which number on a channel
 the first answer about it that came to the client.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,14 @@ from broadcasting.audience import LISTED, OWN
 from broadcasting.position import Position
 from tests.support.served_stream import ServedStream
 
+_REFUSED = ("not-allowed", "bad-channel", "too-many-channels")
+_TROUBLES = (
+    *("unauthorized", "token", "bad-url", "refused", "bad-text", "storage"),
+    *("bad-frame", "unknown-action", "gone"),
+)
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Following:
     """A channel that a client follows, since the request number `began_at`.
 
@@ -106,34 +112,80 @@ class Following:
 
 
 class EventJudge:
-    """Judges all events of a client. `answers` are of the text that the client hears just now."""
+    """Judges all that a client tells; knows what the application has subscribed to.
 
-    def __init__(self, streams: Mapping[str, ServedStream], *, is_ordered: bool) -> None:
+    `permanent` are the channels that are followed without a subscription.
+    """
+
+    def __init__(
+        self,
+        streams: Mapping[str, ServedStream],
+        *,
+        is_ordered: bool,
+        permanent: Collection[str],
+    ) -> None:
         self.followed: dict[str, Following] = {}
+        self.handles: dict[int, str] = {}
+        """Subscriptions, by their numbers."""
         self.answers: Mapping[str, Position] = {}
+        """Of the text that the client hears just now."""
+        self.refused: frozenset[str] = frozenset()
+        """Channels of the request whose refusal the client hears just now."""
         self.state = "idle"
-        self.reason = ""
         self._streams, self._is_ordered = streams, is_ordered
+        self._permanent = set(permanent)
         self._strays: set[str] = set()
+        for name in self._permanent:
+            self.followed[name] = Following(streams[name], {}, 0, is_ordered)
 
-    def follow(self, name: str, first: Mapping[str, Any] | None, began_at: int) -> None:
-        """Take note of a channel that the application wants."""
-        self.followed[name] = Following(
-            self._streams[name], first or {}, began_at, self._is_ordered
-        )
+    def subscribe(
+        self,
+        handle: int,
+        name: str,
+        first: Mapping[str, Any] | None,
+        began_at: int,
+        *,
+        begins_anew: bool,
+    ) -> None:
+        """Take note of a subscription; one that `begins_anew` does if there was none."""
+        is_first = name not in self.handles.values()
+        self.handles[handle] = name
+        if name not in self.followed or (begins_anew and is_first):
+            stream = self._streams[name]
+            self.followed[name] = Following(stream, first or {}, began_at, self._is_ordered)
+
+    def leave(self, handle: int) -> None:
+        """Take note that a subscription has ended."""
+        name = self.handles.pop(handle)
+        if name not in self._permanent and name not in self.handles.values():
+            del self.followed[name]
+
+    def answered(self, positions: Mapping[str, Position], request: int) -> list[Following]:
+        """Take note of an answer to a join or a subscribe; return what it is about."""
+        found = []
+        for name, position in positions.items():
+            following = self.followed.get(name)
+            if following and request >= following.began_at:
+                following.answered(position)
+                found.append(following)
+        return found
 
     def told(self, kind: str, detail: Mapping[str, Any]) -> None:
         """Judge an event."""
+        assert kind != "fault", f"an error that was not handled: {detail['text']}"
         if kind in ("message", "gap", "recovered"):
             assert self.state not in ("closed", "idle"), f"{kind} {dict(detail)} after the end"
-        if kind == "message":
-            self._message(detail)
-        elif kind == "gap":
-            self._following(detail).gap(detail, self.answers.get(detail["channel"]))
-        elif kind == "recovered":
-            self._following(detail).recovered(detail["count"])
-        elif kind == "state":
-            self._changed(detail)
+        judges = {
+            "message": self._message,
+            "gap": self._gap,
+            "recovered": self._recovered,
+            "state": self._changed,
+            "error": self._trouble,
+            "handled": self._handled,
+            "left": self._left,
+        }
+        if judge := judges.get(kind):
+            judge(detail)
 
     def _message(self, detail: Mapping[str, Any]) -> None:
         name, id_ = detail["channel"], detail["id"]
@@ -143,19 +195,43 @@ class EventJudge:
             return
         channel, epoch, seq = id_.split("/")
         assert (channel, int(seq)) == (name, detail["seq"]), f"found {dict(detail)}"
-        self._following(detail).message(int(epoch), int(seq), is_replayed=detail["replayed"])
+        self._of(detail).message(int(epoch), int(seq), is_replayed=detail["replayed"])
 
-    def _following(self, detail: Mapping[str, Any]) -> Following:
+    def _gap(self, detail: Mapping[str, Any]) -> None:
+        self._of(detail).gap(detail, self.answers.get(detail["channel"]))
+
+    def _recovered(self, detail: Mapping[str, Any]) -> None:
+        self._of(detail).recovered(detail["count"])
+
+    def _left(self, detail: Mapping[str, Any]) -> None:
+        self.leave(detail["handle"])
+
+    def _of(self, detail: Mapping[str, Any]) -> Following:
         found = self.followed.get(detail["channel"])
         assert found, f"{dict(detail)} of a channel that is not followed"
         return found
+
+    def _handled(self, detail: Mapping[str, Any]) -> None:
+        assert self.handles.get(detail["handle"]) == detail["channel"], f"{dict(detail)} was left"
 
     def _changed(self, detail: Mapping[str, Any]) -> None:
         assert detail["from"] == self.state, f"{dict(detail)} in state {self.state}"
         assert detail["from"] != detail["to"], f"{dict(detail)} is no change"
         is_waiting = detail["to"] == "waiting" and detail["reason"] != "pagehide"
         assert (detail.get("retryInMs") is not None) == is_waiting, dict(detail)
-        self.state, self.reason = detail["to"], detail["reason"]
+        self.state = detail["to"]
+
+    def _trouble(self, detail: Mapping[str, Any]) -> None:
+        """Judge an error; one of a channel ends it, and says which: one was asked for alone."""
+        assert detail["code"] in (*_REFUSED, *_TROUBLES), dict(detail)
+        if detail["code"] not in _REFUSED:
+            return
+        assert len(self.refused) == 1, f"refused, when {sorted(self.refused)} were asked for"
+        (name,) = self.refused
+        assert name in detail["message"], f"{dict(detail)} without the name of {name}"
+        self.followed.pop(name, None)
+        self._permanent.discard(name)
+        self.handles = {handle: one for handle, one in self.handles.items() if one != name}
 
 
 def _epoch_of(name: str) -> int:

@@ -141,16 +141,20 @@ class ModelServer:
         """Answer a text, with `refusal` if something is the matter."""
         asked = parse_client_frame(text, most_last=REPLAY_FRAMES)  # it is a fault to be refused
         try:
-            if not one.is_known:
-                raise RefusedFrameError(Code.GONE, "this connection is not known")
-            if refusal:
-                after_ms = 1_000 if refusal is Code.BUSY else None
-                raise RefusedFrameError(refusal, "the history wants it", after_ms=after_ms)
+            self._require_served(one, refusal)
             sent = self._answer(one, asked)
         except RefusedFrameError as error:
             sent = Sent(encode_error(error.of(asked.ref)), f"error {error.code.value}", asked)
         self._put(one, sent)
         return sent
+
+    @staticmethod
+    def _require_served(one: ServedConnection, refusal: Code | None) -> None:
+        if not one.is_known:
+            raise RefusedFrameError(Code.GONE, "this connection is not known")
+        if refusal:
+            after_ms = 1_000 if refusal is Code.BUSY else None
+            raise RefusedFrameError(refusal, "the history wants it", after_ms=after_ms)
 
     def _answer(self, one: ServedConnection, asked: ClientFrame) -> Sent:
         request, ref = asked.request, asked.ref
@@ -162,7 +166,7 @@ class ModelServer:
             return Sent(encode_unsubscribed(ref, request.channels), "unsubscribed", asked)
         wanted, ids = wanted_of(request), frozenset((one.id, *request.was))
         if barred := one.barred & {each.channel for each in wanted}:
-            raise RefusedFrameError(Code.NOT_ALLOWED, f"found channel {sorted(barred)[0]}")
+            raise RefusedFrameError(Code.NOT_ALLOWED, f"found channel {min(barred)}")
         if isinstance(request, Replay):
             positions = self._positions(wanted, ids)
             (name, position), *_ = positions.items()
@@ -196,9 +200,8 @@ class ModelServer:
 
     @staticmethod
     def _put(one: ServedConnection, sent: Sent, *, is_lost: bool = False) -> None:
-        if one.is_open and one.is_known and not one.is_over and not one.is_silent and not is_lost:
-            one.down.append(sent)
-        elif one.is_open and sent.kind == "error gone" and not one.is_over and not one.is_silent:
+        hears = one.is_open and not one.is_over and not one.is_silent
+        if hears and not is_lost and (one.is_known or sent.kind == "error gone"):
             one.down.append(sent)
 
 

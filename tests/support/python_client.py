@@ -144,7 +144,7 @@ _COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
 }
 
 
-def _shown(effect: its.Effect) -> Effect:
+def _shown(effect: its.Effect) -> Effect:  # noqa: PLR0911 - one of each kind
     match effect:
         case its.AskToken(ask, reason):
             return AskToken(ask, str(reason))

@@ -7,7 +7,8 @@ questions for a token and subscriptions are named by numbers. The commands, with
 |---|---|
 | `begin` `options` | a client is made anew, at the time 0 |
 | `connect`, `close` | the application asks for it |
-| `subscribe` `handle` `channel` `first`, `unsubscribe` `handle` | the same; `handle` is our number |
+| `subscribe` `handle` `channel` `first` | the application subscribes; `handle` is our number |
+| `unsubscribe` `handle` | the application unsubscribes |
 | `advance` `ms` | time passes: up to the first moment at which the client has an effect |
 | `oversleep` `ms` | the machine sleeps: what was due meanwhile is done late, at its end |
 | `token` `ask` `fate` `token` | a question for a token is answered: see `TOKEN_FATES` |
@@ -31,7 +32,7 @@ class Options:
     seed: int
     channels: tuple[str, ...] = ()
     is_ordered: bool = True
-    token_in: str = "query"
+    token_in: str = "query"  # noqa: S105 - where it is put
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -89,7 +90,7 @@ class WholeClient(Protocol):
     """A client under test."""
 
     nudges: Sequence[str]
-    """What `nudge` knows of: `online`, and of a page `visible`, `hidden`, `pagehide`, `pageshow`."""
+    """What `nudge` knows: `online`, and of a page `visible`, `hidden`, `pagehide`, `pageshow`."""
     has_handlers: bool
     """Whether subscriptions have handlers, and several may be of one channel."""
 
