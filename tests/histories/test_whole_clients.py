@@ -24,11 +24,12 @@ from tests.support.client_ending import finish
 from tests.support.client_fates import FATES
 from tests.support.client_world import ClientWorld
 from tests.support.javascript_client import javascript_client
+from tests.support.model_server import MANY
 from tests.support.python_client import PythonClient
 from tests.support.whole_client import Options, WholeClient
 
 HISTORIES = 2_000
-MOST_STEPS = 30
+MOST_STEPS = 40
 SMALL = st.integers(0, 9)
 ANY = st.integers(0, 2**16)
 STREAMS = st.sampled_from((EVERYONE, OWN, "news", "chat", "news"))
@@ -70,7 +71,7 @@ class WholeClientMachine(RuleBasedStateMachine):
     @initialize(
         seed=ANY,
         is_ordered=st.booleans(),
-        channels=st.sampled_from(((), ("news",), ("news", OWN), ("chat", "news"))),
+        channels=st.sampled_from(((), ("news",), ("news", OWN), ("chat", *MANY))),
         token_in=st.sampled_from(("query", "protocol")),
         room_bytes=st.sampled_from((250, 100_000)),
         renew_in_ms=st.sampled_from((200_000, 7_199_000)),

@@ -2,6 +2,7 @@
 
 from broadcasting.audience import EVERYONE
 from tests.support.client_world import ClientWorld
+from tests.support.model_server import STREAMS
 
 _LONG_MS = 240_000
 """More than any pause before a connect, a token that hangs, and a busy server take together."""
@@ -40,7 +41,7 @@ def _calm_down(world: ClientWorld) -> None:
 def _require_after(world: ClientWorld, waits_for: str) -> None:
     """Require all after a live frame; or have that be lost, and require all after a ping."""
     is_lost = waits_for == "ping"
-    for name in world.server.streams:
+    for name in STREAMS:
         world.server.publish(name, "normal", world.client.now_ms, is_lost=is_lost)
     world.settle()
     world.live(700_000 if is_lost else 60_000)

@@ -23,16 +23,13 @@ class Action(NamedTuple):
     ask: int = 0
 
 
-def actions_on(one: ServedConnection, *, with_late: bool) -> list[Action]:
-    """Return all that is on its way on a connection.
-
-    A client that has closed it may still hear something late, in a storm.
-    """
+def actions_on(one: ServedConnection) -> list[Action]:
+    """Return all that is on its way on a connection; one that is closed may still hear of it."""
     if one.is_over:
         return []
     down = [Action("down", one, place) for place in range(len(one.down))]
     if one.is_closed:
-        return [*(down if with_late else ()), Action("end", one)]
+        return [*down, Action("end", one)]
     if not one.is_open:
         return [] if one.is_hung else [Action("open", one)]
     return [*(Action("up", one, place) for place in range(len(one.up))), *down]

@@ -1,7 +1,8 @@
 """What is between a whole client and the model server: a network, tokens, and time.
 
-In calm weather all goes through at once and in order; in a storm it waits until the history lets it
-through, in any order. In both, fates may strike what is next.
+In calm weather all goes through at once and in order, but the end of a connection that the client
+has closed, which takes a while. In a storm all waits until the history lets it through, in any
+order. In both, fates may strike what is next.
 """
 
 import json
@@ -140,6 +141,9 @@ class ClientWorld:
             turns += 1
             most = 20 + (self.client.now_ms - start) / 2_000
             assert turns <= most, f"the client did something {turns} times: a busy loop"
+            for one in self.connections if self.is_calm else ():
+                if one.is_closed:
+                    self.cut(one)
             for one in self.live_connections:
                 if self.client.now_ms >= self._end_of(one):
                     was_well = one.joined_at_troubles == self.troubles
@@ -169,11 +173,11 @@ class ClientWorld:
         raise AssertionError("client and server do not come to an end: a busy loop")
 
     def actions(self) -> list[Action]:
-        """Return all that is on its way."""
+        """Return all that is on its way; and would go on now, in calm weather."""
         found = [Action("ask", ask=one) for one in self._asks]
         for one in self.connections:
-            found += actions_on(one, with_late=not self.is_calm)
-        return found
+            found += actions_on(one)
+        return [one for one in found if one.kind != "end" or not self.is_calm]
 
     def act(self, action: Action, fate: str | None = None) -> None:
         """Let something through, or have a fate strike it."""

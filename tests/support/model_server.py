@@ -33,6 +33,8 @@ from tests.support.served_stream import ServedStream
 
 REPLAY_FRAMES: Final = 6
 STREAMS: Final = (EVERYONE, OWN, "news", "chat")
+MANY: Final = tuple(f"n{number}" for number in range(26))
+"""Channels of a client that has more than one request may name; nothing is sent in them."""
 
 
 class Sent(NamedTuple):
@@ -84,7 +86,7 @@ class ModelServer:
     """Streams and connections. `room_bytes` is what the frames of an answer may take."""
 
     def __init__(self, *, room_bytes: int, renew_in_ms: int) -> None:
-        self.streams = {name: ServedStream(name) for name in STREAMS}
+        self.streams = {name: ServedStream(name) for name in (*STREAMS, *MANY)}
         self.connections: dict[int, ServedConnection] = {}
         self.barred: frozenset[str] = frozenset()
         self.now_ms = 0.0
