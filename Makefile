@@ -9,6 +9,7 @@ CONNECTIONS ?= 3000
 STAGE ?= dev
 CDK := $(BIN)/node node_modules/aws-cdk/bin/cdk --no-notices
 SETTINGS ?=
+CUT_AFTER ?=
 CONTEXT := -c stage=$(STAGE) $(foreach one,$(SETTINGS),-c '$(one)')
 PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile  # many of them mostly wait
 HALF_OF_UNITS := $(addprefix tests/unit/,access bench broadcasting crier stacks)  # as to the time
@@ -21,8 +22,16 @@ define CHECK_PYTHON
   echo "Error: $(PYTHON) is $$($(PYTHON) --version 2>&1), $(EXPECTED)"; exit 1; }
 endef
 
+define RUN_LOCALLY
+@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" \
+  $(BIN)/crier local $(foreach one,$(SETTINGS),--setting '$(one)') $(1) \
+    $(if $(CUT_AFTER),--cut-after-seconds $(CUT_AFTER)) & \
+  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
+  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup web-setup simulate scale promises door synth deploy destroy clean
+.PHONY: help setup aws-cli demo local demo-page test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup web-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -30,11 +39,11 @@ help: ## List the verbs
 demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
 	@$(BIN)/crier demo --connections $(CONNECTIONS)
 
-local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE …"
-	@trap 'kill $$! 2>/dev/null' INT TERM; PATH="$(USERS_PATH)" \
-	  $(BIN)/crier local $(foreach one,$(SETTINGS),--setting '$(one)') & \
-	  while kill -0 $$! 2>/dev/null; do wait $$!; ended=$$?; done; \
-	  case $$ended in 130|143) ;; *) exit $$ended; esac  # Ctrl-C is no error of make
+local: setup ## Run the app on the local AWS until Ctrl-C; SETTINGS="NAME=VALUE …", CUT_AFTER=
+	$(call RUN_LOCALLY)
+
+demo-page: setup ## The same, with a broadcast a second to see in the page whose URL it prints
+	$(call RUN_LOCALLY,--broadcast-every 1)
 
 test: setup aws-cli bench-setup web-setup ## Pass all tests, on the local AWS too
 	$(PYTEST) tests/wire -n 1  # by themselves: they time real sockets, and nothing may hold these up

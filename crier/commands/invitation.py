@@ -17,20 +17,38 @@ from crier.deployed.deployment import Deployment
 from crier.local import own_issuer
 from crier.local.environment import clean_environment
 from crier.local.local_aws import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
+from crier.local.page.serving import LocalPage
 from crier.paths import PROGRAMS, PYTHON, ROOT
 
 
-def show_invitation(deployment: Deployment, *, users_path: str, secret: str | None = None) -> None:
+def show_invitation(
+    deployment: Deployment,
+    *,
+    users_path: str,
+    secret: str | None = None,
+    page: LocalPage | None = None,
+) -> None:
     """Say how to connect to a local run, how to broadcast and where rejected broadcasts are.
 
     `users_path` is the PATH of the shell that the user types in. `secret` is what the local run
-    signs tokens with, None when it signs none.
+    signs tokens with, None when it signs none; `page` is None when it serves none.
     """
     terminal.err.print(Panel("Crier runs on the local AWS. Press Ctrl-C to end it.", expand=False))
-    for title, line in _invitation(deployment, _crier(users_path), secret).items():
+    lines = {**_invitation(deployment, _crier(users_path), secret), **_seeing(page)}
+    for title, line in lines.items():
         terminal.out.print(Text(title, style="bold"))
         terminal.out.print(line, soft_wrap=True, highlight=False, markup=False)
     terminal.out.print()
+
+
+def _seeing(page: LocalPage | None) -> Mapping[str, str]:
+    """Return where the page is, and where clients connect that offer sub-protocols."""
+    if page is None:
+        return {}
+    return {
+        "WebSocket URL for clients that offer sub-protocols": page.web_socket_url,
+        "See it in a page": page.url,
+    }
 
 
 def _invitation(deployment: Deployment, crier: str, secret: str | None) -> Mapping[str, str]:

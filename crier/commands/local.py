@@ -10,11 +10,14 @@ from rich.text import Text
 from crier import terminal
 from crier.commands.invitation import show_invitation
 from crier.commands.local_deployment import Port, deployed, orderly
+from crier.commands.local_page import CutAfter, Every, PagePort, served_page
 from crier.commands.local_settings import Auth, Settings, has_own_issuer, read_settings
+from crier.demo.town import Town
 from crier.errors import CrierError
 from crier.installed import refuse_missing_checkout, refuse_missing_libraries
 from crier.local.file_limit import raise_file_limit
 from crier.local.interrupts import interrupts
+from crier.local.local_aws import LocalAws
 from crier.local.logs import LogFollower, LogLine
 from crier.local.own_issuer import make_secret
 from crier.local.run_folder import end_killed_runs
@@ -25,8 +28,19 @@ _LEVELS = {"ERROR": "red", "WARNING": "yellow"}
 _IN_EVERY_LINE = {"level", "location", "message", "timestamp", "service"}
 
 
-def local(port: Port = 0, auth: Auth = None, setting: Settings = None) -> None:
-    """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C."""
+def local(
+    port: Port = 0,
+    auth: Auth = None,
+    setting: Settings = None,
+    *,
+    page_port: PagePort = 0,
+    cut_after_seconds: CutAfter = None,
+    broadcast_every: Every = None,
+) -> None:
+    """Start a local AWS, deploy Crier to it and show what the functions log, until Ctrl-C.
+
+    A page to see it in is served as well.
+    """
     refuse_missing_checkout("local")
     refuse_missing_libraries("ministack")
     settings = read_settings(setting or (), auth)
@@ -38,16 +52,38 @@ def local(port: Port = 0, auth: Auth = None, setting: Settings = None) -> None:
     with orderly(), ExitStack() as stack:
         with terminal.progress() as bars:
             aws, deployment = stack.enter_context(deployed(bars, port, settings))
-        stack.enter_context(announced(aws.endpoint))
         secret = make_secret(deployment) if has_own_issuer(settings) else None
-        show_invitation(deployment, users_path=users_path, secret=secret)
-        follower = LogFollower(aws.logs)
-        while aws.is_running:
-            for line in follower.new_lines():
-                _show_log_line(line)
-            with interrupts.waiting():
-                time.sleep(0.2)
+        page = stack.enter_context(
+            served_page(
+                deployment,
+                port=page_port,
+                secret=secret,
+                cut_after_seconds=cut_after_seconds,
+                has_broadcasts=broadcast_every is not None,
+            )
+        )
+        stack.enter_context(announced(aws.endpoint))
+        show_invitation(deployment, users_path=users_path, secret=secret, page=page)
+        town = Town(deployment, every_seconds=broadcast_every) if broadcast_every else None
+        _show_until_it_ends(aws, town)
         raise CrierError("the local AWS has ended by itself; start `crier local` again")
+
+
+def _show_until_it_ends(aws: LocalAws, town: Town | None) -> None:
+    """Show what the functions log, and send what there is to send, while the local AWS runs.
+
+    With a town, which sends all the time, only what is amiss is shown: the page's URL stays on the
+    screen.
+    """
+    follower = LogFollower(aws.logs)
+    while aws.is_running:
+        if town is not None:
+            town.tell(time.monotonic())
+        for line in follower.new_lines():
+            if town is None or line.fields.get("level") != "INFO":
+                _show_log_line(line)
+        with interrupts.waiting():
+            time.sleep(0.2)
 
 
 def _show_log_line(line: LogLine) -> None:

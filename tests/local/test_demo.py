@@ -7,14 +7,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
 
 import pytest
 
 from crier.local.local_aws import LocalAws
 from crier.paths import BUILD, ROOT
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -112,6 +118,8 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
             lines.append(local.stdout.readline())
             assert lines[-1], "the local run ended"
         assert any(line.startswith("ws://127.0.0.1:") for line in lines)
+        page = lines[lines.index("See it in a page\n") + 1].strip()
+        assert json.load(_opened(f"{page}local.json"))["auth"] == "open"
         assert lines[-1].startswith("Broadcast ")
         assert '"broadcast_id": "hello"' in lines[-1]
     finally:
@@ -123,6 +131,53 @@ def test_local_run_takes_a_broadcast_from_send_and_ends_on_ctrl_c() -> None:
 
     assert local.returncode == 130
     assert not (BUILD / "local.json").exists()
+    with pytest.raises(URLError):
+        _opened(page)
+
+
+def test_local_run_ends_with_its_page_when_the_local_aws_dies() -> None:
+    """With `--broadcast-every`, too, whose broadcasts find no queue then."""
+    options = ["--broadcast-every=1", "--cut-after-seconds=60"]
+    local = subprocess.Popen(
+        [sys.executable, "-u", "-m", "crier", "local", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert local.stdout is not None
+        while (line := local.stdout.readline()) != "See it in a page\n":
+            assert line, "the local run ended"
+        page = local.stdout.readline().strip()
+        facts = json.load(_opened(f"{page}local.json"))
+        listed = [sys.executable, "-m", "crier", "broadcasts", "--channel=news", "--json"]
+        _wait_for(lambda: json.loads(subprocess.check_output(listed, cwd=ROOT)), 60)
+        os.kill(_local_aws_of(local.pid), signal.SIGKILL)
+        _, said = local.communicate(timeout=60)
+    finally:
+        local.terminate()
+        local.communicate()
+
+    assert facts["channels"] == ["news", "sport", "weather"]
+    assert facts["cutAfterSeconds"] == 60
+    assert local.returncode == 1
+    assert "the local AWS has ended by itself" in said
+    with pytest.raises(URLError):
+        _opened(page)
+
+
+def _opened(url: str) -> "HTTPResponse":
+    answer: HTTPResponse = urllib.request.urlopen(url, timeout=10)  # noqa: S310 - our own URL
+    return answer
+
+
+def _local_aws_of(pid: int) -> int:
+    """Return the process of the local AWS that a local run has started."""
+    command = ["/bin/ps", "-o", "pid=,args=", "--ppid", str(pid)]
+    listed = subprocess.check_output(command, text=True)
+    (found,) = (line for line in listed.splitlines() if line.endswith("-m ministack"))
+    return int(found.split()[0])
 
 
 @pytest.fixture

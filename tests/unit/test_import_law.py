@@ -67,7 +67,7 @@ LAW: dict[str, tuple[str, ...]] = {
     "crier.demo": ("broadcasting", "crier.deployed", "crier.errors", "crier.wording"),
     "crier.listening": ("broadcasting", "crier.errors"),
     "crier.local": (
-        *("crier.deployed", "crier.errors"),
+        *("broadcasting", "crier.deployed", "crier.errors"),
         *("crier.files", "crier.installed", "crier.paths"),
     ),
     "testbed": (*FUNCTIONS, "crier", "stacks.parts", "testbed"),

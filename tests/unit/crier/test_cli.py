@@ -41,7 +41,10 @@ COMMANDS = (
                 "ticket",
             ),
         ),
-        (("local",), ("--port", "Ctrl-C")),
+        (
+            ("local",),
+            ("--port", "--page-port", "--cut-after-seconds", "--broadcast-every", "Ctrl-C"),
+        ),
         (
             ("send",),
             (

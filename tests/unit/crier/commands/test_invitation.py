@@ -11,6 +11,7 @@ from crier.commands.demo import refuse_closed_doors
 from crier.commands.invitation import show_invitation
 from crier.deployed.deployment import Deployment
 from crier.errors import CrierError
+from crier.local.page.serving import LocalPage
 
 if TYPE_CHECKING:
     import boto3
@@ -109,6 +110,22 @@ def test_invitation_says_how_to_come_in(
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[lines.index(title) + 1].endswith(end)
+
+
+def test_invitation_ends_with_the_page(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what a newcomer opens first; the proxy's URL stands before it."""
+    page = LocalPage("http://127.0.0.1:1/", "ws://127.0.0.1:2/dev")
+
+    show_invitation(HERE, users_path=str(programs), page=page)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-5:] == [
+        "WebSocket URL for clients that offer sub-protocols",
+        "ws://127.0.0.1:2/dev",
+        "See it in a page",
+        "http://127.0.0.1:1/",
+        "",
+    ]
 
 
 def test_invitation_has_a_token_where_the_local_run_signs_them(

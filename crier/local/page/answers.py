@@ -1,0 +1,53 @@
+"""A request to the page's server and its answer, apart from how they are read and sent."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+JSON: Final = "application/json"
+
+_SECURITY_POLICY: Final = "; ".join(
+    (
+        *("default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'"),
+        *("connect-src 'self' ws: wss:", "base-uri 'none'", "form-action 'none'"),
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": _SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""The headers of every answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request; the names of its headers are in lower case."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, and what is sent with it."""
+
+    status: int
+    content_type: str = JSON
+    body: bytes = b""
+
+
+def told(value: object) -> Answer:
+    """Answer with a JSON value."""
+    return Answer(200, JSON, json.dumps(value).encode())
+
+
+def refused(status: int, text: str) -> Answer:
+    """Answer with an error, as JSON."""
+    return Answer(status, JSON, json.dumps({"error": text}).encode())
