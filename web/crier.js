@@ -28,7 +28,8 @@ const LEAST_BUSY_MS = 1_000;
 const SPREAD_MS = 4_000; // for requests that the throttle refused
 const MOST_SPREAD_MS = 16_000;
 const OPENING_MS = 30_000;
-const FIRST_DELAY_MS = 2_000;
+const FIRST_DELAYS = 4; // 30,000 clients that are cut at once then come back with the fewest tries
+const LEAST_DELAY_MS = 25;
 const UP_MS = 10_000;
 const TICK_MS = 10_000;
 const SILENT_MS = 5_000;
@@ -847,8 +848,8 @@ export class Crier extends EventTarget {
 
   #pauseMs(failures) {
     const { minDelayMs, maxDelayMs } = this.#options;
-    const delayMs = minDelayMs * 2 ** Math.min(failures, MOST_DOUBLINGS);
-    return between(0, Math.min(maxDelayMs, Math.max(FIRST_DELAY_MS, delayMs)));
+    const firstMs = FIRST_DELAYS * Math.max(minDelayMs, LEAST_DELAY_MS);
+    return between(0, Math.min(maxDelayMs, firstMs * 2 ** Math.min(failures, MOST_DOUBLINGS)));
   }
 
   #wait(reason, pauseMs) {

@@ -204,7 +204,7 @@ test(
 
 /** A client whose connection is about to be renewed. */
 async function renewing(world, options = {}, renewInMs = RENEW_MS) {
-  const client = new Crier("wss://host", { pingAfterMs: 0, ...options });
+  const client = new Crier("wss://host", { pingAfterMs: 0, minDelayMs: 250, ...options });
   const heard = listen(client);
   client.connect();
   await world.pass(0);
@@ -341,7 +341,7 @@ test(
     world.socket.open();
     answer(world.socket);
 
-    assert.deepEqual(waits, [1_000, 1_000, 2_000, 4_000]);
+    assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000]);
     assert.deepEqual(heard.of("error"), []);
     assert.equal(heard.of("state").length, 2);
     assert.equal(old.closedWith, 1000);
@@ -359,7 +359,7 @@ test(
       return token;
     };
     const { client, heard, old } = await renewing(world, { getToken });
-    await world.pass(4_000);
+    await world.pass(8_000);
     world.socket.open();
     answer(world.socket);
 

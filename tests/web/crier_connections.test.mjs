@@ -6,7 +6,7 @@ import { Crier, UnauthorizedError } from "../../web/crier.js";
 import { answer, frame, inPage, inWorld, joined, listen, settled } from "./support/world.mjs";
 
 function begun(world, options = {}, url = "wss://host/prod") {
-  const client = new Crier(url, { pingAfterMs: 0, ...options });
+  const client = new Crier(url, { pingAfterMs: 0, minDelayMs: 250, ...options });
   const heard = listen(client);
   client.connect();
   return { client, heard, socket: world.socket };
@@ -25,11 +25,11 @@ test(
   "pauses double up to a minute",
   inWorld(async (world) => {
     world.chance = 1;
-    const { heard } = begun(world);
+    const { heard } = begun(world, { minDelayMs: undefined });
 
-    const pauses = await failures(world, heard, 9);
+    const pauses = await failures(world, heard, 6);
 
-    const expected = [2_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000];
+    const expected = [4_000, 8_000, 16_000, 32_000, 60_000, 60_000];
     assert.deepEqual(pauses, expected);
   }),
 );
@@ -38,7 +38,7 @@ test(
   "pauses are random from nothing on, and follow the options",
   inWorld(async (world) => {
     world.chance = 0.25;
-    const { heard } = begun(world, { minDelayMs: 4_000, maxDelayMs: 10_000 });
+    const { heard } = begun(world, { minDelayMs: 1_000, maxDelayMs: 10_000 });
 
     assert.deepEqual(await failures(world, heard, 3), [2_000, 2_500, 2_500]);
   }),
@@ -51,7 +51,7 @@ for (const nonsense of [Number.NaN, -1, "soon", null])
       world.chance = 1;
       const { heard } = begun(world, { minDelayMs: nonsense, maxDelayMs: nonsense });
 
-      assert.deepEqual(await failures(world, heard, 1), [2_000]);
+      assert.deepEqual(await failures(world, heard, 1), [4_000]);
     }),
   );
 
@@ -59,7 +59,7 @@ test(
   "pauses begin anew after ten seconds of a connection, and not before",
   inWorld(async (world) => {
     world.chance = 1;
-    const { heard } = begun(world);
+    const { heard } = begun(world, { minDelayMs: undefined });
     await failures(world, heard, 4);
     for (const upMs of [9_999, 10_000]) {
       world.socket.open();
@@ -70,7 +70,7 @@ test(
     }
 
     const pauses = heard.of("state").flatMap(({ retryInMs }) => retryInMs ?? []);
-    assert.deepEqual(pauses.slice(4), [16_000, 2_000]);
+    assert.deepEqual(pauses.slice(4), [60_000, 2_000]);
   }),
 );
 
@@ -107,7 +107,7 @@ test(
     const next = async (end) => {
       await settled();
       end(world.socket);
-      await world.pass(2_000);
+      await world.pass(8_000);
     };
 
     await next((socket) => socket.drop());
@@ -644,7 +644,7 @@ test(
 
     world.socket.drop();
 
-    assert.equal(heard.of("state").at(-1).retryInMs, 2_000);
+    assert.equal(heard.of("state").at(-1).retryInMs, 60_000);
   }),
 );
 

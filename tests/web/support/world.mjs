@@ -254,7 +254,7 @@ export const inPage = (run) => inWorld(run, { hasPage: true });
 
 /** A client that has joined, and what is at hand then. */
 export function joined(world, Crier, options = {}) {
-  const client = new Crier("wss://host/prod", { pingAfterMs: 0, ...options });
+  const client = new Crier("wss://host/prod", { pingAfterMs: 0, minDelayMs: 250, ...options });
   const heard = listen(client);
   client.connect();
   const { socket } = world;
