@@ -24,7 +24,7 @@ from tests.support.client_ending import finish
 from tests.support.client_fates import FATES
 from tests.support.client_world import ClientWorld
 from tests.support.javascript_client import javascript_client
-from tests.support.model_server import MANY
+from tests.support.model_server import MANY, ServedConnection
 from tests.support.python_client import PythonClient
 from tests.support.whole_client import Options, WholeClient
 
@@ -247,7 +247,59 @@ class WholeClientMachine(RuleBasedStateMachine):
         what = self.client.nudges[which % len(self.client.nudges)]
         self.world.ask_of_client("nudge", what=what)
 
+    @precondition(lambda self: self.world.live_connections)
+    @rule(
+        steps=st.integers(0, 12),
+        with_gap=st.booleans(),
+        fate=st.sampled_from(("none", "cut old", "cut all", "subscribe", "unsubscribe", "publish")),
+    )
+    def renew(self, steps: int, fate: str, *, with_gap: bool) -> None:
+        """Have the client renew its connection, and something happen in the midst of it.
+
+        With a gap, a replay that is asked for on the old connection is not answered meanwhile.
+        """
+        world = self.world
+        self._turn(is_calm=True)
+        if not world.live_until_renewal():
+            return
+        self._turn(is_calm=False)
+        old = world.live_connections
+        if with_gap:
+            for is_lost in (True, False):
+                world.server.publish(EVERYONE, "normal", self.client.now_ms, is_lost=is_lost)
+            world.let_all_through(lambda one: one.kind == "down")
+            world.live(5_000)
+        world.let_all_through(lambda one: one.connection not in old, most=steps)
+        self._befall(fate, old)
+        world.let_all_through(lambda one: one.connection not in old)
+        self._turn(is_calm=True)
+
+    def _befall(self, fate: str, old: list[ServedConnection]) -> None:
+        """Have something happen in the midst of a renewal."""
+        if fate in ("cut old", "cut all"):
+            for one in old if fate == "cut old" else self.world.connections:
+                self.world.cut(one)
+        elif fate == "publish":
+            self.publish_many("news", 3)
+        elif fate == "subscribe":
+            self.subscribe("news", None)
+        elif self.world.judge.handles and fate == "unsubscribe":
+            self.unsubscribe(0, again=True)
+
     # The application
+
+    @rule(channel=st.sampled_from(("news", "chat")), steps=st.lists(st.booleans(), max_size=6))
+    def change_mind(self, channel: str, steps: list[bool]) -> None:
+        """Subscribe and unsubscribe, again and again, while the server is slow or quick."""
+        self._turn(is_calm=False)
+        for is_served in (*steps, False):
+            self.subscribe(channel, None)
+            if is_served:
+                self.world.let_all_through(lambda one: one.kind == "up", most=1)
+                self.publish(channel, "normal", is_lost=False)
+            self.unsubscribe(max(self.world.judge.handles), again=False)
+        self.subscribe(channel, None)
+        self._turn(is_calm=True)
 
     @rule(channel=NAMED, first=FIRSTS)
     def subscribe(self, channel: str, first: dict[str, Any] | None) -> None:
@@ -290,7 +342,7 @@ class WholeClientMachine(RuleBasedStateMachine):
         self.world.is_calm = is_calm
         self.world.settle()
 
-    def _live(self, which: int) -> Any:
+    def _live(self, which: int) -> ServedConnection:
         live = self.world.live_connections
         return live[which % len(live)]
 

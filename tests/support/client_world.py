@@ -6,7 +6,7 @@ order. In both, fates may strike what is next.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from hypothesis import note
@@ -153,6 +153,16 @@ class ClientWorld:
                     self.cut(one)
             self.settle()
 
+    def live_until_renewal(self) -> bool:
+        """Have time pass, in calm weather, until the client renews; tell whether it does."""
+        end = self.client.now_ms + self.server.renew_in_ms
+        while self.client.now_ms < end and self.judge.state == "connected":
+            effects = self.do("advance", ms=end - self.client.now_ms)
+            if any(isinstance(one, AskToken) and one.reason == "renewal" for one in effects):
+                return True
+            self.settle()
+        return False
+
     def _end_of(self, one: ServedConnection) -> float:
         return one.opened_ms + self.server.renew_in_ms
 
@@ -182,6 +192,16 @@ class ClientWorld:
         for one in self.connections:
             found += actions_on(one)
         return [one for one in found if one.kind != "end" or not self.is_calm]
+
+    def let_all_through(
+        self, is_chosen: Callable[[Action], bool], *, most: int = _MOST_TURNS
+    ) -> None:
+        """In a storm, let through what is chosen, and what follows from it, in order."""
+        for _ in range(most):
+            action = next((one for one in self.actions() if is_chosen(one)), None)
+            if action is None:
+                return
+            self.act(action)
 
     def act(self, action: Action, fate: str | None = None) -> None:
         """Let something through, or have a fate strike it."""
