@@ -17,6 +17,8 @@ def finish(world: ClientWorld, *, waits_for: str) -> None:
     _calm_down(world)
     world.live(_LONG_MS)
     assert world.judge.state == "connected", f"the client is {world.judge.state}"
+    owed = [name for name, one in world.judge.followed.items() if one.is_owed]
+    assert not owed, f"nothing was told of {owed} after the client had been cut off"
     if waits_for != "cut" and not world.is_given_up:
         _require_after(world, waits_for)
     _require_after_cut(world)

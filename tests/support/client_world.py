@@ -31,6 +31,8 @@ from tests.support.whole_client import (
 
 _MOST_TURNS: Final = 400
 _MOST_AT_ONCE: Final = 60
+_REST_MS: Final = 150_000
+"""After this time without trouble, a client has to have tried again, and with success."""
 _MOST_UP: Final = 12
 """In a long storm, more texts than these are lost: they are mostly the same again."""
 
@@ -55,6 +57,9 @@ class ClientWorld:
         self.is_given_up = False
         """Whether a request was called bad: the client may wait for a new connection then."""
         self._requests = RequestJudge()
+        self._known_troubles, self._trouble_ms = 0, 0.0
+        self._is_denied = False
+        """Whether a token was denied: the client may wait for the end of its connection then."""
         self._asks: list[int] = []
         self._hung: list[int] = []
         self._tokens = 0
@@ -141,6 +146,8 @@ class ClientWorld:
             self.do("advance", ms=max(0.0, min([start + ms, *ends]) - now))
             self.settle()
             turns += 1
+            if self.troubles != self._known_troubles or not self.is_calm:
+                self._known_troubles, self._trouble_ms = self.troubles, self.client.now_ms
             most = 20 + (self.client.now_ms - start) / 2_000
             assert turns <= most, f"the client did something {turns} times: a busy loop"
             for one in self.connections if self.is_calm else ():
@@ -148,10 +155,17 @@ class ClientWorld:
                     self.cut(one)
             for one in self.live_connections:
                 if self.client.now_ms >= self._end_of(one):
-                    was_well = one.joined_at_troubles == self.troubles
-                    assert not was_well, f"{one.id} was cut for its age: it was not renewed"
+                    self._require_trouble(one)
                     self.cut(one)
             self.settle()
+
+    def _require_trouble(self, one: ServedConnection) -> None:
+        """A connection that has come to its end was not renewed: there has to be a reason."""
+        was_well = one.joined_at_troubles == self.troubles
+        has_rested = self.client.now_ms - self._trouble_ms > _REST_MS and not self._is_denied
+        is_well = has_rested and one.answered and one.is_known and not one.is_silent
+        assert not was_well, f"{one.id} was cut for its age: it was not renewed"
+        assert not is_well, f"{one.id} was cut for its age: its renewal was not tried again"
 
     def live_until_renewal(self) -> bool:
         """Have time pass, in calm weather, until the client renews; tell whether it does."""
@@ -248,6 +262,7 @@ class ClientWorld:
         if fate == "hangs":
             self._hung.append(ask)
             return
+        self._is_denied |= fate in ("null", "unauthorized")
         self._tokens += 1
         token = f"t{self._tokens}"
         self._requests.given(ask, token if fate == "given" else None)

@@ -38,6 +38,8 @@ class Following:
     recoveries: int = 0
     """How often the client said that it has all it had missed, or that something is lost."""
     replayed: int = 0
+    is_owed: bool = False
+    """Whether a client that was cut off has to tell whether it has all that it missed."""
 
     def __post_init__(self) -> None:
         """Begin at once at a position that was kept."""
@@ -73,6 +75,7 @@ class Following:
         assert answer is not None, f"{told} without an answer that says so"
         assert detail["to"] == answer.end, f"{told}, but the answer ends at {answer.end}"
         self.recoveries += 1
+        self.is_owed = False
         if detail["reason"] == "epoch":
             self.epoch, self.start = _epoch_of(answer.epoch), detail["to"]
             self.lost.clear()
@@ -90,6 +93,7 @@ class Following:
         most = self.replayed + self.stream.keep_alives  # these count, and are not told
         assert 0 <= count <= most, f"{count} recovered, but {self.replayed} replayed"
         self.recoveries += 1
+        self.is_owed = False
         self.replayed = 0
 
     def require_whole(self) -> None:
@@ -220,6 +224,9 @@ class EventJudge:
         is_waiting = detail["to"] == "waiting" and detail["reason"] != "pagehide"
         assert (detail.get("retryInMs") is not None) == is_waiting, dict(detail)
         self.state = detail["to"]
+        if detail["from"] == "connected":
+            for following in self.followed.values():
+                following.is_owed = following.epoch is not None
 
     def _trouble(self, detail: Mapping[str, Any]) -> None:
         """Judge an error; one of a channel ends it, and says which: one was asked for alone."""
