@@ -195,16 +195,16 @@ class WholeClientMachine(RuleBasedStateMachine):
             if actions := self.world.actions():
                 self.world.act(actions[choice % len(actions)])
 
-    @rule(strike=STRIKES, which=SMALL)
-    def strike(self, strike: tuple[str, str], which: int) -> None:
-        """Have a fate strike something: in calm weather, what comes next."""
-        kind, fate = strike
-        actions = [one for one in self.world.actions() if one.kind == kind]
-        if self.world.is_calm:
-            self.world.troubles += 1
-            self.world.omens.append(strike)
-        elif actions:
-            self.world.act(actions[which % len(actions)], fate)
+    @rule(strikes=st.lists(STRIKES, min_size=1, max_size=5), which=SMALL)
+    def strike(self, strikes: list[tuple[str, str]], which: int) -> None:
+        """Have fates strike something: in calm weather, what comes next."""
+        self.world.troubles += 1
+        for kind, fate in strikes:
+            actions = [one for one in self.world.actions() if one.kind == kind]
+            if self.world.is_calm:
+                self.world.omens.append((kind, fate))
+            elif actions:
+                self.world.act(actions[which % len(actions)], fate)
 
     @rule(which=SMALL, both=st.booleans())
     def cut(self, which: int, *, both: bool) -> None:

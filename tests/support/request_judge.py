@@ -27,6 +27,7 @@ class RequestJudge:
         self._refs: dict[str, tuple[int, str]] = {}
         self._settled: set[str] = set()
         self._ids: list[str] = []
+        self._used: set[str] = set()
 
     def asks_token(self, ask: int, reason: str) -> None:
         """Judge a question for a token."""
@@ -82,9 +83,11 @@ class RequestJudge:
         self._settled.add(asked.ref)
         return self._refs[asked.ref][0]
 
-    def joined(self, one: ServedConnection) -> None:
-        """Note that the client hears the id of a connection."""
+    def joined(self, one: ServedConnection, *, is_alone: bool) -> None:
+        """Note that the client hears the id of a connection, which may be no more than a try."""
         self._ids.append(one.id)
+        if is_alone:
+            self._used.add(one.id)
 
     def _require_one_change(self, one: ServedConnection, asked: ClientFrame) -> None:
         """A connection's membership is changed by one request at a time."""
@@ -98,7 +101,7 @@ class RequestJudge:
         if isinstance(asked.request, Join | Subscribe | Replay):
             was, ids = set(asked.request.was), set(self._ids)
             assert was <= ids, f"{asked} names a connection that the client never had"
-            assert was or not ids - {one.id}, f"{asked} names no earlier connection"
+            assert was or not self._used - {one.id}, f"{asked} names no earlier connection"
 
 
 def require_swaps(
