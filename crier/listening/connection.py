@@ -109,16 +109,15 @@ class Connection:
                 self._ask("replay", fields, {name: channel}, now_ms)
 
     def ping(self, now_ms: float) -> None:
-        """Ask for the newest numbers."""
+        """Ask for the newest numbers, unless that is under way: it is asked again by itself."""
         self.ping_at = now_ms + self.waits.before_ping()
-        at = [(name, one.position) for name, one in self._followed]
-        for i in range(0, len(at), MOST_CHANNELS):
-            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
+        if not self.requests.are_under_way("ping"):
+            self._ping(now_ms)
 
     def check(self, now_ms: float) -> None:
         """Ask for a sign of life."""
         self.silent_at = now_ms + SILENCE_MS
-        self.ping(now_ms)
+        self._ping(now_ms)
 
     def give_up(self, now_ms: float) -> None:
         """Note that no answer will come any more: what is missing is asked for elsewhere."""
@@ -149,6 +148,11 @@ class Connection:
     def _was(self) -> dict[str, Any]:
         earlier = [one for one in self.ids if one != self.id][-MOST_EARLIER:]
         return {"was": earlier} if earlier else {}
+
+    def _ping(self, now_ms: float) -> None:
+        at = [(name, one.position) for name, one in self._followed]
+        for i in range(0, len(at), MOST_CHANNELS):
+            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
 
     def _subscribe(self, action: str, channels: Some, now_ms: float) -> None:
         at = {name: one.since for name, one in channels.items()}
