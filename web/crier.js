@@ -18,7 +18,6 @@ const KNOWN_IDS = 256;
 const LOW_PONGS = 2; // one may have been read a moment too early
 
 const MOST_CHANNELS = 25; // of one request
-const OF_CHANNELS = ["not-allowed", "bad-channel", "too-many-channels"]; // codes of errors
 const MOST_EPOCH = 32; // characters
 const MOST_EARLIER = 3;
 const ANSWER_MS = 10_000;
@@ -966,12 +965,11 @@ export class Crier extends EventTarget {
 
   /** The error does not say which channel it is: each is asked for alone, and then it does. */
   #onRefused(connection, channels, error) {
-    const isOfChannels = OF_CHANNELS.includes(error.code);
-    const others = channels.filter(({ name }) => isOfChannels && name !== EVERYONE);
+    const others = channels.filter(({ name }) => name !== EVERYONE);
     const [suspect = channels[0]] = others;
     for (const channel of others) channel.isSuspect = true;
     if (others.length > 1) this.#settle(connection);
-    else if (isOfChannels && suspect.name !== EVERYONE) {
+    else if (suspect.name !== EVERYONE) {
       this.#refuse(suspect, error);
       this.#settle(connection); // on this one it may be wanted no more
     } else {
