@@ -22,7 +22,7 @@ def is_there() -> bool:
 
 @contextmanager
 def open_chromium() -> Iterator[Chrome]:
-    """Start a browser, whose console is logged; both programs have to be on the path."""
+    """Start a browser that logs its console and network; both programs have to be on the path."""
     with TemporaryDirectory(prefix="crier-chromium-", ignore_cleanup_errors=True) as profile:
         options = ChromeOptions()
         options.binary_location = shutil.which(BROWSER) or BROWSER
@@ -30,10 +30,11 @@ def open_chromium() -> Iterator[Chrome]:
             "--headless=new",
             "--no-sandbox",  # in a container there is none, and only our own page is opened
             "--disable-gpu",
+            "--disable-dev-shm-usage",  # a container may have little shared memory
             f"--user-data-dir={profile}",
         ):
             options.add_argument(argument)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         browser = Chrome(options=options, service=Service(shutil.which(DRIVER) or DRIVER))
         try:
             yield browser

@@ -3,21 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from broadcasting.audience import EVERYONE, OWN
+from broadcasting.client_request import MOST_CHANNELS, MOST_EARLIER
 from broadcasting.followed_channel import FollowedChannel
 from crier.listening.channels import Channels, Some
 from crier.listening.effects import Outbox, Send
 from crier.listening.incoming import Answer
 from crier.listening.requests import Request, Requests
 from crier.listening.waits import SILENCE_MS, STEADY_MS, Waits
-
-MOST_CHANNELS: Final = 25
-"""How many channels a request may name."""
-
-MOST_EARLIER: Final = 3
-"""How many earlier connections a request may name."""
 
 _MEMBERSHIP = ("join", "subscribe", "unsubscribe")
 
@@ -109,9 +104,9 @@ class Connection:
                 self._ask("replay", fields, {name: channel}, now_ms)
 
     def ping(self, now_ms: float) -> None:
-        """Ask for the newest numbers."""
+        """Ask for the newest numbers; an older ping that is not answered is given up."""
         self.ping_at = now_ms + self.waits.before_ping()
-        for older in self.requests.asked("ping"):  # its answer would say no more than the new one's
+        for older in self.requests.asked("ping"):
             self.requests.end(older)
         at = [(name, one.position) for name, one in self._followed]
         for i in range(0, len(at), MOST_CHANNELS):
