@@ -8,7 +8,7 @@ from typing import Any
 from broadcasting.audience import EVERYONE, OWN
 from broadcasting.client_request import MOST_CHANNELS, MOST_EARLIER
 from broadcasting.followed_channel import FollowedChannel
-from crier.listening.channels import Channels, Some
+from crier.listening.channels import Channels, NamedChannels
 from crier.listening.effects import Outbox, Send
 from crier.listening.incoming import Answer
 from crier.listening.requests import Request, Requests
@@ -135,7 +135,7 @@ class Connection:
         return min((one for one in times if one is not None), default=None)
 
     @property
-    def _missing(self) -> Some:
+    def _missing(self) -> NamedChannels:
         return {name: one for name, one in self.channels if self.members.get(name) is not one}
 
     @property
@@ -147,9 +147,11 @@ class Connection:
         earlier = [one for one in self.ids if one != self.id][-MOST_EARLIER:]
         return {"was": earlier} if earlier else {}
 
-    def _subscribe(self, action: str, channels: Some, now_ms: float) -> None:
+    def _subscribe(self, action: str, channels: NamedChannels, now_ms: float) -> None:
         at = {name: one.since for name, one in channels.items()}
         self._ask(action, {"at": at, **self._was}, channels, now_ms)
 
-    def _ask(self, action: str, fields: Mapping[str, Any], channels: Some, now_ms: float) -> None:
+    def _ask(
+        self, action: str, fields: Mapping[str, Any], channels: NamedChannels, now_ms: float
+    ) -> None:
         self.outbox.append(Send(self.socket, self.requests.ask(action, fields, channels, now_ms)))

@@ -17,10 +17,10 @@ Frame = Mapping[str, Any]
 """A broadcast's frame, read from its JSON."""
 
 GAP_WAIT_MS: Final = 2_000
-"""So long a gap may close by itself: broadcasts overtake one another."""
+"""A gap may close by itself within this time: broadcasts overtake one another."""
 
 GAP_SPREAD_MS: Final = 2_000
-"""Up to so much later it is asked for: others have the same gap at the same moment."""
+"""A random time up to this one is added: others have the same gap at the same moment."""
 
 MOST_HELD_FRAMES: Final = 256
 MOST_HELD_CHARACTERS: Final = 1024 * 1024
@@ -49,7 +49,7 @@ class Gap(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """A client that came back has all that it has missed: so many frames."""
+    """A client that came back has all that it has missed: `frames` is their number."""
 
     frames: int
 

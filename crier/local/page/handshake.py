@@ -17,7 +17,7 @@ LIKE_API_GATEWAY: Final[dict[str, Any]] = {
     "close_timeout": 1.0,
     "open_timeout": 60.0,  # the local AWS connects one client after the other
 }
-"""Options of both connections: API Gateway compresses nothing and pings nobody."""
+"""Options of both connections: API Gateway compresses nothing and sends no pings."""
 
 _OF_ONE_HOP: Final = {"host", "connection", "upgrade", "origin", "user-agent"}
 """Headers that each connection has its own of, or that `connect` takes as arguments."""
