@@ -254,6 +254,7 @@ def test_token_that_is_typed_goes_before_those_of_the_local_run(
     local_page.press("Close and reconnect")
 
     local_page.until(lambda: gateway.asked_paths[-1] == "/prod?token=token-of-alice")
+    assert local_page.troubles() == []
 
 
 def test_local_page_has_the_local_run_break_the_connection(

@@ -1,8 +1,8 @@
 """The proxy in front of the local AWS: what API Gateway does there, and the local AWS does not.
 
 It answers a sub-protocol, by the rule of the connect function, and cuts connections at an age. The
-local AWS decides which clients come in: each handshake is made there first, with the client's headers, and a
-refusal is passed on with its status.
+local AWS decides which clients come in: each handshake is made there first, with the client's
+headers, and a refusal is passed on with its status.
 """
 
 import asyncio
