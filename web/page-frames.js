@@ -19,7 +19,7 @@ function beginning(text) {
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? CUT_AFTER - 1 : CUT_AFTER);
 }
 
-/** A text of anybody's; one that is long is cut, with a button that shows all of it. */
+/** A text that others wrote; one that is long is cut, with a button that shows all of it. */
 function messageElement(text) {
   const said = element("div", "said");
   const shown = element("span", "text", text);

@@ -1,22 +1,21 @@
 /** The local run, where it serves this page: its URL, its tokens, and its ways to break things. */
 
-async function post(path, body) {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
+/** What the local run answers; throws what is wrong, in its words. */
+async function asked(path, options) {
+  const answer = await fetch(path, options);
   const said = await answer.json();
   if (!answer.ok) throw new Error(said.error ?? `the local run answered ${answer.status}`);
   return said;
 }
 
-async function read(path) {
-  const answer = await fetch(path, { cache: "no-store" });
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.error ?? `the local run answered ${answer.status}`);
-  return said;
-}
+const read = (path) => asked(path, { cache: "no-store" });
+
+const post = (path, body) =>
+  asked(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
 
 /** Whether the local run serves this page: asking others for its file would be a 404 each time. */
 async function isServedByLocalRun() {

@@ -1,6 +1,7 @@
 /** What the page says: sentences of facts, and nothing of the document. */
 
 const STATES = {
+  __proto__: null, // here as below: a name such as "constructor" has no word
   idle: "Idle",
   connecting: "Connecting",
   connected: "Connected",
@@ -9,6 +10,7 @@ const STATES = {
 };
 
 const REASONS = {
+  __proto__: null,
   cut: "the connection was cut",
   refused: "it was refused, or there is no server",
   token: "no token could be fetched",
@@ -28,9 +30,12 @@ const REASONS = {
 };
 
 const LOST = {
+  __proto__: null,
   expired: "they were not kept long enough",
   "too-many": "more were missed than one recovery gives",
 };
+
+const MEANINGS = { __proto__: null, "*": "everyone", "@": "own user", "!": "by id" };
 
 export const stateWord = (state) => STATES[state] ?? state;
 
@@ -46,7 +51,7 @@ export function duration(ms) {
 
 /** A channel for people: what `*`, `@` and `!` mean, too. */
 export function channelWords(name) {
-  const meaning = { "*": "everyone", "@": "own user", "!": "by id" }[name];
+  const meaning = MEANINGS[name];
   return meaning ? `${name} ${meaning}` : name;
 }
 

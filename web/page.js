@@ -157,11 +157,12 @@ function follow(names, options) {
 
 const isLocalUrl = () => localRun !== null && at("url").value.trim() === localRun.url;
 
-/** Where tokens come from: the field, else the local run, else there are none. */
+/** Where each token comes from: the field, else the local run; undefined where there is none. */
 function tokenSource() {
-  if (at("token").value.trim()) return () => at("token").value.trim();
-  if (isLocalUrl() && localRun.makesTokens) return () => localRun.token(at("user").value.trim());
-  return undefined;
+  const typed = () => at("token").value.trim();
+  const isMade = isLocalUrl() && localRun.makesTokens;
+  if (isMade) return () => typed() || localRun.token(at("user").value.trim());
+  return typed() ? typed : undefined;
 }
 
 function connect() {

@@ -43,8 +43,9 @@ ChannelNames = Annotated[
         "--channel",
         metavar="CHANNEL",
         parser=_channel,
-        help="Show this channel only; give it again for others, up to 50. * is what goes to "
-        "everyone, @ what goes to the own user. Without it: all that comes without subscribing.",
+        help=f"Show this channel only; give it again for others, up to {_MOST_CHANNELS}. * is what "
+        "goes to everyone, @ what goes to the own user. Without it: all that comes without "
+        "subscribing.",
         show_default=False,
     ),
 ]
@@ -104,7 +105,7 @@ def listen(
     """
     names = tuple(dict.fromkeys(channel or ()))
     if len(names) > _MOST_CHANNELS:
-        raise typer.BadParameter(f"found {len(names)} channels, expected 50 at most")
+        raise typer.BadParameter(f"found {len(names)} channels, expected {_MOST_CHANNELS} at most")
     tokens = _tokens(token, token_command)
     address = Address(_url(url, stack, profile, region, has_token=tokens is not None))
     first = None if since is None else {"seq": since}

@@ -34,8 +34,9 @@ class Address:
         except (InvalidURI, ValueError):
             is_url = False
         if not is_url:
+            shown = self.url.partition("?")[0]  # what follows may let a client in
             raise CrierError(
-                f"found {self.url!r:.200}, expected the URL of a WebSocket API, such as "
+                f"found {shown!r:.200}, expected the URL of a WebSocket API, such as "
                 "wss://API_ID.execute-api.REGION.amazonaws.com/STAGE"
             )
 

@@ -14,7 +14,7 @@ KEEP_ALIVE: Final = {"type": "keep-alive"}
 
 _KNOWN_IDS: Final = 256
 
-Some = Mapping[str, FollowedChannel]
+NamedChannels = Mapping[str, FollowedChannel]
 
 
 class Channels:
@@ -52,7 +52,7 @@ class Channels:
         """Follow a channel no more; return whether it was followed."""
         return self._all.pop(name, None) is not None
 
-    def come_back(self, joined: Some) -> None:
+    def come_back(self, joined: NamedChannels) -> None:
         """Note that the client will join again with all channels but those in `joined`."""
         for name, one in self._all.items():
             if joined.get(name) is not one:

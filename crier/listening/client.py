@@ -48,7 +48,7 @@ class Client:
         self.wakes_at: float | None = None
         self._outbox: Outbox = []
         self.channels = Channels(waits, self._outbox, is_ordered=is_ordered)
-        self._replies = Replies(self.channels, self._outbox)
+        self._replies = Replies(self.channels, self._outbox, self._look_if_joined)
         self._connections = Connections(
             waits, self.channels, self._outbox, most_denials=most_denials
         )
@@ -177,7 +177,6 @@ class Client:
                 self.channels.frame(frame, now_ms)
             case Answer():
                 self._replies.answered(connection, found, now_ms)
-                self._look_if_joined(now_ms)
             case Refusal():
                 self._refused(connection, found, now_ms)
             case Throttled():

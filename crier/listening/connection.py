@@ -3,21 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from broadcasting.audience import EVERYONE, OWN
+from broadcasting.client_request import MOST_CHANNELS, MOST_EARLIER
 from broadcasting.followed_channel import FollowedChannel
-from crier.listening.channels import Channels, Some
+from crier.listening.channels import Channels, NamedChannels
 from crier.listening.effects import Outbox, Send
 from crier.listening.incoming import Answer
 from crier.listening.requests import Request, Requests
 from crier.listening.waits import SILENCE_MS, STEADY_MS, Waits
-
-MOST_CHANNELS: Final = 25
-"""How many channels a request may name."""
-
-MOST_EARLIER: Final = 3
-"""How many earlier connections a request may name."""
 
 _MEMBERSHIP = ("join", "subscribe", "unsubscribe")
 
@@ -76,16 +71,16 @@ class Connection:
         """Ask for the next change; one at a time, as the server may do two in either order."""
         if self.joined_at is None or self.requests.are_under_way(*_MEMBERSHIP):
             return
-        if missing := self._missing:
-            most = 1 if self._is_careful else MOST_CHANNELS
-            self._subscribe("subscribe", dict(islice(missing.items(), most)), now_ms)
-            return
-        self._is_careful = False
         left = [one for one in self.members if one not in self.channels and one != OWN]
-        if left:
+        if left:  # first, as it makes room for others: a connection has a limit of channels
             names = left[:MOST_CHANNELS]
             channels = {name: self.members[name] for name in names}
             self._ask("unsubscribe", {"channels": names}, channels, now_ms)
+        elif missing := self._missing:
+            most = 1 if self._is_careful else MOST_CHANNELS
+            self._subscribe("subscribe", dict(islice(missing.items(), most)), now_ms)
+        else:
+            self._is_careful = False
 
     def unsubscribed(self, request: Request) -> None:
         """Forget the channels that a request was to leave."""
@@ -109,15 +104,18 @@ class Connection:
                 self._ask("replay", fields, {name: channel}, now_ms)
 
     def ping(self, now_ms: float) -> None:
-        """Ask for the newest numbers, unless that is under way: it is asked again by itself."""
+        """Ask for the newest numbers; an older ping that is not answered is given up."""
         self.ping_at = now_ms + self.waits.before_ping()
-        if not self.requests.are_under_way("ping"):
-            self._ping(now_ms)
+        for older in self.requests.asked("ping"):
+            self.requests.end(older)
+        at = [(name, one.position) for name, one in self._followed]
+        for i in range(0, len(at), MOST_CHANNELS):
+            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
 
     def check(self, now_ms: float) -> None:
         """Ask for a sign of life."""
         self.silent_at = now_ms + SILENCE_MS
-        self._ping(now_ms)
+        self.ping(now_ms)
 
     def give_up(self, now_ms: float) -> None:
         """Note that no answer will come any more: what is missing is asked for elsewhere."""
@@ -137,7 +135,7 @@ class Connection:
         return min((one for one in times if one is not None), default=None)
 
     @property
-    def _missing(self) -> Some:
+    def _missing(self) -> NamedChannels:
         return {name: one for name, one in self.channels if self.members.get(name) is not one}
 
     @property
@@ -149,14 +147,11 @@ class Connection:
         earlier = [one for one in self.ids if one != self.id][-MOST_EARLIER:]
         return {"was": earlier} if earlier else {}
 
-    def _ping(self, now_ms: float) -> None:
-        at = [(name, one.position) for name, one in self._followed]
-        for i in range(0, len(at), MOST_CHANNELS):
-            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
-
-    def _subscribe(self, action: str, channels: Some, now_ms: float) -> None:
+    def _subscribe(self, action: str, channels: NamedChannels, now_ms: float) -> None:
         at = {name: one.since for name, one in channels.items()}
         self._ask(action, {"at": at, **self._was}, channels, now_ms)
 
-    def _ask(self, action: str, fields: Mapping[str, Any], channels: Some, now_ms: float) -> None:
+    def _ask(
+        self, action: str, fields: Mapping[str, Any], channels: NamedChannels, now_ms: float
+    ) -> None:
         self.outbox.append(Send(self.socket, self.requests.ask(action, fields, channels, now_ms)))

@@ -3,8 +3,9 @@
 from itertools import count
 from typing import Final
 
+from broadcasting.client_request import MOST_EARLIER
 from crier.listening.channels import Channels
-from crier.listening.connection import MOST_EARLIER, Connection
+from crier.listening.connection import Connection
 from crier.listening.effects import (
     AskToken,
     Changed,

@@ -140,7 +140,8 @@ class Listener:
                 await self._take_all(number, socket)
         except InvalidStatus as error:
             status = error.response.status_code
-        except (OSError, WebSocketException, ValueError) as error:
+        except (OSError, WebSocketException, ValueError, ImportError) as error:
+            # ImportError: the environment names a SOCKS proxy, which websockets needs a library for
             why = str(error) or type(error).__name__
         finally:
             socket.abort()

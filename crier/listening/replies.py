@@ -1,5 +1,6 @@
 """What a client does about answers and refusals that come on a connection. Pure."""
 
+from collections.abc import Callable
 from typing import Final
 
 from broadcasting.audience import EVERYONE
@@ -14,10 +15,15 @@ _SUBSCRIBING: Final = ("join", "subscribe")
 
 
 class Replies:
-    """Takes replies to requests of any connection of a client."""
+    """Takes replies to requests of any connection of a client.
 
-    def __init__(self, channels: Channels, outbox: Outbox) -> None:
-        self._channels, self._outbox = channels, outbox
+    `look_if_joined` is called when a connection is on channels, before what was missed is told.
+    """
+
+    def __init__(
+        self, channels: Channels, outbox: Outbox, look_if_joined: Callable[[float], None]
+    ) -> None:
+        self._channels, self._outbox, self._look_if_joined = channels, outbox, look_if_joined
 
     def answered(self, connection: Connection, answer: Answer, now_ms: float) -> None:
         """Take an answer; a late one, of a request that was answered before, is passed over.
@@ -34,7 +40,10 @@ class Replies:
         else:
             if request.action == "join":
                 connection.joined(answer, now_ms)
-            self._take_positions(connection, request, answer, now_ms)
+            if request.action in _SUBSCRIBING:
+                self._note_members(connection, request)
+                self._look_if_joined(now_ms)
+            self._take_positions(request, answer, now_ms)
         connection.requests.end(request)
         self._channels.pong(answer.newest, now_ms)
         connection.change_membership(now_ms)
@@ -55,16 +64,17 @@ class Replies:
             connection.change_membership(now_ms)
         return is_useless
 
-    def _take_positions(
-        self, connection: Connection, request: Request, answer: Answer, now_ms: float
-    ) -> None:
+    def _note_members(self, connection: Connection, request: Request) -> None:
         for name, channel in request.channels.items():
             if self._channels.is_wanted(name, channel):
-                if request.action != "replay":
-                    connection.members[name] = channel
-                self._channels.answer(name, channel, answer.positions[name], now_ms)
-            elif request.action != "replay":
+                connection.members[name] = channel
+            else:
                 connection.members.setdefault(name, channel)  # it has to be left
+
+    def _take_positions(self, request: Request, answer: Answer, now_ms: float) -> None:
+        for name, channel in request.channels.items():
+            if self._channels.is_wanted(name, channel):
+                self._channels.answer(name, channel, answer.positions[name], now_ms)
 
     def _is_given_up(
         self, connection: Connection, request: Request, refusal: Refusal, now_ms: float

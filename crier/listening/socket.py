@@ -25,7 +25,8 @@ class Socket:
     async def open(self, url: str, protocols: list[str] | None) -> bool:
         """Connect; return whether the socket was wanted until then.
 
-        Raises InvalidStatus, another WebSocketException, OSError or ValueError when it cannot.
+        Raises InvalidStatus, another WebSocketException, OSError, ValueError or ImportError when it
+        cannot.
         """
         self._connection = await connect(
             url,

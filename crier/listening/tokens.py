@@ -53,12 +53,17 @@ class CommandToken:
     async def get(self, reason: TokenReason) -> str | TokenFailure:
         """Run the command. It is ended when it takes too long, or `get` is cancelled."""
         environment = {**os.environ, "CRIER_TOKEN_REASON": reason.value}
+        try:
+            async with asyncio.timeout(self._most_seconds):
+                return await self._printed(environment)
+        except TimeoutError:
+            return TokenFailure(f"the token command has not ended in {self._most_seconds:g} s")
+        except OSError as error:  # this machine has no room for a process, say
+            return TokenFailure(f"the token command could not be run: {error.strerror}")
+
+    async def _printed(self, environment: Mapping[str, str]) -> str | TokenFailure:
         with TemporaryFile() as out, TemporaryFile() as err:
-            try:
-                async with asyncio.timeout(self._most_seconds):
-                    status = await _run(self._command, environment, out, err)
-            except TimeoutError:
-                return TokenFailure(f"the token command has not ended in {self._most_seconds:g} s")
+            status = await _run(self._command, environment, out, err)
             if status != 0:
                 told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
                 return TokenFailure(f"the token command ended with {status}: {told}")

@@ -17,10 +17,10 @@ Frame = Mapping[str, Any]
 """A broadcast's frame, read from its JSON."""
 
 GAP_WAIT_MS: Final = 2_000
-"""So long a gap may close by itself: broadcasts overtake one another."""
+"""A gap may close by itself within this time: broadcasts overtake one another."""
 
 GAP_SPREAD_MS: Final = 2_000
-"""Up to so much later it is asked for: others have the same gap at the same moment."""
+"""A random time up to this one is added: others have the same gap at the same moment."""
 
 MOST_HELD_FRAMES: Final = 256
 MOST_HELD_CHARACTERS: Final = 1024 * 1024
@@ -49,7 +49,7 @@ class Gap(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """A client that came back has all that it has missed: so many frames."""
+    """A client that came back has all that it has missed: `frames` is their number."""
 
     frames: int
 
@@ -193,8 +193,8 @@ class FollowedChannel:
         """Go on from where an answer says: back only where numbers have begun anew."""
         reason = answer["lost"]["reason"] if "lost" in answer else Reason.EPOCH.value
         start, end = self.position, answer["to"]
-        self._recovered = None
         if reason == Reason.EPOCH.value:
+            self._recovered = None
             self.epoch, self.position = answer["epoch"], end
             self._known_until = self._newest_ms = 0
             self._drop_until(max(self._held, default=0))  # of which epoch they are is not known
@@ -202,6 +202,7 @@ class FollowedChannel:
             return [Gap(start, end, reason)]
         if end <= start:  # the answer is late: all has come meanwhile
             return []
+        self._recovered = None
         self._drop_until(end)
         self.position = end
         return [Gap(start, end, reason), *self._move_to(end)]

@@ -441,6 +441,14 @@ async def test_client_is_told_when_the_local_aws_does_not_answer() -> None:
         assert await status_of(proxy.url) == 502
 
 
+async def test_path_that_is_none_is_refused() -> None:
+    """It is no error of the proxy."""
+    proxy = Proxy("ws://127.0.0.1:9/dev")
+
+    async with proxy.serving():
+        assert await status_of(proxy.url.replace("/dev", "//[")) == 404
+
+
 async def test_client_is_cut_when_the_local_aws_dies() -> None:
     """It had no time for a close frame."""
 

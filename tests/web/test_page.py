@@ -39,6 +39,19 @@ def test_page_shows_frames_as_they_come(page: Page, gateway: ScriptedGateway) ->
     assert page.troubles() == []
 
 
+def test_channel_may_have_the_name_of_something_of_javascript(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """It is a name like any other."""
+    page.connect(gateway.url, "constructor")
+
+    gateway.send("constructor", "one")
+    page.until(lambda: page.rows(":not(.note-row)"))
+
+    page.until(lambda: "constructor 1 1" in page.text("channels"))
+    assert page.find_all("#rows .name")[0].text == "constructor"
+
+
 def test_page_marks_what_is_replayed_after_a_cut(page: Page, gateway: ScriptedGateway) -> None:
     """A row that was missed says so, and a sentence says that all is there again."""
     page.connect(gateway.url, "news")
@@ -224,6 +237,23 @@ def test_local_page_connects_with_a_token_of_its_own(
     assert local_page.find("url").get_attribute("value") == gateway.url
     assert gateway.asked_paths[-1] == "/prod?token=token-of-alice"
     local_page.until(lambda: "news 0" in local_page.text("channels"))
+    assert local_page.troubles() == []
+
+
+def test_token_that_is_typed_goes_before_those_of_the_local_run(
+    local_page: Page, gateway: ScriptedGateway
+) -> None:
+    """From the next connect on, as long as it stands there."""
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+
+    local_page.find("token").send_keys("typed")
+    local_page.press("Close and reconnect")
+    local_page.until(lambda: gateway.asked_paths[-1] == "/prod?token=typed")
+    local_page.find("token").clear()
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+    local_page.press("Close and reconnect")
+
+    local_page.until(lambda: gateway.asked_paths[-1] == "/prod?token=token-of-alice")
     assert local_page.troubles() == []
 
 

@@ -33,6 +33,16 @@ class Asked:
     headers: Mapping[str, str]
     body: bytes = b""
 
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """What the target has after its path; empty when there is nothing."""
+        return self.target.partition("?")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -33,7 +33,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Refuse new connections for a time: it counts from now, whatever was said before."""
+    """Refuse new connections for a time: it counts from now, and replaces an earlier time."""
 
     seconds: int
 

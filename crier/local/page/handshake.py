@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection
@@ -17,7 +17,7 @@ LIKE_API_GATEWAY: Final[dict[str, Any]] = {
     "close_timeout": 1.0,
     "open_timeout": 60.0,  # the local AWS connects one client after the other
 }
-"""Options of both connections: API Gateway compresses nothing and pings nobody."""
+"""Options of both connections: API Gateway compresses nothing and sends no pings."""
 
 _OF_ONE_HOP: Final = {"host", "connection", "upgrade", "origin", "user-agent"}
 """Headers that each connection has its own of, or that `connect` takes as arguments."""
@@ -28,7 +28,7 @@ async def connected(aws_url: SplitResult, request: Request) -> ClientConnection:
 
     Raises what `connect` of websockets raises, InvalidStatus when the client is refused.
     """
-    headers, query = request.headers, urlsplit(request.path).query
+    headers, query = request.headers, request.path.partition("?")[2]
     offered = split_header(headers.get_all("Sec-WebSocket-Protocol"))
     origin = headers.get("Origin")
     return await connect(

@@ -1,8 +1,8 @@
 """The proxy in front of the local AWS: what API Gateway does there, and the local AWS does not.
 
 It answers a sub-protocol, by the rule of the connect function, and cuts connections at an age. The
-local AWS decides who comes in: each handshake is made there first, with the client's headers, and a
-refusal is passed on with its status.
+local AWS decides which clients come in: each handshake is made there first, with the client's
+headers, and a refusal is passed on with its status.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class Proxy:
         """Make the handshake with the local AWS; return its refusal, None when it lets in."""
         if not is_own_host(request.headers.get("Host"), self.port):
             return client.respond(403, f"expected the host {HOST}:{self.port}\n")
-        if urlsplit(request.path).path != self._aws_url.path:
+        if request.path.partition("?")[0] != self._aws_url.path:
             return client.respond(404, f"expected the path {self._aws_url.path}\n")
         if time.monotonic() < self._refused_until:
             return client.respond(503, "the page has asked to refuse new connections for a while\n")

@@ -33,7 +33,7 @@ class ProxyThread:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End it, whatever happened."""
+        """End it, after an error, too."""
         self._ready.result().call_soon_threadsafe(self._stop.set)
         self._thread.join()
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from broadcasting.checks import USER
 from broadcasting.strict_json import shown
@@ -59,7 +59,7 @@ class Site:
         """Answer a request that came to a port; what another site's page asks for is refused."""
         if not is_own_host(asked.headers.get("host"), port):
             return refused(403, f"expected the host 127.0.0.1:{port} or localhost:{port}")
-        if asked.method == "GET" and (page := self._page(urlsplit(asked.target).path)):
+        if asked.method == "GET" and (page := self._page(asked.path)):
             return page
         is_own = asked.method == "GET" or is_own_origin(asked.headers.get("origin"), port)
         if not is_own or is_foreign(asked.headers, port):
@@ -79,14 +79,13 @@ class Site:
             return refused(404, f"the page has no file {file[1]}")
 
     def _told(self, asked: Asked) -> Answer:
-        parts = urlsplit(asked.target)
-        if parts.path == TOKEN and self.make_token is not None:
-            return _token(self.make_token, parts.query)
-        if parts.path == CONTROL and asked.method == "POST":
+        if asked.path == TOKEN and self.make_token is not None:
+            return _token(self.make_token, asked.query)
+        if asked.path == CONTROL and asked.method == "POST":
             return self._controlled(asked)
-        if parts.path == "/local.json" and asked.method == "GET":
+        if asked.path == "/local.json" and asked.method == "GET":
             return told(self._facts())
-        return refused(404, f"found {asked.method} {shown(parts.path)}, which is not here")
+        return refused(404, f"found {asked.method} {shown(asked.path)}, which is not here")
 
     def _facts(self) -> dict[str, Any]:
         return {

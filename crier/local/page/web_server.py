@@ -1,6 +1,7 @@
 """The page's server: HTTP on a loopback port, in threads that end with the process."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, port: int, respond: Respond) -> None:
         super().__init__((HOST, port), _Handler)
         self.respond = respond
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has gone away, as it does when a page is loaded again."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

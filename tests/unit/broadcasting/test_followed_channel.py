@@ -138,3 +138,18 @@ def test_room_of_frames_that_were_given_out_is_free_again() -> None:
         channel.frame(_frame(seq), seq)
 
     assert (channel.position, channel.asks_at) == (8, None)
+
+
+def test_late_answer_of_what_is_lost_says_that_a_client_that_came_back_has_all() -> None:
+    """All came live before the answer: nothing is lost, and the client is told that it is so."""
+    channel = FollowedChannel(half)
+    begin = {"epoch": "e", "from": 0, "to": 0, "frames": []}
+    lost = {"from": 0, "to": 1, "reason": "too-many"}
+    channel.answer(begin, 0)
+    channel.come_back()
+    live = channel.frame({"id": "a", "seq": 1, "sentAt": 1}, 0)
+
+    late = channel.answer({**begin, "to": 1, "lost": lost}, 0)
+
+    assert _written(live) == [{"message": 1, "replayed": False}]
+    assert late == [Recovered(0)]

@@ -22,6 +22,14 @@ def test_url_that_is_none_is_refused(url: str) -> None:
     assert repr(url) in str(caught.value)
 
 
+def test_query_of_a_url_that_is_none_is_not_shown() -> None:
+    """It may have a token, or a signature, and an error may be kept."""
+    with pytest.raises(CrierError, match="found 'https://h/prod', expected") as caught:
+        Address("https://h/prod?token=s3cret")
+
+    assert "s3cret" not in str(caught.value)
+
+
 def test_long_url_that_is_none_is_shown_in_part() -> None:
     """An error is for reading."""
     with pytest.raises(CrierError) as caught:

@@ -335,6 +335,19 @@ def test_ping_is_asked_again_after_each_interval() -> None:
     assert scene.actions == ["join", "ping", "ping", "ping"]
 
 
+def test_ping_that_is_not_answered_is_given_up_for_the_next_one() -> None:
+    """Else each of them would be asked again every 10 s, for as long as the connection lives."""
+    scene = Scene()
+    scene.connect()
+    scene.advance(480_000)
+    scene.advance(480_000)
+    scene.sent.clear()
+
+    scene.advance(10_000)
+
+    assert scene.actions == ["ping"]
+
+
 def test_ping_of_many_channels_is_split() -> None:
     """A request names 25 of them; those without an answer are left out."""
     scene = Scene(*(f"c{number}" for number in range(45)))

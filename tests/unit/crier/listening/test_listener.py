@@ -250,6 +250,21 @@ async def test_token_that_no_sub_protocol_takes_is_a_failure() -> None:
     assert ear.troubles == [("token", "the token has characters that no sub-protocol can have")] * 2
 
 
+async def test_proxy_that_a_library_is_missing_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names it; the client says what to install, and does not fall over."""
+    for name, value in (("socks_proxy", "socks5://127.0.0.1:9"), ("no_proxy", "")):
+        monkeypatch.setenv(name, value)
+        monkeypatch.delenv(name.upper(), raising=False)
+    ear = Ear("ws://example.invalid/")
+    ear.on_event = lambda event: ear.listener.close() if isinstance(event, Trouble) else None
+
+    await ear.listener.run()
+
+    ((code, text),) = ear.troubles
+    assert code == "refused"
+    assert "requires python-socks" in text
+
+
 async def test_server_that_is_not_there_is_tried_again(server: Door) -> None:
     """What the system says is told, from the third time on."""
     gone = server.url.replace("127.0.0.1", "127.255.255.254")

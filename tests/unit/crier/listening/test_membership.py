@@ -144,9 +144,24 @@ def test_one_change_is_under_way_at_a_time() -> None:
     scene.answer()
 
     assert [_names(scene, 1), len(before)] == [["a"], 1]
-    assert list(after_first["at"]) == ["b", "c"]
-    assert after_second["channels"] == ["a"]
+    assert after_first["channels"] == ["a"]
+    assert list(after_second["at"]) == ["b", "c"]
     assert len(scene.sent) == 4
+
+
+def test_channels_are_left_before_others_are_subscribed_to() -> None:
+    """A connection that is on as many as it may be has room for others only then."""
+    scene = Scene("a", "b")
+    scene.connect()
+    _subscribe(scene, "busy")
+
+    _subscribe(scene, "c", "d")
+    _unsubscribe(scene, "a", "b")
+    scene.answer()
+    scene.answer()
+
+    assert scene.actions == ["join", "subscribe", "unsubscribe", "subscribe"]
+    assert [_names(scene, index) for index in (2, 3)] == [["a", "b"], ["c", "d"]]
 
 
 def test_channel_that_is_left_and_followed_again_is_answered_anew() -> None:

@@ -1,10 +1,12 @@
 """How a client connects, waits, comes back and ends."""
 
+import json
 from typing import Any
 
 import pytest
 
-from crier.listening.effects import State, TokenReason
+from broadcasting.followed_channel import Message, Recovered
+from crier.listening.effects import Changed, Followed, State, TokenReason
 from crier.listening.opening import Denied, TokenFailure
 from tests.support.client_scene import Scene, frame, frames, position
 
@@ -410,6 +412,25 @@ def test_connection_that_the_server_does_not_know_is_left(*, is_joined: bool) ->
     assert scene.closed == [socket]
     assert ("waiting", "gone") in scene.states
     assert scene.asked == ["first", "refused"]
+
+
+def test_client_says_that_it_is_connected_before_it_tells_what_it_missed() -> None:
+    """Replayed frames before that would look as if they had come on no connection."""
+    scene = Scene()
+    scene.connect(everyone=position(1))
+    scene.end()
+    scene.retry()
+    socket = scene.open()
+    missed = position(2, start=1, frames=[frame(2)])
+    joined = {"type": "joined", "ref": scene.last["ref"], "channels": {"*": missed}}
+
+    scene.client.text(socket, json.dumps(joined), scene.now)
+
+    assert scene.client.effects() == [
+        Changed(State.CONNECTING, State.CONNECTED, "joined"),
+        Followed("*", Message(frame(2), is_replayed=True)),
+        Followed("*", Recovered(1)),
+    ]
 
 
 def test_bye_for_good_ends_the_client() -> None:

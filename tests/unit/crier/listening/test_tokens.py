@@ -59,6 +59,7 @@ async def test_command_is_told_why_a_token_is_asked_for(reason: TokenReason) -> 
         ("printf 'a\\377b' >&2; exit 1", "ended with 1: a\ufffdb"),
         ("no-such-command-at-all", "ended with 127"),
         ("kill -9 $$", "the token command ended with -9: it said nothing"),
+        ("x" * 200_000, "the token command could not be run: Argument list too long"),
         ("true", "the token command printed nothing"),
         ("echo ' '", "the token command printed nothing"),
     ],

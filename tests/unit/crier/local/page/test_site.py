@@ -92,6 +92,7 @@ def test_page_has_its_files(site: Site, target: str, content_type: str, name: st
     [
         *("/package.json", "/.env.js", "/node_modules/index.js", "/../secret.js", "//secret.js"),
         *("/%2e%2e/secret.js", "/page.js/", "/missing.js", "/control", "/x"),
+        *("http://[", "//[", "", "*"),
     ],
 )
 def test_page_has_nothing_else(site: Site, target: str) -> None:
