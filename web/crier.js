@@ -77,21 +77,16 @@ export class UnauthorizedError extends Error {
   name = "UnauthorizedError";
 }
 
-/** Remembers the ids of the last frames. */
-class KnownIds {
-  #ids = new Set();
+/** Gives an object the members of another; what is behind them stays private. */
+const expose = (object, members) =>
+  Object.defineProperties(object, Object.getOwnPropertyDescriptors(members));
 
-  has(id) {
-    return this.#ids.has(id);
-  }
-
-  /** Returns false if the id is known already. */
-  add(id) {
-    if (this.#ids.has(id)) return false;
-    this.#ids.add(id);
-    if (this.#ids.size > KNOWN_IDS) this.#ids.delete(this.#ids.values().next().value);
-    return true;
-  }
+/** Remembers an id among the last ones; false if it is known already. */
+function isNew(ids, id) {
+  if (ids.has(id)) return false;
+  ids.add(id);
+  if (ids.size > KNOWN_IDS) ids.delete(ids.values().next().value);
+  return true;
 }
 
 /**
@@ -103,219 +98,201 @@ class KnownIds {
  * `answer`, or with `unanswered`.
  */
 export class FollowedChannel {
-  position = 0;
-  /** Null before the first answer: until then frames are held. */
-  epoch = null;
-  #jitter;
-  #isOrdered;
-  #first;
-  #gapWaitMs;
-  /** Frames above the position; those of a channel without order have been given out. */
-  #held = new Map();
-  #heldCharacters = 0;
-  #knownUntil = 0;
-  #ids = new KnownIds();
-  #newestMs = 0;
-  #lowPongs = 0;
+  constructor(jitter, options) {
+    expose(this, followChannel(jitter, options));
+  }
+}
+
+function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_MS } = {}) {
+  /** Null before the first answer: until then the position is 0, and frames are held. */
+  let epoch = first?.epoch ?? null;
+  let position = epoch === null ? 0 : first.seq;
   /** How many frames a client that came back was given so far; null when it has them all. */
-  #recovered = null;
-  #isAsking = false;
-  #gapAt = null;
-  #mustAskAt = null;
+  let recovered = epoch === null ? null : 0;
+  /** Frames above the position; those of a channel without order have been given out. */
+  const held = new Map();
+  let heldCharacters = 0;
+  const ids = new Set();
+  let knownUntil = 0;
+  let newestMs = 0;
+  let lowPongs = 0;
+  let isAsking = false;
+  let gapAt;
+  let mustAskAt;
+  /** What the method that is called returns. */
+  let events;
 
-  constructor(jitter, { isOrdered = true, first = null, gapWaitMs = GAP_WAIT_MS } = {}) {
-    this.#jitter = jitter;
-    this.#isOrdered = isOrdered;
-    this.#first = first ?? {};
-    this.#gapWaitMs = gapWaitMs;
-    if (this.#first.epoch !== undefined) {
-      this.epoch = this.#first.epoch;
-      this.position = this.#first.seq;
-      this.#recovered = 0;
-    }
-  }
+  const later = (nowMs) => nowMs + gapWaitMs + jitter() * GAP_SPREAD_MS;
 
-  /** What a join or a subscribe says of where the client is. */
-  get since() {
-    if (this.epoch !== null) return { seq: this.position, epoch: this.epoch };
-    return this.#first.last === undefined ? null : this.#first;
-  }
-
-  /** When to ask for a replay; null while nothing is missing, or a question is under way. */
-  get asksAt() {
-    if (this.#isAsking || this.epoch === null) return null;
-    const at = Math.min(this.#gapAt ?? Infinity, this.#mustAskAt ?? Infinity);
-    return at === Infinity ? null : at;
-  }
-
-  /** Returns the question to ask now. */
-  ask() {
-    this.#waitFor(true);
-    return { start: this.position, epoch: this.epoch };
-  }
-
-  /** Notes that a question was not answered, or refused for now: ask again after a pause. */
-  unanswered(nowMs) {
-    this.#isAsking = false;
-    this.#mustAskAt = this.#later(nowMs);
-  }
-
-  /** Notes that the client joins again, with `since`: the answer says what it has missed. */
-  comeBack() {
-    this.#waitFor(false);
-    this.#recovered = this.epoch === null ? null : 0;
-  }
-
-  /** Takes a frame that has come live. */
-  frame(frame, nowMs) {
-    if (this.epoch !== null && frame.seq <= this.position) {
-      if (this.#isOfNewNumbers(frame)) this.#mustAskAt ??= this.#later(nowMs);
-      return [];
-    }
-    const events = this.#take(frame, false, nowMs);
-    if (this.epoch !== null) events.push(...this.#moveTo(this.position));
-    this.#lookForGap(nowMs);
-    return events;
-  }
-
-  /** Takes the newest number that the server knows: the last frame is missed without a gap. */
-  pong(newest, nowMs) {
-    this.#lowPongs = newest < this.position ? this.#lowPongs + 1 : 0;
-    if (this.#lowPongs >= LOW_PONGS) {
-      this.#lowPongs = 0;
-      this.#mustAskAt = nowMs;
-    }
-    this.#knownUntil = newest;
-    this.#lookForGap(nowMs);
-  }
-
-  /** Takes the position that an answer to a join, a subscribe or a replay has. */
-  answer(answer, nowMs) {
-    this.#isAsking = false;
-    const events = this.#answered(answer, nowMs);
-    if (answer.more) this.#mustAskAt = nowMs;
-    else if (this.#recovered !== null && this.#mustAskAt === null) {
-      events.push({ type: "recovered", frames: this.#recovered });
-      this.#recovered = null;
-    }
-    this.#lookForGap(nowMs);
-    return events;
-  }
-
-  #answered(answer, nowMs) {
-    const events = [];
-    if (this.epoch === null) events.push(...this.#begin(answer));
-    else if (answer.lost || answer.epoch !== this.epoch) return this.#lost(answer, nowMs);
-    for (const frame of answer.frames) events.push(...this.#take(frame, true, nowMs));
-    if (answer.from > this.position) {
-      this.#mustAskAt = nowMs; // it says nothing of what lies between
-      return events;
-    }
-    events.push(...this.#moveTo(answer.to));
-    return events;
-  }
-
-  #begin(answer) {
-    this.epoch = answer.epoch;
-    this.position = Math.min(answer.from, this.#first.seq ?? answer.from);
-    this.#recovered = this.position < answer.from ? 0 : null;
-    this.#dropUntil(answer.to); // what came live and was sent before the client came
-    return this.#isOrdered ? [] : [...this.#held.values()].flatMap((one) => this.#given(one));
-  }
-
-  /** Goes on from where an answer says: back only where numbers have begun anew. */
-  #lost(answer, nowMs) {
-    const reason = answer.lost?.reason ?? "epoch";
-    const gap = { type: "gap", start: this.position, end: answer.to, reason };
-    this.#recovered = null;
-    if (reason === "epoch") {
-      this.epoch = answer.epoch;
-      this.position = answer.to;
-      this.#knownUntil = this.#newestMs = 0;
-      this.#dropUntil(Infinity); // of which epoch they are is not known
-      this.#mustAskAt = nowMs; // the answer has them, if they are of this one
-      return [gap];
-    }
-    if (gap.end <= gap.start) return []; // the answer is late: all has come meanwhile
-    this.#dropUntil(gap.end);
-    return [gap, ...this.#moveTo(gap.end)];
-  }
-
-  /** Holds a frame above the position; one of a channel without order is given out. */
-  #take(frame, isReplayed, nowMs) {
-    const { seq } = frame;
-    if (this.#held.has(seq) || (this.epoch !== null && seq <= this.position)) return [];
-    const message = { type: "message", frame, isReplayed };
-    const characters = JSON.stringify(frame).length;
-    if (!isReplayed && !this.#hasRoom(seq, characters)) {
-      this.#mustAskAt = nowMs; // a replay gives it again
-      return [];
-    }
-    this.#held.set(seq, { message, characters });
-    this.#heldCharacters += characters;
-    return this.#isOrdered || this.epoch === null ? [] : this.#given({ message });
-  }
-
-  /** Tells whether a frame may be held: the next one is held for a moment only. */
-  #hasRoom(seq, characters) {
-    return (
-      seq === this.position + 1 ||
-      (this.#held.size < MOST_HELD_FRAMES &&
-        this.#heldCharacters + characters <= MOST_HELD_CHARACTERS)
-    );
-  }
-
-  /** Moves on to a number, and over the frames that follow it without a hole. */
-  #moveTo(end) {
-    const events = [];
-    this.position = Math.max(this.position, end);
-    for (const seq of [...this.#held.keys()].sort((a, b) => a - b)) {
-      if (seq > this.position + 1) break;
-      this.position = Math.max(this.position, seq);
-      const held = this.#letGo(seq);
-      if (this.#isOrdered) events.push(...this.#given(held));
-    }
-    return events;
-  }
-
-  #dropUntil(end) {
-    for (const seq of this.#held.keys()) if (seq <= end) this.#letGo(seq);
-  }
-
-  #letGo(seq) {
-    const held = this.#held.get(seq);
-    this.#held.delete(seq);
-    this.#heldCharacters -= held.characters;
-    return held;
+  function askNothing() {
+    gapAt = mustAskAt = undefined;
   }
 
   /** Gives a frame out; not again if it came before the client knew of its epoch. */
-  #given({ message }) {
-    if (!this.#ids.add(message.frame.id)) return [];
-    this.#newestMs = Math.max(this.#newestMs, message.frame.sentAt);
-    if (message.isReplayed && this.#recovered !== null) this.#recovered += 1;
-    return [message];
+  function give(message) {
+    if (!isNew(ids, message.frame.id)) return;
+    newestMs = Math.max(newestMs, message.frame.sentAt);
+    if (message.isReplayed && recovered !== null) recovered += 1;
+    events.push(message);
   }
 
-  /** Tells whether numbers may have begun anew: a low one that is unknown, and sent later. */
-  #isOfNewNumbers({ id, sentAt }) {
-    return !this.#ids.has(id) && this.#newestMs > 0 && sentAt > this.#newestMs;
+  function letGo(seq) {
+    const { message, characters } = held.get(seq);
+    held.delete(seq);
+    heldCharacters -= characters;
+    return message;
+  }
+
+  function dropUntil(end) {
+    for (const seq of held.keys()) if (seq <= end) letGo(seq);
+  }
+
+  /** Holds a frame above the position; one of a channel without order is given out. */
+  function take(frame, isReplayed, nowMs) {
+    const { seq } = frame;
+    if (held.has(seq) || seq <= position) return;
+    const characters = JSON.stringify(frame).length;
+    const hasRoom =
+      held.size < MOST_HELD_FRAMES && heldCharacters + characters <= MOST_HELD_CHARACTERS;
+    // A replay gives again what has no room; the next one is held for a moment only.
+    if (!hasRoom && !isReplayed && seq !== position + 1) mustAskAt = nowMs;
+    else {
+      const message = { type: "message", frame, isReplayed };
+      held.set(seq, { message, characters });
+      heldCharacters += characters;
+      if (!isOrdered && epoch !== null) give(message);
+    }
+  }
+
+  /** Moves on to a number, and over the frames that follow it without a hole. */
+  function moveTo(end) {
+    position = Math.max(position, end);
+    for (const seq of [...held.keys()].sort((a, b) => a - b)) {
+      if (seq > position + 1) break;
+      position = Math.max(position, seq);
+      const message = letGo(seq);
+      if (isOrdered) give(message);
+    }
   }
 
   /** Asks later for what is missing; not at all once it has come by itself. */
-  #lookForGap(nowMs) {
-    const isMissing = this.#knownUntil > this.position || this.#held.size > 0;
-    this.#gapAt = isMissing ? (this.#gapAt ?? this.#later(nowMs)) : null;
+  function lookForGap(nowMs) {
+    if (knownUntil <= position && held.size === 0) gapAt = undefined;
+    else gapAt ??= later(nowMs);
   }
 
-  #later(nowMs) {
-    return nowMs + this.#gapWaitMs + this.#jitter() * GAP_SPREAD_MS;
+  function begin(answer) {
+    epoch = answer.epoch;
+    position = Math.min(answer.from, first?.seq ?? answer.from);
+    recovered = position < answer.from ? 0 : null;
+    dropUntil(answer.to); // what came live and was sent before the client came
+    if (!isOrdered) for (const { message } of held.values()) give(message);
   }
 
-  #waitFor(isAsking) {
-    this.#isAsking = isAsking;
-    this.#gapAt = this.#mustAskAt = null;
+  /** Goes on from where an answer says: back only where numbers have begun anew. */
+  function lose(answer, nowMs) {
+    const reason = answer.lost?.reason ?? "epoch";
+    const end = answer.to;
+    recovered = null;
+    if (reason !== "epoch" && end <= position) return; // it is late: all has come meanwhile
+    events.push({ type: "gap", start: position, end, reason });
+    if (reason !== "epoch") dropUntil(end);
+    else {
+      epoch = answer.epoch;
+      position = end;
+      knownUntil = newestMs = 0;
+      dropUntil(Infinity); // of which epoch they are is not known
+      mustAskAt = nowMs; // the answer has them, if they are of this one
+    }
+    moveTo(end);
   }
+
+  function takeAnswer(answer, nowMs) {
+    if (epoch === null) begin(answer);
+    else if (answer.lost || answer.epoch !== epoch) return lose(answer, nowMs);
+    for (const frame of answer.frames) take(frame, true, nowMs);
+    if (answer.from > position) mustAskAt = nowMs; // it says nothing of what lies between
+    else moveTo(answer.to);
+  }
+
+  return {
+    get position() {
+      return position;
+    },
+
+    get epoch() {
+      return epoch;
+    },
+
+    /** What a join or a subscribe says of where the client is. */
+    get since() {
+      if (epoch !== null) return { seq: position, epoch };
+      return first?.last === undefined ? null : first;
+    },
+
+    /** When to ask for a replay; null while nothing is missing, or a question is under way. */
+    get asksAt() {
+      const at = Math.min(gapAt ?? Infinity, mustAskAt ?? Infinity);
+      return isAsking || epoch === null || at === Infinity ? null : at;
+    },
+
+    /** Returns the question to ask now. */
+    ask() {
+      isAsking = true;
+      askNothing();
+      return { start: position, epoch };
+    },
+
+    /** Notes that a question was not answered, or refused for now: ask again after a pause. */
+    unanswered(nowMs) {
+      isAsking = false;
+      mustAskAt = later(nowMs);
+    },
+
+    /** Notes that the client joins again, with `since`: the answer says what it has missed. */
+    comeBack() {
+      isAsking = false;
+      askNothing();
+      recovered = epoch === null ? null : 0;
+    },
+
+    /** Takes a frame that has come live. */
+    frame(frame, nowMs) {
+      events = [];
+      if (frame.seq > position) {
+        take(frame, false, nowMs);
+        if (epoch !== null) moveTo(position);
+        lookForGap(nowMs);
+      } else if (!ids.has(frame.id) && newestMs > 0 && frame.sentAt > newestMs)
+        mustAskAt ??= later(nowMs); // unknown, and sent later: numbers may have begun anew
+      return events;
+    },
+
+    /** Takes the newest number that the server knows: the last frame is missed without a gap. */
+    pong(newest, nowMs) {
+      lowPongs = newest < position ? lowPongs + 1 : 0;
+      if (lowPongs >= LOW_PONGS) {
+        lowPongs = 0;
+        mustAskAt = nowMs;
+      }
+      knownUntil = newest;
+      lookForGap(nowMs);
+    },
+
+    /** Takes the position that an answer to a join, a subscribe or a replay has. */
+    answer(answer, nowMs) {
+      events = [];
+      isAsking = false;
+      takeAnswer(answer, nowMs);
+      if (answer.more) mustAskAt = nowMs;
+      else if (recovered !== null && mustAskAt === undefined) {
+        events.push({ type: "recovered", frames: recovered });
+        recovered = null;
+      }
+      lookForGap(nowMs);
+      return events;
+    },
+  };
 }
 
 /** Timers by key: one that is started again takes the place of the one before. */
@@ -552,7 +529,7 @@ export class Crier extends EventTarget {
   /** The one that will take its place; null while there is none. */
   #renewal = null;
   #channels = new Map();
-  #listedIds = new KnownIds();
+  #listedIds = new Set();
   /** Positions that a page before this one has kept, and that no channel has begun at yet. */
   #kept = new Map();
   #connectionIds = [];
@@ -1054,7 +1031,7 @@ export class Crier extends EventTarget {
     if (!isFrame(frame)) return this.#onBadText("a frame without a proper seq, id or channel");
     const channel = this.#channels.get(frame.channel);
     if (frame.channel === LISTED || (frame.channel === OWN && !channel)) {
-      if (this.#listedIds.add(frame.id)) this.#announce({}, { type: "message", frame });
+      if (isNew(this.#listedIds, frame.id)) this.#announce({}, { type: "message", frame });
     } else if (channel) {
       for (const event of channel.followed.frame(frame, now())) this.#announce(channel, event);
       this.#askLater(channel);
