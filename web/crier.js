@@ -21,7 +21,7 @@ const MOST_CHANNELS = 25; // of one request
 const MOST_EPOCH = 32; // characters
 const MOST_EARLIER = 3;
 const ANSWER_MS = 10_000;
-const MOST_UNANSWERED = 3;
+const UNANSWERED_MS = 30_000; // and nothing else comes: the connection is dead
 const MOST_BUSY_MS = 60_000;
 const LEAST_BUSY_MS = 1_000;
 const SPREAD_MS = 4_000; // for requests that the throttle refused
@@ -34,28 +34,22 @@ const TICK_MS = 10_000;
 const SILENT_MS = 5_000;
 const LATE_MS = 5_000;
 const TOLD_REFUSALS = 3;
-const STUCK_MS = 1_000;
 const LEAST_RENEWAL_MS = 1_000;
 const SAVE_MS = 1_000;
 const MOST_DOUBLINGS = 20; // a number, however often it failed
 const BAD_TEXT_MS = 10_000;
 const MOST_DELAY_MS = 2 ** 31 - 1; // a longer timer fires at once
 
-const DEFAULTS = {
-  gapWaitMs: GAP_WAIT_MS,
-  minDelayMs: 500,
-  maxDelayMs: 60_000,
-  pingAfterMs: 480_000,
-};
-
 const now = () => performance.now();
 const between = (low, high) => low + Math.random() * (high - low);
 const isNumber = (found) => Number.isSafeInteger(found) && found >= 0;
-const isSpan = (found) => Number.isFinite(found) && found > 0;
+const spanOf = (found, usual) => (Number.isFinite(found) && found >= 0 ? found : usual);
 const isText = (found) => typeof found === "string";
 const isHidden = () => globalThis.document?.visibilityState === "hidden";
 const isPosition = (found) =>
   isNumber(found?.seq) && isText(found.epoch) && found.epoch.length <= MOST_EPOCH;
+
+const asksAt = ({ followed }) => followed.asksAt ?? Infinity;
 
 /** Tells what an error says; what was thrown may be anything. */
 function wordsOf(error) {
@@ -295,202 +289,28 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   };
 }
 
-/** Timers by key: one that is started again takes the place of the one before. */
-class Timers {
-  #ids = new Map();
-  #afterwards;
-
-  constructor(afterwards) {
-    this.#afterwards = afterwards;
-  }
-
-  has(key) {
-    return this.#ids.has(key);
-  }
-
-  start(key, delayMs, run) {
-    this.stop(key);
-    const fire = () => {
-      this.#ids.delete(key);
-      run();
-      this.#afterwards();
-    };
-    this.#ids.set(key, setTimeout(fire, Math.min(Math.max(delayMs, 0), MOST_DELAY_MS)));
-  }
-
-  stop(key) {
-    clearTimeout(this.#ids.get(key));
-    this.#ids.delete(key);
-  }
-
-  stopAll() {
-    for (const key of this.#ids.keys()) this.stop(key);
-  }
+/** Throws unless it holds; what throws while a text is read makes it a `bad-text`. */
+function need(holds) {
+  if (!holds) throw new TypeError("found something else than expected");
 }
 
-/** Reads a text of the server; null if it is no JSON object. */
-function readObject(data) {
-  try {
-    const found = isText(data) ? JSON.parse(data) : null;
-    return typeof found === "object" && !Array.isArray(found) ? found : null;
-  } catch {
-    return null;
-  }
+function readObject(text) {
+  const found = JSON.parse(text);
+  need(found && typeof found === "object" && !Array.isArray(found));
+  return found;
 }
 
-/** Tells whether it can be given to a channel; repairs the time, which decides little. */
-function isFrame(found) {
-  if (!isNumber(found?.seq) || !found.seq || !isText(found.id) || !isText(found.channel))
-    return false;
-  if (!Number.isFinite(found.sentAt)) found.sentAt = 0;
-  return true;
+/** Repairs the time, which decides little. */
+function checkFrame(frame) {
+  need(isNumber(frame.seq) && frame.seq > 0 && isText(frame.id) && isText(frame.channel));
+  if (!Number.isFinite(frame.sentAt)) frame.sentAt = 0;
 }
 
-const isAnswer = (found) =>
-  isText(found?.epoch) &&
-  isNumber(found.from) &&
-  isNumber(found.to) &&
-  Array.isArray(found.frames) &&
-  found.frames.every(isFrame) &&
-  (found.lost === undefined || isText(found.lost?.reason));
-
-/**
- * One connection, from its token to its end: its socket, its timers, and the requests on it.
- * `host` is told what comes; once the connection is closed, nothing of it is heard any more.
- */
-class Connection {
-  /** The socket is open. */
-  isOpen = false;
-  isJoined = false;
-  isOver = false;
-  /** It has lived for a while: its end is no failure. */
-  isProven = false;
-  /** One request at a time changes what is subscribed to. */
-  isChanging = false;
-  connectionId = null;
-  renewInMs = null;
-  /** By name, the channel as it was wanted when its subscription was answered here. */
-  subscribed = new Map();
-  /** How many texts came. */
-  texts = 0;
-  timers;
-  #host;
-  #socket = null;
-  #requests = new Map();
-
-  constructor(host) {
-    this.#host = host;
-    this.timers = new Timers(host.afterwards);
-    this.timers.start("opening", OPENING_MS, () => host.onSlow(this));
-  }
-
-  get hasSocket() {
-    return this.#socket !== null;
-  }
-
-  attach(socket) {
-    const heard = (does) => (event) => {
-      if (this.isOver) return;
-      does(event);
-      this.#host.afterwards();
-    };
-    const ended = heard(() => this.#host.onEnd(this, this.isJoined ? "cut" : "refused"));
-    socket.onopen = heard(() => {
-      this.isOpen = true;
-      this.#host.onOpen(this);
-    });
-    socket.onmessage = heard(({ data }) => this.#take(data));
-    socket.onclose = ended;
-    socket.onerror = ended; // old versions of Node close without a word
-    this.#socket = socket;
-  }
-
-  close() {
-    this.isOver = true;
-    this.timers.stopAll();
-    this.#socket?.close(1000);
-  }
-
-  /**
-   * Asks, and asks again until there is an answer of that type for which `isProper` holds, or a
-   * refusal. Returns a function that forgets it all.
-   */
-  ask(action, fields, type, isProper, answered, refused) {
-    const ref = this.#host.nextRef();
-    const request = { ref, text: JSON.stringify({ action, ref, ...fields }) };
-    Object.assign(request, { type, isProper, answered, refused, texts: this.texts });
-    Object.assign(request, { unanswered: 0, busy: 0, spreadMs: SPREAD_MS });
-    this.#requests.set(ref, request);
-    this.#send(request);
-    return () => this.#forget(request);
-  }
-
-  #forget({ ref }) {
-    this.#requests.delete(ref);
-    this.timers.stop(ref);
-  }
-
-  #send(request) {
-    request.isPaused = false;
-    this.timers.start(request.ref, ANSWER_MS, () => this.#askAgain(request));
-    this.#socket.send(request.text);
-  }
-
-  #askAgain(request) {
-    request.unanswered += 1;
-    const isSilent = request.texts === this.texts; // since it was asked first
-    if (isSilent && request.unanswered >= MOST_UNANSWERED) this.#host.onEnd(this, "silent");
-    else this.#send(request);
-  }
-
-  #pause(request, pauseMs) {
-    request.isPaused = true;
-    this.timers.start(request.ref, pauseMs, () => this.#send(request));
-  }
-
-  #take(data) {
-    this.texts += 1;
-    this.timers.stop("silent");
-    const told = readObject(data);
-    if (!told) this.#host.onBadText("a text that is no JSON object");
-    else if (told.type !== undefined) this.#takeTyped(told);
-    else if ("seq" in told) this.#host.onFrame(told);
-    else if (told.message === "Too Many Requests") this.#slowDown();
-  }
-
-  #takeTyped(told) {
-    const request = this.#requests.get(told.ref);
-    if (told.type === "bye") this.#host.onBye(this, told);
-    else if (told.type === "error") this.#takeError(told, request);
-    else if (request) this.#takeAnswer(told, request);
-  }
-
-  #takeError(error, request) {
-    if (error.code === "gone") this.#host.onEnd(this, "gone");
-    else if (request && error.code === "busy") {
-      const afterMs = Math.max(Number(error.afterMs) || 0, LEAST_BUSY_MS);
-      this.#pause(request, Math.min(afterMs * between(1, 2) * 2 ** request.busy++, MOST_BUSY_MS));
-    } else if (request) {
-      this.#forget(request);
-      request.refused(error);
-    } else if (error.ref === undefined) this.#host.onError(error);
-  }
-
-  #takeAnswer(told, request) {
-    if (told.type !== request.type || !request.isProper(told))
-      return this.#host.onBadText("an answer that is not as expected");
-    this.#forget(request);
-    request.answered(told);
-  }
-
-  /** The throttle does not say which request it refused. */
-  #slowDown() {
-    for (const request of this.#requests.values()) {
-      if (request.isPaused) continue;
-      this.#pause(request, between(0, request.spreadMs));
-      request.spreadMs = Math.min(request.spreadMs * 2, MOST_SPREAD_MS);
-    }
-  }
+/** Checks where a channel is, in an answer. */
+function checkPosition({ epoch, from, to, frames, lost }) {
+  need(isText(epoch) && isNumber(from) && isNumber(to));
+  need(lost === undefined || isText(lost.reason));
+  frames.forEach(checkFrame);
 }
 
 /** Asks the application for a token, or a URL. */
@@ -501,718 +321,9 @@ async function given(source, reason) {
   return found;
 }
 
-/** Tells why a URL is none of a WebSocket; nothing if it is one. */
-function wrongIn(url) {
-  const found = URL.canParse(url) ? new URL(url).protocol : "no URL";
-  return /^wss?:$/.test(found) ? "" : `found ${found}, expected ws: or wss:`;
-}
-
 function withToken(url, token) {
   const [plain] = url.split("#");
   return `${plain}${plain.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
-}
-
-/** Tells whether it keeps a connection from being idle, and nothing else. */
-function isKeepAlive(message) {
-  return message?.type === "keep-alive" && Object.keys(message).length === 1;
-}
-
-/** A client of one stack: connects, reconnects, and gives out each message once. */
-export class Crier extends EventTarget {
-  #url;
-  #options;
-  #storage;
-  #storageKey;
-  #state = "idle";
-  /** The connection, or the one that is being opened; null while there is none. */
-  #current = null;
-  /** The one that will take its place; null while there is none. */
-  #renewal = null;
-  #channels = new Map();
-  #listedIds = new Set();
-  /** Positions that a page before this one has kept, and that no channel has begun at yet. */
-  #kept = new Map();
-  #connectionIds = [];
-  /** Events that are not given out yet: nothing changes while a handler is called. */
-  #events = [];
-  #isTelling = false;
-  #timers = new Timers(() => this.#tell());
-  #refs = 0;
-  #failures = 0;
-  #refusals = 0;
-  #renewalFailures = 0;
-  #tokenReason = "first";
-  #closedBy = null;
-  #badTextAt = -Infinity;
-  /** What a connection tells. */
-  #host = {
-    afterwards: () => this.#tell(),
-    nextRef: () => `${++this.#refs}`,
-    onSlow: (connection) => this.#onSlow(connection),
-    onOpen: (connection) => this.#settle(connection),
-    onEnd: (connection, reason) => this.#onEnd(connection, reason),
-    onBye: (connection, bye) => this.#onBye(connection, bye),
-    onFrame: (frame) => this.#onFrame(frame),
-    onError: ({ code, message }) => this.#trouble(code, message, false),
-    onBadText: (words) => this.#onBadText(words),
-  };
-  /** What a page tells; a worker and Node tell less, or nothing. */
-  #listeners = [
-    [globalThis, "online", () => (this.#retry("online") ? 0 : this.#probe())],
-    [globalThis, "pageshow", ({ persisted }) => persisted && this.#retry("pageshow")],
-    [globalThis, "pagehide", () => this.#onHide()],
-    [globalThis.document, "visibilitychange", () => isHidden() || this.#probe()],
-  ].map(([target, type, does]) => [target, type, (event) => this.#hear(does, event)]);
-
-  constructor(url, options = {}) {
-    super();
-    this.#url = url;
-    this.#options = { ...options };
-    for (const [name, usual] of Object.entries(DEFAULTS)) {
-      const found = options[name];
-      this.#options[name] = typeof found === "number" && found >= 0 ? found : usual;
-    }
-    this.#storage = options.storage;
-    this.#storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
-    this.#readPositions();
-    this.#follow(EVERYONE);
-    for (const name of options.channels ?? []) this.#subscribe(name);
-    Promise.resolve().then(() => this.#tell()); // what was wrong in here, to listeners to come
-  }
-
-  /** One of idle, connecting, connected, waiting, closed. */
-  get state() {
-    return this.#state;
-  }
-
-  /** Null while the client has not joined. */
-  get connectionId() {
-    return this.#current?.connectionId ?? null;
-  }
-
-  /** By channel, where the application is; channels without an answer are left out. */
-  get positions() {
-    return Object.fromEntries(this.#positions());
-  }
-
-  /** Calls a handler with each event's detail. Returns a function that takes it off again. */
-  on(type, handler) {
-    const listener = ({ detail }) => void callHandler(handler, detail);
-    this.addEventListener(type, listener);
-    return () => this.removeEventListener(type, listener);
-  }
-
-  /** Connects, at once when the client waits, and goes on where it was. */
-  connect() {
-    if (this.#current) return;
-    if (this.#state !== "waiting") {
-      this.#failures = this.#refusals = 0;
-      this.#tokenReason = "first";
-      for (const [target, ...listener] of this.#listeners) target?.addEventListener?.(...listener);
-    }
-    this.#begin("connect");
-    this.#tell();
-  }
-
-  /** Ends the connection, all timers and all listeners; positions are kept for another connect. */
-  close() {
-    if (this.#state !== "closed") this.#end("close");
-    this.#tell();
-  }
-
-  /** Follows a channel, and gives its messages to a handler, too, until it is unsubscribed. */
-  subscribe(name, handler, options) {
-    const subscription = this.#subscribe(name, handler, options);
-    return {
-      ready: subscription.ready,
-      unsubscribe: () => this.#unsubscribe(subscription),
-      position: () => this.#positionOf(subscription.channel),
-    };
-  }
-
-  /** Follows a channel while it is iterated over; what the loop has not taken yet is kept. */
-  async *channel(name, options) {
-    const messages = [];
-    let wake;
-    const handler = (message) => {
-      messages.push(message);
-      wake?.();
-    };
-    const subscription = this.#subscribe(name, handler, options);
-    subscription.onEnd = () => wake?.();
-    try {
-      for (;;) {
-        while (messages.length > 0 && this.#closedBy !== "close") yield messages.shift();
-        if (subscription.error) throw subscription.error;
-        if (this.#state === "closed") return;
-        await new Promise((resolve) => {
-          wake = resolve;
-        });
-      }
-    } finally {
-      this.#unsubscribe(subscription);
-    }
-  }
-
-  #hear(does, event) {
-    does(event);
-    this.#tell();
-  }
-
-  // Channels
-
-  #follow(name, first = this.#kept.get(name)) {
-    this.#kept.delete(name);
-    const { ordered, gapWaitMs } = this.#options;
-    const followed = new FollowedChannel(() => Math.random(), {
-      isOrdered: ordered,
-      first,
-      gapWaitMs,
-    });
-    const channel = { name, followed, subscriptions: new Set(), isAnswered: false };
-    this.#channels.set(name, channel);
-    return channel;
-  }
-
-  #subscribe(name, handler, options) {
-    if (!isText(name)) throw new TypeError(`found a channel that is ${typeof name}, expected text`);
-    const first = firstOf(options ?? {});
-    let channel = this.#channels.get(name);
-    if (channel && first && channel.subscriptions.size === 0) this.#forgetChannel(channel); // `*`
-    if (!this.#channels.has(name)) channel = this.#follow(name, first);
-    const subscription = { channel, handler, isActive: true };
-    subscription.ready = new Promise((resolve, reject) => {
-      Object.assign(subscription, { resolve, reject });
-    });
-    subscription.ready.catch(() => {}); // an application need not look at it
-    channel.subscriptions.add(subscription);
-    if (channel.isAnswered) subscription.resolve(this.#positionOf(channel));
-    this.#settleAll();
-    return subscription;
-  }
-
-  #unsubscribe(subscription) {
-    const { channel } = subscription;
-    if (!subscription.isActive) return;
-    this.#endSubscription(subscription, new Error(`${channel.name} was left`));
-    channel.subscriptions.delete(subscription);
-    if (channel.subscriptions.size > 0 || channel.name === EVERYONE) return;
-    this.#forgetChannel(channel);
-    this.#settleAll();
-  }
-
-  /** Lets a promise that waits know; does nothing to one that has its position. */
-  #endSubscription(subscription, error) {
-    subscription.isActive = false;
-    subscription.reject(error);
-    subscription.onEnd?.();
-  }
-
-  #forgetChannel(channel) {
-    if (this.#isFollowed(channel)) this.#channels.delete(channel.name);
-    this.#events = this.#events.filter((event) => event.channel !== channel);
-    this.#current?.timers.stop(channel);
-    channel.forgetReplay?.();
-  }
-
-  #refuse(channel, { code, message }) {
-    if (!this.#isFollowed(channel)) return;
-    const error = Object.assign(new Error(`${channel.name}: ${message}`), { code });
-    this.#forgetChannel(channel);
-    for (const subscription of channel.subscriptions) {
-      subscription.error = error;
-      this.#endSubscription(subscription, error);
-    }
-    this.#trouble(code, error.message, false);
-    this.#settleAll();
-  }
-
-  #isFollowed(channel) {
-    return this.#channels.get(channel.name) === channel;
-  }
-
-  /** Returns where the application is: it may not have been given yet all that has come. */
-  #positionOf(channel) {
-    const { position, epoch } = channel.followed;
-    if (epoch === null) return null;
-    const waiting = this.#events.filter((event) => event.channel === channel);
-    return { seq: Math.min(position, ...waiting.map((event) => event.before)), epoch };
-  }
-
-  #positions() {
-    return [...this.#channels.values()]
-      .map((channel) => [channel.name, this.#positionOf(channel)])
-      .filter(([, position]) => position);
-  }
-
-  // Connections
-
-  #begin(reason) {
-    this.#timers.stop("retry");
-    this.#closedBy = null;
-    this.#current = new Connection(this.#host);
-    this.#become("connecting", reason);
-    this.#open(this.#current, this.#tokenReason);
-  }
-
-  async #open(connection, reason) {
-    try {
-      const { getToken, tokenIn } = this.#options;
-      const url = typeof this.#url === "function" ? await given(this.#url, reason) : `${this.#url}`;
-      const token = getToken && (await given(getToken, reason));
-      if (connection.isOver) return;
-      if (!token) this.#dial(connection, url);
-      else if (tokenIn === "protocol") this.#dial(connection, url, ["crier.v1", `bearer.${token}`]);
-      else this.#dial(connection, withToken(url, token));
-    } catch (error) {
-      const code = error?.name === "UnauthorizedError" ? "unauthorized" : "token";
-      if (!connection.isOver) this.#fail(connection, code, wordsOf(error));
-    }
-    this.#tell();
-  }
-
-  #dial(connection, url, protocols) {
-    const { WebSocket = globalThis.WebSocket } = this.#options;
-    const wrong = wrongIn(url);
-    if (wrong) return this.#fail(connection, "bad-url", wrong);
-    try {
-      connection.attach(protocols ? new WebSocket(url, protocols) : new WebSocket(url));
-    } catch (error) {
-      this.#fail(connection, protocols ? "token" : "bad-url", wordsOf(error));
-    }
-  }
-
-  /** Notes that there will be no socket. */
-  #fail(connection, code, words) {
-    const isFinal = code !== "token" && connection !== this.#renewal;
-    if (isFinal) this.#end(code);
-    else this.#onEnd(connection, code);
-    this.#trouble(code, words, !isFinal);
-  }
-
-  #onSlow(connection) {
-    if (connection.hasSocket) this.#onEnd(connection, "timeout");
-    else this.#fail(connection, "token", `found nothing in ${OPENING_MS} ms, expected a token`);
-  }
-
-  #onEnd(connection, reason, pauseMs) {
-    connection.close();
-    if (connection === this.#renewal) {
-      this.#renewal = null;
-      this.#renewalFailures += 1;
-      this.#renewLater(pauseMs ?? this.#pauseMs(this.#renewalFailures));
-    } else if (this.#renewal) this.#takeOver(reason);
-    else {
-      this.#countFailure(connection, reason);
-      this.#drop();
-      this.#wait(reason, pauseMs ?? this.#pauseMs(this.#failures));
-    }
-  }
-
-  #countFailure({ isOpen, isJoined, isProven, hasSocket }, reason) {
-    this.#failures = isProven ? 0 : this.#failures + 1;
-    if (hasSocket) this.#tokenReason = isOpen && reason !== "gone" ? "reconnect" : "refused";
-    if (isJoined || reason !== "refused") return;
-    this.#refusals += 1;
-    if (this.#refusals >= TOLD_REFUSALS)
-      this.#trouble(
-        "refused",
-        `the server is away, or refuses the token: ${this.#refusals} connections did not open`,
-        true,
-      );
-  }
-
-  #pauseMs(failures) {
-    const { minDelayMs, maxDelayMs } = this.#options;
-    const firstMs = FIRST_DELAYS * Math.max(minDelayMs, LEAST_DELAY_MS);
-    return between(0, Math.min(maxDelayMs, firstMs * 2 ** Math.min(failures, MOST_DOUBLINGS)));
-  }
-
-  #wait(reason, pauseMs) {
-    this.#timers.start("retry", pauseMs, () => this.#begin("retry"));
-    this.#become("waiting", reason, { retryInMs: pauseMs });
-  }
-
-  #onBye(connection, { code, reconnect, afterMs }) {
-    const reason = isText(code) ? code : "bye";
-    if (reconnect === false) this.#end(reason);
-    else this.#onEnd(connection, reason, isSpan(afterMs) ? between(0, afterMs) : undefined);
-  }
-
-  /** Ends until the application connects again. */
-  #end(reason) {
-    this.#saveAndDrop();
-    for (const [target, ...listener] of this.#listeners) target?.removeEventListener?.(...listener);
-    this.#closedBy = reason;
-    this.#become("closed", reason);
-    for (const { subscriptions } of this.#channels.values())
-      for (const one of subscriptions) {
-        one.reject(new Error(`the client was closed: ${reason}`));
-        one.onEnd?.();
-      }
-  }
-
-  #saveAndDrop() {
-    this.#savePositions();
-    this.#drop();
-    this.#timers.stopAll();
-  }
-
-  /** Lets go of the connections; the next one says where the client is. */
-  #drop() {
-    this.#current?.close();
-    this.#renewal?.close();
-    this.#current = this.#renewal = null;
-    for (const { followed } of this.#channels.values()) followed.comeBack();
-  }
-
-  #retry(reason) {
-    if (this.#state !== "waiting") return false;
-    this.#begin(reason);
-    return true;
-  }
-
-  #onHide() {
-    this.#saveAndDrop();
-    this.#become("waiting", "pagehide");
-  }
-
-  // What is subscribed to
-
-  #settleAll() {
-    if (this.#current) this.#settle(this.#current);
-    if (this.#renewal) this.#settle(this.#renewal);
-  }
-
-  /** Asks for the next thing that is wanted and not done on a connection. */
-  #settle(connection) {
-    const { isOpen, isOver, isChanging, isJoined, subscribed } = connection;
-    if (!isOpen || isOver || isChanging) return;
-    const missing = [...this.#channels.values()].filter((one) => subscribed.get(one.name) !== one);
-    const left = [...subscribed.keys()].filter((name) => !this.#channels.has(name) && name !== OWN);
-    if (!isJoined) this.#join(connection, missing);
-    else if (left.length > 0) this.#leave(connection, left.slice(0, MOST_CHANNELS));
-    else if (missing.length > 0) this.#change(connection, "subscribe", batchOf(missing));
-    else if (connection === this.#renewal) this.#swap();
-  }
-
-  #join(connection, missing) {
-    const everyone = this.#channels.get(EVERYONE);
-    const others = missing.filter((one) => one !== everyone);
-    const isSuspect = others.some((one) => one.isSuspect);
-    const named = isSuspect ? [] : others.slice(0, MOST_CHANNELS - 1);
-    this.#change(connection, "join", [everyone, ...named]);
-  }
-
-  #leave(connection, channels) {
-    connection.isChanging = true;
-    const done = () => {
-      connection.isChanging = false;
-      for (const name of channels) connection.subscribed.delete(name);
-      this.#settle(connection);
-    };
-    const refused = (error) => {
-      this.#host.onError(error);
-      done();
-    };
-    connection.ask("unsubscribe", { channels }, "unsubscribed", () => true, done, refused);
-  }
-
-  #change(connection, action, channels) {
-    connection.isChanging = true;
-    const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.since]));
-    const isProper = (told) => channels.every(({ name }) => isAnswer(told.channels?.[name]));
-    const answered = (told) => {
-      connection.isChanging = false;
-      if (action === "join") this.#onJoined(connection, told);
-      for (const channel of channels) {
-        connection.subscribed.set(channel.name, channel);
-        if (this.#isFollowed(channel)) this.#onPosition(channel, told.channels[channel.name]);
-      }
-      this.#settle(connection);
-    };
-    const refused = (error) => {
-      connection.isChanging = false;
-      this.#onRefused(connection, channels, error);
-    };
-    const type = action === "join" ? "joined" : "subscribed";
-    const fields = { at, ...this.#was(connection) };
-    connection.ask(action, fields, type, isProper, answered, refused);
-  }
-
-  /** The error does not say which channel it is: each is asked for alone, and then it does. */
-  #onRefused(connection, channels, error) {
-    const others = channels.filter(({ name }) => name !== EVERYONE);
-    const [suspect = channels[0]] = others;
-    for (const channel of others) channel.isSuspect = true;
-    if (others.length > 1) this.#settle(connection);
-    else if (suspect.name !== EVERYONE) {
-      this.#refuse(suspect, error);
-      this.#settle(connection); // on this one it may be wanted no more
-    } else {
-      this.#host.onError(error);
-      this.#onEnd(connection, "refused");
-    }
-  }
-
-  #onJoined(connection, { connectionId, renewInMs }) {
-    connection.isJoined = true;
-    connection.renewInMs = renewInMs;
-    connection.timers.stop("opening");
-    if (isText(connectionId)) {
-      connection.connectionId = connectionId;
-      this.#connectionIds = [...this.#connectionIds, connectionId].slice(-MOST_EARLIER - 1);
-    }
-    if (connection === this.#current) this.#use("joined");
-  }
-
-  /** Says which connections were the client's own: what it has sent itself may exclude these. */
-  #was({ connectionId }) {
-    const was = this.#connectionIds.filter((id) => id !== connectionId).slice(-MOST_EARLIER);
-    return was.length > 0 ? { was } : {};
-  }
-
-  /** Lives with the current connection from now on. */
-  #use(reason) {
-    const { timers, renewInMs } = this.#current;
-    const connection = this.#current;
-    this.#refusals = this.#renewalFailures = 0;
-    this.#tokenReason = "reconnect";
-    this.#become("connected", reason);
-    timers.start("proven", UP_MS, () => {
-      connection.isProven = true;
-      this.#failures = 0;
-    });
-    if (isSpan(renewInMs))
-      this.#renewLater(Math.max(renewInMs * between(0.85, 0.95), LEAST_RENEWAL_MS));
-    this.#watch();
-    this.#pingLater();
-    for (const channel of this.#channels.values()) this.#askLater(channel);
-  }
-
-  // Renewal
-
-  #renewLater(delayMs) {
-    this.#current.timers.start("renew", delayMs, () => {
-      this.#renewal = new Connection(this.#host);
-      this.#open(this.#renewal, "renewal");
-    });
-  }
-
-  /** Everything is subscribed to there, too: the old connection is not needed any more. */
-  #swap() {
-    this.#current.close();
-    this.#takeOver();
-  }
-
-  /** Goes on with the new connection, as it is: it may be not joined yet when the old one ends. */
-  #takeOver(reason) {
-    this.#current = this.#renewal;
-    this.#renewal = null;
-    const { isJoined, subscribed } = this.#current;
-    if (!isJoined) this.#become("connecting", reason);
-    this.#forgetReplays();
-    for (const channel of this.#channels.values())
-      if (subscribed.get(channel.name) !== channel) channel.followed.comeBack();
-    if (isJoined) this.#use();
-  }
-
-  /** What was asked on the old connection is not answered any more. */
-  #forgetReplays() {
-    for (const channel of this.#channels.values()) {
-      if (channel.forgetReplay) channel.followed.unanswered(now());
-      channel.forgetReplay = null;
-    }
-  }
-
-  // What comes
-
-  #onFrame(frame) {
-    if (!isFrame(frame)) return this.#onBadText("a frame without a proper seq, id or channel");
-    const channel = this.#channels.get(frame.channel);
-    if (frame.channel === LISTED || (frame.channel === OWN && !channel)) {
-      if (isNew(this.#listedIds, frame.id)) this.#announce({}, { type: "message", frame });
-    } else if (channel) {
-      for (const event of channel.followed.frame(frame, now())) this.#announce(channel, event);
-      this.#askLater(channel);
-    }
-  }
-
-  #onPosition(channel, position) {
-    channel.forgetReplay?.();
-    channel.forgetReplay = null;
-    channel.isSuspect = false;
-    for (const event of channel.followed.answer(position, now())) this.#announce(channel, event);
-    channel.isAnswered = true;
-    for (const { resolve } of channel.subscriptions) resolve(this.#positionOf(channel));
-    this.#askLater(channel);
-  }
-
-  /** Asks for a replay when it is time to. */
-  #askLater(channel) {
-    const { asksAt } = channel.followed;
-    const { timers, isJoined } = this.#current;
-    if (!isJoined) return;
-    const delayMs = Math.max(asksAt, channel.notBeforeMs ?? 0) - now();
-    if (asksAt === null) timers.stop(channel);
-    else timers.start(channel, delayMs, () => this.#askNow(channel));
-  }
-
-  #askNow(channel) {
-    const { name, followed } = channel;
-    const connection = this.#current;
-    if (connection.subscribed.get(name) !== channel) return; // its answer is still to come
-    const { start: from, epoch } = followed.ask();
-    const isProper = (told) => told.channel === name && isAnswer(told);
-    const answered = (told) => {
-      // An answer that brings nothing may come for ever, and at once: it must not be a busy loop.
-      channel.notBeforeMs = told.to > from ? 0 : now() + STUCK_MS;
-      this.#onPosition(channel, told);
-    };
-    const refused = (error) => {
-      channel.forgetReplay = null;
-      if (error.code === "not-allowed") return this.#refuse(channel, error);
-      this.#host.onError(error);
-      followed.unanswered(now());
-      this.#askLater(channel);
-    };
-    const fields = { channel: name, epoch, from, ...this.#was(connection) };
-    channel.forgetReplay = connection.ask("replay", fields, "replay", isProper, answered, refused);
-  }
-
-  #onBadText(words) {
-    if (now() < this.#badTextAt + BAD_TEXT_MS) return;
-    this.#badTextAt = now();
-    this.#trouble("bad-text", `found ${words}; it was ignored`, false);
-  }
-
-  // Is the connection alive?
-
-  #pingLater() {
-    const { pingAfterMs } = this.#options;
-    if (!pingAfterMs) return;
-    this.#current.timers.start("ping", pingAfterMs * between(0.9, 1.1), () => {
-      this.#ping();
-      this.#pingLater();
-    });
-  }
-
-  #ping() {
-    const known = [...this.#current.subscribed.values()].filter((one) => this.#isFollowed(one));
-    do this.#pingFor(known.splice(0, MOST_CHANNELS));
-    while (known.length > 0);
-  }
-
-  #pingFor(channels) {
-    const at = Object.fromEntries(channels.map(({ name, followed }) => [name, followed.position]));
-    const isProper = (told) => channels.every(({ name }) => isNumber(told.at?.[name]));
-    const answered = (told) => {
-      for (const channel of channels.filter((one) => this.#isFollowed(one))) {
-        channel.followed.pong(told.at[channel.name], now());
-        this.#askLater(channel);
-      }
-    };
-    this.#current.ask("ping", { at }, "pong", isProper, answered, this.#host.onError);
-  }
-
-  /** Looks whether the connection still carries: the computer may have slept. */
-  #probe() {
-    if (this.#state !== "connected" || this.#current.timers.has("silent")) return;
-    this.#ping();
-    const connection = this.#current;
-    const due = Date.now() + SILENT_MS;
-    connection.timers.start("silent", SILENT_MS, () => {
-      if (Date.now() > due + LATE_MS)
-        this.#probe(); // it slept again: there was no time to answer
-      else this.#onEnd(connection, "silent");
-    });
-  }
-
-  /** A timer that is late means that the computer slept, or that the page was frozen. */
-  #watch() {
-    const due = Date.now() + TICK_MS;
-    this.#current.timers.start("tick", TICK_MS, () => {
-      if (Date.now() > due + LATE_MS && !isHidden()) this.#probe();
-      this.#watch();
-    });
-  }
-
-  // Positions that outlive the page
-
-  #readPositions() {
-    try {
-      const text = this.#storage?.getItem(this.#storageKey) ?? "{}";
-      const positions = Object.entries(readObject(text) ?? { text });
-      if (!positions.every(([, one]) => isPosition(one))) throw new TypeError("found no positions");
-      this.#kept = new Map(positions);
-    } catch (error) {
-      this.#giveUpStorage(error);
-    }
-  }
-
-  #savePositions() {
-    try {
-      const positions = Object.fromEntries([...this.#kept, ...this.#positions()]);
-      this.#storage?.setItem(this.#storageKey, JSON.stringify(positions));
-    } catch (error) {
-      this.#giveUpStorage(error);
-    }
-  }
-
-  #giveUpStorage(error) {
-    this.#storage = null;
-    this.#trouble("storage", wordsOf(error), false);
-  }
-
-  // What the application is told
-
-  #become(to, reason, more) {
-    const from = this.#state;
-    this.#state = to;
-    if (from !== to) this.#events.push({ type: "state", detail: { from, to, reason, ...more } });
-  }
-
-  #trouble(code, message, retry) {
-    this.#events.push({ type: "error", detail: { code: `${code}`, message: `${message}`, retry } });
-  }
-
-  #announce(channel, event) {
-    const { type, frame } = event;
-    if (type !== "message") {
-      const { start, end, reason, frames } = event;
-      const told = type === "gap" ? { from: start, to: end, reason } : { count: frames };
-      const detail = { channel: channel.name, ...told };
-      this.#events.push({ type, channel, detail, before: start ?? Infinity });
-    } else if (!isKeepAlive(frame.message)) {
-      const { message, channel: name, seq, id, sentAt } = frame;
-      const detail = { message, channel: name, seq, id, sentAt, replayed: !!event.isReplayed };
-      this.#events.push({ type, channel, detail, before: seq - 1 });
-    }
-  }
-
-  /** Gives out the events, one by one: a handler may close, subscribe or leave meanwhile. */
-  #tell() {
-    if (this.#isTelling) return;
-    this.#isTelling = true;
-    for (;;) {
-      // What came before a close is kept: the positions are beyond it, so no replay brings it again.
-      const next = this.#events.findIndex((one) => !one.channel || this.#state !== "closed");
-      if (next < 0) break;
-      this.#tellOne(this.#events.splice(next, 1)[0]);
-    }
-    this.#isTelling = false;
-  }
-
-  #tellOne({ type, channel, detail }) {
-    const isWanted = () =>
-      !channel?.name || (this.#state !== "closed" && this.#isFollowed(channel));
-    if (type === "message")
-      for (const one of [...(channel.subscriptions ?? [])])
-        if (one.isActive && isWanted() && one.handler) callHandler(one.handler, detail);
-    if (isWanted()) this.dispatchEvent(new CustomEvent(type, { detail }));
-    if (channel && this.#storage && this.#state !== "closed" && !this.#timers.has("save"))
-      this.#timers.start("save", SAVE_MS, () => this.#savePositions());
-  }
 }
 
 /** Returns where a subscription begins, as FollowedChannel has it; nothing for from now on. */
@@ -1223,8 +334,713 @@ function firstOf({ since, last }) {
   return last === undefined ? undefined : { last };
 }
 
-/** Returns what to subscribe to next: alone what is perhaps refused. */
-function batchOf(channels) {
-  const suspects = channels.filter((one) => one.isSuspect);
-  return suspects.length > 0 ? suspects.slice(0, 1) : channels.slice(0, MOST_CHANNELS);
+/** Tells whether it keeps a connection from being idle, and nothing else. */
+function isKeepAlive(message) {
+  return message?.type === "keep-alive" && Object.keys(message).length === 1;
+}
+
+/** A client of one stack: connects, reconnects, and gives out each message once. */
+export class Crier extends EventTarget {
+  constructor(url, options = {}) {
+    super();
+    const dispatch = (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail }));
+    expose(this, createClient(url, options, dispatch));
+  }
+
+  /** Calls a handler with each event's detail. Returns a function that takes it off again. */
+  on(type, handler) {
+    const listener = ({ detail }) => void callHandler(handler, detail);
+    this.addEventListener(type, listener);
+    return () => this.removeEventListener(type, listener);
+  }
+}
+
+/**
+ * What is behind a Crier. Whatever happens only notes what follows from it; `step` then does what
+ * is due, tells the application, and sets the one timer for what is due next.
+ */
+function createClient(url, options, dispatch) {
+  const { getToken, tokenIn, ordered: isOrdered } = options;
+  const gapWaitMs = spanOf(options.gapWaitMs, GAP_WAIT_MS);
+  const minDelayMs = Math.max(spanOf(options.minDelayMs, 500), LEAST_DELAY_MS);
+  const maxDelayMs = spanOf(options.maxDelayMs, 60_000);
+  const pingAfterMs = spanOf(options.pingAfterMs, 480_000) || Infinity;
+  const storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
+  let { storage } = options;
+  /** Positions that a page before this one has kept, and that no channel has begun at yet. */
+  const kept = new Map();
+  /** By name, what is followed: `{ name, followed, subscriptions }`. */
+  const channels = new Map();
+  const listedIds = new Set();
+  let connectionIds = [];
+  let refs = 0;
+
+  let state = "idle";
+  /** The connection, or the one that is being opened. */
+  let current;
+  /** The one that will take its place. */
+  let renewal;
+  let tokenReason;
+  let failures = 0;
+  let refusals = 0;
+  let renewalFailures = 0;
+
+  // When something is due
+  let retryAt = Infinity;
+  let saveAt = Infinity;
+  /** From then on the connection has lived for a while: its end is no failure. */
+  let provenAt = Infinity;
+  let badTextAt = 0;
+  /** When the timer is late, by the clock on the wall. */
+  let lateAt;
+  let timer;
+
+  /** What is not told yet: nothing changes while a handler is called. */
+  const events = [];
+  let isStepping = false;
+
+  const connections = () => [current, renewal].filter(Boolean);
+  const isFollowed = (channel) => channels.get(channel.name) === channel;
+
+  function step() {
+    if (isStepping) return;
+    isStepping = true;
+    if (state === "connected" && Date.now() > lateAt) current.probe(true);
+    do work();
+    while (tellNext());
+    isStepping = false;
+    clearTimeout(timer);
+    const tickMs = state === "connected" ? TICK_MS : Infinity;
+    const wakesAt = Math.min(retryAt, saveAt, ...connections().map((one) => one.wakesAt()));
+    const delayMs = Math.min(Math.max(wakesAt - now(), 0), tickMs);
+    lateAt = Date.now() + delayMs + LATE_MS;
+    if (delayMs < Infinity) timer = setTimeout(step, Math.min(delayMs, MOST_DELAY_MS));
+  }
+
+  function work() {
+    if (now() >= retryAt) begin("retry");
+    if (now() >= saveAt) save();
+    for (const one of connections()) one.work();
+  }
+
+  // What the application is told
+
+  function become(to, reason, more) {
+    const from = state;
+    state = to;
+    if (from !== to) events.push({ type: "state", detail: { from, to, reason, ...more } });
+  }
+
+  function trouble(code, message, retry = false) {
+    events.push({ type: "error", detail: { code: `${code}`, message: `${message}`, retry } });
+  }
+
+  const tellError = ({ code, message }) => trouble(code, message);
+
+  function tellBadText(text) {
+    if (now() < badTextAt) return;
+    badTextAt = now() + BAD_TEXT_MS;
+    trouble("bad-text", `found ${`${text}`.slice(0, 99)}, expected a text of crier.v1: passed over`);
+  }
+
+  function tellMessage({ message, channel: name, seq, id, sentAt }, replayed, channel) {
+    if (isKeepAlive(message)) return;
+    const detail = { message, channel: name, seq, id, sentAt, replayed };
+    events.push({ type: "message", detail, channel, before: seq - 1 });
+  }
+
+  function tellAll(channel, found) {
+    const { name } = channel;
+    for (const { type, frame, isReplayed, start, end, reason, frames } of found)
+      if (frame) tellMessage(frame, isReplayed, channel);
+      else {
+        const isGap = type === "gap";
+        const more = isGap ? { from: start, to: end, reason } : { count: frames };
+        const before = isGap ? start : Infinity;
+        events.push({ type, detail: { channel: name, ...more }, channel, before });
+      }
+  }
+
+  /** Gives out one event; false if there is none. A handler may close, subscribe or leave. */
+  function tellNext() {
+    // What came before a close is kept: the positions are beyond it, so no replay brings it again.
+    const next = events.findIndex(({ channel }) => !channel || state !== "closed");
+    if (next < 0) return false;
+    const [{ type, detail, channel }] = events.splice(next, 1);
+    const isWanted = () => !channel || (state !== "closed" && isFollowed(channel));
+    if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
+    const subscriptions = type === "message" && channel ? [...channel.subscriptions] : [];
+    for (const one of subscriptions)
+      if (channel.subscriptions.has(one) && isWanted() && one.handler)
+        callHandler(one.handler, detail);
+    if (isWanted()) dispatch(type, detail);
+    return true;
+  }
+
+  // Channels
+
+  function follow(name, first = kept.get(name)) {
+    kept.delete(name);
+    const followed = followChannel(() => Math.random(), { isOrdered, first, gapWaitMs });
+    const channel = { name, followed, subscriptions: new Set() };
+    channels.set(name, channel);
+    return channel;
+  }
+
+  function forget(channel) {
+    if (isFollowed(channel)) channels.delete(channel.name);
+  }
+
+  /** Follows a channel; `onEnd` is called with why it ends, if it does not end by itself. */
+  function subscribe(name, handler, beginning, onEnd) {
+    if (!isText(name)) throw new TypeError(`found a channel that is ${typeof name}, expected text`);
+    const first = firstOf(beginning ?? {});
+    let channel = channels.get(name);
+    const isAnew = first && channel?.subscriptions.size === 0; // everyone's
+    if (!channel || isAnew) channel = follow(name, first);
+    const subscription = { handler };
+    const ready = new Promise((resolve, reject) => {
+      subscription.resolve = resolve;
+      subscription.end = (error) => {
+        reject(error);
+        onEnd?.(error);
+      };
+    });
+    ready.catch(() => {}); // an application need not look at it
+    channel.subscriptions.add(subscription);
+    if (current?.has(channel)) subscription.resolve(positionOf(channel));
+    step();
+    return {
+      ready,
+      unsubscribe: () => unsubscribe(channel, subscription),
+      position: () => positionOf(channel),
+    };
+  }
+
+  function unsubscribe(channel, subscription) {
+    if (!channel.subscriptions.delete(subscription)) return;
+    subscription.end(new Error(`${channel.name} was left`));
+    if (channel.subscriptions.size === 0 && channel.name !== EVERYONE) forget(channel);
+    step();
+  }
+
+  function refuse(channel, { code, message }) {
+    if (!isFollowed(channel)) return;
+    forget(channel);
+    const error = Object.assign(new Error(`${channel.name}: ${message}`), { code: `${code}` });
+    for (const one of channel.subscriptions) one.end(error);
+    tellError(error);
+  }
+
+  /** Follows a channel while it is iterated over; what the loop has not taken yet is kept. */
+  async function* iterate(name, beginning) {
+    const messages = [];
+    let wake;
+    let end;
+    const handler = (message) => {
+      messages.push(message);
+      wake?.();
+    };
+    const onEnd = (error) => {
+      end = error;
+      wake?.();
+    };
+    const { unsubscribe } = subscribe(name, handler, beginning, onEnd);
+    try {
+      for (;;) {
+        while (messages.length > 0 && end?.reason !== "close") yield messages.shift();
+        if (end?.code) throw end;
+        if (end) return;
+        await new Promise((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  /** Returns where the application is: it may not have been given yet all that has come. */
+  function positionOf(channel) {
+    const { position, epoch } = channel.followed;
+    const waiting = events.filter((one) => one.channel === channel);
+    const seq = Math.min(position, ...waiting.map(({ before }) => before));
+    return epoch === null ? null : { seq, epoch };
+  }
+
+  const positions = () =>
+    [...channels].map(([name, one]) => [name, positionOf(one)]).filter(([, found]) => found);
+
+  /** Takes where a channel is, from an answer. */
+  function place(channel, position) {
+    if (!isFollowed(channel)) return;
+    tellAll(channel, channel.followed.answer(position, now()));
+    for (const { resolve } of channel.subscriptions) resolve(positionOf(channel));
+  }
+
+  function takeFrame(frame) {
+    checkFrame(frame);
+    const channel = channels.get(frame.channel);
+    if (channel) tellAll(channel, channel.followed.frame(frame, now()));
+    else if ([LISTED, OWN].includes(frame.channel) && isNew(listedIds, frame.id))
+      tellMessage(frame, false);
+  }
+
+  // Positions that outlive the page
+
+  function withStorage(use) {
+    try {
+      if (storage) use();
+    } catch (error) {
+      storage = null;
+      trouble("storage", wordsOf(error));
+    }
+  }
+
+  function readPositions() {
+    for (const [name, at] of Object.entries(readObject(storage.getItem(storageKey) ?? "{}"))) {
+      need(isPosition(at));
+      kept.set(name, at);
+    }
+  }
+
+  function save() {
+    saveAt = Infinity;
+    const all = JSON.stringify(Object.fromEntries([...kept, ...positions()]));
+    withStorage(() => storage.setItem(storageKey, all));
+  }
+
+  // Connections begin and end
+
+  function begin(reason) {
+    retryAt = provenAt = Infinity;
+    become("connecting", reason);
+    current = createConnection();
+    current.open(tokenReason);
+  }
+
+  function pauseMs(failed) {
+    const mostMs = FIRST_DELAYS * minDelayMs * 2 ** Math.min(failed, MOST_DOUBLINGS);
+    return between(0, Math.min(maxDelayMs, mostMs));
+  }
+
+  /** Goes on after the end of a connection: by its renewal, if that is on its way. */
+  function onEnd(connection, reason, pause) {
+    connection.close();
+    if (connection === renewal) {
+      renewal = null;
+      renewalFailures += 1;
+      current.renewAt = now() + (pause ?? pauseMs(renewalFailures));
+    } else if (renewal) takeOver(reason);
+    else {
+      failures = now() >= provenAt ? 0 : failures + 1;
+      if (reason === "refused") refusals += 1;
+      if (reason === "refused" && refusals >= TOLD_REFUSALS)
+        trouble(reason, `the server is away, or refuses the token: it failed ${refusals} times`, true);
+      const retryInMs = pause ?? pauseMs(failures);
+      drop();
+      retryAt = now() + retryInMs;
+      become("waiting", reason, { retryInMs });
+    }
+  }
+
+  /** Lives with the renewal: it may be not joined yet when the connection before it ends. */
+  function takeOver(reason) {
+    current = renewal;
+    renewal = null;
+    for (const channel of channels.values())
+      if (!current.has(channel)) channel.followed.comeBack();
+    if (!current.isJoined()) become("connecting", reason);
+  }
+
+  /** Notes that there will be no socket. */
+  function fail(connection, code, words) {
+    const isFinal = code !== "token" && connection !== renewal;
+    if (isFinal) end(code);
+    else onEnd(connection, code);
+    trouble(code, words, !isFinal);
+  }
+
+  function takeBye(connection, { code, reconnect, afterMs }) {
+    const reason = isText(code) ? code : "bye";
+    const mostMs = spanOf(afterMs, 0);
+    if (reconnect === false) end(reason);
+    else onEnd(connection, reason, mostMs > 0 ? between(0, mostMs) : undefined);
+  }
+
+  /** Lets go of the connections; the next one says where the client is. */
+  function drop() {
+    for (const one of connections()) one.close();
+    current = renewal = null;
+    retryAt = Infinity;
+    for (const { followed } of channels.values()) followed.comeBack();
+  }
+
+  /** Ends until the application connects again. */
+  function end(reason) {
+    save();
+    drop();
+    listen("removeEventListener");
+    become("closed", reason);
+    const error = Object.assign(new Error(`the client was closed: ${reason}`), { reason });
+    for (const { subscriptions } of channels.values())
+      for (const one of subscriptions) one.end(error);
+  }
+
+  // What a page tells; a worker and Node tell less, or nothing
+
+  function listen(how) {
+    for (const type of ["online", "pageshow", "pagehide", "visibilitychange"])
+      globalThis[how]?.(type, hear);
+  }
+
+  function hear({ type, persisted }) {
+    if (type === "pagehide") {
+      save();
+      drop();
+      become("waiting", type);
+    } else if (state === "waiting" && (type === "online" || persisted)) begin(type);
+    else if (state === "connected" && type !== "pageshow" && !isHidden()) current.probe();
+    step();
+  }
+
+  /** One connection, from its token to its end, and the requests on it. */
+  function createConnection() {
+    /** By name, the channel as it was when its subscription was answered here. */
+    const members = new Map();
+    /** By ref, what is not answered yet. */
+    const requests = new Map();
+    /** The ref of what changes the members: one at a time. */
+    let change;
+    /** Ask for one channel at a time, as one of several was refused: the error names none. */
+    let isCareful = false;
+    let socket;
+    let isOpen = false;
+    let isOver = false;
+    let joinsUntil = now() + OPENING_MS;
+    let silentAt = Infinity;
+    let pingAt = Infinity;
+
+    const isJoined = () => joinsUntil === Infinity;
+    const has = (channel) => members.get(channel.name) === channel;
+    const known = () => [...members.values()].filter(isFollowed);
+    const connection = {
+      id: null,
+      renewAt: Infinity,
+      open,
+      close,
+      work,
+      wakesAt,
+      probe,
+      isJoined,
+      has,
+    };
+
+    async function open(reason) {
+      let code = "token";
+      try {
+        const address = typeof url === "function" ? await given(url, reason) : `${url}`;
+        const token = getToken && (await given(getToken, reason));
+        if (isOver) return;
+        const protocols = token && tokenIn === "protocol" && ["crier.v1", `bearer.${token}`];
+        const target = token && !protocols ? withToken(address, token) : address;
+        code = "bad-url";
+        if (!/^wss?:/i.test(address)) throw new TypeError(`found ${address}, expected wss://…`);
+        if (protocols) code = "token"; // if anything is wrong now
+        dial(target, protocols);
+      } catch (error) {
+        if (error?.name === "UnauthorizedError") code = "unauthorized";
+        if (!isOver) fail(connection, code, wordsOf(error));
+      }
+      step();
+    }
+
+    function dial(target, protocols) {
+      const { WebSocket = globalThis.WebSocket } = options;
+      socket = protocols ? new WebSocket(target, protocols) : new WebSocket(target);
+      tokenReason = "refused"; // if it does not open
+      const heard = (does) => (event) => {
+        if (isOver) return;
+        does(event);
+        step();
+      };
+      socket.onopen = heard(() => {
+        isOpen = true;
+        tokenReason = "reconnect";
+      });
+      socket.onmessage = heard(({ data }) => read(data));
+      socket.onclose = heard(() => onEnd(connection, isJoined() ? "cut" : "refused"));
+      socket.onerror = socket.onclose; // old versions of Node close without a word
+    }
+
+    function close() {
+      isOver = true;
+      socket?.close(1000);
+      for (const { followed } of requests.values()) followed?.unanswered(now());
+    }
+
+    function work() {
+      if (now() >= joinsUntil) {
+        if (socket) onEnd(connection, "timeout");
+        else fail(connection, "token", `found nothing in ${OPENING_MS} ms, expected a token`);
+      } else if (now() >= silentAt) onEnd(connection, "silent");
+      else if (isOpen) {
+        for (const request of requests.values()) if (now() >= request.againAt) send(request);
+        if (!requests.has(change)) changeMembers();
+        for (const channel of known()) if (now() >= asksAt(channel)) replay(channel);
+        if (now() >= pingAt) ping();
+        if (now() >= connection.renewAt) renew();
+      }
+    }
+
+    function wakesAt() {
+      const agains = [...requests.values()].map(({ againAt }) => againAt);
+      const { renewAt } = connection;
+      return Math.min(joinsUntil, silentAt, pingAt, renewAt, ...agains, ...known().map(asksAt));
+    }
+
+    // Requests
+
+    /** Asks, and again until there is an answer of that type which `answered` takes, or a refusal. */
+    function ask(action, type, fields, answered, refused = tellError, followed = null) {
+      refs += 1;
+      const ref = `${refs}`;
+      const text = JSON.stringify({ action, ref, ...fields });
+      const request = { type, text, answered, refused, followed, pauses: 0 };
+      requests.set(ref, request);
+      send(request);
+      return ref;
+    }
+
+    function send(request) {
+      request.isPaused = false;
+      request.againAt = now() + ANSWER_MS;
+      silentAt = Math.min(silentAt, now() + UNANSWERED_MS);
+      socket.send(request.text);
+    }
+
+    function pause(request, ms) {
+      request.isPaused = true;
+      request.pauses += 1;
+      request.againAt = now() + ms;
+    }
+
+    function read(data) {
+      silentAt = Infinity;
+      try {
+        take(readObject(data));
+      } catch {
+        tellBadText(data);
+      }
+    }
+
+    function take(told) {
+      const { type, ref } = told;
+      const request = requests.get(ref);
+      if (type === "bye") takeBye(connection, told);
+      else if (type === "error") takeError(told, request);
+      else if (type !== undefined) takeAnswer(told, request);
+      else if ("seq" in told) takeFrame(told);
+      else if (told.message === "Too Many Requests") slowDown();
+    }
+
+    function takeAnswer(told, request) {
+      if (!request) return;
+      need(told.type === request.type);
+      request.answered(told);
+      requests.delete(told.ref);
+    }
+
+    function takeError(error, request) {
+      const { code, ref } = error;
+      if (code === "gone") {
+        tokenReason = "refused";
+        onEnd(connection, code);
+      } else if (request && code === "busy") {
+        const ms = Math.max(spanOf(error.afterMs, 0), LEAST_BUSY_MS) * between(1, 2);
+        pause(request, Math.min(ms * 2 ** request.pauses, MOST_BUSY_MS));
+      } else if (request) {
+        requests.delete(ref);
+        request.refused(error);
+      } else if (ref === undefined) tellError(error);
+    }
+
+    /** The throttle does not say which request it refused. */
+    function slowDown() {
+      for (const request of requests.values())
+        if (!request.isPaused)
+          pause(request, between(0, Math.min(SPREAD_MS * 2 ** request.pauses, MOST_SPREAD_MS)));
+    }
+
+    // Members
+
+    /** Asks for the next thing that is wanted and not done. */
+    function changeMembers() {
+      const left = [...members.keys()].filter((name) => !channels.has(name) && name !== OWN);
+      const missing = [...channels.values()].filter((channel) => !has(channel));
+      if (left.length > 0) leave(left.slice(0, MOST_CHANNELS));
+      else if (missing.length > 0) enter(missing.slice(0, isCareful ? 1 : MOST_CHANNELS));
+      else {
+        isCareful = false;
+        if (connection === renewal) {
+          current.close();
+          takeOver();
+        }
+      }
+    }
+
+    function leave(names) {
+      const done = () => {
+        for (const name of names) members.delete(name);
+      };
+      const refused = (error) => {
+        tellError(error);
+        done();
+      };
+      change = ask("unsubscribe", "unsubscribed", { channels: names }, done, refused);
+    }
+
+    function enter(some) {
+      const [action, type] = isJoined() ? ["subscribe", "subscribed"] : ["join", "joined"];
+      const at = Object.fromEntries(some.map(({ name, followed }) => [name, followed.since]));
+      const answered = (told) => {
+        for (const { name } of some) checkPosition(told.channels[name]);
+        if (!isJoined()) joined(told);
+        for (const channel of some) {
+          members.set(channel.name, channel);
+          place(channel, told.channels[channel.name]);
+        }
+      };
+      const refused = (error) => {
+        if (some.length > 1) isCareful = true;
+        else if (some[0].name !== EVERYONE) refuse(some[0], error);
+        else {
+          tellError(error);
+          onEnd(connection, "refused");
+        }
+      };
+      change = ask(action, type, { at, was: was() }, answered, refused);
+    }
+
+    function joined({ connectionId, renewInMs }) {
+      joinsUntil = Infinity;
+      if (isText(connectionId)) {
+        connection.id = connectionId;
+        connectionIds = [...connectionIds, connectionId].slice(-MOST_EARLIER - 1);
+      }
+      refusals = renewalFailures = 0;
+      provenAt = now() + UP_MS;
+      const lifeMs = spanOf(renewInMs, 0) * between(0.85, 0.95);
+      if (lifeMs > 0) connection.renewAt = now() + Math.max(lifeMs, LEAST_RENEWAL_MS);
+      pingLater();
+      if (connection === current) become("connected", "joined");
+    }
+
+    /** Says which connections were the client's own: what it has sent may exclude these. */
+    function was() {
+      const earlier = connectionIds.filter((id) => id !== connection.id).slice(-MOST_EARLIER);
+      return earlier.length > 0 ? earlier : undefined;
+    }
+
+    function renew() {
+      connection.renewAt = Infinity;
+      if (connection !== current || renewal) return;
+      renewal = createConnection();
+      renewal.open("renewal");
+    }
+
+    function replay(channel) {
+      const { name, followed } = channel;
+      const { start, epoch } = followed.ask();
+      const answered = (told) => {
+        need(told.channel === name);
+        checkPosition(told);
+        place(channel, told);
+        // An answer that brings nothing may come for ever, and at once: it must be no busy loop.
+        if (followed.position <= start && followed.asksAt !== null) followed.unanswered(now());
+      };
+      const refused = (error) => {
+        followed.unanswered(now());
+        if (error.code === "not-allowed") refuse(channel, error);
+        else tellError(error);
+      };
+      const fields = { channel: name, epoch, from: start, was: was() };
+      ask("replay", "replay", fields, answered, refused, followed);
+    }
+
+    // Is it alive?
+
+    function pingLater() {
+      pingAt = now() + pingAfterMs * between(0.9, 1.1);
+    }
+
+    function ping() {
+      pingLater();
+      const all = known();
+      for (let i = 0; i < all.length; i += MOST_CHANNELS) pingFor(all.slice(i, i + MOST_CHANNELS));
+    }
+
+    function pingFor(some) {
+      const at = Object.fromEntries(some.map(({ name, followed }) => [name, followed.position]));
+      ask("ping", "pong", { at }, (told) => {
+        for (const { name } of some) need(isNumber(told.at[name]));
+        for (const { name, followed } of some) followed.pong(told.at[name], now());
+      });
+    }
+
+    /** Wants a text soon; a timer that is late means that the computer, or the page, has slept. */
+    function probe(isLate) {
+      if (isLate) silentAt = Infinity; // there was no time to answer
+      if ((isLate && isHidden()) || silentAt <= now() + SILENT_MS) return;
+      ping();
+      silentAt = now() + SILENT_MS;
+    }
+
+    return connection;
+  }
+
+  withStorage(readPositions);
+  follow(EVERYONE);
+  for (const name of options.channels ?? []) subscribe(name);
+  queueMicrotask(step); // what was wrong in here, to listeners to come
+
+  return {
+    /** One of idle, connecting, connected, waiting, closed. */
+    get state() {
+      return state;
+    },
+
+    /** Null while the client has not joined. */
+    get connectionId() {
+      return current?.id ?? null;
+    },
+
+    /** By channel, where the application is; channels without an answer are left out. */
+    get positions() {
+      return Object.fromEntries(positions());
+    },
+
+    /** Connects, at once when the client waits, and goes on where it was. */
+    connect() {
+      if (current) return;
+      if (state !== "waiting") {
+        failures = refusals = 0;
+        tokenReason = "first";
+        listen("addEventListener");
+      }
+      begin("connect");
+      step();
+    },
+
+    /** Ends the connection, all timers and all listeners; positions are kept for another connect. */
+    close() {
+      if (state !== "closed") end("close");
+      step();
+    },
+
+    /** Follows a channel, and gives its messages to a handler, too, until it is unsubscribed. */
+    subscribe: (name, handler, beginning) => subscribe(name, handler, beginning),
+
+    channel: iterate,
+  };
 }

@@ -16,7 +16,7 @@ function begun(world, options = {}, url = "wss://host/prod") {
 async function failures(world, heard, tries) {
   for (let i = 0; i < tries; i += 1) {
     world.socket.drop();
-    await world.pass(heard.of("state").at(-1).retryInMs);
+    await world.pass(heard.of("state").findLast(({ to }) => to === "waiting").retryInMs);
   }
   return heard.of("state").flatMap(({ retryInMs }) => (retryInMs === undefined ? [] : retryInMs));
 }
@@ -276,13 +276,7 @@ test(
   }),
 );
 
-for (const [url, words] of [
-  ["nonsense", /no URL/],
-  ["https://host", /https:/],
-  ["", /no URL/],
-  [undefined, /no URL/],
-  [42, /no URL/],
-])
+for (const url of ["nonsense", "https://host", "", undefined, 42])
   test(
     `a URL that is ${url} ends the client`,
     inWorld(async (world) => {
@@ -293,7 +287,7 @@ for (const [url, words] of [
       assert.deepEqual(heard.states().slice(1), ["connecting closed: bad-url"]);
       assert.equal(heard.of("error")[0].code, "bad-url");
       assert.equal(heard.of("error")[0].retry, false);
-      assert.match(heard.of("error")[0].message, words);
+      assert.equal(heard.of("error")[0].message, `found ${url}, expected wss://…`);
       assert.equal(world.timers, 0);
     }),
   );

@@ -148,10 +148,10 @@ test(
     answer(socket);
     subscription.unsubscribe();
     socket.say({ type: "subscribed", ref: socket.last().ref });
-    await world.pass(50_000);
+    await world.pass(20_000);
     const asked = socket.asked("unsubscribe").length;
     socket.say({ type: "unsubscribed", ref: socket.last().ref, channels: ["news"] });
-    await world.pass(50_000);
+    await world.pass(80_000);
     for (const at of [undefined, null, [], { "*": -1 }, { "*": "0" }])
       socket.say({ type: "pong", ref: socket.last("ping").ref, at });
     socket.say({ type: "replay", ref: socket.last("ping").ref });

@@ -186,6 +186,7 @@ export class World {
 
   /** The computer sleeps: the clock of the wall goes on, and timers are late. */
   async sleep(ms) {
+    await settled();
     this.dateMs += ms;
     await this.pass(0);
   }
@@ -198,7 +199,7 @@ export class World {
 
   async see(visibilityState) {
     this.page.visibilityState = visibilityState;
-    this.page.dispatchEvent(new Event("visibilitychange"));
+    this.window.dispatchEvent(new Event("visibilitychange")); // it bubbles from the document
     await settled();
   }
 }
