@@ -18,14 +18,12 @@ const KNOWN_IDS = 256;
 const LOW_PONGS = 2; // one may have been read a moment too early
 
 const MOST_CHANNELS = 25; // of one request
-const MOST_EPOCH = 32; // characters
 const MOST_EARLIER = 3;
 const ANSWER_MS = 10_000;
 const UNANSWERED_MS = 30_000; // and nothing else comes: the connection is dead
-const MOST_BUSY_MS = 60_000;
+const MOST_PAUSE_MS = 60_000;
 const LEAST_BUSY_MS = 1_000;
-const SPREAD_MS = 4_000; // for requests that the throttle refused
-const MOST_SPREAD_MS = 16_000;
+const THROTTLED_MS = 2_000;
 const OPENING_MS = 30_000;
 const FIRST_DELAYS = 4; // 30,000 clients that are cut at once then come back with the fewest tries
 const LEAST_DELAY_MS = 25;
@@ -36,31 +34,25 @@ const LATE_MS = 5_000;
 const TOLD_REFUSALS = 3;
 const LEAST_RENEWAL_MS = 1_000;
 const SAVE_MS = 1_000;
-const MOST_DOUBLINGS = 20; // a number, however often it failed
 const BAD_TEXT_MS = 10_000;
-const MOST_DELAY_MS = 2 ** 31 - 1; // a longer timer fires at once
 
 const now = () => performance.now();
 const between = (low, high) => low + Math.random() * (high - low);
 const isNumber = (found) => Number.isSafeInteger(found) && found >= 0;
 const spanOf = (found, usual) => (Number.isFinite(found) && found >= 0 ? found : usual);
 const isText = (found) => typeof found === "string";
-const isHidden = () => globalThis.document?.visibilityState === "hidden";
-const isPosition = (found) =>
-  isNumber(found?.seq) && isText(found.epoch) && found.epoch.length <= MOST_EPOCH;
+const isHidden = () => globalThis.document?.hidden;
+const isPosition = (found) => isNumber(found?.seq) && isText(found.epoch);
 
-const asksAt = ({ followed }) => followed.asksAt ?? Infinity;
+const asksAt = (channel) => channel.asksAt ?? Infinity;
 
 /** Tells what an error says; what was thrown may be anything. */
-function wordsOf(error) {
-  const words = isText(error) ? error : error?.message;
-  return isText(words) ? words : `it threw ${typeof error}`;
-}
+const wordsOf = (error) => [error?.message, error].find(isText) ?? `found ${typeof error}`;
 
 /** Calls what the application gave; its error, now or later, is reported and stops nothing else. */
 async function callHandler(handler, argument) {
   try {
-    await handler(argument);
+    await handler?.(argument);
   } catch (error) {
     (globalThis.reportError ?? console.error)(error);
   }
@@ -79,7 +71,8 @@ const expose = (object, members) =>
 function isNew(ids, id) {
   if (ids.has(id)) return false;
   ids.add(id);
-  if (ids.size > KNOWN_IDS) ids.delete(ids.values().next().value);
+  const [oldest] = ids;
+  if (ids.size > KNOWN_IDS) ids.delete(oldest);
   return true;
 }
 
@@ -161,12 +154,12 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   /** Moves on to a number, and over the frames that follow it without a hole. */
   function moveTo(end) {
     position = Math.max(position, end);
-    for (const seq of [...held.keys()].sort((a, b) => a - b)) {
-      if (seq > position + 1) break;
-      position = Math.max(position, seq);
-      const message = letGo(seq);
-      if (isOrdered) give(message);
-    }
+    for (const seq of [...held.keys()].sort((a, b) => a - b))
+      if (seq <= position + 1) {
+        position = Math.max(position, seq);
+        const message = letGo(seq);
+        if (isOrdered) give(message);
+      }
   }
 
   /** Asks later for what is missing; not at all once it has come by itself. */
@@ -187,15 +180,15 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   function lose(answer, nowMs) {
     const reason = answer.lost?.reason ?? "epoch";
     const end = answer.to;
+    const isAnew = reason === "epoch";
     recovered = null;
-    if (reason !== "epoch" && end <= position) return; // it is late: all has come meanwhile
+    if (!isAnew && end <= position) return; // it is late: all has come meanwhile
     events.push({ type: "gap", start: position, end, reason });
-    if (reason !== "epoch") dropUntil(end);
-    else {
+    dropUntil(isAnew ? Infinity : end); // of which epoch they are is not known
+    if (isAnew) {
       epoch = answer.epoch;
       position = end;
       knownUntil = newestMs = 0;
-      dropUntil(Infinity); // of which epoch they are is not known
       mustAskAt = nowMs; // the answer has them, if they are of this one
     }
     moveTo(end);
@@ -289,14 +282,14 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   };
 }
 
-/** Throws unless it holds; what throws while a text is read makes it a `bad-text`. */
-function need(holds) {
-  if (!holds) throw new TypeError("found something else than expected");
+/** Throws unless it holds. What throws while a text is read makes that a `bad-text`. */
+function need(holds, found, expected) {
+  if (!holds) throw new TypeError(`found ${found}, expected ${expected}`);
 }
 
 function readObject(text) {
   const found = JSON.parse(text);
-  need(found && typeof found === "object" && !Array.isArray(found));
+  need(found?.constructor === Object); // and no list
   return found;
 }
 
@@ -316,22 +309,17 @@ function checkPosition({ epoch, from, to, frames, lost }) {
 /** Asks the application for a token, or a URL. */
 async function given(source, reason) {
   const found = await source({ reason });
-  if (found === null) throw new UnauthorizedError("found null, expected a token");
-  if (!isText(found) || !found) throw new TypeError(`found ${typeof found}, expected a string`);
+  if (found === null) throw new UnauthorizedError("found null");
+  need(isText(found) && found, found, "a text");
   return found;
-}
-
-function withToken(url, token) {
-  const [plain] = url.split("#");
-  return `${plain}${plain.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
 }
 
 /** Returns where a subscription begins, as FollowedChannel has it; nothing for from now on. */
 function firstOf({ since, last }) {
+  if (since == null) return last === undefined ? undefined : { last };
   if (isNumber(since)) return { seq: since };
-  if (isPosition(since)) return { seq: since.seq, epoch: since.epoch };
-  if (since != null) throw new TypeError("found a wrong since, expected a number or a position");
-  return last === undefined ? undefined : { last };
+  need(isPosition(since), since, "a position");
+  return since;
 }
 
 /** Tells whether it keeps a connection from being idle, and nothing else. */
@@ -369,9 +357,10 @@ function createClient(url, options, dispatch) {
   let { storage } = options;
   /** Positions that a page before this one has kept, and that no channel has begun at yet. */
   const kept = new Map();
-  /** By name, what is followed: `{ name, followed, subscriptions }`. */
+  /** By name, what is followed: FollowedChannels that know their name and their subscriptions. */
   const channels = new Map();
   const listedIds = new Set();
+  /** The last ones: what the client has sent itself may exclude these. */
   let connectionIds = [];
   let refs = 0;
 
@@ -383,7 +372,6 @@ function createClient(url, options, dispatch) {
   let tokenReason;
   let failures = 0;
   let refusals = 0;
-  let renewalFailures = 0;
 
   // When something is due
   let retryAt = Infinity;
@@ -391,7 +379,7 @@ function createClient(url, options, dispatch) {
   /** From then on the connection has lived for a while: its end is no failure. */
   let provenAt = Infinity;
   let badTextAt = 0;
-  /** When the timer is late, by the clock on the wall. */
+  /** When the timer is late, by the clock on the wall: the computer, or the page, has slept. */
   let lateAt;
   let timer;
 
@@ -405,34 +393,39 @@ function createClient(url, options, dispatch) {
   function step() {
     if (isStepping) return;
     isStepping = true;
-    if (state === "connected" && Date.now() > lateAt) current.probe(true);
-    do work();
+    if (state === "connected" && Date.now() > lateAt && !isHidden()) current.probe();
+    let wakesAt;
+    do wakesAt = work();
     while (tellNext());
     isStepping = false;
     clearTimeout(timer);
-    const tickMs = state === "connected" ? TICK_MS : Infinity;
-    const wakesAt = Math.min(retryAt, saveAt, ...connections().map((one) => one.wakesAt()));
-    const delayMs = Math.min(Math.max(wakesAt - now(), 0), tickMs);
+    const delayMs = Math.max(Math.min(wakesAt - now(), TICK_MS), 0);
     lateAt = Date.now() + delayMs + LATE_MS;
-    if (delayMs < Infinity) timer = setTimeout(step, Math.min(delayMs, MOST_DELAY_MS));
+    if (current || retryAt < Infinity) timer = setTimeout(step, delayMs);
   }
 
+  /** Returns when to look again. */
   function work() {
     if (now() >= retryAt) begin("retry");
     if (now() >= saveAt) save();
-    for (const one of connections()) one.work();
+    return Math.min(retryAt, saveAt, ...connections().map((one) => one.work()));
   }
 
   // What the application is told
 
+  /** Has it told; until then the application is `before` it in its channel. */
+  function tell(type, detail, channel, before = Infinity) {
+    events.push({ type, detail, channel, before });
+  }
+
   function become(to, reason, more) {
     const from = state;
     state = to;
-    if (from !== to) events.push({ type: "state", detail: { from, to, reason, ...more } });
+    if (from !== to) tell("state", { from, to, reason, ...more });
   }
 
   function trouble(code, message, retry = false) {
-    events.push({ type: "error", detail: { code: `${code}`, message: `${message}`, retry } });
+    tell("error", { code: `${code}`, message: `${message}`, retry });
   }
 
   const tellError = ({ code, message }) => trouble(code, message);
@@ -440,25 +433,21 @@ function createClient(url, options, dispatch) {
   function tellBadText(text) {
     if (now() < badTextAt) return;
     badTextAt = now() + BAD_TEXT_MS;
-    trouble("bad-text", `found ${`${text}`.slice(0, 99)}, expected a text of crier.v1: passed over`);
+    trouble("bad-text", `found ${`${text}`.slice(0, 99)}, expected a text of crier.v1`);
   }
 
   function tellMessage({ message, channel: name, seq, id, sentAt }, replayed, channel) {
     if (isKeepAlive(message)) return;
     const detail = { message, channel: name, seq, id, sentAt, replayed };
-    events.push({ type: "message", detail, channel, before: seq - 1 });
+    tell("message", detail, channel, seq - 1);
   }
 
   function tellAll(channel, found) {
     const { name } = channel;
-    for (const { type, frame, isReplayed, start, end, reason, frames } of found)
+    for (const { type, frame, isReplayed, start, end, reason, frames: count } of found)
       if (frame) tellMessage(frame, isReplayed, channel);
-      else {
-        const isGap = type === "gap";
-        const more = isGap ? { from: start, to: end, reason } : { count: frames };
-        const before = isGap ? start : Infinity;
-        events.push({ type, detail: { channel: name, ...more }, channel, before });
-      }
+      else if (type === "gap") tell(type, { channel: name, from: start, to: end, reason }, channel, start);
+      else tell(type, { channel: name, count }, channel);
   }
 
   /** Gives out one event; false if there is none. A handler may close, subscribe or leave. */
@@ -469,10 +458,8 @@ function createClient(url, options, dispatch) {
     const [{ type, detail, channel }] = events.splice(next, 1);
     const isWanted = () => !channel || (state !== "closed" && isFollowed(channel));
     if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
-    const subscriptions = type === "message" && channel ? [...channel.subscriptions] : [];
-    for (const one of subscriptions)
-      if (channel.subscriptions.has(one) && isWanted() && one.handler)
-        callHandler(one.handler, detail);
+    for (const one of type === "message" && channel ? [...channel.subscriptions] : [])
+      if (channel.subscriptions.has(one) && isWanted()) callHandler(one.handler, detail);
     if (isWanted()) dispatch(type, detail);
     return true;
   }
@@ -482,7 +469,7 @@ function createClient(url, options, dispatch) {
   function follow(name, first = kept.get(name)) {
     kept.delete(name);
     const followed = followChannel(() => Math.random(), { isOrdered, first, gapWaitMs });
-    const channel = { name, followed, subscriptions: new Set() };
+    const channel = Object.assign(followed, { name, subscriptions: new Set() });
     channels.set(name, channel);
     return channel;
   }
@@ -493,7 +480,7 @@ function createClient(url, options, dispatch) {
 
   /** Follows a channel; `onEnd` is called with why it ends, if it does not end by itself. */
   function subscribe(name, handler, beginning, onEnd) {
-    if (!isText(name)) throw new TypeError(`found a channel that is ${typeof name}, expected text`);
+    need(isText(name), name, "a text");
     const first = firstOf(beginning ?? {});
     let channel = channels.get(name);
     const isAnew = first && channel?.subscriptions.size === 0; // everyone's
@@ -562,7 +549,7 @@ function createClient(url, options, dispatch) {
 
   /** Returns where the application is: it may not have been given yet all that has come. */
   function positionOf(channel) {
-    const { position, epoch } = channel.followed;
+    const { position, epoch } = channel;
     const waiting = events.filter((one) => one.channel === channel);
     const seq = Math.min(position, ...waiting.map(({ before }) => before));
     return epoch === null ? null : { seq, epoch };
@@ -574,15 +561,15 @@ function createClient(url, options, dispatch) {
   /** Takes where a channel is, from an answer. */
   function place(channel, position) {
     if (!isFollowed(channel)) return;
-    tellAll(channel, channel.followed.answer(position, now()));
+    tellAll(channel, channel.answer(position, now()));
     for (const { resolve } of channel.subscriptions) resolve(positionOf(channel));
   }
 
   function takeFrame(frame) {
     checkFrame(frame);
     const channel = channels.get(frame.channel);
-    if (channel) tellAll(channel, channel.followed.frame(frame, now()));
-    else if ([LISTED, OWN].includes(frame.channel) && isNew(listedIds, frame.id))
+    if (channel) tellAll(channel, channel.frame(frame, now()));
+    else if ((frame.channel === LISTED || frame.channel === OWN) && isNew(listedIds, frame.id))
       tellMessage(frame, false);
   }
 
@@ -619,25 +606,21 @@ function createClient(url, options, dispatch) {
     current.open(tokenReason);
   }
 
-  function pauseMs(failed) {
-    const mostMs = FIRST_DELAYS * minDelayMs * 2 ** Math.min(failed, MOST_DOUBLINGS);
-    return between(0, Math.min(maxDelayMs, mostMs));
-  }
-
   /** Goes on after the end of a connection: by its renewal, if that is on its way. */
-  function onEnd(connection, reason, pause) {
+  function onEnd(connection, reason, mostMs) {
     connection.close();
+    failures = now() >= provenAt ? 0 : failures + 1;
+    const backoffMs = Math.min(maxDelayMs, FIRST_DELAYS * minDelayMs * 2 ** failures);
+    const retryInMs = between(0, mostMs || backoffMs);
     if (connection === renewal) {
       renewal = null;
-      renewalFailures += 1;
-      current.renewAt = now() + (pause ?? pauseMs(renewalFailures));
+      provenAt = Infinity;
+      current.renewAt = now() + retryInMs;
     } else if (renewal) takeOver(reason);
     else {
-      failures = now() >= provenAt ? 0 : failures + 1;
       if (reason === "refused") refusals += 1;
       if (reason === "refused" && refusals >= TOLD_REFUSALS)
-        trouble(reason, `the server is away, or refuses the token: it failed ${refusals} times`, true);
-      const retryInMs = pause ?? pauseMs(failures);
+        trouble(reason, `${refusals} connections failed: is the token wrong?`, true);
       drop();
       retryAt = now() + retryInMs;
       become("waiting", reason, { retryInMs });
@@ -649,8 +632,8 @@ function createClient(url, options, dispatch) {
     current = renewal;
     renewal = null;
     for (const channel of channels.values())
-      if (!current.has(channel)) channel.followed.comeBack();
-    if (!current.isJoined()) become("connecting", reason);
+      if (!current.has(channel)) channel.comeBack();
+    if (current.id === null) become("connecting", reason);
   }
 
   /** Notes that there will be no socket. */
@@ -663,22 +646,21 @@ function createClient(url, options, dispatch) {
 
   function takeBye(connection, { code, reconnect, afterMs }) {
     const reason = isText(code) ? code : "bye";
-    const mostMs = spanOf(afterMs, 0);
     if (reconnect === false) end(reason);
-    else onEnd(connection, reason, mostMs > 0 ? between(0, mostMs) : undefined);
+    else onEnd(connection, reason, spanOf(afterMs, 0));
   }
 
   /** Lets go of the connections; the next one says where the client is. */
   function drop() {
+    save();
     for (const one of connections()) one.close();
     current = renewal = null;
     retryAt = Infinity;
-    for (const { followed } of channels.values()) followed.comeBack();
+    for (const channel of channels.values()) channel.comeBack();
   }
 
   /** Ends until the application connects again. */
   function end(reason) {
-    save();
     drop();
     listen("removeEventListener");
     become("closed", reason);
@@ -696,11 +678,10 @@ function createClient(url, options, dispatch) {
 
   function hear({ type, persisted }) {
     if (type === "pagehide") {
-      save();
       drop();
       become("waiting", type);
     } else if (state === "waiting" && (type === "online" || persisted)) begin(type);
-    else if (state === "connected" && type !== "pageshow" && !isHidden()) current.probe();
+    else if (state === "connected" && (type === "online" || !isHidden())) current.probe();
     step();
   }
 
@@ -721,7 +702,6 @@ function createClient(url, options, dispatch) {
     let silentAt = Infinity;
     let pingAt = Infinity;
 
-    const isJoined = () => joinsUntil === Infinity;
     const has = (channel) => members.get(channel.name) === channel;
     const known = () => [...members.values()].filter(isFollowed);
     const connection = {
@@ -730,24 +710,24 @@ function createClient(url, options, dispatch) {
       open,
       close,
       work,
-      wakesAt,
       probe,
-      isJoined,
       has,
     };
 
     async function open(reason) {
       let code = "token";
       try {
-        const address = typeof url === "function" ? await given(url, reason) : `${url}`;
+        let address = typeof url === "function" ? await given(url, reason) : `${url}`;
         const token = getToken && (await given(getToken, reason));
         if (isOver) return;
-        const protocols = token && tokenIn === "protocol" && ["crier.v1", `bearer.${token}`];
-        const target = token && !protocols ? withToken(address, token) : address;
+        let protocols;
+        if (token && tokenIn === "protocol") protocols = ["crier.v1", `bearer.${token}`];
+        else if (token)
+          address += `${address.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
         code = "bad-url";
-        if (!/^wss?:/i.test(address)) throw new TypeError(`found ${address}, expected wss://…`);
+        need(/^wss?:/i.test(address), address, "wss:");
         if (protocols) code = "token"; // if anything is wrong now
-        dial(target, protocols);
+        dial(address, protocols);
       } catch (error) {
         if (error?.name === "UnauthorizedError") code = "unauthorized";
         if (!isOver) fail(connection, code, wordsOf(error));
@@ -755,9 +735,9 @@ function createClient(url, options, dispatch) {
       step();
     }
 
-    function dial(target, protocols) {
+    function dial(address, protocols) {
       const { WebSocket = globalThis.WebSocket } = options;
-      socket = protocols ? new WebSocket(target, protocols) : new WebSocket(target);
+      socket = new WebSocket(address, protocols);
       tokenReason = "refused"; // if it does not open
       const heard = (does) => (event) => {
         if (isOver) return;
@@ -769,20 +749,20 @@ function createClient(url, options, dispatch) {
         tokenReason = "reconnect";
       });
       socket.onmessage = heard(({ data }) => read(data));
-      socket.onclose = heard(() => onEnd(connection, isJoined() ? "cut" : "refused"));
+      socket.onclose = heard(() => onEnd(connection, connection.id !== null ? "cut" : "refused"));
       socket.onerror = socket.onclose; // old versions of Node close without a word
     }
 
     function close() {
       isOver = true;
       socket?.close(1000);
-      for (const { followed } of requests.values()) followed?.unanswered(now());
+      for (const { channel } of requests.values()) channel?.unanswered(now());
     }
 
     function work() {
       if (now() >= joinsUntil) {
         if (socket) onEnd(connection, "timeout");
-        else fail(connection, "token", `found nothing in ${OPENING_MS} ms, expected a token`);
+        else fail(connection, "token", "found none in time");
       } else if (now() >= silentAt) onEnd(connection, "silent");
       else if (isOpen) {
         for (const request of requests.values()) if (now() >= request.againAt) send(request);
@@ -791,9 +771,6 @@ function createClient(url, options, dispatch) {
         if (now() >= pingAt) ping();
         if (now() >= connection.renewAt) renew();
       }
-    }
-
-    function wakesAt() {
       const agains = [...requests.values()].map(({ againAt }) => againAt);
       const { renewAt } = connection;
       return Math.min(joinsUntil, silentAt, pingAt, renewAt, ...agains, ...known().map(asksAt));
@@ -801,28 +778,28 @@ function createClient(url, options, dispatch) {
 
     // Requests
 
-    /** Asks, and again until there is an answer of that type which `answered` takes, or a refusal. */
-    function ask(action, type, fields, answered, refused = tellError, followed = null) {
+    /** Asks, and again until there is an answer that does not make `answered` throw, or a refusal. */
+    function ask(action, fields, answered, refused = tellError, channel = null) {
       refs += 1;
       const ref = `${refs}`;
       const text = JSON.stringify({ action, ref, ...fields });
-      const request = { type, text, answered, refused, followed, pauses: 0 };
+      const request = { text, answered, refused, channel, pauses: 0 };
       requests.set(ref, request);
       send(request);
       return ref;
     }
 
     function send(request) {
-      request.isPaused = false;
       request.againAt = now() + ANSWER_MS;
       silentAt = Math.min(silentAt, now() + UNANSWERED_MS);
       socket.send(request.text);
     }
 
-    function pause(request, ms) {
-      request.isPaused = true;
+    /** Asks later, and later each time. */
+    function pause(request, leastMs) {
+      const ms = leastMs * between(1, 2) * 2 ** request.pauses;
       request.pauses += 1;
-      request.againAt = now() + ms;
+      request.againAt = now() + Math.min(ms, MOST_PAUSE_MS);
     }
 
     function read(data) {
@@ -839,16 +816,12 @@ function createClient(url, options, dispatch) {
       const request = requests.get(ref);
       if (type === "bye") takeBye(connection, told);
       else if (type === "error") takeError(told, request);
-      else if (type !== undefined) takeAnswer(told, request);
+      else if (request) {
+        request.answered(told);
+        requests.delete(ref);
+      } else if (type !== undefined) return; // not known yet
       else if ("seq" in told) takeFrame(told);
       else if (told.message === "Too Many Requests") slowDown();
-    }
-
-    function takeAnswer(told, request) {
-      if (!request) return;
-      need(told.type === request.type);
-      request.answered(told);
-      requests.delete(told.ref);
     }
 
     function takeError(error, request) {
@@ -856,10 +829,9 @@ function createClient(url, options, dispatch) {
       if (code === "gone") {
         tokenReason = "refused";
         onEnd(connection, code);
-      } else if (request && code === "busy") {
-        const ms = Math.max(spanOf(error.afterMs, 0), LEAST_BUSY_MS) * between(1, 2);
-        pause(request, Math.min(ms * 2 ** request.pauses, MOST_BUSY_MS));
-      } else if (request) {
+      } else if (request && code === "busy")
+        pause(request, Math.max(spanOf(error.afterMs, 0), LEAST_BUSY_MS));
+      else if (request) {
         requests.delete(ref);
         request.refused(error);
       } else if (ref === undefined) tellError(error);
@@ -867,9 +839,7 @@ function createClient(url, options, dispatch) {
 
     /** The throttle does not say which request it refused. */
     function slowDown() {
-      for (const request of requests.values())
-        if (!request.isPaused)
-          pause(request, between(0, Math.min(SPREAD_MS * 2 ** request.pauses, MOST_SPREAD_MS)));
+      for (const request of requests.values()) pause(request, THROTTLED_MS);
     }
 
     // Members
@@ -890,22 +860,16 @@ function createClient(url, options, dispatch) {
     }
 
     function leave(names) {
-      const done = () => {
-        for (const name of names) members.delete(name);
-      };
-      const refused = (error) => {
-        tellError(error);
-        done();
-      };
-      change = ask("unsubscribe", "unsubscribed", { channels: names }, done, refused);
+      for (const name of names) members.delete(name);
+      change = ask("unsubscribe", { channels: names }, () => {});
     }
 
     function enter(some) {
-      const [action, type] = isJoined() ? ["subscribe", "subscribed"] : ["join", "joined"];
-      const at = Object.fromEntries(some.map(({ name, followed }) => [name, followed.since]));
+      const action = connection.id === null ? "join" : "subscribe";
+      const at = Object.fromEntries(some.map(({ name, since }) => [name, since]));
       const answered = (told) => {
         for (const { name } of some) checkPosition(told.channels[name]);
-        if (!isJoined()) joined(told);
+        if (action === "join") joined(told);
         for (const channel of some) {
           members.set(channel.name, channel);
           place(channel, told.channels[channel.name]);
@@ -919,27 +883,20 @@ function createClient(url, options, dispatch) {
           onEnd(connection, "refused");
         }
       };
-      change = ask(action, type, { at, was: was() }, answered, refused);
+      change = ask(action, { at, was: connectionIds }, answered, refused);
     }
 
     function joined({ connectionId, renewInMs }) {
+      need(isText(connectionId));
+      connection.id = connectionId;
+      connectionIds = [...connectionIds, connectionId].slice(-MOST_EARLIER);
       joinsUntil = Infinity;
-      if (isText(connectionId)) {
-        connection.id = connectionId;
-        connectionIds = [...connectionIds, connectionId].slice(-MOST_EARLIER - 1);
-      }
-      refusals = renewalFailures = 0;
+      refusals = 0;
       provenAt = now() + UP_MS;
       const lifeMs = spanOf(renewInMs, 0) * between(0.85, 0.95);
       if (lifeMs > 0) connection.renewAt = now() + Math.max(lifeMs, LEAST_RENEWAL_MS);
       pingLater();
       if (connection === current) become("connected", "joined");
-    }
-
-    /** Says which connections were the client's own: what it has sent may exclude these. */
-    function was() {
-      const earlier = connectionIds.filter((id) => id !== connection.id).slice(-MOST_EARLIER);
-      return earlier.length > 0 ? earlier : undefined;
     }
 
     function renew() {
@@ -950,22 +907,22 @@ function createClient(url, options, dispatch) {
     }
 
     function replay(channel) {
-      const { name, followed } = channel;
-      const { start, epoch } = followed.ask();
+      const { name } = channel;
+      const { start, epoch } = channel.ask();
       const answered = (told) => {
         need(told.channel === name);
         checkPosition(told);
         place(channel, told);
         // An answer that brings nothing may come for ever, and at once: it must be no busy loop.
-        if (followed.position <= start && followed.asksAt !== null) followed.unanswered(now());
+        if (channel.position <= start && channel.asksAt !== null) channel.unanswered(now());
       };
       const refused = (error) => {
-        followed.unanswered(now());
+        channel.unanswered(now());
         if (error.code === "not-allowed") refuse(channel, error);
         else tellError(error);
       };
-      const fields = { channel: name, epoch, from: start, was: was() };
-      ask("replay", "replay", fields, answered, refused, followed);
+      const fields = { channel: name, epoch, from: start, was: connectionIds };
+      ask("replay", fields, answered, refused, channel);
     }
 
     // Is it alive?
@@ -981,17 +938,15 @@ function createClient(url, options, dispatch) {
     }
 
     function pingFor(some) {
-      const at = Object.fromEntries(some.map(({ name, followed }) => [name, followed.position]));
-      ask("ping", "pong", { at }, (told) => {
+      const at = Object.fromEntries(some.map(({ name, position }) => [name, position]));
+      ask("ping", { at }, (told) => {
         for (const { name } of some) need(isNumber(told.at[name]));
-        for (const { name, followed } of some) followed.pong(told.at[name], now());
+        for (const channel of some) channel.pong(told.at[channel.name], now());
       });
     }
 
-    /** Wants a text soon; a timer that is late means that the computer, or the page, has slept. */
-    function probe(isLate) {
-      if (isLate) silentAt = Infinity; // there was no time to answer
-      if ((isLate && isHidden()) || silentAt <= now() + SILENT_MS) return;
+    /** Wants a text soon, or the connection is dead. */
+    function probe() {
       ping();
       silentAt = now() + SILENT_MS;
     }

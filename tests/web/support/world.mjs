@@ -94,7 +94,7 @@ export class World {
       }
     };
     this.page = new EventTarget();
-    this.page.visibilityState = "visible";
+    this.page.hidden = false;
   }
 
   install() {
@@ -198,7 +198,7 @@ export class World {
   }
 
   async see(visibilityState) {
-    this.page.visibilityState = visibilityState;
+    this.page.hidden = visibilityState === "hidden";
     this.window.dispatchEvent(new Event("visibilitychange")); // it bubbles from the document
     await settled();
   }
