@@ -31,7 +31,7 @@ const UP_MS = 10_000;
 const TICK_MS = 10_000;
 const SILENT_MS = 5_000;
 const LATE_MS = 5_000;
-const TOLD_REFUSALS = 3;
+const TOLD_FAILURES = 3;
 const LEAST_RENEWAL_MS = 1_000;
 const SAVE_MS = 1_000;
 const BAD_TEXT_MS = 10_000;
@@ -44,7 +44,8 @@ const isText = (found) => typeof found === "string";
 const isHidden = () => globalThis.document?.hidden;
 const isPosition = (found) => isNumber(found?.seq) && isText(found.epoch);
 
-const asksAt = (channel) => channel.asksAt ?? Infinity;
+/** Tells when a channel, or a request, has something to ask. */
+const asksAt = (one) => one.asksAt ?? Infinity;
 
 /** Tells what an error says; what was thrown may be anything. */
 const wordsOf = (error) => [error?.message, error].find(isText) ?? `found ${typeof error}`;
@@ -111,7 +112,8 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
 
   const later = (nowMs) => nowMs + gapWaitMs + jitter() * GAP_SPREAD_MS;
 
-  function askNothing() {
+  function waitFor(isAnswer) {
+    isAsking = isAnswer;
     gapAt = mustAskAt = undefined;
   }
 
@@ -225,8 +227,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
 
     /** Returns the question to ask now. */
     ask() {
-      isAsking = true;
-      askNothing();
+      waitFor(true);
       return { start: position, epoch };
     },
 
@@ -238,8 +239,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
 
     /** Notes that the client joins again, with `since`: the answer says what it has missed. */
     comeBack() {
-      isAsking = false;
-      askNothing();
+      waitFor(false);
       recovered = epoch === null ? null : 0;
     },
 
@@ -296,13 +296,13 @@ function readObject(text) {
 /** Repairs the time, which decides little. */
 function checkFrame(frame) {
   need(isNumber(frame.seq) && frame.seq > 0 && isText(frame.id) && isText(frame.channel));
-  if (!Number.isFinite(frame.sentAt)) frame.sentAt = 0;
+  frame.sentAt = spanOf(frame.sentAt, 0);
 }
 
 /** Checks where a channel is, in an answer. */
 function checkPosition({ epoch, from, to, frames, lost }) {
   need(isText(epoch) && isNumber(from) && isNumber(to));
-  need(lost === undefined || isText(lost.reason));
+  need(!lost || isText(lost.reason));
   frames.forEach(checkFrame);
 }
 
@@ -353,7 +353,8 @@ function createClient(url, options, dispatch) {
   const minDelayMs = Math.max(spanOf(options.minDelayMs, 500), LEAST_DELAY_MS);
   const maxDelayMs = spanOf(options.maxDelayMs, 60_000);
   const pingAfterMs = spanOf(options.pingAfterMs, 480_000) || Infinity;
-  const storageKey = `crier:${typeof url === "function" ? "" : `${url}`.split(/[?#]/)[0]}`;
+  const isSigned = typeof url === "function"; // anew for each connect
+  const storageKey = `crier:${isSigned ? "" : `${url}`.split(/[?#]/)[0]}`;
   let { storage } = options;
   /** Positions that a page before this one has kept, and that no channel has begun at yet. */
   const kept = new Map();
@@ -371,7 +372,6 @@ function createClient(url, options, dispatch) {
   let renewal;
   let tokenReason;
   let failures = 0;
-  let refusals = 0;
 
   // When something is due
   let retryAt = Infinity;
@@ -385,7 +385,7 @@ function createClient(url, options, dispatch) {
 
   /** What is not told yet: nothing changes while a handler is called. */
   const events = [];
-  let isStepping = false;
+  let isStepping = true; // until all of this is there
 
   const connections = () => [current, renewal].filter(Boolean);
   const isFollowed = (channel) => channels.get(channel.name) === channel;
@@ -393,7 +393,7 @@ function createClient(url, options, dispatch) {
   function step() {
     if (isStepping) return;
     isStepping = true;
-    if (state === "connected" && Date.now() > lateAt && !isHidden()) current.probe();
+    if (state === "connected" && Date.now() > lateAt && !isHidden()) current.ping();
     let wakesAt;
     do wakesAt = work();
     while (tellNext());
@@ -418,10 +418,10 @@ function createClient(url, options, dispatch) {
     events.push({ type, detail, channel, before });
   }
 
-  function become(to, reason, more) {
+  function become(to, reason, retryInMs) {
     const from = state;
     state = to;
-    if (from !== to) tell("state", { from, to, reason, ...more });
+    if (from !== to) tell("state", { from, to, reason, retryInMs });
   }
 
   function trouble(code, message, retry = false) {
@@ -436,18 +436,13 @@ function createClient(url, options, dispatch) {
     trouble("bad-text", `found ${`${text}`.slice(0, 99)}, expected a text of crier.v1`);
   }
 
-  function tellMessage({ message, channel: name, seq, id, sentAt }, replayed, channel) {
-    if (isKeepAlive(message)) return;
-    const detail = { message, channel: name, seq, id, sentAt, replayed };
-    tell("message", detail, channel, seq - 1);
-  }
-
   function tellAll(channel, found) {
-    const { name } = channel;
-    for (const { type, frame, isReplayed, start, end, reason, frames: count } of found)
-      if (frame) tellMessage(frame, isReplayed, channel);
-      else if (type === "gap") tell(type, { channel: name, from: start, to: end, reason }, channel, start);
-      else tell(type, { channel: name, count }, channel);
+    for (const { type, frame, isReplayed: replayed, start, end, reason, frames: count } of found)
+      if (type === "gap")
+        tell(type, { channel: channel.name, from: start, to: end, reason }, channel, start);
+      else if (type === "recovered") tell(type, { channel: channel.name, count }, channel);
+      else if (!isKeepAlive(frame.message))
+        tell(type, { ...frame, replayed }, channel, frame.seq - 1);
   }
 
   /** Gives out one event; false if there is none. A handler may close, subscribe or leave. */
@@ -472,10 +467,6 @@ function createClient(url, options, dispatch) {
     const channel = Object.assign(followed, { name, subscriptions: new Set() });
     channels.set(name, channel);
     return channel;
-  }
-
-  function forget(channel) {
-    if (isFollowed(channel)) channels.delete(channel.name);
   }
 
   /** Follows a channel; `onEnd` is called with why it ends, if it does not end by itself. */
@@ -507,14 +498,15 @@ function createClient(url, options, dispatch) {
   function unsubscribe(channel, subscription) {
     if (!channel.subscriptions.delete(subscription)) return;
     subscription.end(new Error(`${channel.name} was left`));
-    if (channel.subscriptions.size === 0 && channel.name !== EVERYONE) forget(channel);
+    const isLast = channel.subscriptions.size === 0 && channel.name !== EVERYONE;
+    if (isLast && isFollowed(channel)) channels.delete(channel.name);
     step();
   }
 
   function refuse(channel, { code, message }) {
     if (!isFollowed(channel)) return;
-    forget(channel);
-    const error = Object.assign(new Error(`${channel.name}: ${message}`), { code: `${code}` });
+    channels.delete(channel.name);
+    const error = Object.assign(new Error(`${channel.name}: ${message}`), { code });
     for (const one of channel.subscriptions) one.end(error);
     tellError(error);
   }
@@ -560,7 +552,6 @@ function createClient(url, options, dispatch) {
 
   /** Takes where a channel is, from an answer. */
   function place(channel, position) {
-    if (!isFollowed(channel)) return;
     tellAll(channel, channel.answer(position, now()));
     for (const { resolve } of channel.subscriptions) resolve(positionOf(channel));
   }
@@ -570,7 +561,7 @@ function createClient(url, options, dispatch) {
     const channel = channels.get(frame.channel);
     if (channel) tellAll(channel, channel.frame(frame, now()));
     else if ((frame.channel === LISTED || frame.channel === OWN) && isNew(listedIds, frame.id))
-      tellMessage(frame, false);
+      tellAll(null, [{ type: "message", frame, isReplayed: false }]);
   }
 
   // Positions that outlive the page
@@ -593,8 +584,8 @@ function createClient(url, options, dispatch) {
 
   function save() {
     saveAt = Infinity;
-    const all = JSON.stringify(Object.fromEntries([...kept, ...positions()]));
-    withStorage(() => storage.setItem(storageKey, all));
+    const all = Object.fromEntries([...kept, ...positions()]);
+    withStorage(() => storage.setItem(storageKey, JSON.stringify(all)));
   }
 
   // Connections begin and end
@@ -618,12 +609,11 @@ function createClient(url, options, dispatch) {
       current.renewAt = now() + retryInMs;
     } else if (renewal) takeOver(reason);
     else {
-      if (reason === "refused") refusals += 1;
-      if (reason === "refused" && refusals >= TOLD_REFUSALS)
-        trouble(reason, `${refusals} connections failed: is the token wrong?`, true);
+      if (reason === "refused" && failures >= TOLD_FAILURES)
+        trouble(reason, `${failures} tries failed: is the token wrong?`, true);
       drop();
       retryAt = now() + retryInMs;
-      become("waiting", reason, { retryInMs });
+      become("waiting", reason, retryInMs);
     }
   }
 
@@ -633,7 +623,7 @@ function createClient(url, options, dispatch) {
     renewal = null;
     for (const channel of channels.values())
       if (!current.has(channel)) channel.comeBack();
-    if (current.id === null) become("connecting", reason);
+    if (!current.id) become("connecting", reason);
   }
 
   /** Notes that there will be no socket. */
@@ -645,7 +635,7 @@ function createClient(url, options, dispatch) {
   }
 
   function takeBye(connection, { code, reconnect, afterMs }) {
-    const reason = isText(code) ? code : "bye";
+    const reason = `${code}`;
     if (reconnect === false) end(reason);
     else onEnd(connection, reason, spanOf(afterMs, 0));
   }
@@ -664,7 +654,7 @@ function createClient(url, options, dispatch) {
     drop();
     listen("removeEventListener");
     become("closed", reason);
-    const error = Object.assign(new Error(`the client was closed: ${reason}`), { reason });
+    const error = Object.assign(new Error(`closed: ${reason}`), { reason });
     for (const { subscriptions } of channels.values())
       for (const one of subscriptions) one.end(error);
   }
@@ -681,7 +671,7 @@ function createClient(url, options, dispatch) {
       drop();
       become("waiting", type);
     } else if (state === "waiting" && (type === "online" || persisted)) begin(type);
-    else if (state === "connected" && (type === "online" || !isHidden())) current.probe();
+    else if (state === "connected" && (type === "online" || !isHidden())) current.ping();
     step();
   }
 
@@ -693,8 +683,8 @@ function createClient(url, options, dispatch) {
     const requests = new Map();
     /** The ref of what changes the members: one at a time. */
     let change;
-    /** Ask for one channel at a time, as one of several was refused: the error names none. */
-    let isCareful = false;
+    /** How many channels to ask for: one, after several were refused, as the error names none. */
+    let most = MOST_CHANNELS;
     let socket;
     let isOpen = false;
     let isOver = false;
@@ -710,14 +700,14 @@ function createClient(url, options, dispatch) {
       open,
       close,
       work,
-      probe,
+      ping,
       has,
     };
 
     async function open(reason) {
       let code = "token";
       try {
-        let address = typeof url === "function" ? await given(url, reason) : `${url}`;
+        let address = isSigned ? await given(url, reason) : `${url}`;
         const token = getToken && (await given(getToken, reason));
         if (isOver) return;
         let protocols;
@@ -736,8 +726,7 @@ function createClient(url, options, dispatch) {
     }
 
     function dial(address, protocols) {
-      const { WebSocket = globalThis.WebSocket } = options;
-      socket = new WebSocket(address, protocols);
+      socket = new (options.WebSocket ?? WebSocket)(address, protocols);
       tokenReason = "refused"; // if it does not open
       const heard = (does) => (event) => {
         if (isOver) return;
@@ -749,7 +738,7 @@ function createClient(url, options, dispatch) {
         tokenReason = "reconnect";
       });
       socket.onmessage = heard(({ data }) => read(data));
-      socket.onclose = heard(() => onEnd(connection, connection.id !== null ? "cut" : "refused"));
+      socket.onclose = heard(() => onEnd(connection, connection.id ? "cut" : "refused"));
       socket.onerror = socket.onclose; // old versions of Node close without a word
     }
 
@@ -765,15 +754,14 @@ function createClient(url, options, dispatch) {
         else fail(connection, "token", "found none in time");
       } else if (now() >= silentAt) onEnd(connection, "silent");
       else if (isOpen) {
-        for (const request of requests.values()) if (now() >= request.againAt) send(request);
+        for (const request of requests.values()) if (now() >= asksAt(request)) send(request);
         if (!requests.has(change)) changeMembers();
         for (const channel of known()) if (now() >= asksAt(channel)) replay(channel);
         if (now() >= pingAt) ping();
         if (now() >= connection.renewAt) renew();
       }
-      const agains = [...requests.values()].map(({ againAt }) => againAt);
-      const { renewAt } = connection;
-      return Math.min(joinsUntil, silentAt, pingAt, renewAt, ...agains, ...known().map(asksAt));
+      const times = [...requests.values(), ...known()].map(asksAt);
+      return Math.min(joinsUntil, silentAt, pingAt, connection.renewAt, ...times);
     }
 
     // Requests
@@ -790,7 +778,7 @@ function createClient(url, options, dispatch) {
     }
 
     function send(request) {
-      request.againAt = now() + ANSWER_MS;
+      request.asksAt = now() + ANSWER_MS;
       silentAt = Math.min(silentAt, now() + UNANSWERED_MS);
       socket.send(request.text);
     }
@@ -799,7 +787,7 @@ function createClient(url, options, dispatch) {
     function pause(request, leastMs) {
       const ms = leastMs * between(1, 2) * 2 ** request.pauses;
       request.pauses += 1;
-      request.againAt = now() + Math.min(ms, MOST_PAUSE_MS);
+      request.asksAt = now() + Math.min(ms, MOST_PAUSE_MS);
     }
 
     function read(data) {
@@ -849,9 +837,9 @@ function createClient(url, options, dispatch) {
       const left = [...members.keys()].filter((name) => !channels.has(name) && name !== OWN);
       const missing = [...channels.values()].filter((channel) => !has(channel));
       if (left.length > 0) leave(left.slice(0, MOST_CHANNELS));
-      else if (missing.length > 0) enter(missing.slice(0, isCareful ? 1 : MOST_CHANNELS));
+      else if (missing.length > 0) enter(missing.slice(0, most));
       else {
-        isCareful = false;
+        most = MOST_CHANNELS;
         if (connection === renewal) {
           current.close();
           takeOver();
@@ -865,7 +853,7 @@ function createClient(url, options, dispatch) {
     }
 
     function enter(some) {
-      const action = connection.id === null ? "join" : "subscribe";
+      const action = connection.id ? "subscribe" : "join";
       const at = Object.fromEntries(some.map(({ name, since }) => [name, since]));
       const answered = (told) => {
         for (const { name } of some) checkPosition(told.channels[name]);
@@ -876,7 +864,7 @@ function createClient(url, options, dispatch) {
         }
       };
       const refused = (error) => {
-        if (some.length > 1) isCareful = true;
+        if (some.length > 1) most = 1;
         else if (some[0].name !== EVERYONE) refuse(some[0], error);
         else {
           tellError(error);
@@ -891,7 +879,6 @@ function createClient(url, options, dispatch) {
       connection.id = connectionId;
       connectionIds = [...connectionIds, connectionId].slice(-MOST_EARLIER);
       joinsUntil = Infinity;
-      refusals = 0;
       provenAt = now() + UP_MS;
       const lifeMs = spanOf(renewInMs, 0) * between(0.85, 0.95);
       if (lifeMs > 0) connection.renewAt = now() + Math.max(lifeMs, LEAST_RENEWAL_MS);
@@ -907,10 +894,8 @@ function createClient(url, options, dispatch) {
     }
 
     function replay(channel) {
-      const { name } = channel;
       const { start, epoch } = channel.ask();
       const answered = (told) => {
-        need(told.channel === name);
         checkPosition(told);
         place(channel, told);
         // An answer that brings nothing may come for ever, and at once: it must be no busy loop.
@@ -921,20 +906,20 @@ function createClient(url, options, dispatch) {
         if (error.code === "not-allowed") refuse(channel, error);
         else tellError(error);
       };
-      const fields = { channel: name, epoch, from: start, was: connectionIds };
+      const fields = { channel: channel.name, epoch, from: start, was: connectionIds };
       ask("replay", fields, answered, refused, channel);
     }
-
-    // Is it alive?
 
     function pingLater() {
       pingAt = now() + pingAfterMs * between(0.9, 1.1);
     }
 
+    /** Asks for the newest numbers; nothing at all soon means that the connection is dead. */
     function ping() {
       pingLater();
       const all = known();
       for (let i = 0; i < all.length; i += MOST_CHANNELS) pingFor(all.slice(i, i + MOST_CHANNELS));
+      silentAt = now() + SILENT_MS;
     }
 
     function pingFor(some) {
@@ -945,18 +930,13 @@ function createClient(url, options, dispatch) {
       });
     }
 
-    /** Wants a text soon, or the connection is dead. */
-    function probe() {
-      ping();
-      silentAt = now() + SILENT_MS;
-    }
-
     return connection;
   }
 
   withStorage(readPositions);
   follow(EVERYONE);
   for (const name of options.channels ?? []) subscribe(name);
+  isStepping = false;
   queueMicrotask(step); // what was wrong in here, to listeners to come
 
   return {
@@ -979,7 +959,7 @@ function createClient(url, options, dispatch) {
     connect() {
       if (current) return;
       if (state !== "waiting") {
-        failures = refusals = 0;
+        failures = 0;
         tokenReason = "first";
         listen("addEventListener");
       }

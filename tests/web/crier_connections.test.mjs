@@ -85,6 +85,7 @@ test(
     await failures(world, heard, 2);
     world.socket.open();
     answer(world.socket);
+    await world.pass(10_000);
     await failures(world, heard, 3);
 
     assert.equal(early, 0);
@@ -471,7 +472,7 @@ for (const afterMs of [0, -1, "soon", undefined, null, Number.NaN])
 
       socket.say({ type: "bye", code: 7, afterMs });
 
-      assert.equal(heard.states().at(-1), "connected waiting: bye");
+      assert.equal(heard.states().at(-1), "connected waiting: 7");
       assert.equal(heard.of("state").at(-1).retryInMs, 1_000);
     }),
   );
@@ -600,7 +601,12 @@ test(
 
     assert.equal(socket.closedWith, 1000);
     assert.equal(timers, 0);
-    assert.deepEqual(detail, { from: "connected", to: "waiting", reason: "pagehide" });
+    assert.deepEqual(detail, {
+      from: "connected",
+      to: "waiting",
+      reason: "pagehide",
+      retryInMs: undefined,
+    });
     assert.deepEqual(world.socket.sent[0].at, { "*": { seq: 1, epoch: "e" } });
     assert.equal(heard.states().at(-1), "waiting connecting: pageshow");
     client.close();
