@@ -99,6 +99,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   let recovered = epoch === null ? null : 0;
   /** Frames above the position; those of a channel without order have been given out. */
   const held = new Map();
+  /** Of all since none was held. */
   let heldCharacters = 0;
   const ids = new Set();
   let knownUntil = 0;
@@ -125,30 +126,21 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     events.push(message);
   }
 
-  function letGo(seq) {
-    const { message, characters } = held.get(seq);
-    held.delete(seq);
-    heldCharacters -= characters;
-    return message;
-  }
-
   function dropUntil(end) {
-    for (const seq of held.keys()) if (seq <= end) letGo(seq);
+    for (const seq of held.keys()) if (seq <= end) held.delete(seq);
   }
 
   /** Holds a frame above the position; one of a channel without order is given out. */
   function take(frame, isReplayed, nowMs) {
     const { seq } = frame;
     if (held.has(seq) || seq <= position) return;
-    const characters = JSON.stringify(frame).length;
-    const hasRoom =
-      held.size < MOST_HELD_FRAMES && heldCharacters + characters <= MOST_HELD_CHARACTERS;
+    heldCharacters = (held.size > 0 ? heldCharacters : 0) + JSON.stringify(frame).length;
+    const hasRoom = held.size < MOST_HELD_FRAMES && heldCharacters <= MOST_HELD_CHARACTERS;
     // A replay gives again what has no room; the next one is held for a moment only.
     if (!hasRoom && !isReplayed && seq !== position + 1) mustAskAt = nowMs;
     else {
       const message = { type: "message", frame, isReplayed };
-      held.set(seq, { message, characters });
-      heldCharacters += characters;
+      held.set(seq, message);
       if (!isOrdered && epoch !== null) give(message);
     }
   }
@@ -159,8 +151,8 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     for (const seq of [...held.keys()].sort((a, b) => a - b))
       if (seq <= position + 1) {
         position = Math.max(position, seq);
-        const message = letGo(seq);
-        if (isOrdered) give(message);
+        if (isOrdered) give(held.get(seq));
+        held.delete(seq);
       }
   }
 
@@ -175,7 +167,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     position = Math.min(answer.from, first?.seq ?? answer.from);
     recovered = position < answer.from ? 0 : null;
     dropUntil(answer.to); // what came live and was sent before the client came
-    if (!isOrdered) for (const { message } of held.values()) give(message);
+    if (!isOrdered) for (const message of held.values()) give(message);
   }
 
   /** Goes on from where an answer says: back only where numbers have begun anew. */
@@ -348,7 +340,7 @@ export class Crier extends EventTarget {
  * is due, tells the application, and sets the one timer for what is due next.
  */
 function createClient(url, options, dispatch) {
-  const { getToken, tokenIn, ordered: isOrdered } = options;
+  const { getToken, ordered: isOrdered } = options;
   const gapWaitMs = spanOf(options.gapWaitMs, GAP_WAIT_MS);
   const minDelayMs = Math.max(spanOf(options.minDelayMs, 500), LEAST_DELAY_MS);
   const maxDelayMs = spanOf(options.maxDelayMs, 60_000);
@@ -711,7 +703,7 @@ function createClient(url, options, dispatch) {
         const token = getToken && (await given(getToken, reason));
         if (isOver) return;
         let protocols;
-        if (token && tokenIn === "protocol") protocols = ["crier.v1", `bearer.${token}`];
+        if (token && options.tokenIn === "protocol") protocols = ["crier.v1", `bearer.${token}`];
         else if (token)
           address += `${address.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
         code = "bad-url";
@@ -888,7 +880,7 @@ function createClient(url, options, dispatch) {
 
     function renew() {
       connection.renewAt = Infinity;
-      if (connection !== current || renewal) return;
+      if (connection !== current) return;
       renewal = createConnection();
       renewal.open("renewal");
     }
