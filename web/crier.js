@@ -341,8 +341,8 @@ export class Crier extends EventTarget {
  */
 function createClient(url, options, dispatch) {
   const { getToken, ordered: isOrdered } = options;
-  const gapWaitMs = spanOf(options.gapWaitMs, GAP_WAIT_MS);
-  const minDelayMs = Math.max(spanOf(options.minDelayMs, 500), LEAST_DELAY_MS);
+  const gapWaitMs = spanOf(options.gapWaitMs);
+  const minDelayMs = spanOf(options.minDelayMs, 500) || LEAST_DELAY_MS;
   const maxDelayMs = spanOf(options.maxDelayMs, 60_000);
   const pingAfterMs = spanOf(options.pingAfterMs, 480_000) || Infinity;
   const isSigned = typeof url === "function"; // anew for each connect
@@ -425,7 +425,7 @@ function createClient(url, options, dispatch) {
   function tellBadText(text) {
     if (now() < badTextAt) return;
     badTextAt = now() + BAD_TEXT_MS;
-    trouble("bad-text", `found ${`${text}`.slice(0, 99)}, expected a text of crier.v1`);
+    trouble("bad-text", `found ${`${text}`.slice(0, 99)}, expected crier.v1`);
   }
 
   function tellAll(channel, found) {
@@ -553,7 +553,7 @@ function createClient(url, options, dispatch) {
     const channel = channels.get(frame.channel);
     if (channel) tellAll(channel, channel.frame(frame, now()));
     else if ((frame.channel === LISTED || frame.channel === OWN) && isNew(listedIds, frame.id))
-      tellAll(null, [{ type: "message", frame, isReplayed: false }]);
+      tell("message", { ...frame, replayed: false });
   }
 
   // Positions that outlive the page
@@ -794,14 +794,19 @@ function createClient(url, options, dispatch) {
     function take(told) {
       const { type, ref } = told;
       const request = requests.get(ref);
-      if (type === "bye") takeBye(connection, told);
+      if (type === undefined) takeUntyped(told);
+      else if (type === "bye") takeBye(connection, told);
       else if (type === "error") takeError(told, request);
-      else if (request) {
-        request.answered(told);
+      else {
+        request?.answered(told);
         requests.delete(ref);
-      } else if (type !== undefined) return; // not known yet
-      else if ("seq" in told) takeFrame(told);
-      else if (told.message === "Too Many Requests") slowDown();
+      }
+    }
+
+    function takeUntyped(told) {
+      if (told.seq !== undefined) takeFrame(told);
+      else if (told.message === "Too Many Requests")
+        for (const request of requests.values()) pause(request, THROTTLED_MS); // it names none
     }
 
     function takeError(error, request) {
@@ -809,17 +814,14 @@ function createClient(url, options, dispatch) {
       if (code === "gone") {
         tokenReason = "refused";
         onEnd(connection, code);
-      } else if (request && code === "busy")
+      } else if (!request) {
+        if (ref === undefined) tellError(error);
+      } else if (code === "busy")
         pause(request, Math.max(spanOf(error.afterMs, 0), LEAST_BUSY_MS));
-      else if (request) {
+      else {
         requests.delete(ref);
         request.refused(error);
-      } else if (ref === undefined) tellError(error);
-    }
-
-    /** The throttle does not say which request it refused. */
-    function slowDown() {
-      for (const request of requests.values()) pause(request, THROTTLED_MS);
+      }
     }
 
     // Members
@@ -872,8 +874,8 @@ function createClient(url, options, dispatch) {
       connectionIds = [...connectionIds, connectionId].slice(-MOST_EARLIER);
       joinsUntil = Infinity;
       provenAt = now() + UP_MS;
-      const lifeMs = spanOf(renewInMs, 0) * between(0.85, 0.95);
-      if (lifeMs > 0) connection.renewAt = now() + Math.max(lifeMs, LEAST_RENEWAL_MS);
+      const lifeMs = (spanOf(renewInMs, 0) || Infinity) * between(0.85, 0.95);
+      connection.renewAt = now() + Math.max(lifeMs, LEAST_RENEWAL_MS);
       pingLater();
       if (connection === current) become("connected", "joined");
     }
@@ -966,7 +968,7 @@ function createClient(url, options, dispatch) {
     },
 
     /** Follows a channel, and gives its messages to a handler, too, until it is unsubscribed. */
-    subscribe: (name, handler, beginning) => subscribe(name, handler, beginning),
+    subscribe,
 
     channel: iterate,
   };
