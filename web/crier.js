@@ -37,6 +37,7 @@ const SAVE_MS = 1_000;
 const BAD_TEXT_MS = 10_000;
 
 const now = () => performance.now();
+const isDue = (at) => now() >= at;
 const between = (low, high) => low + Math.random() * (high - low);
 const isNumber = (found) => Number.isSafeInteger(found) && found >= 0;
 const spanOf = (found, usual) => (Number.isFinite(found) && found >= 0 ? found : usual);
@@ -398,8 +399,8 @@ function createClient(url, options, dispatch) {
 
   /** Returns when to look again. */
   function work() {
-    if (now() >= retryAt) begin("retry");
-    if (now() >= saveAt) save();
+    if (isDue(retryAt)) begin("retry");
+    if (isDue(saveAt)) save();
     return Math.min(retryAt, saveAt, ...connections().map((one) => one.work()));
   }
 
@@ -589,26 +590,6 @@ function createClient(url, options, dispatch) {
     current.open(tokenReason);
   }
 
-  /** Goes on after the end of a connection: by its renewal, if that is on its way. */
-  function onEnd(connection, reason, mostMs) {
-    connection.close();
-    failures = now() >= provenAt ? 0 : failures + 1;
-    const backoffMs = Math.min(maxDelayMs, FIRST_DELAYS * minDelayMs * 2 ** failures);
-    const retryInMs = between(0, mostMs || backoffMs);
-    if (connection === renewal) {
-      renewal = null;
-      provenAt = Infinity;
-      current.renewAt = now() + retryInMs;
-    } else if (renewal) takeOver(reason);
-    else {
-      if (reason === "refused" && failures >= TOLD_FAILURES)
-        trouble(reason, `${failures} tries failed: is the token wrong?`, true);
-      drop();
-      retryAt = now() + retryInMs;
-      become("waiting", reason, retryInMs);
-    }
-  }
-
   /** Lives with the renewal: it may be not joined yet when the connection before it ends. */
   function takeOver(reason) {
     current = renewal;
@@ -616,20 +597,6 @@ function createClient(url, options, dispatch) {
     for (const channel of channels.values())
       if (!current.has(channel)) channel.comeBack();
     if (!current.id) become("connecting", reason);
-  }
-
-  /** Notes that there will be no socket. */
-  function fail(connection, code, words) {
-    const isFinal = code !== "token" && connection !== renewal;
-    if (isFinal) end(code);
-    else onEnd(connection, code);
-    trouble(code, words, !isFinal);
-  }
-
-  function takeBye(connection, { code, reconnect, afterMs }) {
-    const reason = `${code}`;
-    if (reconnect === false) end(reason);
-    else onEnd(connection, reason, spanOf(afterMs, 0));
   }
 
   /** Lets go of the connections; the next one says where the client is. */
@@ -712,7 +679,7 @@ function createClient(url, options, dispatch) {
         dial(address, protocols);
       } catch (error) {
         if (error?.name === "UnauthorizedError") code = "unauthorized";
-        if (!isOver) fail(connection, code, wordsOf(error));
+        if (!isOver) fail(code, wordsOf(error));
       }
       step();
     }
@@ -730,7 +697,7 @@ function createClient(url, options, dispatch) {
         tokenReason = "reconnect";
       });
       socket.onmessage = heard(({ data }) => read(data));
-      socket.onclose = heard(() => onEnd(connection, connection.id ? "cut" : "refused"));
+      socket.onclose = heard(() => onEnd(connection.id ? "cut" : "refused"));
       socket.onerror = socket.onclose; // old versions of Node close without a word
     }
 
@@ -741,19 +708,55 @@ function createClient(url, options, dispatch) {
     }
 
     function work() {
-      if (now() >= joinsUntil) {
-        if (socket) onEnd(connection, "timeout");
-        else fail(connection, "token", "found none in time");
-      } else if (now() >= silentAt) onEnd(connection, "silent");
+      if (isDue(joinsUntil)) {
+        if (socket) onEnd("timeout");
+        else fail("token", "found none in time");
+      } else if (isDue(silentAt)) onEnd("silent");
       else if (isOpen) {
-        for (const request of requests.values()) if (now() >= asksAt(request)) send(request);
+        for (const request of requests.values()) if (isDue(asksAt(request))) send(request);
         if (!requests.has(change)) changeMembers();
-        for (const channel of known()) if (now() >= asksAt(channel)) replay(channel);
-        if (now() >= pingAt) ping();
-        if (now() >= connection.renewAt) renew();
+        for (const channel of known()) if (isDue(asksAt(channel))) replay(channel);
+        if (isDue(pingAt)) ping();
+        if (isDue(connection.renewAt)) renew();
       }
       const times = [...requests.values(), ...known()].map(asksAt);
       return Math.min(joinsUntil, silentAt, pingAt, connection.renewAt, ...times);
+    }
+
+    // Its end
+
+    /** Goes on after the end of a connection: by its renewal, if that is on its way. */
+    function onEnd(reason, mostMs) {
+      close();
+      failures = isDue(provenAt) ? 0 : failures + 1;
+      const backoffMs = Math.min(maxDelayMs, FIRST_DELAYS * minDelayMs * 2 ** failures);
+      const retryInMs = between(0, mostMs || backoffMs);
+      if (connection === renewal) {
+        renewal = null;
+        provenAt = Infinity;
+        current.renewAt = now() + retryInMs;
+      } else if (renewal) takeOver(reason);
+      else {
+        if (reason === "refused" && failures >= TOLD_FAILURES)
+          trouble(reason, `${failures} tries failed: is the token wrong?`, true);
+        drop();
+        retryAt = now() + retryInMs;
+        become("waiting", reason, retryInMs);
+      }
+    }
+
+    /** Notes that there will be no socket. */
+    function fail(code, words) {
+      const isFinal = code !== "token" && connection !== renewal;
+      if (isFinal) end(code);
+      else onEnd(code);
+      trouble(code, words, !isFinal);
+    }
+
+    function takeBye({ code, reconnect, afterMs }) {
+      const reason = `${code}`;
+      if (reconnect === false) end(reason);
+      else onEnd(reason, spanOf(afterMs, 0));
     }
 
     // Requests
@@ -795,7 +798,7 @@ function createClient(url, options, dispatch) {
       const { type, ref } = told;
       const request = requests.get(ref);
       if (type === undefined) takeUntyped(told);
-      else if (type === "bye") takeBye(connection, told);
+      else if (type === "bye") takeBye(told);
       else if (type === "error") takeError(told, request);
       else {
         request?.answered(told);
@@ -813,7 +816,7 @@ function createClient(url, options, dispatch) {
       const { code, ref } = error;
       if (code === "gone") {
         tokenReason = "refused";
-        onEnd(connection, code);
+        onEnd(code);
       } else if (!request) {
         if (ref === undefined) tellError(error);
       } else if (code === "busy")
@@ -862,7 +865,7 @@ function createClient(url, options, dispatch) {
         else if (some[0].name !== EVERYONE) refuse(some[0], error);
         else {
           tellError(error);
-          onEnd(connection, "refused");
+          onEnd("refused");
         }
       };
       change = ask(action, { at, was: connectionIds }, answered, refused);
