@@ -294,8 +294,7 @@ function checkFrame(frame) {
 
 /** Checks where a channel is, in an answer. */
 function checkPosition({ epoch, from, to, frames, lost }) {
-  need(isText(epoch) && isNumber(from) && isNumber(to));
-  need(!lost || isText(lost.reason));
+  need(isText(epoch) && isNumber(from) && isNumber(to) && (!lost || isText(lost.reason)));
   frames.forEach(checkFrame);
 }
 
@@ -324,8 +323,7 @@ function isKeepAlive(message) {
 export class Crier extends EventTarget {
   constructor(url, options = {}) {
     super();
-    const dispatch = (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail }));
-    expose(this, createClient(url, options, dispatch));
+    expose(this, createClient(this, url, options));
   }
 
   /** Calls a handler with each event's detail. Returns a function that takes it off again. */
@@ -340,7 +338,7 @@ export class Crier extends EventTarget {
  * What is behind a Crier. Whatever happens only notes what follows from it; `step` then does what
  * is due, tells the application, and sets the one timer for what is due next.
  */
-function createClient(url, options, dispatch) {
+function createClient(target, url, options) {
   const { getToken, ordered: isOrdered } = options;
   const gapWaitMs = spanOf(options.gapWaitMs);
   const minDelayMs = spanOf(options.minDelayMs, 500) || LEAST_DELAY_MS;
@@ -448,7 +446,7 @@ function createClient(url, options, dispatch) {
     if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
     for (const one of type === "message" && channel ? [...channel.subscriptions] : [])
       if (channel.subscriptions.has(one) && isWanted()) callHandler(one.handler, detail);
-    if (isWanted()) dispatch(type, detail);
+    if (isWanted()) target.dispatchEvent(new CustomEvent(type, { detail }));
     return true;
   }
 
@@ -738,7 +736,7 @@ function createClient(url, options, dispatch) {
       } else if (renewal) takeOver(reason);
       else {
         if (reason === "refused" && failures >= TOLD_FAILURES)
-          trouble(reason, `${failures} tries failed: is the token wrong?`, true);
+          trouble(reason, `${failures} tries failed`, true);
         drop();
         retryAt = now() + retryInMs;
         become("waiting", reason, retryInMs);
