@@ -384,7 +384,7 @@ function createClient(target, url, options) {
   function step() {
     if (isStepping) return;
     isStepping = true;
-    if (state === "connected" && Date.now() > lateAt && !isHidden()) current.ping();
+    if (current?.id && Date.now() > lateAt && !isHidden()) current.ping();
     let wakesAt;
     do wakesAt = work();
     while (tellNext());
@@ -405,14 +405,13 @@ function createClient(target, url, options) {
   // What the application is told
 
   /** Has it told; until then the application is `before` it in its channel. */
-  function tell(type, detail, channel, before = Infinity) {
+  function tell(type, detail, channel, before) {
     events.push({ type, detail, channel, before });
   }
 
   function become(to, reason, retryInMs) {
-    const from = state;
+    if (state !== to) tell("state", { from: state, to, reason, retryInMs });
     state = to;
-    if (from !== to) tell("state", { from, to, reason, retryInMs });
   }
 
   function trouble(code, message, retry = false) {
@@ -444,7 +443,8 @@ function createClient(target, url, options) {
     const [{ type, detail, channel }] = events.splice(next, 1);
     const isWanted = () => !channel || (state !== "closed" && isFollowed(channel));
     if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
-    for (const one of type === "message" && channel ? [...channel.subscriptions] : [])
+    const handlers = type === "message" ? [...(channel?.subscriptions ?? [])] : [];
+    for (const one of handlers)
       if (channel.subscriptions.has(one) && isWanted()) callHandler(one.handler, detail);
     if (isWanted()) target.dispatchEvent(new CustomEvent(type, { detail }));
     return true;
@@ -455,9 +455,8 @@ function createClient(target, url, options) {
   function follow(name, first = kept.get(name)) {
     kept.delete(name);
     const followed = followChannel(() => Math.random(), { isOrdered, first, gapWaitMs });
-    const channel = Object.assign(followed, { name, subscriptions: new Set() });
-    channels.set(name, channel);
-    return channel;
+    channels.set(name, Object.assign(followed, { name, subscriptions: new Set() }));
+    return followed;
   }
 
   /** Follows a channel; `onEnd` is called with why it ends, if it does not end by itself. */
@@ -532,9 +531,9 @@ function createClient(target, url, options) {
 
   /** Returns where the application is: it may not have been given yet all that has come. */
   function positionOf(channel) {
-    const { position, epoch } = channel;
-    const waiting = events.filter((one) => one.channel === channel);
-    const seq = Math.min(position, ...waiting.map(({ before }) => before));
+    const { epoch } = channel;
+    let seq = channel.position;
+    for (const one of events) if (one.channel === channel && one.before < seq) seq = one.before;
     return epoch === null ? null : { seq, epoch };
   }
 
@@ -628,7 +627,7 @@ function createClient(target, url, options) {
       drop();
       become("waiting", type);
     } else if (state === "waiting" && (type === "online" || persisted)) begin(type);
-    else if (state === "connected" && (type === "online" || !isHidden())) current.ping();
+    else if (current?.id && (type === "online" || !isHidden())) current.ping();
     step();
   }
 
@@ -760,11 +759,11 @@ function createClient(target, url, options) {
     // Requests
 
     /** Asks, and again until there is an answer that does not make `answered` throw, or a refusal. */
-    function ask(action, fields, answered, refused = tellError, channel = null) {
+    function ask(action, fields, answered, refused = tellError, channel) {
       refs += 1;
       const ref = `${refs}`;
       const text = JSON.stringify({ action, ref, ...fields });
-      const request = { text, answered, refused, channel, pauses: 0 };
+      const request = { text, answered, refused, channel, patience: 1 };
       requests.set(ref, request);
       send(request);
       return ref;
@@ -778,8 +777,8 @@ function createClient(target, url, options) {
 
     /** Asks later, and later each time. */
     function pause(request, leastMs) {
-      const ms = leastMs * between(1, 2) * 2 ** request.pauses;
-      request.pauses += 1;
+      const ms = leastMs * between(1, 2) * request.patience;
+      request.patience *= 2;
       request.asksAt = now() + Math.min(ms, MOST_PAUSE_MS);
     }
 
