@@ -31,10 +31,10 @@ define RUN_LOCALLY
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup aws-cli demo local demo-page test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup web-setup simulate scale promises door synth deploy destroy clean
+.PHONY: help setup aws-cli demo local demo-page test faults soak check check-untested check-format check-units check-units-1 check-units-2 check-types check-synth bench bench-quick bench-plots bench-setup page-picture web-setup simulate scale promises door synth deploy destroy clean
 
 help: ## List the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: setup ## Deploy locally, connect CONNECTIONS=3000 clients, broadcast once, prove it
 	@$(BIN)/crier demo --connections $(CONNECTIONS)
@@ -91,6 +91,9 @@ bench-quick: bench-setup ## A short benchmark (some 3 minutes)
 
 bench-plots: setup ## Draw the plots of the latest benchmark
 	@$(BIN)/python -m bench plots
+
+page-picture: setup ## Take the picture of the page in README.md, by Chromium (1 minute)
+	@$(BIN)/python -m bench page-picture
 
 simulate: setup ## Simulate the shared pace in virtual time, draw its plots (2 minutes)
 	@$(BIN)/python -m bench simulate

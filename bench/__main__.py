@@ -98,6 +98,14 @@ def plots() -> None:
 
 
 @app.command()
+def page_picture() -> None:
+    """Take the picture of the local run's page, in Chromium."""
+    from bench.page_picture import page_picture as body
+
+    _do(body)
+
+
+@app.command()
 def documents() -> None:
     """Write the figures of the latest comparison into the documents."""
     from bench.documents.verb import documents as body

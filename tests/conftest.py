@@ -24,12 +24,13 @@ os.environ["PYTHONPATH"] = f"{_ROOT / 'lambdas'}{os.pathsep}{_ROOT}"
 settings.register_profile("crier", deadline=None)
 settings.load_profile("crier")
 
-_TOGETHER = ("tests/unit/stacks/", "tests/unit/bench/")
-"""Folders whose files share what is slow to start: the CDK's core in Node, and matplotlib."""
+_TOGETHER = ("tests/unit/stacks/", "tests/unit/bench/", "tests/web/local/")
+"""Folders whose files share what is slow to start: the CDK's core, matplotlib, a local AWS."""
 
 _FIRST = (
-    *("tests/faults/", "tests/local/", "tests/histories/", "tests/setup/", "tests/permissions/"),
-    *("tests/interop/", "tests/bench/", "tests/unit/stacks/", "tests/unit/bench/"),
+    *("tests/faults/", "tests/web/local/", "tests/local/", "tests/histories/", "tests/setup/"),
+    *("tests/permissions/", "tests/interop/", "tests/bench/"),
+    *("tests/unit/stacks/", "tests/unit/bench/"),
 )
 """Folders in which a file takes long: quick files fill what remains of the workers' time."""
 

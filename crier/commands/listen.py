@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Collection
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from crier.deployed.deployment import Deployment
 from crier.errors import CrierError
 from crier.listening.address import Address
 from crier.listening.client import Client
-from crier.listening.listener import Listener
+from crier.listening.listener import Event, Listener
 from crier.listening.tokens import CommandToken, FixedToken, Tokens
 from crier.listening.waits import Waits
 from crier.numbers import number_within
@@ -114,13 +115,26 @@ def listen(
         first=dict.fromkeys(names or (EVERYONE,), first),
         most_denials=tokens.most_denials,
     )
-    listener = Listener(client, address, tokens, output.show)
+
+    def show(event: Event) -> None:
+        output.show(event)
+        if not _is_any_left(client, names):
+            listener.close()
+
+    listener = Listener(client, address, tokens, show)
     output.on_enough = listener.close
     try:
         asyncio.run(_run(listener, timeout))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    if not _is_any_left(client, names):
+        raise CrierError("no channel is left to show: the server has refused each one, see above")
     output.raise_if_unfinished(timeout)
+
+
+def _is_any_left(client: Client, names: Collection[str]) -> bool:
+    """Whether anything can come that is to be shown: the server may refuse channels."""
+    return not names or any(name in client.channels for name in names)
 
 
 async def _run(listener: Listener, timeout_seconds: int | None) -> None:

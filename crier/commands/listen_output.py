@@ -31,7 +31,8 @@ class Output:
         self.on_enough: Callable[[], None] = lambda: None
         self._channels, self._as_json, self._most = channels, as_json, most_frames
         self._frames = 0
-        self._trouble: Trouble | None = None
+        self._refusal = ""
+        self._end: Changed | None = None
 
     def show(self, event: Event) -> None:
         """Print what came."""
@@ -44,22 +45,29 @@ class Output:
             case Changed():
                 self._show_change(event)
             case Trouble():
-                self._trouble = event
+                if event.code == "unauthorized":
+                    self._refusal = event.message
                 terminal.note(f"{event.code}: {event.message}")
 
     def raise_if_unfinished(self, timeout_seconds: int | None) -> None:
         """Raise CrierError when the client ended by itself, or before all frames were there."""
-        if self._trouble and not self._trouble.retry and self._has_ended:
-            raise CrierError(f"the client was refused: {self._trouble.message}; get another token")
-        if self._has_ended and not self._has_enough:
-            raise CrierError("the server has sent the client away; it is to stay away")
-        if self._most is not None and not self._has_enough:
+        if self._has_enough:
+            return
+        if self._refusal:
+            raise CrierError(
+                f"the client is not let in: {self._refusal}; give another token, ticket or signed "
+                "URL"
+            )
+        if self._end:
+            raise CrierError(
+                f"the server has sent the client away ({self._end.reason}), and told it not to "
+                "come back"
+            )
+        if self._most is not None:
             raise CrierError(
                 f"{counted(self._frames, 'frame')} came in {timeout_seconds} s, "
                 f"expected {self._most:,}"
             )
-
-    _has_ended = False
 
     @property
     def _has_enough(self) -> bool:
@@ -79,7 +87,7 @@ class Output:
 
     def _show_frame(self, frame: Frame, *, is_replayed: bool) -> None:
         if self._as_json:
-            terminal.show_json_line({**frame, "replayed": is_replayed})
+            _show_json({**frame, "replayed": is_replayed})
             return
         message = json.dumps(frame.get("message"), ensure_ascii=False)
         replayed = " (replayed)" if is_replayed else ""
@@ -88,17 +96,23 @@ class Output:
 
     def _show_gap(self, channel: str, start: int, end: int, reason: str) -> None:
         if self._as_json:
-            gap: Mapping[str, Any] = {"from": start, "to": end, "reason": reason}
-            terminal.show_json_line({"type": "gap", "channel": channel, **gap})
+            gap = {"from": start, "to": end, "reason": reason}
+            _show_json({"type": "gap", "channel": channel, **gap})
         why = _LOST.get(reason, reason)
         numbers = f"after {start}" if end <= start else f"{start + 1} to {end}"
         terminal.note(f"{channel}: LOST, numbers {numbers}: {why}; load your state anew")
 
     def _show_change(self, change: Changed) -> None:
-        if change.state is State.CLOSED:
-            self._has_ended = change.reason != "close"
+        if change.state is State.CLOSED and change.reason != "close":
+            self._end = change
         wait = "" if change.retry_in_ms is None else f", again in {change.retry_in_ms / 1000:.1f} s"
         terminal.note(f"{change.state} ({change.reason}{wait})")
+
+
+def _show_json(value: Mapping[str, Any]) -> None:
+    """Print a line at once: a program may wait for it at the other end of a pipe."""
+    terminal.show_json_line(value)
+    terminal.out.file.flush()
 
 
 def _time_of(frame: Frame) -> str:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from websockets.exceptions import InvalidURI
+from websockets.uri import parse_uri
+
 from crier.errors import CrierError
 
 PROTOCOL: Final = "crier.v1"
@@ -25,8 +28,12 @@ class Address:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be connected to."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        try:
+            parse_uri(self.url)
+            is_url = self.url.isprintable() and " " not in self.url
+        except (InvalidURI, ValueError):
+            is_url = False
+        if not is_url:
             raise CrierError(
                 f"found {self.url!r:.200}, expected the URL of a WebSocket API, such as "
                 "wss://API_ID.execute-api.REGION.amazonaws.com/STAGE"

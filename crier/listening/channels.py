@@ -52,10 +52,11 @@ class Channels:
         """Follow a channel no more; return whether it was followed."""
         return self._all.pop(name, None) is not None
 
-    def come_back(self) -> None:
-        """Note that the client will join again."""
-        for one in self._all.values():
-            one.come_back()
+    def come_back(self, joined: Some) -> None:
+        """Note that the client will join again with all channels but those in `joined`."""
+        for name, one in self._all.items():
+            if joined.get(name) is not one:
+                one.come_back()
 
     def is_wanted(self, name: str, channel: FollowedChannel) -> bool:
         """Whether a channel is still followed: it may have been left, and followed anew."""

@@ -11,7 +11,7 @@ from crier.listening.channels import Channels, Some
 from crier.listening.effects import Outbox, Send
 from crier.listening.incoming import Answer
 from crier.listening.requests import Request, Requests
-from crier.listening.waits import SILENCE_MS, Waits
+from crier.listening.waits import SILENCE_MS, STEADY_MS, Waits
 
 MOST_CHANNELS: Final = 25
 """How many channels a request may name."""
@@ -20,7 +20,6 @@ MOST_EARLIER: Final = 3
 """How many earlier connections a request may name."""
 
 _MEMBERSHIP = ("join", "subscribe", "unsubscribe")
-_MOST_JOINS = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -54,12 +53,11 @@ class Connection:
     @property
     def is_whole(self) -> bool:
         """Whether this connection is on all channels that are wanted."""
-        return self.joined_at is not None and not self._missing
+        return not self._missing
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether its join was asked for several times, and not answered."""
-        return self.requests.tries_of("join") > _MOST_JOINS
+    def is_steady(self, now_ms: float) -> bool:
+        """Whether this connection has served long enough to be no failure when it ends."""
+        return self.joined_at is not None and now_ms - self.joined_at >= STEADY_MS
 
     def join(self, now_ms: float) -> None:
         """Ask to be let in, on as many channels as a request may name."""
@@ -85,11 +83,14 @@ class Connection:
         self._is_careful = False
         left = [one for one in self.members if one not in self.channels and one != OWN]
         if left:
-            self._ask("unsubscribe", {"channels": left[:MOST_CHANNELS]}, {}, now_ms)
+            names = left[:MOST_CHANNELS]
+            channels = {name: self.members[name] for name in names}
+            self._ask("unsubscribe", {"channels": names}, channels, now_ms)
 
-    def unsubscribed(self) -> None:
-        """Forget the channels that are not wanted: the server has taken this connection off."""
-        self.members = {name: one for name, one in self.members.items() if name in self.channels}
+    def unsubscribed(self, request: Request) -> None:
+        """Forget the channels that a request was to leave."""
+        for name in request.channels:
+            del self.members[name]
 
     def be_careful(self, request: Request) -> bool:
         """Ask for the channels of a refused request one by one; False when that cannot help."""
@@ -108,16 +109,21 @@ class Connection:
                 self._ask("replay", fields, {name: channel}, now_ms)
 
     def ping(self, now_ms: float) -> None:
-        """Ask for the newest numbers."""
+        """Ask for the newest numbers, unless that is under way: it is asked again by itself."""
         self.ping_at = now_ms + self.waits.before_ping()
-        at = [(name, one.position) for name, one in self._followed]
-        for i in range(0, len(at), MOST_CHANNELS):
-            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
+        if not self.requests.are_under_way("ping"):
+            self._ping(now_ms)
 
     def check(self, now_ms: float) -> None:
         """Ask for a sign of life."""
         self.silent_at = now_ms + SILENCE_MS
-        self.ping(now_ms)
+        self._ping(now_ms)
+
+    def give_up(self, now_ms: float) -> None:
+        """Note that no answer will come any more: what is missing is asked for elsewhere."""
+        for request in self.requests.asked("replay"):
+            for channel in request.channels.values():
+                channel.unanswered(now_ms)
 
     def ask_again(self, now_ms: float) -> None:
         """Ask again what was not answered in time."""
@@ -142,6 +148,11 @@ class Connection:
     def _was(self) -> dict[str, Any]:
         earlier = [one for one in self.ids if one != self.id][-MOST_EARLIER:]
         return {"was": earlier} if earlier else {}
+
+    def _ping(self, now_ms: float) -> None:
+        at = [(name, one.position) for name, one in self._followed]
+        for i in range(0, len(at), MOST_CHANNELS):
+            self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
 
     def _subscribe(self, action: str, channels: Some, now_ms: float) -> None:
         at = {name: one.since for name, one in channels.items()}

@@ -10,6 +10,9 @@ from broadcasting.followed_channel import Frame
 MOST_SAFE: Final = 2**53 - 1
 """The largest number that every client can hold: those in JavaScript have no larger ones."""
 
+_MOST_DEEP: Final = 100
+"""A message is nested 64 deep at most, and an answer has it some levels down."""
+
 _TOO_MANY: Final = "Too Many Requests"
 
 
@@ -78,14 +81,14 @@ def read(text: str | bytes) -> Incoming:
 
 
 def _answer(found: dict[str, Any], **told: Any) -> Answer:
-    return Answer(_ref(found), found["type"], **told)
+    return Answer(_text(found, "ref"), found["type"], **told)
 
 
 def _subscribed(found: dict[str, Any]) -> Answer:
     return _answer(
         found,
         positions=_positions(found.get("channels")),
-        connection_id=str(found.get("connectionId", "")),
+        connection_id=_text(found, "connectionId"),
         renew_in_ms=_ms(found, "renewInMs"),
     )
 
@@ -102,12 +105,13 @@ def _pong(found: dict[str, Any]) -> Answer:
 
 
 def _refusal(found: dict[str, Any]) -> Refusal:
-    code, message = str(found.get("code")), str(found.get("message"))
-    return Refusal(_ref(found), code, message, _ms(found, "afterMs"))
+    code, message = _text(found, "code") or "error", _text(found, "message")
+    return Refusal(_text(found, "ref"), code, message, _ms(found, "afterMs"))
 
 
 def _bye(found: dict[str, Any]) -> Bye:
-    return Bye(str(found.get("code")), found.get("reconnect") is True, _ms(found, "afterMs"))
+    code = _text(found, "code") or "bye"
+    return Bye(code, found.get("reconnect") is True, _ms(found, "afterMs"))
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Incoming]]] = {
@@ -121,22 +125,38 @@ _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Incoming]]] = {
 }
 
 
-def _ref(found: Mapping[str, Any]) -> str:
-    """Return the name of the request that a text answers, empty when it has none."""
-    ref = found.get("ref")
-    return ref if isinstance(ref, str) else ""
+def _text(found: Mapping[str, Any], key: str) -> str:
+    """Return a text; an empty one for what is none."""
+    value = found.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
     if isinstance(text, bytes):
         raise MalformedError(f"found {len(text)} bytes that are no text, expected JSON")
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise MalformedError(f"found {text!r:.100}, expected a JSON object")
+    if _is_deep(found):
+        raise MalformedError(f"found {text!r:.100}, nested more than {_MOST_DEEP} deep")
     return found
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and the infinities, which Python's reader takes, and which are no JSON."""
+    raise ValueError(constant)
+
+
+def _is_deep(found: dict[str, Any]) -> bool:
+    """Tell whether writing an object as JSON might not end well: its writer calls itself."""
+    level: list[Any] = [found]
+    for _ in range(_MOST_DEEP):
+        values = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for some in values for one in some if isinstance(one, dict | list)]
+    return bool(level)
 
 
 def _untyped(found: dict[str, Any]) -> Incoming:
@@ -151,8 +171,7 @@ def _frame(found: Any) -> Frame:
         raise MalformedError(f"found {found!r:.100}, expected a frame with a seq of 1 or more")
     if not all(isinstance(found.get(key), str) for key in ("id", "channel")):
         raise MalformedError(f"found {found!r:.100}, expected a frame with an id and a channel")
-    is_time = isinstance(found.get("sentAt"), int | float)
-    return found if is_time else {**found, "sentAt": 0}
+    return found if _ms(found, "sentAt") else {**found, "sentAt": 0}
 
 
 def _positions(found: Any) -> dict[str, Mapping[str, Any]]:

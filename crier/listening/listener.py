@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -47,24 +48,30 @@ class Listener:
         self._working: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._to_do = deque[Effect]()
+        self._is_acting = self._is_closed = False
         self._error: BaseException | None = None
 
     async def run(self) -> None:
         """Connect, and go on until the client is closed."""
+        self._is_closed, self._error = False, None
         self._start(self._look_for_sleep(), self._working)
         try:
             self.client.start(_now_ms())
             self._act()
-            while self.client.state is not State.CLOSED:
+            while self.client.state is not State.CLOSED and not self._error:
                 self._woken.clear()
                 await self._wait()
                 self.client.due(_now_ms())
                 self._act()
         finally:
             await self._end()
+        if self._error:
+            raise self._error
 
     def close(self) -> None:
         """End the client: nothing is told any more but its state."""
+        self._is_closed = True
         self.client.close()
         self._act()
 
@@ -80,13 +87,16 @@ class Listener:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
-        if self._error:
-            raise self._error
 
     def _act(self) -> None:
+        """Do what the client asks for; what comes of that in between is done after it."""
         wakes_at = self.client.wakes_at
-        for one in self.client.effects():
-            self._do(one)
+        self._to_do += self.client.effects()
+        if not self._is_acting:
+            self._is_acting = True
+            while self._to_do:
+                self._do(self._to_do.popleft())
+            self._is_acting = False
         if self.client.wakes_at != wakes_at or self.client.state is State.CLOSED:
             self._woken.set()
 
@@ -95,14 +105,25 @@ class Listener:
             case AskToken(ask, reason):
                 self._start(self._ask(ask, reason), self._working)
             case Open(number, token):
-                self._sockets[number] = Socket()
-                self._start(self._talk(number, token), self._working)
+                self._sockets[number] = opened = Socket()
+                self._start(self._talk(number, opened, token), self._working)
             case Send(number, text) if socket := self._sockets.get(number):
                 socket.send(text)
             case Close(number) if socket := self._sockets.pop(number, None):
                 self._start(socket.close(), self._closing)
-            case Followed() | Changed() | Trouble():
-                self._on_event(effect)
+            case Changed():
+                self._tell(effect)
+            case Followed() | Trouble() if not self._is_closed:
+                self._tell(effect)
+
+    def _tell(self, event: Event) -> None:
+        """Tell what came; an error of the listening code is no error of a socket, and ends all."""
+        if self._error:
+            return
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._fail(error)
 
     async def _ask(self, ask: int, reason: TokenReason) -> None:
         token = await self._tokens.get(reason)
@@ -111,27 +132,28 @@ class Listener:
         self.client.token(ask, token, _now_ms())
         self._act()
 
-    async def _talk(self, number: int, token: str | None) -> None:
+    async def _talk(self, number: int, socket: Socket, token: str | None) -> None:
         """Open a socket, and take what comes until it ends."""
         status, why = None, ""
         try:
-            await self._take_all(number, *self._address.with_token(token))
+            if await socket.open(*self._address.with_token(token)):
+                await self._take_all(number, socket)
         except InvalidStatus as error:
             status = error.response.status_code
-        except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+        except (OSError, WebSocketException, ValueError) as error:
             why = str(error) or type(error).__name__
+        finally:
+            socket.abort()
         self._sockets.pop(number, None)
         self.client.ended(number, _now_ms(), status=status, why=why)
         self._act()
 
-    async def _take_all(self, number: int, url: str, protocols: list[str] | None) -> None:
-        async with aclosing(self._sockets[number].texts(url, protocols)) as texts:
-            await anext(texts, None)
-            self.client.opened(number, _now_ms())
+    async def _take_all(self, number: int, socket: Socket) -> None:
+        self.client.opened(number, _now_ms())
+        self._act()
+        async for text in socket.texts():
+            self.client.text(number, text, _now_ms())
             self._act()
-            async for text in texts:
-                self.client.text(number, text, _now_ms())
-                self._act()
 
     async def _look_for_sleep(self) -> None:
         """Have the client look at its connection when this machine has slept.
@@ -153,8 +175,11 @@ class Listener:
     def _ended(self, task: asyncio.Task[None], tasks: set[asyncio.Task[None]]) -> None:
         tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self._error = self._error or error
-            self._woken.set()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = self._error or error
+        self._woken.set()
 
     async def _end(self) -> None:
         """Close what is open, and wait for it a moment."""
@@ -162,9 +187,12 @@ class Listener:
         for one in self.client.effects():
             if isinstance(one, Close):
                 self._do(one)
-        for task in self._working:
-            task.cancel()
-        await asyncio.gather(*self._working, *self._closing, return_exceptions=True)
+        try:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+        finally:
+            for task in self._working:
+                task.cancel()
+            await asyncio.gather(*self._working, return_exceptions=True)
 
 
 def _now_ms() -> float:

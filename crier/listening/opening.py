@@ -26,6 +26,8 @@ class Opening:
 
     ask: int
     over_at: float
+    renews: Connection | None = None
+    """The connection whose place it is to take; None when there is none any more."""
     connection: Connection | None = None
     is_open: bool = False
 
@@ -39,14 +41,6 @@ class Opening:
         """When something is due."""
         again_at = self.connection.requests.again_at if self.connection else None
         return self.over_at if again_at is None else min(self.over_at, again_at)
-
-    def due(self, now_ms: float) -> bool:
-        """Ask again what is due; return False when it is time to give the try up."""
-        if self.over_at <= now_ms or (self.connection and self.connection.has_failed):
-            return False
-        if self.connection:
-            self.connection.ask_again(now_ms)
-        return True
 
 
 @dataclass(slots=True)

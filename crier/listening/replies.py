@@ -9,7 +9,8 @@ from crier.listening.effects import Outbox, Trouble
 from crier.listening.incoming import Answer, MalformedError, Refusal
 from crier.listening.requests import Request
 
-_OF_CHANNELS: Final = ("not-allowed", "bad-channel", "too-many-channels")
+_NOT_ALLOWED: Final = "not-allowed"
+_SUBSCRIBING: Final = ("join", "subscribe")
 
 
 class Replies:
@@ -26,14 +27,15 @@ class Replies:
         request = connection.requests.get(answer.ref)
         if request is None:
             return
-        if missing := request.channels.keys() - answer.positions.keys():
+        if request.action == "unsubscribe":
+            connection.unsubscribed(request)
+        elif missing := request.channels.keys() - answer.positions.keys():
             raise MalformedError(f"found nothing of {sorted(missing)}, expected all channels")
+        else:
+            if request.action == "join":
+                connection.joined(answer, now_ms)
+            self._take_positions(connection, request, answer, now_ms)
         connection.requests.end(request)
-        if request.action == "join":
-            connection.joined(answer, now_ms)
-        elif request.action == "unsubscribe":
-            connection.unsubscribed()
-        self._take_positions(connection, request, answer, now_ms)
         self._channels.pong(answer.newest, now_ms)
         connection.change_membership(now_ms)
 
@@ -68,22 +70,41 @@ class Replies:
         self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
     ) -> bool:
         """Ask in another way, or give the request up; return whether nothing is left to do."""
-        is_of_channels = refusal.code in _OF_CHANNELS and request.channels.keys() - {EVERYONE}
-        if is_of_channels and request.action != "replay" and connection.be_careful(request):
-            if request.action == "join":
-                connection.join(now_ms)
-            return False
-        if is_of_channels:
-            for name, channel in request.channels.items():
-                if self._channels.is_wanted(name, channel):
-                    self._drop(name, refusal)
+        if self._is_without(connection, request, refusal, now_ms):
             return False
         self._outbox.append(Trouble(refusal.code, refusal.message, retry=False))
-        for channel in request.channels.values():
-            channel.unanswered(now_ms)
-        return request.action in ("join", "subscribe")
+        if request.action == "unsubscribe":
+            connection.unsubscribed(request)
+        elif request.action == "replay":
+            for channel in request.channels.values():
+                channel.unanswered(now_ms)
+        return request.action in _SUBSCRIBING
 
-    def _drop(self, name: str, refusal: Refusal) -> None:
-        """Follow a channel no more, which the server refuses."""
-        self._channels.leave(name)
-        self._outbox.append(Trouble(refusal.code, f"{name}: {refusal.message}", retry=False))
+    def _is_without(
+        self, connection: Connection, request: Request, refusal: Refusal, now_ms: float
+    ) -> bool:
+        """Do without a channel that is refused, once it is known which; return whether it can.
+
+        A refusal does not name it, and is as lasting as what was asked: a channel that is not
+        allowed, or more of its last frames than the server replays.
+        """
+        if not request.channels.keys() - {EVERYONE}:
+            return False
+        if request.action == "replay":
+            is_for_good = refusal.code == _NOT_ALLOWED
+        elif request.action in _SUBSCRIBING:
+            is_for_good = not connection.be_careful(request)
+        else:
+            return False
+        if is_for_good:
+            self._leave(request, refusal)
+        elif request.action == "join":
+            connection.join(now_ms)
+        return is_for_good or request.action in _SUBSCRIBING
+
+    def _leave(self, request: Request, refusal: Refusal) -> None:
+        for name, channel in request.channels.items():
+            if name != EVERYONE and self._channels.is_wanted(name, channel):
+                self._channels.leave(name)
+                text = f"{name}: {refusal.message}"
+                self._outbox.append(Trouble(refusal.code, text, retry=False))

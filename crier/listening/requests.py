@@ -21,7 +21,6 @@ class Request:
     text: str
     channels: Mapping[str, FollowedChannel]
     again_at: float
-    tries: int = 1
     refusals: int = 0
 
 
@@ -58,10 +57,9 @@ class Requests:
         """Tell whether any request of these actions waits for its answer."""
         return any(one.action in actions for one in self._under_way.values())
 
-    def tries_of(self, action: str) -> int:
-        """Return how often a request of this action was asked, at most."""
-        tries = (one.tries for one in self._under_way.values() if one.action == action)
-        return max(tries, default=0)
+    def asked(self, action: str) -> list[Request]:
+        """Return the requests of an action that wait for their answers."""
+        return [one for one in self._under_way.values() if one.action == action]
 
     def throttled(self, now_ms: float) -> None:
         """Ask for all of them again, sooner or later: it is not known which one was refused."""
@@ -83,6 +81,5 @@ class Requests:
         """Return the texts to send again now."""
         due = [one for one in self._under_way.values() if one.again_at <= now_ms]
         for one in due:
-            one.tries += 1
             one.again_at = now_ms + ANSWER_MS
         return [one.text for one in due]

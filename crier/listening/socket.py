@@ -1,7 +1,7 @@
 """One WebSocket of a client: texts are sent in order, and nothing waits for a slow network."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
@@ -19,13 +19,13 @@ class Socket:
     def __init__(self) -> None:
         self._connection: ClientConnection | None = None
         self._to_send: asyncio.Queue[str] = asyncio.Queue()
+        self._sending: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def texts(self, url: str, protocols: list[str] | None) -> AsyncGenerator[str | bytes]:
-        """Connect, yield an empty text, and then what comes, until the connection ends.
+    async def open(self, url: str, protocols: list[str] | None) -> bool:
+        """Connect; return whether the socket was wanted until then.
 
-        Raises InvalidStatus, another WebSocketException, OSError, TimeoutError or ValueError when
-        it cannot connect.
+        Raises InvalidStatus, another WebSocketException, OSError or ValueError when it cannot.
         """
         self._connection = await connect(
             url,
@@ -36,17 +36,17 @@ class Socket:
             ping_interval=None,  # the client asks by itself, at intervals that cost less
         )
         if self._is_closed:
-            await self.close()
-            return
-        sending = asyncio.create_task(self._send_all(self._connection))
-        try:
-            yield ""
+            await self._connection.close()
+            return False
+        self._sending = asyncio.create_task(self._send_all(self._connection))
+        return True
+
+    async def texts(self) -> AsyncIterator[str | bytes]:
+        """Yield what comes, until the connection ends."""
+        if self._connection:
             with suppress(ConnectionClosed):
                 async for text in self._connection:
                     yield text
-        finally:
-            sending.cancel()
-            self.abort()
 
     def send(self, text: str) -> None:
         """Send a text after those before it."""
@@ -61,6 +61,8 @@ class Socket:
     def abort(self) -> None:
         """End the connection at once, without a word."""
         self._is_closed = True
+        if self._sending:
+            self._sending.cancel()
         if self._connection:
             self._connection.transport.abort()
 

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final, Protocol
+from tempfile import TemporaryFile
+from typing import IO, Final, Protocol
 
 from crier.listening.effects import TokenReason
 from crier.listening.opening import TokenFailure
+from crier.listening.waits import OPENING_MS
 
 _MOST_SHOWN: Final = 200
 
@@ -44,31 +47,51 @@ class CommandToken:
 
     most_denials: int | None = 2
 
-    def __init__(self, command: str) -> None:
-        self._command = command
+    def __init__(self, command: str, *, most_seconds: float = OPENING_MS / 1_000) -> None:
+        self._command, self._most_seconds = command, most_seconds
 
     async def get(self, reason: TokenReason) -> str | TokenFailure:
-        """Run the command. It is ended when nobody waits for the token any more."""
-        process = await asyncio.create_subprocess_shell(
-            self._command,
+        """Run the command. It is ended when it takes too long, or `get` is cancelled."""
+        environment = {**os.environ, "CRIER_TOKEN_REASON": reason.value}
+        with TemporaryFile() as out, TemporaryFile() as err:
+            try:
+                async with asyncio.timeout(self._most_seconds):
+                    status = await _run(self._command, environment, out, err)
+            except TimeoutError:
+                return TokenFailure(f"the token command has not ended in {self._most_seconds:g} s")
+            if status != 0:
+                told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
+                return TokenFailure(f"the token command ended with {status}: {told}")
+            return _last_line(out) or TokenFailure("the token command printed nothing")
+
+
+async def _run(command: str, environment: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> int:
+    """Run a command with files for what it prints: what it leaves running may keep them open."""
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_shell(
+            command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "CRIER_TOKEN_REASON": reason.value},
+            stdout=out,
+            stderr=err,
+            env=environment,
             start_new_session=True,
         )
-        try:
-            out, err = await process.communicate()
-        finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-        if process.returncode != 0:
-            told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
-            return TokenFailure(f"the token command ended with {process.returncode}: {told}")
-        return _last_line(out) or TokenFailure("the token command printed nothing")
+    )
+    try:  # one that is starting when this is cancelled has to be ended, too
+        return await (await asyncio.shield(starting)).wait()
+    finally:
+        await _end(await starting)
 
 
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").split("\n")
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a command with all that it has started."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _last_line(output: IO[bytes]) -> str:
+    output.seek(0)
+    lines = output.read().decode(errors="replace").split("\n")
     return next((one.strip() for one in reversed(lines) if one.strip()), "")

@@ -54,8 +54,8 @@ class Waits:
         return min(max(_MOST_BUSY_MS, after_ms), doubled * (1 + self.jitter()))
 
     def before_renewal(self, renew_in_ms: float) -> float:
-        """Return when to renew a connection that ends in `renew_in_ms`."""
-        return renew_in_ms * self._between(*_RENEWAL_SHARE)
+        """Return when to renew a connection that ends in `renew_in_ms`; never at once."""
+        return max(self.least_delay_ms, renew_in_ms * self._between(*_RENEWAL_SHARE))
 
     def before_ping(self) -> float:
         """Return when to ask for what no gap shows."""

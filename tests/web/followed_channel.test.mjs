@@ -24,7 +24,7 @@ function take(channel, step) {
   if (step.ask) {
     const { start, epoch } = channel.ask();
     assert.deepEqual([start, epoch], step.ask);
-  } else if (step.comeBack) {
+  } else if (step.comeBack !== undefined) {
     channel.comeBack();
     assert.deepEqual(channel.since, step.comeBack);
   } else if (step.unanswered) channel.unanswered(nowMs);

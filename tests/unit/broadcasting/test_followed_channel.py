@@ -112,3 +112,29 @@ def test_channel_holds_a_bounded_number_of_characters() -> None:
 
     assert [event.frame["seq"] for event in events if isinstance(event, Message)] == [1, 2, 3]
     assert channel.asks_at == 4
+
+
+def test_channel_has_room_for_as_many_frames_as_it_says() -> None:
+    """The next one is dropped, and asked for at once."""
+    channel = FollowedChannel(half)
+    channel.answer(_answer(0, 0), 0)
+    for seq in range(2, MOST_HELD_FRAMES + 2):
+        channel.frame(_frame(seq), 1)
+    full = channel.asks_at
+
+    channel.frame(_frame(MOST_HELD_FRAMES + 2), 2)
+
+    assert (full, channel.asks_at) == (3_001, 2)
+
+
+def test_room_of_frames_that_were_given_out_is_free_again() -> None:
+    """However many have passed."""
+    channel = FollowedChannel(half)
+    channel.answer(_answer(0, 0), 0)
+    large = "x" * (MOST_HELD_CHARACTERS // 2)
+
+    for seq in range(1, 9, 2):
+        channel.frame(_frame(seq + 1, large), seq)
+        channel.frame(_frame(seq), seq)
+
+    assert (channel.position, channel.asks_at) == (8, None)

@@ -1,0 +1,278 @@
+"""What the page shows of what a client receives, in a real Chromium."""
+
+from functools import partial
+
+import pytest
+
+from crier.local.page.control import Command, Cut, Drop, Refuse
+from tests.web.support.page import Page
+from tests.web.support.scripted_gateway import ScriptedGateway
+
+RIGHT_TO_LEFT = "\u202e"
+HOSTILE = [
+    '<img src=x onerror="document.title = 1">',
+    "</li><script>document.title = 2</script>",
+    f"{RIGHT_TO_LEFT}txet lived, and an isolate that is not closed \u2066",
+]
+LONG = "x" * (127 * 1024)
+
+
+def test_page_starts_without_trouble(page: Page) -> None:
+    """Neither an error in the console nor a broken rule of its own policy."""
+    assert page.text("state-word") == "Idle"
+    assert page.troubles() == []
+
+
+def test_page_shows_frames_as_they_come(page: Page, gateway: ScriptedGateway) -> None:
+    """Newest first, with their channel, number and text; the channel's position follows."""
+    page.connect(gateway.url, "news")
+
+    gateway.send("news", {"headline": "one"})
+    gateway.send("news", "two")
+    page.until(lambda: len(page.rows(":not(.note-row)")) == 2)
+
+    newest, oldest = page.rows(":not(.note-row)")
+    assert "two" in newest
+    assert '{"headline":"one"}' in oldest
+    page.until(lambda: "news 2 2" in page.text("channels"))
+    assert page.text("received") == "2"
+    assert page.troubles() == []
+
+
+def test_page_marks_what_is_replayed_after_a_cut(page: Page, gateway: ScriptedGateway) -> None:
+    """A row that was missed says so, and a sentence says that all is there again."""
+    page.connect(gateway.url, "news")
+    gateway.send("news", "before")
+    page.until(lambda: page.text("received") == "1")
+
+    gateway.cut()
+    page.until(lambda: page.text("state-word") != "Connected")
+    gateway.send("news", "missed")
+    page.until(lambda: page.rows(".replayed"))
+
+    (replayed,) = page.rows(".replayed")
+    assert "↺ replayed" in replayed
+    assert "missed" in replayed
+    page.until(lambda: any("Whole again: 1 frame replayed" in one for one in page.rows(".good")))
+    assert page.text("reconnected") == "1"
+    assert any("the connection was cut. Next try in" in one for one in page.rows(".waiting"))
+
+
+def test_page_says_which_numbers_a_gap_takes_away(page: Page, gateway: ScriptedGateway) -> None:
+    """And why, in words."""
+    page.connect(gateway.url, "news")
+    gateway.send("news", "before")
+    page.until(lambda: page.text("received") == "1")
+
+    gateway.cut()
+    gateway.lose("news", 4)
+    page.until(lambda: page.rows(".gap"))
+
+    (gap,) = page.rows(".gap")
+    assert "▲ Gap in news: 2 to 5 are lost (4 frames): more were missed than one" in gap
+    page.until(lambda: page.text("gaps") == "1")
+
+
+@pytest.mark.parametrize("message", HOSTILE)
+def test_hostile_message_stays_text(page: Page, gateway: ScriptedGateway, message: str) -> None:
+    """It is neither read as HTML nor does it turn what stands beside it."""
+    title = page.browser.title
+    page.connect(gateway.url, "news")
+
+    gateway.send("news", message)
+    page.until(lambda: page.text("received") == "1")
+
+    (text,) = page.find_all("#rows .text")
+    assert page.run("return arguments[0].textContent", text) == message
+    assert page.run("return arguments[0].children.length", text) == 0
+    assert text.value_of_css_property("unicode-bidi") == "plaintext"
+    assert page.browser.title == title
+    assert page.troubles() == []
+
+
+def test_long_message_is_cut_until_all_of_it_is_asked_for(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """127 KiB take some lines; a button shows all, and the layout keeps its width."""
+    page.show_as(width=360, height=740)
+    page.connect(gateway.url, "news")
+    gateway.send("news", LONG)
+    page.until(lambda: page.find_all("#rows .text"))
+    (text,) = page.find_all("#rows .text")
+    assert len(text.text) < 300
+
+    page.press("Show all 130,048 characters")
+
+    assert page.run("return arguments[0].textContent.length", text) == len(LONG)
+    assert text.size["height"] <= 300
+    assert page.too_wide() == []
+    page.press("Show less")
+    assert len(text.text) < 300
+
+
+def test_page_keeps_200_rows(page: Page, gateway: ScriptedGateway) -> None:
+    """A flood costs no more than that, and all of it is counted."""
+    page.connect(gateway.url, "news")
+
+    for number in range(500):
+        gateway.send("news", number)
+    page.until(lambda: page.text("received") == "500")
+
+    page.until(lambda: len(page.rows()) == 200)
+    assert "499" in page.rows()[0]
+
+
+def test_paused_list_stays_as_it_is(page: Page, gateway: ScriptedGateway) -> None:
+    """What comes meanwhile is counted, and shown when it goes on."""
+    page.connect(gateway.url, "news")
+    page.find("pause").click()
+
+    gateway.send("news", "later")
+    page.until(lambda: "Paused; 1 more came." in page.text("frames-note"))
+    assert not page.rows(":not(.note-row)")
+
+    page.find("pause").click()
+    page.until(lambda: len(page.rows(":not(.note-row)")) == 1)
+
+
+def test_filter_shows_one_channel(page: Page, gateway: ScriptedGateway) -> None:
+    """Rows of others are hidden, new ones too."""
+    page.connect(gateway.url, "news", "sport")
+    gateway.send("sport", "one")
+    page.until(lambda: page.text("received") == "1")
+
+    page.choose("filter", "news")
+    gateway.send("sport", "two")
+    gateway.send("news", "three")
+    page.until(lambda: page.text("received") == "3")
+
+    page.until(lambda: len(page.rows(":not(.note-row)")) == 1)
+    assert "three" in page.rows(":not(.note-row)")[0]
+
+
+def test_plot_has_a_dot_for_each_frame_and_words_for_all(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """Median and worst stand beside it; 1,000 ms ago is a tenth of the plot's height of 10 s."""
+    page.connect(gateway.url, "news")
+
+    for age_ms in (100, 120, 5_000):
+        gateway.send("news", "x", age_ms=age_ms)
+    page.until(lambda: "of 3 frames in the last 60 s." in page.text("latency-words"))
+
+    assert "worst 5.0 s" in page.text("latency-words")
+    dots: str = page.run("return document.getElementById('plot-dots').getAttribute('d')")
+    heights = [float(one.split()[1].removesuffix("h0")) for one in dots.split("M")[1:]]
+    assert len(heights) == 3
+    assert heights[2] < 100 < heights[0] <= 200
+
+
+def test_channel_that_is_refused_leaves_the_table(page: Page, gateway: ScriptedGateway) -> None:
+    """An error says why, and the others stay."""
+    page.connect(gateway.url, "news")
+
+    page.subscribe("secret")
+    page.until(lambda: page.rows(".error"))
+
+    assert "not-allowed" in page.rows(".error")[0]
+    page.until(lambda: "secret" not in page.text("channels"))
+    assert "news" in page.text("channels")
+
+
+def test_page_says_that_a_url_is_none(page: Page) -> None:
+    """In the list, beside the form, and in the state."""
+    page.find("url").send_keys("nowhere\n")
+
+    page.until(lambda: page.text("state-word") == "Closed")
+
+    assert page.text("trouble").startswith("✕")
+    assert "bad-url" in page.rows(".error")[0]
+    assert page.troubles() == []
+
+
+def test_reload_keeps_url_and_channels_and_forgets_the_token(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """Neither the tab's storage nor its address has had the token, in the field or in the URL."""
+    page.find("token").send_keys("s3cret")
+    page.connect(f"{gateway.url}?token=0ther", "news")
+    assert "s3cret" in gateway.asked_paths[-1]
+    stored = page.run("return JSON.stringify({...sessionStorage, ...localStorage}) + location.href")
+
+    page.reload()
+
+    assert "s3cret" not in stored
+    assert "0ther" not in stored
+    assert page.find("url").get_attribute("value") == gateway.url
+    assert page.find("token").get_attribute("value") == ""
+    assert "news" in page.text("channels")
+
+
+def test_page_elsewhere_says_why_some_buttons_are_not_there(page: Page) -> None:
+    """Only the local run can break a connection from outside."""
+    reason = "The other ways need the local run: open this page from crier local."
+    assert page.text("break-reason") == reason
+    assert not any(one.is_enabled() for one in page.find_all("#break-local button"))
+
+
+def test_local_page_connects_with_a_token_of_its_own(
+    local_page: Page, gateway: ScriptedGateway
+) -> None:
+    """With the URL and the channels that the local run tells."""
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+
+    assert local_page.find("url").get_attribute("value") == gateway.url
+    assert gateway.asked_paths[-1] == "/prod?token=token-of-alice"
+    local_page.until(lambda: "news 0" in local_page.text("channels"))
+    assert local_page.troubles() == []
+
+
+def test_local_page_has_the_local_run_break_the_connection(
+    local_page: Page, obeyed: list[Command]
+) -> None:
+    """Each button asks for what it says, for the connection that the page has."""
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+
+    for button in local_page.find_all("#break-local button"):
+        told = len(local_page.rows(".plain"))
+        button.click()
+        local_page.until(partial(lambda before: len(local_page.rows(".plain")) > before, told))
+
+    own = local_page.text("connection-id")
+    assert obeyed == [Cut(own), Cut(), Refuse(10), Cut(), Drop(own, 3)]
+    assert local_page.troubles() == []
+
+
+def test_page_sends_the_token_where_its_user_wants_it(page: Page, gateway: ScriptedGateway) -> None:
+    """As a sub-protocol it is in no URL."""
+    page.find("token").send_keys("s3cret")
+    page.choose("token-in", "a sub-protocol")
+
+    page.connect(gateway.url)
+
+    assert gateway.asked_paths == ["/prod"]
+    assert gateway.offered == ["crier.v1, bearer.s3cret"]
+
+
+def test_page_counts_renewals(page: Page, gateway: ScriptedGateway) -> None:
+    """A new connection takes the old one's place, and the state stays what it is."""
+    gateway.renew_in_ms = 3_000
+    page.connect(gateway.url, "news")
+    first = page.text("connection-id")
+
+    page.until(lambda: page.text("renewed") != "0")
+
+    assert page.text("connection-id") != first
+    assert page.text("reconnected") == "0"
+    assert any("Renewed" in one for one in page.rows(".good"))
+    assert not page.rows(".waiting")
+
+
+def test_page_reconnects_by_itself(page: Page, gateway: ScriptedGateway) -> None:
+    """The one way to break a connection that a page has without the local run."""
+    page.connect(gateway.url, "news")
+
+    page.press("Close and reconnect")
+
+    page.until(lambda: page.text("reconnected") == "1")
+    assert page.text("state-word") == "Connected"

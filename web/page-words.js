@@ -1,0 +1,91 @@
+/** What the page says: sentences of facts, and nothing of the document. */
+
+const STATES = {
+  idle: "Idle",
+  connecting: "Connecting",
+  connected: "Connected",
+  waiting: "Waiting",
+  closed: "Closed",
+};
+
+const REASONS = {
+  cut: "the connection was cut",
+  refused: "it was refused, or there is no server",
+  token: "no token could be fetched",
+  unauthorized: "there is no token for it",
+  "bad-url": "the URL is not one of a WebSocket",
+  silent: "nothing was heard any more",
+  gone: "the server had forgotten it",
+  timeout: "it took too long to open",
+  online: "the network is back",
+  pageshow: "the page is back",
+  pagehide: "the page was left",
+  close: "closed on this page",
+  kicked: "the server said: kicked",
+  expired: "the server said: expired",
+  moved: "the server said: moved",
+  shutdown: "the server said: shutting down",
+};
+
+const LOST = {
+  expired: "they were not kept long enough",
+  "too-many": "more were missed than one recovery gives",
+};
+
+export const stateWord = (state) => STATES[state] ?? state;
+
+/** Why a state was entered; nothing for what goes without saying. */
+export const reasonWords = (reason) => REASONS[reason] ?? "";
+
+export const count = (number, one, many = `${one}s`) =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+
+export function duration(ms) {
+  return Math.abs(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** A channel for people: what `*`, `@` and `!` mean, too. */
+export function channelWords(name) {
+  const meaning = { "*": "everyone", "@": "own user", "!": "by id" }[name];
+  return meaning ? `${name} ${meaning}` : name;
+}
+
+/** Hours to milliseconds of an arrival, by this device's clock. */
+export function clockTime(ms) {
+  const at = new Date(ms);
+  const two = (number) => String(number).padStart(2, "0");
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  return { time, fraction: `.${String(at.getMilliseconds()).padStart(3, "0")}` };
+}
+
+/** Which numbers a gap takes away, and why. */
+export function gapWords({ channel, from, to, reason }) {
+  if (reason === "epoch") {
+    return `Gap in ${channel}: numbers began anew after ${from}, and are at ${to} now. What came between is not known.`;
+  }
+  const numbers = to === from + 1 ? `${to} is` : `${from + 1} to ${to} are`;
+  return `Gap in ${channel}: ${numbers} lost (${count(to - from, "frame")}): ${LOST[reason] ?? reason}.`;
+}
+
+/** What went wrong; a browser tells nothing of a refusal, so that here stands what to look at. */
+export function troubleWords({ code, message, retry }) {
+  const asked = "Is the URL right, and the token still good?";
+  const words = code === "refused" ? `it never opened (${message}). ${asked}` : message;
+  return retry ? words : `${words.replace(/[.]$/, "")}. It is not tried again.`;
+}
+
+/** What was given again after a cut, of one or more channels at once. */
+export function recoveredWords(counts) {
+  const all = counts.reduce((sum, one) => sum + one.count, 0);
+  if (all === 0) return "Whole again: nothing was missed.";
+  const some = counts.filter((one) => one.count > 0);
+  const each = some.map((one) => `${one.count} in ${one.channel}`).join(", ");
+  return `Whole again: ${count(all, "frame")} replayed (${each}).`;
+}
+
+/** What a state change says in the list. */
+export function changeWords({ to, reason, retryInMs }) {
+  const because = reasonWords(reason);
+  const next = retryInMs === undefined ? "" : ` Next try in ${duration(retryInMs)}.`;
+  return `${stateWord(to)}${because ? `: ${because}` : ""}.${next}`;
+}
