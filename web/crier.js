@@ -669,7 +669,7 @@ function createClient(target, url, options) {
         let protocols;
         if (token && options.tokenIn === "protocol") protocols = ["crier.v1", `bearer.${token}`];
         else if (token)
-          address += `${address.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
+          address = `${address.split("#")[0]}${address.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
         code = "bad-url";
         need(/^wss?:/i.test(address), address, "wss:");
         if (protocols) code = "token"; // if anything is wrong now

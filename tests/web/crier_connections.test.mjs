@@ -136,7 +136,7 @@ test(
 for (const [url, expected] of [
   ["wss://host", "wss://host?token=a%20b"],
   ["wss://host/?x=%7e&y", "wss://host/?x=%7e&y&token=a%20b"],
-  ["ws://host/a", "ws://host/a?token=a%20b"],
+  ["ws://host/a#part", "ws://host/a?token=a%20b"],
   [new URL("wss://host/b"), "wss://host/b?token=a%20b"],
 ])
   test(
