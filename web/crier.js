@@ -1,8 +1,9 @@
 /**
  * Receives broadcasts of Crier (`crier.v1`): each once, in order, or a word for what is lost.
  *
- * `FollowedChannel` has the rules of order, without a clock; `Connection` is one WebSocket and what
- * was asked on it; `Crier` holds the two together, reconnects, and is what applications use.
+ * `followChannel` has the rules of order, without a clock; `createConnection` is one WebSocket, from
+ * its token to its end, and what is asked on it; `createClient` has what outlives a connection, and
+ * the one timer. Their state is private: it is in variables that only their functions see.
  * All times are in milliseconds. The types are in crier.d.ts.
  */
 
@@ -23,7 +24,7 @@ const ANSWER_MS = 10_000;
 const UNANSWERED_MS = 30_000; // and nothing else comes: the connection is dead
 const MOST_PAUSE_MS = 60_000;
 const LEAST_BUSY_MS = 1_000;
-const THROTTLED_MS = 2_000;
+const THROTTLED_MS = 2_000; // up to twice that, and doubling: others are throttled, too
 const OPENING_MS = 30_000;
 const FIRST_DELAYS = 4; // 30,000 clients that are cut at once then come back with the fewest tries
 const LEAST_DELAY_MS = 25;
@@ -193,7 +194,8 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     if (epoch === null) begin(answer);
     else if (answer.lost || answer.epoch !== epoch) return lose(answer, nowMs);
     for (const frame of answer.frames) take(frame, true, nowMs);
-    if (answer.from > position) mustAskAt = nowMs; // it says nothing of what lies between
+    if (answer.from > position)
+      mustAskAt = nowMs; // it says nothing of what lies between
     else moveTo(answer.to);
   }
 
@@ -591,8 +593,7 @@ function createClient(target, url, options) {
   function takeOver(reason) {
     current = renewal;
     renewal = null;
-    for (const channel of channels.values())
-      if (!current.has(channel)) channel.comeBack();
+    for (const channel of channels.values()) if (!current.has(channel)) channel.comeBack();
     if (!current.id) become("connecting", reason);
   }
 
@@ -816,8 +817,7 @@ function createClient(target, url, options) {
         onEnd(code);
       } else if (!request) {
         if (ref === undefined) tellError(error);
-      } else if (code === "busy")
-        pause(request, Math.max(spanOf(error.afterMs, 0), LEAST_BUSY_MS));
+      } else if (code === "busy") pause(request, Math.max(spanOf(error.afterMs, 0), LEAST_BUSY_MS));
       else {
         requests.delete(ref);
         request.refused(error);
@@ -912,8 +912,7 @@ function createClient(target, url, options) {
     function ping() {
       pingLater();
       const all = known();
-      for (let i = 0; i < all.length; i += MOST_CHANNELS) pingFor(all.slice(i, i + MOST_CHANNELS));
-      silentAt = now() + SILENT_MS;
+      while (all.length > 0) pingFor(all.splice(0, MOST_CHANNELS));
     }
 
     function pingFor(some) {
@@ -922,6 +921,7 @@ function createClient(target, url, options) {
         for (const { name } of some) need(isNumber(told.at[name]));
         for (const channel of some) channel.pong(told.at[channel.name], now());
       });
+      silentAt = now() + SILENT_MS;
     }
 
     return connection;

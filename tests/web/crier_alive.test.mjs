@@ -330,6 +330,26 @@ test(
 );
 
 test(
+  "a renewal is not renewed itself before it takes over",
+  inWorld(async (world) => {
+    const channels = Array.from({ length: 30 }, (_, index) => `c${index}`);
+    const client = new Crier("wss://host", { channels, pingAfterMs: 0 });
+    client.connect();
+    world.socket.open();
+    answer(world.socket, 0, { renewInMs: RENEW_MS });
+    answer(world.socket);
+    await world.pass(RENEWAL_MS);
+    world.socket.open();
+    answer(world.socket, 0, { renewInMs: 1 });
+
+    await world.pass(5_000);
+
+    assert.equal(world.sockets.length, 2);
+    client.close();
+  }),
+);
+
+test(
   "a renewal that fails is tried again, later each time, while the old connection lives",
   inWorld(async (world) => {
     world.chance = 0.5;

@@ -211,14 +211,7 @@ test(
   }),
 );
 
-for (const since of [
-  -1,
-  1.5,
-  "7",
-  { seq: 1 },
-  { epoch: "e" },
-  true,
-])
+for (const since of [-1, 1.5, "7", { seq: 1 }, { epoch: "e" }, true])
   test(
     `a subscription since ${JSON.stringify(since)} is an error of the caller`,
     inWorld(async () => {
