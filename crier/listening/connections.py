@@ -135,10 +135,11 @@ class Connections:
         renewal, self._renewal = self._renewal, None
         connection = renewal.connection if renewal else None
         self._channels.come_back(connection.members if connection else {})
-        if renewal:
+        if renewal and connection and connection.joined_at is not None:
+            self._use(connection)
+        elif renewal:
             self._opening, renewal.renews = renewal, None
             self._change(State.CONNECTING, reason)
-            self.look_if_joined(renewal, now_ms)
         else:
             self._wait(reason, self._waits.before_connect(self._failures), now_ms)
 
@@ -159,12 +160,7 @@ class Connections:
             opening.renews.give_up(now_ms)
         else:
             return
-        self.live = connection
-        self._renewal_failures = 0
-        self._refusals.reset()
-        if connection.id:
-            self.ids.append(connection.id)
-            del self.ids[: -MOST_EARLIER - 1]
+        self._use(connection)
 
     def said_bye(self, connection: Connection, bye: Bye, now_ms: float) -> None:
         """Do as the server says that ends a connection."""
@@ -186,6 +182,15 @@ class Connections:
         self.retry_at = None
         if self.state is not State.CLOSED:
             self._change(State.CLOSED, reason)
+
+    def _use(self, connection: Connection) -> None:
+        """Let a joined connection be the live one."""
+        self.live = connection
+        self._renewal_failures = 0
+        self._refusals.reset()
+        if connection.id:
+            self.ids.append(connection.id)
+            del self.ids[: -MOST_EARLIER - 1]
 
     def _ask_token(self, reason: TokenReason, renews: Connection | None, now_ms: float) -> Opening:
         opening = Opening(next(self._asks), now_ms + OPENING_MS, renews)

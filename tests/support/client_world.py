@@ -289,7 +289,9 @@ class ClientWorld:
             self.say(one, json.dumps(told))
         elif fate != "lost":
             refusal = Code(fate) if fate in ("busy", "gone", "bad-frame") else None
-            self.is_given_up |= fate == "bad-frame"
+            if refusal is Code.BAD_FRAME and _names_channels(text):
+                refusal = None  # a client would do without a channel that is refused for good
+            self.is_given_up |= refusal is Code.BAD_FRAME
             self.server.now_ms = self.client.now_ms
             self.server.serve(one, text, refusal=refusal)
             if fate == "answered and cut":
@@ -332,3 +334,9 @@ class ClientWorld:
             is_alone = self.live_connections == [one]
             self._requests.joined(one, is_alone=is_alone)
             one.joined_at_troubles = self.troubles if self.is_calm else -1
+
+
+def _names_channels(text: str) -> bool:
+    """Tell whether a request wants to be on a channel that a client can do without."""
+    request = json.loads(text)
+    return request["action"] in ("join", "subscribe") and set(request["at"]) != {EVERYONE}
