@@ -177,8 +177,8 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     const reason = answer.lost?.reason ?? "epoch";
     const end = answer.to;
     const isAnew = reason === "epoch";
-    recovered = null;
     if (!isAnew && end <= position) return; // it is late: all has come meanwhile
+    recovered = null;
     events.push({ type: "gap", start: position, end, reason });
     dropUntil(isAnew ? Infinity : end); // of which epoch they are is not known
     if (isAnew) {

@@ -193,8 +193,8 @@ class FollowedChannel:
         """Go on from where an answer says: back only where numbers have begun anew."""
         reason = answer["lost"]["reason"] if "lost" in answer else Reason.EPOCH.value
         start, end = self.position, answer["to"]
-        self._recovered = None
         if reason == Reason.EPOCH.value:
+            self._recovered = None
             self.epoch, self.position = answer["epoch"], end
             self._known_until = self._newest_ms = 0
             self._drop_until(max(self._held, default=0))  # of which epoch they are is not known
@@ -202,6 +202,7 @@ class FollowedChannel:
             return [Gap(start, end, reason)]
         if end <= start:  # the answer is late: all has come meanwhile
             return []
+        self._recovered = None
         self._drop_until(end)
         self.position = end
         return [Gap(start, end, reason), *self._move_to(end)]
