@@ -19,7 +19,9 @@ test(
 
     socket.say(frame(1), news(1, { message: { a: 1 } }));
 
-    assert.deepEqual(socket.sent, [{ action: "join", ref: "1", at: { "*": null, news: null } }]);
+    assert.deepEqual(socket.sent, [
+      { action: "join", ref: "1", at: { "*": null, news: null }, was: [] },
+    ]);
     assert.equal(socket.url, "wss://host/prod");
     assert.equal(socket.protocols, undefined);
     assert.deepEqual(heard.states(), ["idle connecting: connect", "connecting connected: joined"]);
@@ -209,15 +211,7 @@ test(
   }),
 );
 
-for (const since of [
-  -1,
-  1.5,
-  "7",
-  { seq: 1 },
-  { epoch: "e" },
-  true,
-  { seq: 1, epoch: "x".repeat(33) },
-])
+for (const since of [-1, 1.5, "7", { seq: 1 }, { epoch: "e" }, true])
   test(
     `a subscription since ${JSON.stringify(since)} is an error of the caller`,
     inWorld(async () => {

@@ -16,7 +16,7 @@ function begun(world, options = {}, url = "wss://host/prod") {
 async function failures(world, heard, tries) {
   for (let i = 0; i < tries; i += 1) {
     world.socket.drop();
-    await world.pass(heard.of("state").at(-1).retryInMs);
+    await world.pass(heard.of("state").findLast(({ to }) => to === "waiting").retryInMs);
   }
   return heard.of("state").flatMap(({ retryInMs }) => (retryInMs === undefined ? [] : retryInMs));
 }
@@ -85,6 +85,7 @@ test(
     await failures(world, heard, 2);
     world.socket.open();
     answer(world.socket);
+    await world.pass(10_000);
     await failures(world, heard, 3);
 
     assert.equal(early, 0);
@@ -194,11 +195,11 @@ for (const [what, getToken] of [
 for (const [what, getToken, words] of [
   ["throws", () => JSON.parse("{"), /JSON/],
   ["throws a word", () => Promise.reject("offline"), /^offline$/],
-  ["throws nothing", () => Promise.reject(), /^it threw undefined$/],
-  ["throws an object", () => Promise.reject({ message: {} }), /^it threw object$/],
-  ["returns nothing", () => undefined, /found undefined, expected a string/],
-  ["returns an empty token", () => "", /expected a string/],
-  ["returns an object", async () => ({}), /found object/],
+  ["throws nothing", () => Promise.reject(), /^found undefined$/],
+  ["throws an object", () => Promise.reject({ message: {} }), /^found object$/],
+  ["returns nothing", () => undefined, /found undefined, expected a text/],
+  ["returns an empty token", () => "", /expected a text/],
+  ["returns an object", async () => ({}), /found \[object Object\]/],
 ])
   test(
     `a token function that ${what} is asked again`,
@@ -276,13 +277,7 @@ test(
   }),
 );
 
-for (const [url, words] of [
-  ["nonsense", /no URL/],
-  ["https://host", /https:/],
-  ["", /no URL/],
-  [undefined, /no URL/],
-  [42, /no URL/],
-])
+for (const url of ["nonsense", "https://host", "", undefined, 42])
   test(
     `a URL that is ${url} ends the client`,
     inWorld(async (world) => {
@@ -293,7 +288,7 @@ for (const [url, words] of [
       assert.deepEqual(heard.states().slice(1), ["connecting closed: bad-url"]);
       assert.equal(heard.of("error")[0].code, "bad-url");
       assert.equal(heard.of("error")[0].retry, false);
-      assert.match(heard.of("error")[0].message, words);
+      assert.equal(heard.of("error")[0].message, `found ${url}, expected wss:`);
       assert.equal(world.timers, 0);
     }),
   );
@@ -477,7 +472,7 @@ for (const afterMs of [0, -1, "soon", undefined, null, Number.NaN])
 
       socket.say({ type: "bye", code: 7, afterMs });
 
-      assert.equal(heard.states().at(-1), "connected waiting: bye");
+      assert.equal(heard.states().at(-1), "connected waiting: 7");
       assert.equal(heard.of("state").at(-1).retryInMs, 1_000);
     }),
   );
@@ -491,7 +486,6 @@ test(
     await world.pass(1_000_000);
 
     assert.equal(heard.of("state").at(-1).to, "waiting");
-    assert.deepEqual(world.pending, [2 ** 31 - 1 - 1_000_000]);
   }),
 );
 
@@ -607,7 +601,12 @@ test(
 
     assert.equal(socket.closedWith, 1000);
     assert.equal(timers, 0);
-    assert.deepEqual(detail, { from: "connected", to: "waiting", reason: "pagehide" });
+    assert.deepEqual(detail, {
+      from: "connected",
+      to: "waiting",
+      reason: "pagehide",
+      retryInMs: undefined,
+    });
     assert.deepEqual(world.socket.sent[0].at, { "*": { seq: 1, epoch: "e" } });
     assert.equal(heard.states().at(-1), "waiting connecting: pageshow");
     client.close();

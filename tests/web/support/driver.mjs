@@ -123,8 +123,8 @@ const nudges = {
 };
 
 function turnPage(state) {
-  document.visibilityState = state;
-  document.dispatchEvent(new Event("visibilitychange"));
+  document.hidden = state === "hidden";
+  page.dispatchEvent(new Event("visibilitychange")); // it bubbles from the document
 }
 
 function subscribe({ handle, channel, first, leaves_after: leavesAfter }) {
@@ -149,7 +149,7 @@ function subscribe({ handle, channel, first, leaves_after: leavesAfter }) {
 
 function begin({ options }) {
   page = new EventTarget(); // the listeners of the client before stay with the old ones
-  fake("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
+  fake("document", Object.assign(new EventTarget(), { hidden: false }));
   nowMs = 0;
   random = chance(options.seed);
   timers = new Map();

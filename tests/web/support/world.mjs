@@ -94,7 +94,7 @@ export class World {
       }
     };
     this.page = new EventTarget();
-    this.page.visibilityState = "visible";
+    this.page.hidden = false;
   }
 
   install() {
@@ -186,6 +186,7 @@ export class World {
 
   /** The computer sleeps: the clock of the wall goes on, and timers are late. */
   async sleep(ms) {
+    await settled();
     this.dateMs += ms;
     await this.pass(0);
   }
@@ -197,8 +198,8 @@ export class World {
   }
 
   async see(visibilityState) {
-    this.page.visibilityState = visibilityState;
-    this.page.dispatchEvent(new Event("visibilitychange"));
+    this.page.hidden = visibilityState === "hidden";
+    this.window.dispatchEvent(new Event("visibilitychange")); // it bubbles from the document
     await settled();
   }
 }
