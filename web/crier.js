@@ -24,7 +24,7 @@ const ANSWER_MS = 10_000;
 const UNANSWERED_MS = 30_000; // and nothing else comes: the connection is dead
 const MOST_PAUSE_MS = 60_000;
 const LEAST_BUSY_MS = 1_000;
-const THROTTLED_MS = 2_000; // up to twice that, and doubling: others are throttled, too
+const THROTTLED_MS = 4_000; // at most, and doubling: others are throttled, too
 const OPENING_MS = 30_000;
 const FIRST_DELAYS = 4; // 30,000 clients that are cut at once then come back with the fewest tries
 const LEAST_DELAY_MS = 25;
@@ -708,7 +708,7 @@ function createClient(target, url, options) {
     function work() {
       if (isDue(joinsUntil)) {
         if (socket) onEnd("timeout");
-        else fail("token", "found none in time");
+        else fail("token", "none in time");
       } else if (isDue(silentAt)) onEnd("silent");
       else if (isOpen) {
         for (const request of requests.values()) if (isDue(asksAt(request))) send(request);
@@ -777,8 +777,8 @@ function createClient(target, url, options) {
     }
 
     /** Asks later, and later each time. */
-    function pause(request, leastMs) {
-      const ms = leastMs * between(1, 2) * request.patience;
+    function pause(request, leastMs, mostMs = 2 * leastMs) {
+      const ms = between(leastMs, mostMs) * request.patience;
       request.patience *= 2;
       request.asksAt = now() + Math.min(ms, MOST_PAUSE_MS);
     }
@@ -807,7 +807,7 @@ function createClient(target, url, options) {
     function takeUntyped(told) {
       if (told.seq !== undefined) takeFrame(told);
       else if (told.message === "Too Many Requests")
-        for (const request of requests.values()) pause(request, THROTTLED_MS); // it names none
+        for (const request of requests.values()) pause(request, 0, THROTTLED_MS); // it names none
     }
 
     function takeError(error, request) {
