@@ -99,13 +99,14 @@ class Connections:
         *,
         status: int | None = None,
         why: str = "",
+        most_ms: float = 0,
     ) -> None:
-        """Give a try up, and try again later."""
+        """Give a try up, and try again later: within `most_ms` if the server has said so."""
         if opening.socket is not None:
             self._outbox.append(Close(opening.socket))
         if opening.renews:
             self._renewal = None
-            self._renew_later(opening.renews, now_ms)
+            self._renew_later(opening.renews, most_ms, now_ms)
             return
         self._opening = None
         if reason != "token":
@@ -115,7 +116,7 @@ class Connections:
             is_new = reason in _NEW_TOKEN
             self._token_reason = TokenReason.REFUSED if is_new else TokenReason.RECONNECT
         self._failures += 1
-        self._wait(reason, self._waits.before_connect(self._failures), now_ms)
+        self._wait(reason, most_ms, now_ms)
 
     def timed_out(self, opening: Opening, now_ms: float) -> None:
         """Give a try up that takes too long."""
@@ -126,7 +127,7 @@ class Connections:
             self._outbox.append(Trouble("token", text, retry=True))
         self.failed(opening, reason, now_ms)
 
-    def cut(self, live: Connection, reason: str, now_ms: float) -> None:
+    def cut(self, live: Connection, reason: str, now_ms: float, *, most_ms: float = 0) -> None:
         """Go on after the end of the live connection: by its renewal, if that is on its way."""
         self.live = None
         self._outbox.append(Close(live.socket))
@@ -142,7 +143,7 @@ class Connections:
             self._opening, renewal.renews = renewal, None
             self._change(State.CONNECTING, reason)
         else:
-            self._wait(reason, self._waits.before_connect(self._failures), now_ms)
+            self._wait(reason, most_ms, now_ms)
 
     def look_if_joined(self, opening: Opening, now_ms: float) -> None:
         """Let a connection be the live one when it is joined.
@@ -164,18 +165,16 @@ class Connections:
         self._use(connection)
 
     def said_bye(self, connection: Connection, bye: Bye, now_ms: float) -> None:
-        """Do as the server says that ends a connection."""
+        """Do as the server says that ends a connection: go on by its renewal, or come back later.
+
+        Without a time to come back in, that is as after any other end.
+        """
         if not bye.may_reconnect:
             self.end(bye.code)
-            return
-        self._close_all()
-        self._channels.come_back({})
-        self._count_end(connection, now_ms)
-        self._token_reason = TokenReason.RECONNECT
-        wait_ms = self._waits.before_connect(self._failures)
-        if bye.after_ms:
-            wait_ms = self._waits.within(bye.after_ms)
-        self._wait(bye.code, wait_ms, now_ms)
+        elif opening := self.opening_of(connection.socket):
+            self.failed(opening, bye.code, now_ms, most_ms=bye.after_ms)
+        else:
+            self.cut(connection, bye.code, now_ms, most_ms=bye.after_ms)
 
     def end(self, reason: str) -> None:
         """Close all, and stay away."""
@@ -206,15 +205,19 @@ class Connections:
             self._outbox.append(Trouble("unauthorized", denied.message, retry=False))
             self.end("unauthorized")
 
-    def _renew_later(self, live: Connection, now_ms: float) -> None:
+    def _renew_later(self, live: Connection, most_ms: float, now_ms: float) -> None:
         self._renewal_failures += 1
-        live.renew_at = now_ms + self._waits.before_connect(self._renewal_failures)
+        live.renew_at = now_ms + self._wait_ms(self._renewal_failures, most_ms)
 
     def _count_end(self, connection: Connection, now_ms: float) -> None:
         """Count the failures in a row: a connection that has served for a while is none."""
         self._failures = 0 if connection.is_steady(now_ms) else self._failures + 1
 
-    def _wait(self, reason: str, wait_ms: float, now_ms: float) -> None:
+    def _wait_ms(self, failures: int, most_ms: float) -> float:
+        return self._waits.within(most_ms) if most_ms else self._waits.before_connect(failures)
+
+    def _wait(self, reason: str, most_ms: float, now_ms: float) -> None:
+        wait_ms = self._wait_ms(self._failures, most_ms)
         self.retry_at = now_ms + wait_ms
         self._change(State.WAITING, reason, wait_ms)
 

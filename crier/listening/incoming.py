@@ -111,7 +111,7 @@ def _refusal(found: dict[str, Any]) -> Refusal:
 
 def _bye(found: dict[str, Any]) -> Bye:
     code = _text(found, "code") or "bye"
-    return Bye(code, found.get("reconnect") is True, _ms(found, "afterMs"))
+    return Bye(code, found.get("reconnect") is not False, _ms(found, "afterMs"))
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Incoming]]] = {

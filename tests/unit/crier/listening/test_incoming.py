@@ -192,12 +192,12 @@ def test_errors_are_read() -> None:
 
 
 def test_byes_are_read() -> None:
-    """One that does not say that the client may come back means that it may not."""
+    """One that does not say that the client has to stay away means that it may come back."""
     full = {"type": "bye", "code": "moved", "reconnect": True, "afterMs": 250}
 
     assert _read(full) == Bye("moved", may_reconnect=True, after_ms=250)
-    assert _read(full | {"reconnect": 1}) == Bye("moved", may_reconnect=False, after_ms=250)
-    assert _read({"type": "bye"}) == Bye("bye", may_reconnect=False, after_ms=0)
+    assert _read(full | {"reconnect": False}) == Bye("moved", may_reconnect=False, after_ms=250)
+    assert _read({"type": "bye"}) == Bye("bye", may_reconnect=True, after_ms=0)
 
 
 @pytest.mark.parametrize(

@@ -445,14 +445,14 @@ def test_bye_for_good_ends_the_client() -> None:
     assert (scene.closed, scene.asked) == ([socket], ["first"])
 
 
-def test_bye_without_a_word_ends_the_client() -> None:
-    """It does not say that the client may come back."""
+def test_bye_without_a_word_is_as_any_other_end() -> None:
+    """It does not say that the client has to stay away."""
     scene = Scene()
     scene.connect()
 
     scene.text({"type": "bye"})
 
-    assert scene.states[-1] == ("closed", "bye")
+    assert scene.states[-1] == ("waiting", "bye")
 
 
 def test_bye_says_when_to_come_back() -> None:

@@ -278,15 +278,29 @@ def test_gap_that_was_asked_for_is_asked_for_again_when_a_joined_renewal_takes_o
     assert [request["channel"] for _, request in scene.sent if "channel" in request] == ["c0", "c0"]
 
 
-def test_bye_ends_a_renewal_too() -> None:
-    """Both sockets are closed, whichever hears it."""
+def test_client_that_renews_goes_on_with_the_renewal_after_a_bye() -> None:
+    """The connection that said it is closed."""
     scene, old = _renewing()
-    new = scene.open()
+    scene.open()
 
     scene.text({"type": "bye", "code": "moved", "reconnect": True, "afterMs": 10}, old)
 
-    assert scene.closed == [old, new]
-    assert scene.states[-1] == ("waiting", "moved")
+    assert scene.closed == [old]
+    assert scene.states[-1] == ("connecting", "moved")
+
+
+def test_renewal_that_is_told_to_come_later_does_so() -> None:
+    """Within the time that the server says, while the connection before it serves."""
+    scene, _ = _renewing()
+    new = scene.open()
+
+    scene.text({"type": "bye", "code": "moved", "reconnect": True, "afterMs": 60_000}, new)
+
+    assert scene.closed == [new]
+    assert scene.states[-1] == ("connected", "joined")
+    assert scene.asked == ["first", "renewal"]
+    scene.advance(60_000)
+    assert scene.asked == ["first", "renewal", "renewal"]
 
 
 def test_close_ends_a_renewal_too() -> None:
