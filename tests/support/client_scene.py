@@ -1,214 +1,154 @@
-"""A client without I/O in virtual time: what happens to it, and what it does about it."""
+"""Clients that send frames to the wired function, and the broadcasts that they ask for."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from broadcasting.followed_channel import Gap, Message, Recovered
-from crier.listening.client import Client
-from crier.listening.effects import (
-    AskToken,
-    Changed,
-    Close,
-    Effect,
-    Followed,
-    Open,
-    Send,
-    State,
-    Trouble,
-)
-from crier.listening.waits import Waits
+from broadcasting.audience import channel_in_frame
+from broadcasting.connecting_client import ConnectingClient, rows_of
+from broadcasting.connection import Connection
+from broadcasting.counter_items import EPOCH, LAST, NUMBER, TAKEN_AT
+from broadcasting.items import EXPIRY, Item, attribute_of, key_attributes
+from broadcasting.ledger_items import counter_key, key_of, to_item
+from broadcasting.ledger_rows import FrameRow
+from broadcasting.numbering import COUNTER_LIFE_SECONDS
+from client_frame_wiring import ClientFrameWiring, build_client_frames
+from handlers.client_frame import respond
+from settings import ClientFrameSettings
+from storage.connections import ConnectionsTable
+from storage.row_batches import key_of_item
+from testbed.model.fakes import half
+from tests.support.wire_dynamo import BROADCASTS, CONNECTIONS, WireDynamo, WireSession
 
-_MOST_WAKES = 1_000
-_ANSWERS = {"join": "joined", "subscribe": "subscribed", "unsubscribe": "unsubscribed"}
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+EPOCH_OF_ALL = "k3f0"
+AGE_MS = 60_000
+SETTINGS = ClientFrameSettings(CONNECTIONS, BROADCASTS, 86_400, 300, ("*",))
 
 
 class Scene:
-    """A client, its clock, its server's part, and what it has done since the last look.
+    """The function, the wire behind it, and a broadcaster that writes as workers do."""
 
-    `jitter` is every chance of the client. What it does is taken note of by kinds: `asked` has the
-    reasons of tokens, `sent` requests with their sockets, `closed` sockets, `states` and `told`
-    what it tells.
-    """
+    def __init__(self, settings: ClientFrameSettings = SETTINGS) -> None:
+        self.wire = WireDynamo()
+        self.settings = settings
+        self.wired = self.wire_anew()
 
-    def __init__(
-        self, *channels: str, first: Mapping[str, Any] | None = None, **options: Any
+    def wire_anew(self) -> ClientFrameWiring:
+        """Return the wiring of an invocation that remembers nothing."""
+        session = cast("Session", WireSession(self.wire))
+        self.wired = build_client_frames(self.settings, session, self.wire.time.clock, jitter=half)
+        return self.wired
+
+    @property
+    def now_ms(self) -> int:
+        """The time."""
+        return self.wire.time.epoch_ms
+
+    def connect(
+        self, id_: str = "c1=", user: str | None = None, *, expires_seconds: int | None = None
     ) -> None:
-        self.jitter = 0.5
-        self.now = 0.0
-        self.client = Client(
-            Waits(jitter=lambda: self.jitter),
-            first=dict.fromkeys(channels) | dict(first or {}),
-            **options,
+        """Write the rows that connect writes; the connection is a minute old."""
+        connection = Connection(id_, self.now_ms - AGE_MS)
+        for row in rows_of(ConnectingClient(connection, user, expires_seconds)):
+            self.wire.connections[key_of_item(row)] = row
+
+    def connections_table(self) -> ConnectionsTable:
+        """Return the table as the disconnect function has it, on the same wire."""
+        session = WireSession(self.wire)
+        client = session.create_client("dynamodb")
+        return ConnectionsTable(client, CONNECTIONS, clock=self.wire.time.clock, jitter=half)
+
+    def count(
+        self, stream: str, last: int, *, epoch: str = EPOCH_OF_ALL, marks: Sequence[int] = ()
+    ) -> None:
+        """Write a counter; `marks` are numbers that are taken just now."""
+        item: Item = key_attributes(counter_key(stream)) | {
+            LAST: attribute_of(last),
+            "version": attribute_of(1),
+            EPOCH: attribute_of(epoch),
+            EXPIRY: attribute_of(self.now_ms // 1000 + COUNTER_LIFE_SECONDS),
+        }
+        for number in marks:
+            item[f"{NUMBER}k{number}"] = attribute_of(number)
+            item[f"{TAKEN_AT}k{number}"] = attribute_of(self.now_ms)
+        self.wire.broadcasts[counter_key(stream)] = item
+
+    def make_mark_older(self, number: int, age_ms: int) -> None:
+        """Make the mark of a number of everyone's stream older."""
+        item = self.wire.broadcasts[counter_key("*")]
+        item[f"{TAKEN_AT}k{number}"] = attribute_of(self.now_ms - age_ms)
+
+    def put_frame(self, stream: str, number: int, *, text: str | None = None, **row: Any) -> str:
+        """Write the row of a broadcast; return its frame."""
+        frame = json.dumps(
+            {"seq": number, "channel": channel_in_frame(stream), "message": text or f"m{number}"},
+            ensure_ascii=False,
         )
-        self.asked: list[str] = []
-        self.opened: list[tuple[int, str | None]] = []
-        self.sent: list[tuple[int, dict[str, Any]]] = []
-        self.closed: list[int] = []
-        self.states: list[tuple[str, str]] = []
-        self.waits: list[float] = []
-        self.troubles: list[Trouble] = []
-        self.told: list[Any] = []
-        self._asks: list[int] = []
-        self._sockets: list[int] = []
+        kept: dict[str, Any] = {"epoch": EPOCH_OF_ALL, "replay_until_ms": self.now_ms + 86_400_000}
+        self.put_row(FrameRow(stream, number, frame, version=1, **(kept | row)))
+        return frame
 
-    def look(self) -> None:
-        """Take note of what the client does."""
-        for one in self.client.effects():
-            self._note(one)
+    def put_row(self, row: FrameRow) -> None:
+        """Write the row of a number."""
+        self.wire.broadcasts[key_of(row)] = to_item(row) | key_attributes(key_of(row))
 
-    def advance(self, ms: float) -> None:
-        """Let time pass, and have what is due done. A client that is busy fails the test."""
-        end = self.now + ms
-        for _ in range(_MOST_WAKES):
-            at = self.client.wakes_at
-            if at is None or at > end:
-                self.now = end
-                return
-            self.now = max(self.now, at)
-            self.client.due(self.now)
-            self.look()
-        raise AssertionError(f"the client woke {_MOST_WAKES} times in {ms} ms")
+    def broadcasts(self, stream: str, count: int, **row: Any) -> list[str]:
+        """Write the counter and the rows of the first broadcasts of a stream."""
+        self.count(stream, count)
+        return [self.put_frame(stream, number, **row) for number in range(1, count + 1)]
 
-    def retry(self) -> None:
-        """Let the time pass until the next try, if there is one."""
-        if self.client.state is State.WAITING:
-            self.advance(self.waits[-1])
+    def event(
+        self,
+        body: Any,
+        id_: str = "c1=",
+        *,
+        authorizer: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> dict[str, Any]:
+        """Return the event of a frame."""
+        context: dict[str, Any] = {
+            "eventType": "MESSAGE",
+            "connectionId": id_,
+            "connectedAt": self.now_ms - AGE_MS,
+        }
+        if authorizer is not None:
+            context["authorizer"] = authorizer
+        return {"requestContext": context, "body": body, "isBase64Encoded": False} | fields
 
-    def jump(self, ms: float) -> None:
-        """Let time pass while the machine sleeps: what is due is done late."""
-        self.now += ms
-        self.client.due(self.now)
-        self.look()
+    def tell(self, body: Any, id_: str = "c1=", **event: Any) -> str:
+        """Send a text; return the text that answers it."""
+        answer = respond(self.event(body, id_, **event), lambda: self.wired)
+        assert answer["statusCode"] == 200
+        text: str = answer["body"]
+        return text
 
-    def start(self) -> None:
-        """Have the client connect."""
-        self.client.start(self.now)
-        self.look()
+    def ask(
+        self,
+        action: str,
+        id_: str = "c1=",
+        *,
+        authorizer: dict[str, Any] | None = None,
+        **keys: Any,
+    ) -> dict[str, Any]:
+        """Send a frame; return its answer. The key `from` is given as `from_`."""
+        body = {"action": action} | {name.rstrip("_"): value for name, value in keys.items()}
+        answer: dict[str, Any] = json.loads(self.tell(json.dumps(body), id_, authorizer=authorizer))
+        return answer
 
-    def give(self, token: Any = None) -> int:
-        """Give the token that was asked for last; return the socket that is opened, or 0."""
-        before = len(self._sockets)
-        self.client.token(self._asks[-1], token, self.now)
-        self.look()
-        return self._sockets[-1] if len(self._sockets) > before else 0
-
-    def open(self, token: Any = None) -> int:
-        """Give a token, and let the handshake succeed; return the socket."""
-        socket = self.give(token)
-        self.client.opened(socket, self.now)
-        self.look()
-        return socket
-
-    def connect(self, *, renew_in_ms: float = 0, **positions: Any) -> int:
-        """Connect, and be joined; return the socket."""
-        self.start()
-        socket = self.open()
-        self.answer(renew_in_ms=renew_in_ms, **positions)
-        return socket
-
-    def answer(
-        self, *, at: int = -1, renew_in_ms: float = 0, connection: str = "", **positions: Any
-    ) -> None:
-        """Answer the last request; a channel that is not named is at 0 of the epoch e."""
-        socket, request = self.sent[at]
-        action = request["action"]
-        told: dict[str, Any] = {"type": _ANSWERS.get(action, action), "ref": request["ref"]}
-        if action in ("join", "subscribe"):
-            told["channels"] = {
-                name: positions.get(_key(name), position()) for name in request["at"]
-            }
-        if action == "join":
-            told |= {"connectionId": connection or f"c{socket}=", "renewInMs": renew_in_ms}
-        if action == "replay":
-            told |= {"channel": request["channel"], **positions["position"]}
-        self.text(told, socket)
-
-    def refuse(self, code: str, **fields: Any) -> None:
-        """Answer the last request with an error."""
-        socket, request = self.sent[-1]
-        message = f"no {request['action']}"
-        told = {"type": "error", "ref": request["ref"], "code": code, "message": message}
-        self.text({**told, **fields}, socket)
-
-    def text(self, text: Any, socket: int | None = None) -> None:
-        """Have a text come, on the last socket; what is no text is written as JSON."""
-        written = text if isinstance(text, str | bytes) else json.dumps(text)
-        self.client.text(self._sockets[-1] if socket is None else socket, written, self.now)
-        self.look()
-
-    def end(self, socket: int | None = None, **how: Any) -> None:
-        """End a socket, the last one."""
-        self.client.ended(self._sockets[-1] if socket is None else socket, self.now, **how)
-        self.look()
-
-    def taken(self) -> list[Any]:
-        """Return what was told of channels since the last time."""
-        told, self.told = self.told, []
-        return told
-
-    @property
-    def actions(self) -> list[str]:
-        """What was asked for, in order."""
-        return [request["action"] for _, request in self.sent]
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The last request."""
-        return self.sent[-1][1]
-
-    @property
-    def codes(self) -> list[str]:
-        """The codes of troubles."""
-        return [one.code for one in self.troubles]
-
-    def _note(self, effect: Effect) -> None:
-        match effect:
-            case AskToken(ask, reason):
-                self._asks.append(ask)
-                self.asked.append(reason.value)
-            case Open(socket, token):
-                self._sockets.append(socket)
-                self.opened.append((socket, token))
-            case Send(socket, text):
-                self.sent.append((socket, json.loads(text)))
-            case Close(socket):
-                self.closed.append(socket)
-            case Changed(_, state, reason, wait_ms):
-                self.states.append((state.value, reason))
-                self.waits += [] if wait_ms is None else [wait_ms]
-            case Trouble():
-                self.troubles.append(effect)
-            case Followed(channel, event):
-                self.told.append(_shown(channel, event))
+    def replay(self, start: int, *, channel: str = "*", **keys: Any) -> dict[str, Any]:
+        """Ask for what was missed of a channel."""
+        keys = {"epoch": EPOCH_OF_ALL} | keys
+        return self.ask("replay", channel=channel, from_=start, **keys)
 
 
-def position(to: int = 0, *, start: int | None = None, **fields: Any) -> dict[str, Any]:
-    """Return a position, at a number of the epoch e."""
-    begin = to if start is None else start
-    return {"epoch": "e", "seq": to, "from": begin, "to": to, "frames": [], **fields}
+def at(seq: int, epoch: str = EPOCH_OF_ALL) -> dict[str, Any]:
+    """Return where a client is."""
+    return {"seq": seq, "epoch": epoch}
 
 
-def frame(seq: int, channel: str = "*", *, message: Any = None, id_: str = "") -> dict[str, Any]:
-    """Return a frame."""
-    name = id_ or f"{channel}{seq}"
-    return {"id": name, "seq": seq, "channel": channel, "message": message, "sentAt": seq}
-
-
-def frames(numbers: Sequence[int], channel: str = "*") -> list[dict[str, Any]]:
-    """Return frames of a channel."""
-    return [frame(seq, channel) for seq in numbers]
-
-
-def _key(name: str) -> str:
-    return {"*": "everyone", "@": "own"}.get(name, name)
-
-
-def _shown(channel: str, event: Message | Gap | Recovered) -> Any:
-    match event:
-        case Message(found, is_replayed):
-            return (channel, found["seq"], "replayed") if is_replayed else (channel, found["seq"])
-        case Gap(start, end, reason):
-            return (channel, "gap", start, end, reason)
-        case Recovered(count):
-            return (channel, "recovered", count)
+def seqs(position: dict[str, Any]) -> list[int]:
+    """Return the numbers of the frames of a position."""
+    return [frame["seq"] for frame in position["frames"]]

@@ -18,7 +18,7 @@ from crier.listening.client import Client
 from crier.listening.effects import Changed, Followed, State, Trouble
 from crier.listening.listener import Event
 from crier.listening.tokens import CommandToken, FixedToken, Tokens
-from tests.support.client_scene import frame
+from tests.support.listening_scene import frame
 
 URL = "wss://a.execute-api.b.amazonaws.com/prod"
 SENT_MS = 1_767_225_600_123

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client_scene import Scene, frame, frames, position
+from tests.support.listening_scene import Scene, frame, frames, position
 
 THROTTLED = {"message": "Too Many Requests", "connectionId": "a=", "requestId": "r"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crier.listening.effects import State
-from tests.support.client_scene import Scene, frame, position
+from tests.support.listening_scene import Scene, frame, position
 
 NONSENSE: list[Any] = [
     *("", "no JSON", "[]", "null", b"\x00", "{" * 9_000, '{"seq":NaN}'),

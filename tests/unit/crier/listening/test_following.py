@@ -6,7 +6,7 @@ import pytest
 
 from crier.listening.client import Client
 from crier.listening.waits import Waits
-from tests.support.client_scene import Scene, frame, position
+from tests.support.listening_scene import Scene, frame, position
 
 
 def test_frames_before_the_join_is_answered_wait() -> None:

@@ -16,7 +16,7 @@ from crier.listening.incoming import (
     Unknown,
     read,
 )
-from tests.support.client_scene import frame, position
+from tests.support.listening_scene import frame, position
 
 
 def _read(found: Any) -> Any:

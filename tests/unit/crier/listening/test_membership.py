@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.client_scene import Scene, frame, position
+from tests.support.listening_scene import Scene, frame, position
 
 
 def _names(scene: Scene, index: int = -1) -> list[str]:

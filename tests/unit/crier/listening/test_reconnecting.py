@@ -8,7 +8,7 @@ import pytest
 from broadcasting.followed_channel import Message, Recovered
 from crier.listening.effects import Changed, Followed, State, TokenReason
 from crier.listening.opening import Denied, TokenFailure
-from tests.support.client_scene import Scene, frame, frames, position
+from tests.support.listening_scene import Scene, frame, frames, position
 
 
 def test_client_connects_and_joins() -> None:

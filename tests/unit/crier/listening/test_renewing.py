@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from crier.listening.opening import Denied, TokenFailure
-from tests.support.client_scene import Scene, frame, frames, position
+from tests.support.listening_scene import Scene, frame, frames, position
 
 RENEW_MS = 100_000
 """With the chance of the scenes it is renewed at nine tenths of that."""
