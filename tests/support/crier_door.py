@@ -11,7 +11,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tests.support.client_scene import frame, position
+from tests.support.listening_scene import frame, position
 
 
 class Door:
