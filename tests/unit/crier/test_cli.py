@@ -118,7 +118,7 @@ def test_cli_has_help_for_every_command() -> None:
 
     undescribed = [one for one in commands if not (one.callback and one.callback.__doc__)]
 
-    assert len(commands) == 12
+    assert len(commands) == 13
     assert undescribed == []
 
 
