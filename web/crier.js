@@ -337,7 +337,7 @@ export class Crier extends EventTarget {
 }
 
 /**
- * What is behind a Crier. Whatever happens only notes what follows from it; `step` then does what
+ * What is behind a Crier. What happens only notes what follows from it; `step` then does what
  * is due, tells the application, and sets the one timer for what is due next.
  */
 function createClient(target, url, options) {

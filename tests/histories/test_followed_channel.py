@@ -189,7 +189,7 @@ class FollowedChannelMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(300)
 def test_client_is_given_each_frame_once_or_told_what_is_lost() -> None:
-    """In order if it wants that, whatever the network and the server do."""
+    """In order if it wants that, though the network and the server may do anything."""
     run_state_machine_as_test(
         FollowedChannelMachine,
         settings=settings(

@@ -208,7 +208,7 @@ class WholeClientMachine(RuleBasedStateMachine):
 
     @rule(which=SMALL, both=st.booleans())
     def cut(self, which: int, *, both: bool) -> None:
-        """Cut a connection, whatever it is at; or all."""
+        """Cut a connection at any moment of its life, or all connections."""
         self.world.troubles += 1
         here = [one for one in self.world.server.connections.values() if not one.is_over]
         for one in here if both else here[which % len(here) :][:1] if here else []:
@@ -363,12 +363,12 @@ def run(client: WholeClient) -> None:
 
 @pytest.mark.timeout(300)
 def test_python_client_gives_each_event_once_or_tells_what_is_lost() -> None:
-    """In order if it wants that, whatever server, network, tokens and application do."""
+    """In order if it wants that; server, network, tokens and application may do anything."""
     run(PythonClient())
 
 
 @pytest.mark.timeout(300)
 def test_javascript_client_gives_each_event_once_or_tells_what_is_lost() -> None:
-    """In order if it wants that, whatever server, network, tokens and application do."""
+    """In order if it wants that; server, network, tokens and application may do anything."""
     with javascript_client() as client:
         run(client)

@@ -1,4 +1,4 @@
-"""`crier listen` on the local AWS: a program that misses nothing, whatever becomes of it."""
+"""`crier listen` on the local AWS: a program that misses nothing, also when it is cut off."""
 
 import asyncio
 from collections.abc import Callable

@@ -74,7 +74,7 @@ def fill(page: Page, gateway: ScriptedGateway) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_can_be_read(page: Page, gateway: ScriptedGateway, scheme: str) -> None:
-    """Its contrast is 4.5 at least, whatever it says: also of buttons that are disabled."""
+    """The contrast of every text is 4.5 at least: also of buttons that are disabled."""
     fill(page, gateway)
     page.show_as(scheme=scheme)
 

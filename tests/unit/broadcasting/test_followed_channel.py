@@ -1,4 +1,4 @@
-"""How a client follows a channel: in order, once, and told what is lost. Whatever comes how."""
+"""How a client follows a channel: in order, once, and told what is lost."""
 
 import json
 from typing import Any

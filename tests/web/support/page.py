@@ -12,7 +12,7 @@ _WAIT_SECONDS = 15.0
 _LOOK_SECONDS = 0.05
 _NO_POSITION = "\u2013"
 _NO_CONNECTION = "WebSocket connection to"
-"""A browser writes this to the console by itself, whatever a page does."""
+"""A browser writes this to the console by itself: no page can prevent it."""
 
 _WATCH_POLICY = """
 window.brokenPolicies = [];

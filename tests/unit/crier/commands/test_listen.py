@@ -120,7 +120,7 @@ def test_time_that_no_calendar_has_is_not_shown(run: Run, sent_at: float) -> Non
 
 
 def test_frames_and_gaps_are_lines_of_json(run: Run) -> None:
-    """With --json; whatever else is said is on stderr."""
+    """With --json; all other words are on stderr."""
     told = [
         Changed(State.IDLE, State.CONNECTING, "connect"),
         _message(1, message="a\nb"),
@@ -257,7 +257,7 @@ def test_ctrl_c_ends_it(run: Run) -> None:
 
 
 def test_client_that_is_sent_away_is_an_error(run: Run) -> None:
-    """Whatever trouble there was before; the code is said."""
+    """Also after other troubles; the code is said."""
     told = [Trouble("bad-text", "found 1", retry=False), _closed("kicked")]
 
     done = run(URL, told=told)

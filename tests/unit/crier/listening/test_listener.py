@@ -194,7 +194,7 @@ async def test_fresh_token_of_a_command_lets_the_client_in(server: Door) -> None
 
 
 async def test_server_that_is_busy_is_tried_again(server: Door) -> None:
-    """429 and 5xx end no client, whatever its token; the third in a row is told."""
+    """429 and 5xx end no client, with any kind of token; the third in a row is told."""
     server.statuses = [429, 500, 503]
     ear = Ear(server.url, FixedToken("t"))
 

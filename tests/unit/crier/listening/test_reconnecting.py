@@ -521,7 +521,7 @@ def test_close_ends_all() -> None:
 
 @pytest.mark.parametrize("moment", ["token", "handshake", "join", "waiting"])
 def test_close_ends_a_client_that_is_on_its_way(moment: str) -> None:
-    """Whatever it waits for; nothing is done later."""
+    """In each of its waits; nothing is done later."""
     scene = Scene()
     scene.start()
     socket = 0

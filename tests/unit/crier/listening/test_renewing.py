@@ -22,7 +22,7 @@ def _renewing(*channels: str) -> tuple[Scene, int]:
 
 
 def _many() -> list[str]:
-    """Return so many channels that a join does not take them all."""
+    """Return more channels than a join takes."""
     return [f"c{number}" for number in range(30)]
 
 
