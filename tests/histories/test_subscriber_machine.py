@@ -155,6 +155,8 @@ class SubscriberMachine(RuleBasedStateMachine):
         self._walk(worker, before)
         if worker in self.running:
             self._step(worker, fate)
+        if fate is Fate.REFUSED:  # a mark that could not be removed hides a frame that was posted
+            client.is_served_alone = False
         self._ask(client, self._join(client, random), during)
         self._walk(worker, then)
         if client.asking:

@@ -106,7 +106,7 @@ class Client:
     asking: "Function | None" = None
     unasked: int = 0
     is_served_alone: bool = False
-    """Whether no number is marked when it asks, and at most one broadcast is opened meanwhile."""
+    """Whether no number is marked when it asks, but of a broadcast that is opened meanwhile."""
 
     @property
     def id(self) -> str:
