@@ -142,7 +142,7 @@ class Client:
         live = self._connections.live
         if self._connections.retry_at is not None:
             self._connections.begin("online", now_ms)
-        elif live and live.silent_at is None:
+        elif live:
             live.check(now_ms)
 
     def due(self, now_ms: float) -> None:
@@ -163,7 +163,8 @@ class Client:
             if now_ms - live.silent_at <= SILENCE_MS:
                 self._connections.cut(live, "silent", now_ms)
                 return
-            live.check(now_ms)  # this machine has slept meanwhile: give the server its time
+            live.silent_at = None  # this machine has slept meanwhile: give the server its time
+            live.ping(now_ms)
         live.ask_again(now_ms)
         live.replay(now_ms)
         if live.ping_at is not None and live.ping_at <= now_ms:

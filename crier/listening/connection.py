@@ -12,7 +12,7 @@ from crier.listening.channels import Channels, NamedChannels
 from crier.listening.effects import Outbox, Send
 from crier.listening.incoming import Answer
 from crier.listening.requests import Request, Requests
-from crier.listening.waits import SILENCE_MS, STEADY_MS, Waits
+from crier.listening.waits import SILENCE_MS, STEADY_MS, UNANSWERED_MS, Waits
 
 _MEMBERSHIP = ("join", "subscribe", "unsubscribe")
 
@@ -38,7 +38,7 @@ class Connection:
     renew_at: float | None = None
     ping_at: float | None = None
     silent_at: float | None = None
-    """By when the server has to say something."""
+    """By when the server has to say something, as it was asked something."""
     _is_careful: bool = False
     """Whether to ask for one channel at a time, as one of several was refused."""
 
@@ -104,18 +104,19 @@ class Connection:
                 self._ask("replay", fields, {name: channel}, now_ms)
 
     def ping(self, now_ms: float) -> None:
-        """Ask for the newest numbers; an older ping that is not answered is given up."""
+        """Ask for the newest numbers, and for a sign of life; an older ping is given up."""
         self.ping_at = now_ms + self.waits.before_ping()
         for older in self.requests.asked("ping"):
             self.requests.end(older)
         at = [(name, one.position) for name, one in self._followed]
         for i in range(0, len(at), MOST_CHANNELS):
             self._ask("ping", {"at": dict(at[i : i + MOST_CHANNELS])}, {}, now_ms)
+        self._expect_word_by(now_ms + SILENCE_MS)
 
     def check(self, now_ms: float) -> None:
-        """Ask for a sign of life."""
-        self.silent_at = now_ms + SILENCE_MS
-        self.ping(now_ms)
+        """Ask for a sign of life, unless one has to come as soon anyway."""
+        if self.silent_at is None or self.silent_at > now_ms + SILENCE_MS:
+            self.ping(now_ms)
 
     def give_up(self, now_ms: float) -> None:
         """Note that no answer will come any more: what is missing is asked for elsewhere."""
@@ -125,7 +126,8 @@ class Connection:
 
     def ask_again(self, now_ms: float) -> None:
         """Ask again what was not answered in time."""
-        self.outbox += [Send(self.socket, text) for text in self.requests.due(now_ms)]
+        for text in self.requests.due(now_ms):
+            self._send(text, now_ms)
 
     @property
     def wakes_at(self) -> float | None:
@@ -154,4 +156,11 @@ class Connection:
     def _ask(
         self, action: str, fields: Mapping[str, Any], channels: NamedChannels, now_ms: float
     ) -> None:
-        self.outbox.append(Send(self.socket, self.requests.ask(action, fields, channels, now_ms)))
+        self._send(self.requests.ask(action, fields, channels, now_ms), now_ms)
+
+    def _send(self, text: str, now_ms: float) -> None:
+        self.outbox.append(Send(self.socket, text))
+        self._expect_word_by(now_ms + UNANSWERED_MS)
+
+    def _expect_word_by(self, at: float) -> None:
+        self.silent_at = at if self.silent_at is None else min(self.silent_at, at)

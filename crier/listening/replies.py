@@ -44,6 +44,8 @@ class Replies:
                 self._note_members(connection, request)
                 self._look_if_joined(now_ms)
             self._take_positions(request, answer, now_ms)
+            if request.action == "replay":
+                self._pause_without_progress(request, now_ms)
         connection.requests.end(request)
         self._channels.pong(answer.newest, now_ms)
         connection.change_membership(now_ms)
@@ -75,6 +77,13 @@ class Replies:
         for name, channel in request.channels.items():
             if self._channels.is_wanted(name, channel):
                 self._channels.answer(name, channel, answer.positions[name], now_ms)
+
+    @staticmethod
+    def _pause_without_progress(request: Request, now_ms: float) -> None:
+        """Ask no more at once after an answer that brings nothing: it may come for ever."""
+        for channel in request.channels.values():
+            if channel.position <= request.fields["from"] and channel.asks_at is not None:
+                channel.unanswered(now_ms)
 
     def _is_given_up(
         self, connection: Connection, request: Request, refusal: Refusal, now_ms: float

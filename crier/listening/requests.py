@@ -18,6 +18,7 @@ class Request:
 
     ref: str
     action: str
+    fields: Mapping[str, Any]
     text: str
     channels: Mapping[str, FollowedChannel]
     again_at: float
@@ -42,7 +43,7 @@ class Requests:
         """Return the text of a new request."""
         ref = str(next(self.refs))
         text = json.dumps({"action": action, "ref": ref, **fields}, separators=(",", ":"))
-        self._under_way[ref] = Request(ref, action, text, channels, now_ms + ANSWER_MS)
+        self._under_way[ref] = Request(ref, action, fields, text, channels, now_ms + ANSWER_MS)
         return text
 
     def get(self, ref: str) -> Request | None:

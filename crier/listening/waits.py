@@ -15,7 +15,10 @@ STEADY_MS: Final = 10_000
 """A connection that has been joined for this time was no failure."""
 
 SILENCE_MS: Final = 5_000
-"""What a live server may take to say anything; and how late a timer may be on an awake machine."""
+"""What a live server may take to answer a ping; and how late a timer may be on an awake machine."""
+
+UNANSWERED_MS: Final = 30_000
+"""After this time without a word a connection is dead on which anything was asked."""
 
 _FIRST: Final = 4
 _THROTTLED_MS: Final = 4_000

@@ -20,6 +20,7 @@ from crier.listening.effects import (
 from crier.listening.waits import Waits
 
 _MOST_WAKES = 1_000
+_ANSWERED_MS = 4_000
 _ANSWERS = {"join": "joined", "subscribe": "subscribed", "unsubscribe": "unsubscribed"}
 
 
@@ -69,6 +70,16 @@ class Scene:
             self.client.due(self.now)
             self.look()
         raise AssertionError(f"the client woke {_MOST_WAKES} times in {ms} ms")
+
+    def live(self, ms: float) -> None:
+        """Let time pass while the server answers pings, within some seconds and without news."""
+        end = self.now + ms
+        while self.now < end:
+            before = len(self.sent)
+            self.advance(min(_ANSWERED_MS, end - self.now))
+            for socket, request in self.sent[before:]:
+                if request["action"] == "ping":
+                    self.text({"type": "pong", "ref": request["ref"], "at": request["at"]}, socket)
 
     def retry(self) -> None:
         """Let the time pass until the next try, if there is one."""

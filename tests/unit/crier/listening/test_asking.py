@@ -21,16 +21,67 @@ def _times(scene: Scene, ms: float) -> list[float]:
 
 
 def test_request_that_is_not_answered_is_sent_again() -> None:
-    """The same text, every ten seconds."""
+    """The same text, every ten seconds, while the server says something."""
     scene = Scene()
     scene.connect()
     scene.client.subscribe("news", scene.now)
     scene.look()
 
-    times = _times(scene, 35_000)
+    times = []
+    for _ in range(4):
+        times += _times(scene, 10_000)
+        scene.text({"type": "later"})
 
-    assert times == [10_000, 20_000, 30_000]
+    assert times == [10_000] * 4
     assert all(one == other for one, other in pairwise(scene.sent[1:]))
+
+
+def test_connection_is_dropped_on_which_nothing_is_answered() -> None:
+    """Thirty seconds after anything was asked, without a word."""
+    scene = Scene()
+    socket = scene.connect()
+    scene.client.subscribe("news", scene.now)
+    scene.look()
+
+    scene.advance(29_999)
+    before = list(scene.closed)
+    scene.advance(1)
+
+    assert (before, scene.closed) == ([], [socket])
+    assert scene.states[-1] == ("waiting", "silent")
+
+
+def test_time_for_an_answer_begins_anew_with_each_word() -> None:
+    """A text that is no answer tells as much: the request is asked again, and has its time."""
+    scene = Scene()
+    scene.connect()
+    scene.client.subscribe("news", scene.now)
+    scene.look()
+    scene.advance(15_000)
+    scene.text(frame(1))
+
+    scene.advance(34_999)
+    before = scene.states[-1]
+    scene.advance(1)
+
+    assert before == ("connected", "joined")
+    assert scene.states[-1] == ("waiting", "silent")
+
+
+def test_idle_connection_whose_ping_is_not_answered_is_dropped() -> None:
+    """Five seconds after it; one that is answered lives on."""
+    scene = Scene()
+    socket = scene.connect()
+    scene.live(480_000 + 4_000)
+    scene.advance(480_000 - 4_000)
+    scene.advance(4_999)
+    before = list(scene.closed)
+
+    scene.advance(1)
+
+    assert scene.actions == ["join", "ping", "ping"]
+    assert (before, scene.closed) == ([], [socket])
+    assert scene.states[-1] == ("waiting", "silent")
 
 
 def test_only_what_is_due_is_sent_again() -> None:
@@ -335,12 +386,38 @@ def test_ping_is_asked_again_after_each_interval() -> None:
     assert scene.actions == ["join", "ping", "ping", "ping"]
 
 
+@pytest.mark.parametrize(
+    "brings",
+    [
+        {"more": True},
+        {"epoch": "f", "lost": {"from": 2, "to": 2, "reason": "epoch"}},
+        {"start": 3},
+    ],
+)
+def test_answer_that_brings_nothing_is_asked_again_after_a_pause(brings: dict[str, Any]) -> None:
+    """The server may give it for ever: three seconds, with the chance of scenes."""
+    scene = Scene()
+    scene.connect(everyone=position(2, start=0, frames=frames([1, 2]), more=True))
+    scene.advance(0)
+    times = []
+
+    for _ in range(3):
+        scene.answer(position=position(2, **brings))
+        times += _times(scene, 10_000 - 1)
+
+    assert scene.last["action"] == "replay"
+    assert times == [3_000] * 3
+
+
 def test_ping_that_is_not_answered_is_given_up_for_the_next_one() -> None:
     """Else each of them would be asked again every 10 s, for as long as the connection lives."""
     scene = Scene()
     scene.connect()
     scene.advance(480_000)
-    scene.advance(480_000)
+    scene.text({"type": "later"})
+    scene.client.check(scene.now)
+    scene.look()
+    scene.text({"type": "later"})
     scene.sent.clear()
 
     scene.advance(10_000)

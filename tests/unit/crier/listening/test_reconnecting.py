@@ -119,7 +119,7 @@ def test_client_names_its_last_three_connections() -> None:
         scene.retry()
         scene.open()
         scene.answer(connection=f"{name}=")
-    scene.advance(600_000)
+    scene.advance(480_000)
     scene.text({"type": "pong", "ref": scene.last["ref"], "at": {"*": 5}})
 
     scene.advance(4_000)

@@ -50,7 +50,7 @@ def test_connection_without_an_end_is_not_renewed(renew_in_ms: object) -> None:
     scene = Scene()
     scene.connect(renew_in_ms=renew_in_ms)  # type: ignore[arg-type]
 
-    scene.advance(3_600_000)
+    scene.live(3_600_000)
 
     assert scene.asked == ["first"]
 
@@ -60,7 +60,7 @@ def test_connection_with_an_end_far_away_is_not_renewed_now() -> None:
     scene = Scene()
     scene.connect(renew_in_ms=2**53 - 1)
 
-    scene.advance(3_600_000)
+    scene.live(3_600_000)
 
     assert scene.asked == ["first"]
 
@@ -183,7 +183,7 @@ def test_renewal_without_a_token_waits_for_the_end_of_the_connection() -> None:
     """Then it is asked for again, and ends the client."""
     scene, old = _renewing()
     scene.give(Denied("the user has gone"))
-    scene.advance(3_600_000)
+    scene.live(3_600_000)
     before = (list(scene.asked), scene.codes, scene.client.state)
 
     scene.end(old)
