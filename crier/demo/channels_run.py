@@ -18,8 +18,10 @@ from crier.demo.cast import (
     sent_while_one_is_away,
     sent_while_one_returns,
 )
+from crier.demo.channel_client import ChannelClient, RefusedError
 from crier.demo.channel_tally import Sent, result_of
 from crier.demo.channels_result import ChannelsResult
+from crier.demo.clients import handshake
 from crier.demo.door import Door
 from crier.deployed.account_reader import AccountReader, watch
 from crier.deployed.deployment import Deployment
@@ -67,9 +69,6 @@ class _ChannelsDemo:
     """One demo: what was sent, to whom, and who was there then."""
 
     def __init__(self, deployment: Deployment, clients: int, progress: Progress) -> None:
-        # Only the demo needs the WebSocket library: `crier send` works where it is missing.
-        from crier.demo.channel_client import ChannelClient  # noqa: PLC0415
-
         self._progress = progress
         self._prefix = f"demo-{secrets.token_hex(4)}"
         self._roles = cast_of(clients)
@@ -114,8 +113,6 @@ class _ChannelsDemo:
 
     async def _join(self, place: int) -> float:
         """Let a client join; return how many seconds it took from its first request."""
-        from crier.demo.clients import handshake  # noqa: PLC0415 - as above
-
         user = self._roles[place].user
         socket = await handshake(lambda: asyncio.to_thread(self._door.url_for, user, CHANNELS))
         self._sockets[place] = socket
@@ -176,8 +173,6 @@ class _ChannelsDemo:
         return self._reader.with_audience(account)
 
     async def _is_forbidden_channel_refused(self) -> bool:
-        from crier.demo.channel_client import RefusedError  # noqa: PLC0415 - as above
-
         try:
             await self._clients[TRAVELLER].ask("subscribe", at={_FORBIDDEN: None})
         except RefusedError as error:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from crier.demo.clients import close_clients, connect_clients
 from crier.demo.result import DemoResult, Reception, Rows, compare_rows, receptions
 from crier.deployed.account import Account
 from crier.deployed.account_reader import AccountReader, watch
@@ -46,9 +47,6 @@ async def run_demo(deployment: Deployment, connections: int, progress: Progress)
 
     Raises CrierError when the clients cannot connect, or the broadcast does not settle.
     """
-    # Only the demo needs the WebSocket library: `crier send` works where it is missing.
-    from crier.demo.clients import close_clients, connect_clients  # noqa: PLC0415
-
     clients = await connect_clients(
         deployment.web_socket_url,
         connections,
