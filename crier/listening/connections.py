@@ -214,7 +214,10 @@ class Connections:
         self._failures = 0 if connection.is_steady(now_ms) else self._failures + 1
 
     def _wait_ms(self, failures: int, most_ms: float) -> float:
-        return self._waits.within(most_ms) if most_ms else self._waits.before_connect(failures)
+        """Return how long to wait: as the server says, but longer if it says so again at once."""
+        if most_ms and failures <= 1:
+            return self._waits.within(most_ms)
+        return max(self._waits.within(most_ms), self._waits.before_connect(failures))
 
     def _wait(self, reason: str, most_ms: float, now_ms: float) -> None:
         wait_ms = self._wait_ms(self._failures, most_ms)
