@@ -53,7 +53,7 @@ class Output:
         """Raise CrierError when the client ended by itself, or before all frames were there."""
         if self._has_enough:
             return
-        if self._refusal:
+        if self._end and self._refusal:
             raise CrierError(
                 f"the client is not let in: {self._refusal}; give another token, ticket or signed "
                 "URL"
@@ -103,7 +103,7 @@ class Output:
         terminal.note(f"{channel}: LOST, numbers {numbers}: {why}; load your state anew")
 
     def _show_change(self, change: Changed) -> None:
-        if change.state is State.CLOSED and change.reason != "close":
+        if change.state is State.CLOSED:
             self._end = change
         wait = "" if change.retry_in_ms is None else f", again in {change.retry_in_ms / 1000:.1f} s"
         terminal.note(f"{change.state} ({change.reason}{wait})")

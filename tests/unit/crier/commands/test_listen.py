@@ -256,17 +256,25 @@ def test_ctrl_c_ends_it(run: Run) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_client_that_is_sent_away_is_an_error(run: Run) -> None:
-    """Also after other troubles; the code is said."""
-    told = [Trouble("bad-text", "found 1", retry=False), _closed("kicked")]
+@pytest.mark.parametrize("code", ["kicked", "close"])
+def test_client_that_is_sent_away_is_an_error(run: Run, code: str) -> None:
+    """Also after other troubles; the code is said, whichever it is."""
+    told = [Trouble("bad-text", "found 1", retry=False), _closed(code)]
 
     done = run(URL, told=told)
 
     assert done.exit_code == 1
     assert str(done.exception) == (
-        "the server has sent the client away (kicked), and told it not to come back"
+        f"the server has sent the client away ({code}), and told it not to come back"
     )
-    assert "closed (kicked)" in done.stderr
+    assert f"closed ({code})" in done.stderr
+
+
+def test_error_of_the_server_ends_nothing(run: Run) -> None:
+    """Not one with a code that the client has for itself."""
+    done = run(URL, "--timeout", "5", told=[Trouble("unauthorized", "no", retry=False)])
+
+    assert (done.exit_code, done.stderr) == (0, "unauthorized: no\n")
 
 
 def test_client_that_is_not_let_in_is_an_error(run: Run) -> None:
