@@ -1,7 +1,8 @@
 """What `crier listen` prints: frames and gaps as data, all else as notes."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +42,8 @@ class Output:
         match event:
             case Followed(channel, what):
                 if not self._channels or channel in self._channels:
-                    self._show_followed(channel, what)
+                    with _writing():
+                        self._show_followed(channel, what)
             case Changed():
                 self._show_change(event)
             case Trouble():
@@ -107,6 +109,17 @@ class Output:
             self._end = change
         wait = "" if change.retry_in_ms is None else f", again in {change.retry_in_ms / 1000:.1f} s"
         terminal.note(f"{change.state} ({change.reason}{wait})")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn an error of the output into a CrierError; a pipe without a reader ends the program."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the disk is full, say
+        raise CrierError(f"the output could not be written: {error.strerror}") from error
 
 
 def _show_json(value: Mapping[str, Any]) -> None:

@@ -1,16 +1,20 @@
 """The command that listens: what it prints of what comes, how it ends, and what it refuses."""
 
+import errno
+import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from broadcasting.followed_channel import Gap, Message, Recovered
-from crier import cli, options
+from crier import cli, options, terminal
 from crier.commands import listen as listen_command
 from crier.errors import CrierError
 from crier.listening.address import Address
@@ -222,6 +226,43 @@ def test_count_ends_it(run: Run, listener: type[FakeListener]) -> None:
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 2
     assert listener.last.told == 3
+
+
+class Broken(io.StringIO):
+    """Standard output that cannot be written to."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def flush(self) -> None:
+        """Fail as the system does."""
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_full_disk_ends_it_with_an_error(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """In a sentence, and no traceback."""
+    monkeypatch.setattr(terminal, "out", Console(file=Broken(errno.ENOSPC)))
+
+    done = run(URL, *options, told=[_message(1)])
+
+    assert done.exit_code == 1
+    assert str(done.exception) == "the output could not be written: No space left on device"
+
+
+def test_pipe_without_a_reader_ends_it_in_silence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `head -1` makes one."""
+    monkeypatch.setattr(terminal, "out", Console(file=Broken(errno.EPIPE)))
+
+    done = run(URL, "--json", told=[_message(1)])
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert not isinstance(done.exception, CrierError)
 
 
 def test_nothing_is_shown_after_the_last_frame(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
