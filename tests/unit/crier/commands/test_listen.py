@@ -382,12 +382,36 @@ def test_tokens_are_what_is_given(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "is_in_protocol"),
+    [((), False), (("--token-in", "query"), False), (("--token-in", "protocol"), True)],
+)
+@pytest.mark.parametrize("option", [("--token", "a.b"), ("--token-command", "echo 'a b'")])
+def test_token_goes_where_it_is_told_to(
+    run: Run,
+    listener: type[FakeListener],
+    arguments: tuple[str, ...],
+    option: tuple[str, str],
+    *,
+    is_in_protocol: bool,
+) -> None:
+    """Into the query, if nothing is said."""
+    done = run(URL, *option, *arguments)
+
+    assert done.exit_code == 0
+    assert listener.last.address == Address(URL, is_token_in_protocol=is_in_protocol)
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((URL, "--stack", "s"), "a URL and --stack are given"),
         ((URL, "--profile", "p"), "--profile and --region need --stack"),
         (("--region", "r"), "--profile and --region need --stack"),
         ((URL, "--token", "t", "--token-command", "c"), "--token and --token-command are given"),
+        ((URL, "--token-in", "query"), "--token-in is given without --token or --token-command"),
+        ((URL, "--token", "a", "--token-in", "url"), "found 'url', expected query or protocol"),
+        ((URL, "--token", "a b", "--token-in", "protocol"), "send it with --token-in query"),
+        ((URL, "--token", "", "--token-in", "protocol"), "send it with --token-in query"),
         ((URL, "--channel", "@bob"), "@bob"),
         ((URL, "--channel", ""), "found ''"),
         ((URL, *[f"--channel=c{n}" for n in range(51)]), "found 51 channels, expected 50"),
