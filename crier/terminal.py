@@ -86,11 +86,15 @@ def note(text: str) -> None:
 
 def plain(text: str, style: str = "") -> Text:
     """Return a foreign text in one line, without the control characters that a terminal obeys."""
-    words = " ".join(text.splitlines())
-    return Text("".join(one if one.isprintable() else "?" for one in words), style=style)
+    return Text(_printable(" ".join(text.splitlines())), style=style)
+
+
+def _printable(line: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in line)
 
 
 def show_error(error: Exception) -> None:
-    """Say on stderr what went wrong."""
-    text = Text.assemble(("Error:", "red"), f" {error}")  # a text, not markup: it may have brackets
+    """Say on stderr what went wrong, in the error's own lines; it may have foreign words."""
+    words = "\n".join(_printable(line.expandtabs()) for line in str(error).splitlines())
+    text = Text.assemble(("Error:", "red"), f" {words}")  # a text, not markup: it may have brackets
     err.print(text, soft_wrap=True)

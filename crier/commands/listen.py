@@ -22,11 +22,19 @@ from crier.options import Profile, Region, Stack, find_deployment, refuse_lone_o
 
 _MOST_CHANNELS = 50
 _NO_CHANNEL = (EVERYONE, OWN)
+_QUERY, _PROTOCOL = _PLACES = ("query", "protocol")
 
 
 def _channel(given: str) -> str:
     """Return a channel's name, or * or @. Raises typer.BadParameter."""
     return given if given in _NO_CHANNEL else channel_name(given)
+
+
+def _place(given: str) -> str:
+    """Return where a token goes. Raises typer.BadParameter."""
+    if given not in _PLACES:
+        raise typer.BadParameter(f"found {given!r:.200}, expected {_QUERY} or {_PROTOCOL}")
+    return given
 
 
 Url = Annotated[
@@ -68,6 +76,15 @@ TokenCommand = Annotated[
         help="A command of the shell that prints a token; it is run for each connect.",
     ),
 ]
+TokenIn = Annotated[
+    str | None,
+    typer.Option(
+        parser=_place,
+        metavar="PLACE",
+        help="Where the token goes: into the query, or as a sub-protocol (protocol), so that it is "
+        "in no URL. Without it: query.",
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print each frame, and each gap, as a line of JSON.")
 ]
@@ -92,6 +109,7 @@ def listen(
     since: Since = None,
     token: Token = None,
     token_command: TokenCommand = None,
+    token_in: TokenIn = None,
     as_json: AsJson = False,
     count: Count = None,
     timeout: Timeout = None,
@@ -107,7 +125,10 @@ def listen(
     if len(names) > _MOST_CHANNELS:
         raise typer.BadParameter(f"found {len(names)} channels, expected {_MOST_CHANNELS} at most")
     tokens = _tokens(token, token_command)
-    address = Address(_url(url, stack, profile, region, has_token=tokens is not None))
+    if token_in is not None and tokens is None:
+        raise typer.BadParameter("--token-in is given without --token or --token-command")
+    found = _url(url, stack, profile, region, has_token=tokens is not None)
+    address = _address(found, token, token_in)
     first = None if since is None else {"seq": since}
     output = Output(names, as_json=as_json, most_frames=count)
     tokens = tokens or FixedToken(None)
@@ -152,6 +173,16 @@ def _tokens(token: str | None, command: str | None) -> Tokens | None:
     if command is not None:
         return CommandToken(command)
     return None if token is None else FixedToken(token)
+
+
+def _address(url: str, token: str | None, token_in: str | None) -> Address:
+    """Return where to connect to. Raises BadParameter when a token cannot go where it is to."""
+    address = Address(url, is_token_in_protocol=token_in == _PROTOCOL)
+    if token is not None and not address.takes(token):
+        raise typer.BadParameter(
+            "--token has characters that no sub-protocol can have: send it with --token-in query"
+        )
+    return address
 
 
 def _url(

@@ -1,7 +1,8 @@
 """What `crier listen` prints: frames and gaps as data, all else as notes."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +42,8 @@ class Output:
         match event:
             case Followed(channel, what):
                 if not self._channels or channel in self._channels:
-                    self._show_followed(channel, what)
+                    with _writing():
+                        self._show_followed(channel, what)
             case Changed():
                 self._show_change(event)
             case Trouble():
@@ -53,7 +55,7 @@ class Output:
         """Raise CrierError when the client ended by itself, or before all frames were there."""
         if self._has_enough:
             return
-        if self._refusal:
+        if self._end and self._refusal:
             raise CrierError(
                 f"the client is not let in: {self._refusal}; give another token, ticket or signed "
                 "URL"
@@ -103,10 +105,21 @@ class Output:
         terminal.note(f"{channel}: LOST, numbers {numbers}: {why}; load your state anew")
 
     def _show_change(self, change: Changed) -> None:
-        if change.state is State.CLOSED and change.reason != "close":
+        if change.state is State.CLOSED:
             self._end = change
         wait = "" if change.retry_in_ms is None else f", again in {change.retry_in_ms / 1000:.1f} s"
         terminal.note(f"{change.state} ({change.reason}{wait})")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Turn an error of the output into a CrierError; a pipe without a reader ends the program."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the disk is full, say
+        raise CrierError(f"the output could not be written: {error.strerror}") from error
 
 
 def _show_json(value: Mapping[str, Any]) -> None:

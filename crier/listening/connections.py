@@ -18,7 +18,7 @@ from crier.listening.effects import (
 )
 from crier.listening.incoming import Bye
 from crier.listening.opening import Denied, Opening, Refusals, TokenFailure
-from crier.listening.waits import OPENING_MS, Waits
+from crier.listening.waits import OPENING_MS, STEADY_MS, Waits
 
 _NEW_TOKEN: Final = ("refused", "gone")
 
@@ -42,7 +42,7 @@ class Connections:
         self._renewal: Opening | None = None
         self._refusals = Refusals(most_denials)
         self._sockets, self._asks, self._refs = count(1), count(1), count(1)
-        self._failures = self._renewal_failures = 0
+        self._failures = self._renewal_failures = self._short_lives = 0
         self._token_reason = TokenReason.FIRST
 
     @property
@@ -160,6 +160,7 @@ class Connections:
             self._renewal = None
             self._outbox.append(Close(opening.renews.socket))
             opening.renews.give_up(now_ms)
+            self._renew_slower(connection, now_ms)
         else:
             return
         self._use(connection)
@@ -209,12 +210,24 @@ class Connections:
         self._renewal_failures += 1
         live.renew_at = now_ms + self._wait_ms(self._renewal_failures, most_ms)
 
+    def _renew_slower(self, connection: Connection, now_ms: float) -> None:
+        """Wait longer each time when one connection after another is to be renewed at once."""
+        if connection.renew_at is None or connection.renew_at - now_ms >= STEADY_MS:
+            self._short_lives = 0
+            return
+        self._short_lives += 1
+        least_ms = self._waits.before_connect(self._short_lives)
+        connection.renew_at = max(connection.renew_at, now_ms + least_ms)
+
     def _count_end(self, connection: Connection, now_ms: float) -> None:
         """Count the failures in a row: a connection that has served for a while is none."""
         self._failures = 0 if connection.is_steady(now_ms) else self._failures + 1
 
     def _wait_ms(self, failures: int, most_ms: float) -> float:
-        return self._waits.within(most_ms) if most_ms else self._waits.before_connect(failures)
+        """Return how long to wait: as the server says, but longer if it says so again at once."""
+        if most_ms and failures <= 1:
+            return self._waits.within(most_ms)
+        return max(self._waits.within(most_ms), self._waits.before_connect(failures))
 
     def _wait(self, reason: str, most_ms: float, now_ms: float) -> None:
         wait_ms = self._wait_ms(self._failures, most_ms)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Any, Final
 
 from broadcasting.followed_channel import Frame
@@ -135,7 +136,7 @@ def _object(text: str | bytes) -> dict[str, Any]:
     if isinstance(text, bytes):
         raise MalformedError(f"found {len(text)} bytes that are no text, expected JSON")
     try:
-        found = json.loads(text, parse_constant=_refuse)
+        found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -148,6 +149,14 @@ def _object(text: str | bytes) -> dict[str, Any]:
 def _refuse(constant: str) -> None:
     """Refuse NaN and the infinities, which Python's reader takes, and which are no JSON."""
     raise ValueError(constant)
+
+
+def _finite(literal: str) -> float:
+    """Refuse what Python's reader makes an infinity of: its writer would write no JSON."""
+    number = float(literal)
+    if isinf(number):
+        raise ValueError(literal)
+    return number
 
 
 def _is_deep(found: dict[str, Any]) -> bool:

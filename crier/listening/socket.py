@@ -13,6 +13,17 @@ _HANDSHAKE_SECONDS: Final = 25.0
 _CLOSING_SECONDS: Final = 2.0
 
 
+class _Connect(connect):
+    """Follows no redirect, as no browser does: a token must not go to a place that is not ours.
+
+    It may stand in the URL of the redirect, and so in what websockets says of one that is none.
+    """
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the error: the server has not answered 101."""
+        return exc
+
+
 class Socket:
     """A WebSocket that may be closed at any time, also while it is being opened."""
 
@@ -28,7 +39,7 @@ class Socket:
         Raises InvalidStatus, another WebSocketException, OSError, ValueError or ImportError when it
         cannot.
         """
-        self._connection = await connect(
+        self._connection = await _Connect(
             url,
             subprotocols=[Subprotocol(one) for one in protocols] if protocols else None,
             compression=None,  # API Gateway has none

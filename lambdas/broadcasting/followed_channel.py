@@ -86,7 +86,7 @@ class FollowedChannel:
     ) -> None:
         self.position = 0
         self.epoch: str | None = None
-        """None before the first answer: until then frames are held."""
+        """None before the first answer: until then the position is 0, and frames are held."""
         self._jitter = jitter
         self._is_ordered = is_ordered
         self._first = first or {}
@@ -140,7 +140,7 @@ class FollowedChannel:
     def frame(self, frame: Frame, now_ms: float) -> list[Event]:
         """Take a frame that has come live."""
         seq = frame["seq"]
-        if self.epoch is not None and seq <= self.position:
+        if seq <= self.position:
             if self._is_of_new_numbers(frame):
                 self._must_ask_at = self._must_ask_at or self._later(now_ms)
             return []
@@ -204,13 +204,12 @@ class FollowedChannel:
             return []
         self._recovered = None
         self._drop_until(end)
-        self.position = end
         return [Gap(start, end, reason), *self._move_to(end)]
 
     def _take(self, message: Message, now_ms: float) -> list[Event]:
         """Hold a frame above the position; one of a channel without order is given out."""
         seq = message.frame["seq"]
-        if seq in self._held or (self.epoch is not None and seq <= self.position):
+        if seq in self._held or seq <= self.position:
             return []
         if not message.is_replayed and not self._has_room(message):
             self._must_ask_at = now_ms
@@ -265,10 +264,7 @@ class FollowedChannel:
 
     def _look_for_gap(self, now_ms: float) -> None:
         """Ask later for what is missing; not at all once it has come by itself."""
-        is_missing = self._known_until > self.position or any(
-            seq > self.position for seq in self._held
-        )
-        if not is_missing:
+        if self._known_until <= self.position and not self._held:
             self._gap_at = None
         elif self._gap_at is None:
             self._gap_at = self._later(now_ms)

@@ -15,7 +15,7 @@ from tests.support.listening_scene import frame, position
 
 
 class Door:
-    """Lets clients in, or refuses them by `statuses`, one after another.
+    """Lets clients in, or refuses them by `statuses`, one after another; `location` goes with them.
 
     `sent` are the numbers of everyone's channel so far, `heard` the requests of all clients. While
     `is_held` handshakes wait.
@@ -23,6 +23,7 @@ class Door:
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
+        self.location = ""
         self.sent = 0
         self.heard: list[dict[str, Any]] = []
         self.handshakes: list[Request] = []
@@ -68,7 +69,9 @@ class Door:
         if self.held:
             await self.held.wait()
         if self.statuses:
-            return connection.respond(HTTPStatus(self.statuses.pop(0)), "no\n")
+            refusal = connection.respond(HTTPStatus(self.statuses.pop(0)), "no\n")
+            refusal.headers["Location"] = self.location
+            return refusal
         return None
 
     async def _talk(self, connection: ServerConnection) -> None:

@@ -100,11 +100,12 @@ def test_channel_holds_a_bounded_number_of_frames(*, is_ordered: bool) -> None:
     assert is_ordered == (given == sorted(given))
 
 
-def test_channel_holds_a_bounded_number_of_characters() -> None:
+@pytest.mark.parametrize("character", ["x", "ü"])
+def test_channel_holds_a_bounded_number_of_characters(character: str) -> None:
     """The frame that closes the gap always has room."""
     channel = FollowedChannel(half)
     channel.answer(_answer(0, 0), 0)
-    large = "x" * (MOST_HELD_CHARACTERS // 3)
+    large = character * (MOST_HELD_CHARACTERS // 3)
     for seq in (2, 3, 4):
         channel.frame(_frame(seq, large), seq)
 

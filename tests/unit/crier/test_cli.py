@@ -272,6 +272,15 @@ def test_error_is_shown_as_it_is_when_it_has_brackets(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == "Error: expected [a-z]* or [/red]\n"
 
 
+def test_error_with_foreign_words_does_not_control_the_terminal(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A server may say any; the error's own lines stay lines."""
+    terminal.show_error(CrierError("sent away (\x1b]0;x\x07\x9b2J\u202e)\nthe log: é"))
+
+    assert capfd.readouterr().err == "Error: sent away (?]0;x??2J?)\nthe log: é\n"
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_cli_works_when_a_stream_is_closed(closed: str) -> None:
     """A shell may start it without standard output, without standard error, or without any."""

@@ -1,16 +1,20 @@
 """The command that listens: what it prints of what comes, how it ends, and what it refuses."""
 
+import errno
+import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from broadcasting.followed_channel import Gap, Message, Recovered
-from crier import cli, options
+from crier import cli, options, terminal
 from crier.commands import listen as listen_command
 from crier.errors import CrierError
 from crier.listening.address import Address
@@ -224,6 +228,43 @@ def test_count_ends_it(run: Run, listener: type[FakeListener]) -> None:
     assert listener.last.told == 3
 
 
+class Broken(io.StringIO):
+    """Standard output that cannot be written to."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def flush(self) -> None:
+        """Fail as the system does."""
+        raise OSError(self._number, os.strerror(self._number))
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_full_disk_ends_it_with_an_error(
+    run: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    """In a sentence, and no traceback."""
+    monkeypatch.setattr(terminal, "out", Console(file=Broken(errno.ENOSPC)))
+
+    done = run(URL, *options, told=[_message(1)])
+
+    assert done.exit_code == 1
+    assert str(done.exception) == "the output could not be written: No space left on device"
+
+
+def test_pipe_without_a_reader_ends_it_in_silence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `head -1` makes one."""
+    monkeypatch.setattr(terminal, "out", Console(file=Broken(errno.EPIPE)))
+
+    done = run(URL, "--json", told=[_message(1)])
+
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert not isinstance(done.exception, CrierError)
+
+
 def test_nothing_is_shown_after_the_last_frame(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the state either: the command ends it."""
     monkeypatch.setattr(FakeListener, "close", lambda _: None)
@@ -256,17 +297,25 @@ def test_ctrl_c_ends_it(run: Run) -> None:
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_client_that_is_sent_away_is_an_error(run: Run) -> None:
-    """Also after other troubles; the code is said."""
-    told = [Trouble("bad-text", "found 1", retry=False), _closed("kicked")]
+@pytest.mark.parametrize("code", ["kicked", "close"])
+def test_client_that_is_sent_away_is_an_error(run: Run, code: str) -> None:
+    """Also after other troubles; the code is said, whichever it is."""
+    told = [Trouble("bad-text", "found 1", retry=False), _closed(code)]
 
     done = run(URL, told=told)
 
     assert done.exit_code == 1
     assert str(done.exception) == (
-        "the server has sent the client away (kicked), and told it not to come back"
+        f"the server has sent the client away ({code}), and told it not to come back"
     )
-    assert "closed (kicked)" in done.stderr
+    assert f"closed ({code})" in done.stderr
+
+
+def test_error_of_the_server_ends_nothing(run: Run) -> None:
+    """Not one with a code that the client has for itself."""
+    done = run(URL, "--timeout", "5", told=[Trouble("unauthorized", "no", retry=False)])
+
+    assert (done.exit_code, done.stderr) == (0, "unauthorized: no\n")
 
 
 def test_client_that_is_not_let_in_is_an_error(run: Run) -> None:
@@ -333,12 +382,36 @@ def test_tokens_are_what_is_given(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "is_in_protocol"),
+    [((), False), (("--token-in", "query"), False), (("--token-in", "protocol"), True)],
+)
+@pytest.mark.parametrize("option", [("--token", "a.b"), ("--token-command", "echo 'a b'")])
+def test_token_goes_where_it_is_told_to(
+    run: Run,
+    listener: type[FakeListener],
+    arguments: tuple[str, ...],
+    option: tuple[str, str],
+    *,
+    is_in_protocol: bool,
+) -> None:
+    """Into the query, if nothing is said."""
+    done = run(URL, *option, *arguments)
+
+    assert done.exit_code == 0
+    assert listener.last.address == Address(URL, is_token_in_protocol=is_in_protocol)
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((URL, "--stack", "s"), "a URL and --stack are given"),
         ((URL, "--profile", "p"), "--profile and --region need --stack"),
         (("--region", "r"), "--profile and --region need --stack"),
         ((URL, "--token", "t", "--token-command", "c"), "--token and --token-command are given"),
+        ((URL, "--token-in", "query"), "--token-in is given without --token or --token-command"),
+        ((URL, "--token", "a", "--token-in", "url"), "found 'url', expected query or protocol"),
+        ((URL, "--token", "a b", "--token-in", "protocol"), "send it with --token-in query"),
+        ((URL, "--token", "", "--token-in", "protocol"), "send it with --token-in query"),
         ((URL, "--channel", "@bob"), "@bob"),
         ((URL, "--channel", ""), "found ''"),
         ((URL, *[f"--channel=c{n}" for n in range(51)]), "found 51 channels, expected 50"),

@@ -69,6 +69,7 @@ def test_time_stays_the_number_that_it_is(sent_at: float) -> None:
     [
         *("", " ", "no JSON", "{", '{"seq":1', "null", "1", '"text"', "[]", "[{}]"),
         *('{"seq":NaN}', '{"seq":1,"x":Infinity}', '{"x":-Infinity}', "\ufeff{}"),
+        *('{"seq":1,"x":1e400}', '{"x":[-1.5e999]}'),
         '{"seq":' + "1" * 5_000 + "}",
         '{"message":' + "[" * 20_000 + "]" * 20_000 + "}",
     ],

@@ -207,6 +207,21 @@ async def test_server_that_is_busy_is_tried_again(server: Door) -> None:
     assert ear.states.count("waiting refused") == 3
 
 
+@pytest.mark.parametrize("location", ["/elsewhere", "https://127.0.0.1:9/", "ws://127.0.0.1:9/"])
+async def test_redirect_is_not_followed(server: Door, location: str) -> None:
+    """It is a refusal; the token goes nowhere else, and is in no word about it."""
+    server.statuses = [302] * 3
+    server.location = f"{location}?token=s3cret"
+    ear = Ear(server.url, FixedToken("s3cret"))
+
+    await _with(ear, server.broadcast())
+
+    assert [one.path for one in server.handshakes] == ["/stage?token=s3cret"] * 4
+    assert ear.troubles == [
+        ("refused", "3 tries in a row have failed, the last one: the server answered 302")
+    ]
+
+
 async def test_token_goes_into_the_query(server: Door) -> None:
     """No sub-protocol is offered."""
     ear = Ear(f"{server.url}?a=b", FixedToken("x y"))

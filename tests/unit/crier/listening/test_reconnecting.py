@@ -488,6 +488,21 @@ def test_bye_without_a_time_is_a_cut() -> None:
     assert scene.waits == [2_000, 4_000, 1_000]
 
 
+@pytest.mark.parametrize("is_joined", [True, False])
+def test_bye_that_comes_at_once_each_time_is_waited_for_longer(*, is_joined: bool) -> None:
+    """However soon it says to come back; a longer time that it says is kept."""
+    scene = Scene()
+    scene.start()
+    for after_ms in (10, 10, 10, 60_000, 10):
+        scene.open()
+        if is_joined:
+            scene.answer()
+        scene.text({"type": "bye", "code": "moved", "reconnect": True, "afterMs": after_ms})
+        scene.retry()
+
+    assert scene.waits == [5, 4_000, 8_000, 30_000, 30_000]
+
+
 def test_bye_before_the_join_is_answered_counts_as_a_failure() -> None:
     """The socket is closed."""
     scene = Scene()
