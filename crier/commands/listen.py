@@ -97,7 +97,8 @@ Timeout = Annotated[
     typer.Option(
         parser=number_within(1),
         metavar="SECONDS",
-        help="End after this time; with --count, an error if there were fewer frames.",
+        help="End after this time: an error if it has not connected, or there were fewer frames "
+        "than --count.",
     ),
 ]
 

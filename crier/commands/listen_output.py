@@ -33,6 +33,8 @@ class Output:
         self._channels, self._as_json, self._most = channels, as_json, most_frames
         self._frames = 0
         self._refusal = ""
+        self._why = ""
+        self._was_connected = False
         self._end: Changed | None = None
 
     def show(self, event: Event) -> None:
@@ -57,14 +59,16 @@ class Output:
             return
         if self._end and self._refusal:
             raise CrierError(
-                f"the client is not let in: {self._refusal}; give another token, ticket or signed "
-                "URL"
+                f"the client is not let in: {self._refusal}; check the API and the stage in the "
+                "URL, or give another token, ticket or signed URL"
             )
         if self._end:
             raise CrierError(
                 f"the server has sent the client away ({self._end.reason}), and told it not to "
                 "come back"
             )
+        if timeout_seconds is not None and not self._was_connected:
+            raise CrierError(f"the client did not connect in {timeout_seconds} s: {self._why}")
         if self._most is not None:
             raise CrierError(
                 f"{counted(self._frames, 'frame')} came in {timeout_seconds} s, "
@@ -107,8 +111,12 @@ class Output:
     def _show_change(self, change: Changed) -> None:
         if change.state is State.CLOSED:
             self._end = change
+        self._was_connected |= change.state is State.CONNECTED
+        why = f": {change.why}" if change.why else ""
+        if change.state is State.WAITING:
+            self._why = change.reason + why
         wait = "" if change.retry_in_ms is None else f", again in {change.retry_in_ms / 1000:.1f} s"
-        terminal.note(f"{change.state} ({change.reason}{wait})")
+        terminal.note(f"{change.state} ({change.reason}{why}{wait})")
 
 
 @contextmanager

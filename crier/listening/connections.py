@@ -109,6 +109,8 @@ class Connections:
             self._renew_later(opening.renews, most_ms, now_ms)
             return
         self._opening = None
+        if status is not None:
+            why = f"the server answered {status}"
         if reason != "token":
             if self._refusals.count(self._outbox, status=status, why=why or reason):
                 self.end("unauthorized")
@@ -116,7 +118,7 @@ class Connections:
             is_new = reason in _NEW_TOKEN
             self._token_reason = TokenReason.REFUSED if is_new else TokenReason.RECONNECT
         self._failures += 1
-        self._wait(reason, most_ms, now_ms)
+        self._wait(reason, most_ms, now_ms, why)
 
     def timed_out(self, opening: Opening, now_ms: float) -> None:
         """Give a try up that takes too long."""
@@ -229,16 +231,18 @@ class Connections:
             return self._waits.within(most_ms)
         return max(self._waits.within(most_ms), self._waits.before_connect(failures))
 
-    def _wait(self, reason: str, most_ms: float, now_ms: float) -> None:
+    def _wait(self, reason: str, most_ms: float, now_ms: float, why: str = "") -> None:
         wait_ms = self._wait_ms(self._failures, most_ms)
         self.retry_at = now_ms + wait_ms
-        self._change(State.WAITING, reason, wait_ms)
+        self._change(State.WAITING, reason, wait_ms, why)
 
     def _close_all(self) -> None:
         connections = (self.live, *(one.connection for one in self.openings))
         self._outbox += [Close(one.socket) for one in connections if one]
         self.live = self._opening = self._renewal = None
 
-    def _change(self, state: State, reason: str, retry_in_ms: float | None = None) -> None:
-        self._outbox.append(Changed(self.state, state, reason, retry_in_ms))
+    def _change(
+        self, state: State, reason: str, retry_in_ms: float | None = None, why: str = ""
+    ) -> None:
+        self._outbox.append(Changed(self.state, state, reason, retry_in_ms, why))
         self.state = state

@@ -71,12 +71,17 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The state is another one; `retry_in_ms` is when the client tries again, while it waits."""
+    """The state is another one.
+
+    `retry_in_ms` is when the client tries again, while it waits; `why` is what is known of a try
+    that has failed, in words.
+    """
 
     before: State
     state: State
     reason: str
     retry_in_ms: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

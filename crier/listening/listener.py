@@ -1,6 +1,7 @@
 """The client on real sockets: it does what `Client` asks for, and tells what comes of it."""
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -142,7 +143,7 @@ class Listener:
             status = error.response.status_code
         except (OSError, WebSocketException, ValueError, ImportError) as error:
             # ImportError: the environment names a SOCKS proxy, which websockets needs a library for
-            why = str(error) or type(error).__name__
+            why = _words_of(error)
         finally:
             socket.abort()
         self._sockets.pop(number, None)
@@ -194,6 +195,13 @@ class Listener:
             for task in self._working:
                 task.cancel()
             await asyncio.gather(*self._working, return_exceptions=True)
+
+
+def _words_of(error: Exception) -> str:
+    """Say what went wrong in the system's words, without its number."""
+    number = getattr(error, "errno", None) or 0
+    words = os.strerror(number) if number > 0 else getattr(error, "strerror", None)
+    return words or str(error) or type(error).__name__
 
 
 def _now_ms() -> float:

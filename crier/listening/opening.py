@@ -62,11 +62,10 @@ class Refusals:
         """Count a try, and tell of it from the third on; return whether to give up."""
         self._failed += 1
         self._denials = self._denials + 1 if status in (401, 403) else 0
-        told = why if status is None else f"the server answered {status}"
         if self._denials == self.most_denials:
-            outbox.append(Trouble("unauthorized", told, retry=False))
+            outbox.append(Trouble("unauthorized", why, retry=False))
             return True
         if self._failed > _QUIET:
-            text = f"{self._failed} tries in a row have failed, the last one: {told}"
+            text = f"{self._failed} tries in a row have failed, the last one: {why}"
             outbox.append(Trouble("refused", text, retry=True))
         return False

@@ -56,6 +56,8 @@ class Replies:
             return True
         request = connection.requests.get(refusal.ref)
         if request is None:
+            if not refusal.ref:
+                self._outbox.append(Trouble(refusal.code, refusal.message, retry=False))
             return False
         if refusal.code == "busy":
             connection.requests.busy(request, refusal.after_ms, now_ms)
@@ -82,7 +84,9 @@ class Replies:
     def _pause_without_progress(request: Request, now_ms: float) -> None:
         """Ask no more at once after an answer that brings nothing: it may come for ever."""
         for channel in request.channels.values():
-            if channel.position <= request.fields["from"] and channel.asks_at is not None:
+            asked = request.fields
+            is_further = channel.position > asked["from"] and channel.epoch == asked["epoch"]
+            if not is_further and channel.asks_at is not None:
                 channel.unanswered(now_ms)
 
     def _is_given_up(

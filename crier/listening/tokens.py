@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final, Protocol
 
 from crier.listening.effects import TokenReason
-from crier.listening.opening import TokenFailure
+from crier.listening.opening import Denied, TokenFailure
 from crier.listening.waits import OPENING_MS
 
 _MOST_SHOWN: Final = 200
@@ -43,6 +43,7 @@ class CommandToken:
     """A command of the shell that prints a token: the last line of its output.
 
     The environment variable CRIER_TOKEN_REASON tells it why: first, reconnect, refused or renewal.
+    It ends with 77 (EX_NOPERM of sysexits.h) when this user is not let in, now or later.
     """
 
     most_denials: int | None = 2
@@ -66,7 +67,8 @@ class CommandToken:
             status = await _run(self._command, environment, out, err)
             if status != 0:
                 told = _last_line(err)[:_MOST_SHOWN] or "it said nothing"
-                return TokenFailure(f"the token command ended with {status}: {told}")
+                kind = Denied if status == os.EX_NOPERM else TokenFailure
+                return kind(f"the token command ended with {status}: {told}")
             return _last_line(out) or TokenFailure("the token command printed nothing")
 
 

@@ -84,6 +84,9 @@ def _message(seq: int, channel: str = "*", *, is_replayed: bool = False, **field
     return Followed(channel, Message(found, is_replayed=is_replayed))
 
 
+CONNECTED = Changed(State.CONNECTING, State.CONNECTED, "joined")
+
+
 def _closed(reason: str) -> Changed:
     return Changed(State.CONNECTED, State.CLOSED, reason)
 
@@ -276,7 +279,9 @@ def test_nothing_is_shown_after_the_last_frame(run: Run, monkeypatch: pytest.Mon
 
 def test_too_few_frames_in_time_are_an_error(run: Run) -> None:
     """It says how many there were."""
-    done = run(URL, "--count", "1200", "--timeout", "5", told=[_message(1), TimeoutError()])
+    told = [CONNECTED, _message(1), TimeoutError()]
+
+    done = run(URL, "--count", "1200", "--timeout", "5", told=told)
 
     assert done.exit_code == 1
     assert str(done.exception) == "1 frame came in 5 s, expected 1,200"
@@ -284,9 +289,23 @@ def test_too_few_frames_in_time_are_an_error(run: Run) -> None:
 
 def test_time_alone_is_no_error(run: Run) -> None:
     """It listens as long as it is told."""
-    done = run(URL, "--timeout", "5", told=[TimeoutError()])
+    done = run(URL, "--timeout", "5", told=[CONNECTED, TimeoutError()])
 
-    assert (done.exit_code, done.output) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_client_that_has_not_connected_in_time_is_an_error(run: Run) -> None:
+    """It says what is known of the last try, as the line about it does."""
+    told = [
+        Changed(State.CONNECTING, State.WAITING, "refused", 1_234, "Connection refused"),
+        TimeoutError(),
+    ]
+
+    done = run(URL, "--timeout", "5", told=told)
+
+    assert done.exit_code == 1
+    assert done.stderr == "waiting (refused: Connection refused, again in 1.2 s)\n"
+    assert str(done.exception) == ("the client did not connect in 5 s: refused: Connection refused")
 
 
 def test_ctrl_c_ends_it(run: Run) -> None:
@@ -313,9 +332,12 @@ def test_client_that_is_sent_away_is_an_error(run: Run, code: str) -> None:
 
 def test_error_of_the_server_ends_nothing(run: Run) -> None:
     """Not one with a code that the client has for itself."""
-    done = run(URL, "--timeout", "5", told=[Trouble("unauthorized", "no", retry=False)])
+    told = [CONNECTED, Trouble("unauthorized", "no", retry=False)]
 
-    assert (done.exit_code, done.stderr) == (0, "unauthorized: no\n")
+    done = run(URL, "--timeout", "5", told=told)
+
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == ["connected (joined)", "unauthorized: no"]
 
 
 def test_client_that_is_not_let_in_is_an_error(run: Run) -> None:
@@ -329,8 +351,8 @@ def test_client_that_is_not_let_in_is_an_error(run: Run) -> None:
 
     assert done.exit_code == 1
     assert str(done.exception) == (
-        "the client is not let in: the server answered 403; give another token, ticket or signed "
-        "URL"
+        "the client is not let in: the server answered 403; check the API and the stage in the "
+        "URL, or give another token, ticket or signed URL"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crier.listening.effects import Trouble
 from tests.support.listening_scene import Scene, frame, frames, position
 
 THROTTLED = {"message": "Too Many Requests", "connectionId": "a=", "requestId": "r"}
@@ -125,11 +126,25 @@ def test_answer_is_taken_once() -> None:
     scene.text({**joined, "ref": "99"})
     scene.text({"type": "error", "ref": "1", "code": "bad-frame", "message": "late"})
     scene.text({"type": "error", "ref": "1", "code": "busy", "message": "late", "afterMs": 1})
-    scene.text({"type": "error", "code": "bad-frame", "message": "of which?"})
     scene.text(frame(2, "news"))
 
     assert scene.client.connection_id != "b="
     assert (scene.codes, scene.taken()) == ([], [("news", 2)])
+
+
+def test_error_without_a_ref_is_told() -> None:
+    """The server could not read which request it is about; all of them go on."""
+    scene = Scene()
+    scene.connect()
+    scene.client.subscribe("news", scene.now)
+    scene.look()
+
+    scene.text({"type": "error", "code": "bad-frame", "message": "of which?"})
+    scene.answer(news=position(1))
+    scene.text(frame(2, "news"))
+
+    assert scene.troubles == [Trouble("bad-frame", "of which?", retry=False)]
+    assert scene.taken() == [("news", 2)]
 
 
 def test_answers_may_overtake_one_another() -> None:
@@ -384,6 +399,21 @@ def test_ping_is_asked_again_after_each_interval() -> None:
     scene.advance(480_000)
 
     assert scene.actions == ["join", "ping", "ping", "ping"]
+
+
+def test_answers_of_ever_new_epochs_are_asked_for_after_a_pause() -> None:
+    """Numbers that begin anew are no progress, though they may be higher ones."""
+    scene = Scene()
+    scene.connect(everyone=position(2, start=0, frames=frames([1, 2]), more=True))
+    scene.advance(0)
+    times = []
+
+    for number in range(3):
+        lost = {"from": 2 + number, "to": 3 + number, "reason": "epoch"}
+        scene.answer(position=position(3 + number, epoch=f"e{number}", lost=lost))
+        times += _times(scene, 10_000 - 1)
+
+    assert times == [3_000] * 3
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """The client on real sockets of loopback: what comes, what is tried again, what is left behind."""
 
 import asyncio
+import errno
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ from crier.listening import socket as sockets
 from crier.listening.address import Address
 from crier.listening.client import Client
 from crier.listening.effects import Changed, Followed, State, TokenReason, Trouble
-from crier.listening.listener import Event, Listener
+from crier.listening.listener import Event, Listener, _words_of
 from crier.listening.opening import TokenFailure
 from crier.listening.socket import Socket
 from crier.listening.tokens import CommandToken, FixedToken, Tokens
@@ -281,7 +283,7 @@ async def test_proxy_that_a_library_is_missing_for_is_told(monkeypatch: pytest.M
 
 
 async def test_server_that_is_not_there_is_tried_again(server: Door) -> None:
-    """What the system says is told, from the third time on."""
+    """What the system says is told: with each wait, and by itself from the third time on."""
     gone = server.url.replace("127.0.0.1", "127.255.255.254")
     ear = Ear(gone)
     ear.on_event = lambda event: ear.listener.close() if isinstance(event, Trouble) else None
@@ -290,8 +292,24 @@ async def test_server_that_is_not_there_is_tried_again(server: Door) -> None:
 
     ((code, text),) = ear.troubles
     assert code == "refused"
-    assert text.startswith("3 tries in a row have failed, the last one: ")
-    assert "127.255.255.254" in text
+    assert text == "3 tries in a row have failed, the last one: Connection refused"
+    waits = [one for one in ear.told if isinstance(one, Changed) and one.state is State.WAITING]
+    assert [one.why for one in waits] == ["Connection refused"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ECONNREFUSED, "Connect call failed"), "Connection refused"),
+        (socket.gaierror(socket.EAI_NONAME, "Name not known"), "Name not known"),
+        (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
+        (ValueError("a bad URL"), "a bad URL"),
+        (EOFError(), "EOFError"),
+    ],
+)
+def test_error_of_a_socket_is_told_in_words(error: Exception, words: str) -> None:
+    """Without the number that the system has for it."""
+    assert _words_of(error) == words
 
 
 async def test_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crier.listening.effects import TokenReason
-from crier.listening.opening import TokenFailure
+from crier.listening.opening import Denied, TokenFailure
 from crier.listening.tokens import CommandToken, FixedToken
 from tests.support.waiting import until
 
@@ -40,6 +40,16 @@ async def test_fixed_token_is_the_same_each_time(token: str | None) -> None:
 async def test_token_is_the_last_line_that_a_command_prints(command: str, token: str) -> None:
     """Blanks around it do not belong to it; there is nothing to read on standard input."""
     assert await _printed(command) == token
+
+
+@pytest.mark.parametrize(("status", "is_denied"), [(77, True), (76, False), (1, False)])
+async def test_command_denies_with_its_exit_code(status: int, *, is_denied: bool) -> None:
+    """That of a permission that is not given; any other failure is of this time only."""
+    found = await CommandToken(f"echo 'no, thanks' >&2; exit {status}").get(TokenReason.FIRST)
+
+    assert isinstance(found, TokenFailure)
+    assert isinstance(found, Denied) is is_denied
+    assert found.message == f"the token command ended with {status}: no, thanks"
 
 
 @pytest.mark.parametrize("reason", TokenReason)
