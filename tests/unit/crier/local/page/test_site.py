@@ -254,6 +254,18 @@ def test_button_without_an_origin_is_refused(site: Site, proxy: FakeProxy) -> No
     assert proxy.commands == []
 
 
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_usual_port_is_left_out_by_browsers(site: Site, proxy: FakeProxy, name: str) -> None:
+    """Neither Host nor Origin has port 80."""
+    headers = {**BUTTON, "host": name, "origin": f"http://{name}"}
+
+    page = site.answer(Asked("GET", "/", {"host": name}), 80)
+    button = site.answer(Asked("POST", "/control", headers, b'{"do":"cut"}'), 80)
+
+    assert (page.status, button.status) == (200, 200)
+    assert proxy.commands == [Cut()]
+
+
 @pytest.mark.parametrize("target", ["/", "/page.js", "/local.json", "/token", "/favicon.ico"])
 @pytest.mark.parametrize("headers", [{}, {"host": f"evil.example:{PORT}"}])
 def test_nothing_is_told_under_a_foreign_name(
