@@ -124,6 +124,20 @@ def test_keyboard_reaches_each_control_in_order(page: Page, gateway: ScriptedGat
     assert {outline for _, outline in reached} == {"solid"}
 
 
+def test_keyboard_stays_at_the_button_that_breaks_the_connection(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """It is disabled for a moment; the same key breaks the next connection."""
+    page.connect(gateway.url, "news")
+    page.run("document.getElementById('break-here').focus()")
+
+    for times in range(1, 3):
+        ActionChains(page.browser).send_keys(Keys.ENTER).perform()
+        page.until(lambda expected=str(times): page.text("reconnected") == expected)
+
+        page.until(lambda: page.run(FOCUSED)[0] == "break-here")
+
+
 def test_frames_do_not_flood_a_screen_reader(page: Page, gateway: ScriptedGateway) -> None:
     """The list is no live region; what is spoken sums up, every ten seconds at most."""
     page.connect(gateway.url, "news")
