@@ -318,7 +318,8 @@ async def test_page_has_its_file_and_strict_headers(page: LocalPage) -> None:
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == "no-cache"
+    assert asked(page, "GET", "/token")[2]["Cache-Control"] == "no-store"
     assert (facts["url"], facts["auth"]) == (page.web_socket_url, "jwt")
 
 

@@ -359,6 +359,22 @@ def test_page_reconnects_by_itself(page: Page, gateway: ScriptedGateway) -> None
     assert page.text("state-word") == "Connected"
 
 
+def test_local_page_comes_back_from_the_back_forward_cache(
+    local_page: Page, static_host: str
+) -> None:
+    """As the browser has kept it, and connects at once."""
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+    local_page.run("window.isKept = true")
+
+    local_page.browser.get(static_host)
+    local_page.browser.back()
+
+    assert local_page.run("return window.isKept") is True
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+    local_page.until(lambda: local_page.text("reconnected") == "1")
+    assert local_page.troubles() == []
+
+
 def test_reload_connects_by_itself_to_the_local_run_only(
     local_page: Page, gateway: ScriptedGateway
 ) -> None:

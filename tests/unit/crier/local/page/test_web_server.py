@@ -65,7 +65,7 @@ def test_what_is_no_request_has_the_headers_of_every_answer(sent: bytes, status:
     first, *headers = head.splitlines()
     assert first.startswith(f"HTTP/1.0 {status} ")
     assert {f"{name}: {value}" for name, value in HEADERS.items()} <= set(headers)
-    assert "Content-Type: application/json" in headers
+    assert {"Content-Type: application/json", "Cache-Control: no-store"} <= set(headers)
     assert body.startswith('{"error": ') != sent.startswith(b"HEAD")
 
 
