@@ -215,6 +215,18 @@ def test_plot_says_that_it_has_1000_frames_only(page: Page, gateway: ScriptedGat
     page.until(lambda: "of the last 1,000 frames." in page.text("latency-words"))
 
 
+def test_channel_with_a_very_long_name_blocks_nothing(page: Page, gateway: ScriptedGateway) -> None:
+    """A request above 8 KiB is refused without its `ref`: the client would ask again for ever."""
+    page.subscribe("x" * 9_000)
+
+    page.connect(gateway.url, "news")
+
+    names = page.run(
+        "return [...document.querySelectorAll('#channels th')].map((one) => one.title)"
+    )
+    assert names == ["* everyone", "x" * 128, "news"]
+
+
 def test_channel_that_is_not_answered_yet_outlives_a_close(
     page: Page, gateway: ScriptedGateway
 ) -> None:
