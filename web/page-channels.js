@@ -66,9 +66,9 @@ export class Channels {
     if (name === "*") return; // always followed, and never left
     one.subscription = this.#client.subscribe(name, undefined, one.last ? { last: one.last } : {});
     const client = this.#client;
-    one.subscription.ready.catch(() => {
+    one.subscription.ready.catch(({ reason }) => {
       const isFollowed = client === this.#client && this.#followed.get(name) === one;
-      if (!isFollowed || client.state === "closed") return; // it goes on when it is connected again
+      if (!isFollowed || reason) return; // closed: it goes on when it is connected again
       this.leave(name); // refused: why is told by the client's error event
       this.#onLeft({ isByUser: false });
     });

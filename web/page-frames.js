@@ -51,13 +51,13 @@ function frameRow({ message, channel, seq, sentAt, replayed }, atMs) {
   const row = element("li", replayed ? "row replayed" : "row");
   const name = element("span", "name", channelWords(channel));
   name.title = channel;
-  const text = typeof message === "string" ? message : JSON.stringify(message);
-  const latency = replayed ? "↺ replayed" : duration(atMs - sentAt);
+  const text = typeof message === "string" ? message : (JSON.stringify(message) ?? "");
+  const latency = sentAt > 0 ? duration(atMs - sentAt) : "–"; // 0: the frame has no time
   row.append(
     timeElement(atMs),
     name,
     element("span", "seq number", String(seq)),
-    element("span", "ms number", latency),
+    element("span", "ms number", replayed ? "↺ replayed" : latency),
     messageElement(text),
   );
   return row;

@@ -75,6 +75,10 @@ export class LatencyPlot {
     if (middle === null) return "No frame in the last 60 s.";
     const numbers = `Median ${duration(middle)}, worst ${duration(sorted.at(-1))}`;
     const behind = sorted[0] < 0 ? "; this device’s clock is behind" : "";
-    return `${numbers}, of ${count(sorted.length, "frame")} in the last 60 s${behind}.`;
+    const frames =
+      sorted.length < MOST_POINTS
+        ? `${count(sorted.length, "frame")} in the last 60 s`
+        : `the last ${count(MOST_POINTS, "frame")}`;
+    return `${numbers}, of ${frames}${behind}.`;
   }
 }

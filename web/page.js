@@ -40,6 +40,8 @@ const session = new Session({
   client: (client) => channels.useClient(client),
 });
 let localRun = null;
+/** The button that had the focus when it was disabled. */
+let leftButton = null;
 let recovered = [];
 
 /** Write a text where it differs: what has not changed is not drawn again. */
@@ -54,7 +56,7 @@ function showMessage(message) {
   channels.received(message.channel);
   offerFilter(message.channel);
   spoken.frame(message.replayed);
-  if (!message.replayed) plot.add(nowMs - message.sentAt, nowMs);
+  if (!message.replayed && message.sentAt > 0) plot.add(nowMs - message.sentAt, nowMs);
 }
 
 function showChange(change) {
@@ -100,10 +102,19 @@ function showState() {
   write("connection-id", (state === "connected" && connectionId) || "none");
   if (!isOpen && document.activeElement === at("close")) at("connect").focus();
   at("close").disabled = !isOpen;
-  at("break-here").disabled = state !== "connected";
+  allow(at("break-here"), state === "connected");
   for (const button of at("break-buttons").children) {
-    button.disabled = button.dataset.needs === "connection" && state !== "connected";
+    allow(button, button.dataset.needs !== "connection" || state === "connected");
   }
+}
+
+/** Enable a button, or disable it; the keyboard finds it again where it was left. */
+function allow(button, isAllowed) {
+  if (!isAllowed && document.activeElement === button) leftButton = button;
+  button.disabled = !isAllowed;
+  if (!isAllowed || button !== leftButton) return;
+  if (document.activeElement === document.body) button.focus({ preventScroll: true });
+  leftButton = null;
 }
 
 function showCounts() {
@@ -227,7 +238,7 @@ async function useLocalRun(isRestored) {
   if (!isRestored) follow(localRun.channels);
   at("user-field").hidden = !localRun.makesTokens;
   at("break-local").disabled = false;
-  if (localRun.letsIn) connect();
+  if (localRun.letsIn && isLocalUrl()) connect();
   const seconds = localRun.cutAfterSeconds;
   at("break-reason").textContent =
     seconds === null

@@ -1,6 +1,5 @@
 """The command that makes a ticket, to try out how clients come in by one: ticket."""
 
-import secrets
 import shlex
 from threading import Event
 from typing import Annotated
@@ -20,7 +19,6 @@ from crier.options import AsJson, Profile, Region, Stack, find_deployment
 TICKET = "ticket"
 """What the stack's output `Auth` says when tickets let clients in."""
 
-TICKET_BYTES = 32
 MOST_SECONDS = 60
 
 User = Annotated[str, typer.Option(parser=user_name, help="Whose connection it will be.")]
@@ -57,9 +55,9 @@ def ticket(
     """
     deployment = find_deployment(stack, profile, region)
     _refuse_other_auth(deployment)
-    made, expires_seconds = secrets.token_urlsafe(TICKET_BYTES), now_ms() // 1000 + seconds
-    ConnectionRows.of(deployment, wait=Event().wait).add_ticket(
-        made, user=user, channels=channels, expires_seconds=expires_seconds
+    expires_seconds = now_ms() // 1000 + seconds
+    made = ConnectionRows.of(deployment, wait=Event().wait).new_ticket(
+        user=user, channels=channels, expires_seconds=expires_seconds
     )
     url = f"{deployment.web_socket_url}?token={made}"
     if as_json:

@@ -1,6 +1,5 @@
 """How clients of the demo come in, by tickets, and which of their rows are left."""
 
-import secrets
 import time
 from collections.abc import Sequence
 from threading import Event
@@ -11,7 +10,6 @@ from broadcasting.items import Key
 from crier.deployed.connection_rows import ConnectionRows
 from crier.deployed.deployment import Deployment
 
-_TICKET_BYTES = 32
 _TICKET_SECONDS = 60
 _ROWS_SECONDS = 30.0
 _PAUSE_SECONDS = 0.2
@@ -28,9 +26,9 @@ class Door:
 
     def url_for(self, user: str, channels: Sequence[str]) -> str:
         """Return a URL with a new ticket: it lets one client in, once, on these channels."""
-        ticket = secrets.token_urlsafe(_TICKET_BYTES)
-        expires_seconds = int(time.time()) + _TICKET_SECONDS
-        self._rows.add_ticket(ticket, user=user, channels=channels, expires_seconds=expires_seconds)
+        ticket = self._rows.new_ticket(
+            user=user, channels=channels, expires_seconds=int(time.time()) + _TICKET_SECONDS
+        )
         return f"{self._url}?token={ticket}"
 
     def rows_left(self, connection_id: str = "") -> int:

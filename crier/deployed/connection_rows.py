@@ -1,6 +1,7 @@
 """The rows of single connections and users: read, removed, and written to keep a user out."""
 
 import random
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ _BATCH = 25
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 """
+
+_TICKET_BYTES = 32
+"""What the authorizer takes a ticket to have."""
 
 _NO_KEY: Key = self_key("")
 """The key of no row: no connection's id is empty."""
@@ -139,12 +143,15 @@ class ConnectionRows:
         """Keep a user out until a time in epoch seconds, in place of what was said before."""
         self._put(denied_item(user, expires_seconds), f"user {user} was not denied")
 
-    def add_ticket(
-        self, ticket: str, *, user: str, channels: Sequence[str] | None, expires_seconds: int
-    ) -> None:
-        """Write the row of a ticket; the row has a hash of it only."""
+    def new_ticket(self, *, user: str, channels: Sequence[str] | None, expires_seconds: int) -> str:
+        """Return a new ticket once its row is written; the row has a hash of it only.
+
+        `channels` is None where the stack's `openChannels` say which are allowed.
+        """
+        ticket = secrets.token_urlsafe(_TICKET_BYTES)
         item = ticket_item(ticket, user=user, channels=channels, expires_seconds=expires_seconds)
         self._put(item, "no ticket was written")
+        return ticket
 
     def _put(self, item: NewItem, what: str) -> None:
         with explained(what):

@@ -38,6 +38,14 @@ pytestmark = pytest.mark.timeout(180)
 PING = '{"action":"ping","ref":"7"}'
 OURS = Subprotocol("crier.v1")
 LARGE, MANY = "x" * 100_000, 500
+UPGRADE = """\
+Upgrade: websocket\r
+Connection: Upgrade\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
+"""
+GOODBYE = b"\x88\x82\0\0\0\0\x03\xe8"
+"""A client's close frame, with the code 1000 (RFC 6455, 5.2)."""
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +318,8 @@ async def test_page_has_its_file_and_strict_headers(page: LocalPage) -> None:
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Cache-Control"] == "no-store"
+    assert headers["Cache-Control"] == "no-cache"
+    assert asked(page, "GET", "/token")[2]["Cache-Control"] == "no-store"
     assert (facts["url"], facts["auth"]) == (page.web_socket_url, "jwt")
 
 
@@ -400,6 +409,80 @@ async def test_slow_client_holds_up_no_other_one() -> None:
 
     assert received == [LARGE] * MANY
     assert sent["/dev?slow"] < MANY - 100
+
+
+async def test_client_that_reads_nothing_is_cut_at_its_age() -> None:
+    """It cannot be sent a close frame; the local AWS is told all the same."""
+    ended = asyncio.Event()
+
+    async def flood(socket: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                await socket.send(LARGE)
+        ended.set()
+
+    async with server_of(flood) as url:
+        proxy = Proxy(url, cut_after_seconds=1)
+        async with (
+            proxy.serving(),
+            connect(proxy.url, compression=None, max_queue=1, close_timeout=1),
+        ):
+            async with asyncio.timeout(20):
+                await ended.wait()
+
+
+@asynccontextmanager
+async def greeted(
+    proxy: Proxy, target: str = "/dev", headers: str = ""
+) -> AsyncIterator[tuple[str, asyncio.StreamWriter]]:
+    """Yield the first line of the answer to a handshake that is sent as it is, and the socket."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{proxy.port}\r\n{UPGRADE}{headers}\r\n"
+    try:
+        writer.write(head.encode())
+        async with asyncio.timeout(10):
+            answer = await reader.readuntil(b"\r\n\r\n")
+        yield answer.decode().splitlines()[0], writer
+    finally:
+        writer.close()
+
+
+async def test_client_that_says_goodbye_and_stays_is_cut() -> None:
+    """The local AWS is told, although the client's end of the connection stays open."""
+    codes: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def listen(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+        codes.put_nowait(socket.close_code)
+
+    async with server_of(listen) as url:
+        proxy = Proxy(url)
+        async with proxy.serving(), greeted(proxy) as (_, client):
+            client.write(GOODBYE)
+            async with asyncio.timeout(10):
+                assert await codes.get() == 1000
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/dev?token=s3cret#x", "", 400),
+        ("/dev", "Sec-WebSocket-Protocol: bearer.s3cret x\r\n", 400),
+        ("/dev", "Origin: http://a\r\nOrigin: http://b\r\n", 400),
+        ("/dev", "User-Agent: a\r\nUser-Agent: b\r\n", 400),
+        ("/dev", "Host: evil.example\r\n", 403),
+    ],
+)
+async def test_handshake_that_cannot_be_passed_on_is_refused(
+    caplog: pytest.LogCaptureFixture, target: str, headers: str, status: int
+) -> None:
+    """It is no error of the proxy, whose report would show the token on the screen."""
+    proxy = Proxy("ws://127.0.0.1:9/dev")
+
+    async with proxy.serving(), greeted(proxy, target, headers) as (line, _):
+        assert line.startswith(f"HTTP/1.1 {status} ")
+
+    assert caplog.text == ""
 
 
 async def test_binary_and_codes_pass_both_ways() -> None:

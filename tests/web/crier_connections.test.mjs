@@ -325,6 +325,31 @@ test(
   }),
 );
 
+for (const [url, tokenIn] of [
+  ["https://host", "query"],
+  ["wss://host", "query"],
+  ["wss://host", "protocol"],
+])
+  test(
+    `no error quotes a token that goes into the ${tokenIn} of ${url}`,
+    inWorld(async (world) => {
+      const quoting = class {
+        constructor(address, protocols) {
+          throw new SyntaxError(`${address} or ${protocols} is invalid`);
+        }
+      };
+      const client = new Crier(url, { WebSocket: quoting, getToken: () => "s3cr et", tokenIn });
+      const heard = listen(client);
+      client.connect();
+      await settled();
+      client.close();
+
+      assert.equal(heard.of("error").length, 1);
+      assert.doesNotMatch(JSON.stringify([heard.of("error"), heard.of("state")]), /s3cr/);
+      assert.equal(world.timers, 0);
+    }),
+  );
+
 test(
   "a URL may be signed for each connect",
   inWorld(async (world) => {

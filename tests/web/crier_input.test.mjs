@@ -509,6 +509,22 @@ test(
 );
 
 test(
+  "a channel may be kept whose name every object has",
+  inWorld(async () => {
+    const kept = '{"constructor":{"seq":3,"epoch":"e"},"__proto__":{"seq":4,"epoch":"e"}}';
+    const storage = storageWith({ [KEY]: kept });
+    const client = new Crier("wss://host/prod", { storage });
+    const heard = listen(client);
+    await settled();
+
+    client.close();
+
+    assert.deepEqual(codes(heard), []);
+    assert.equal(storage.kept.get(KEY), kept);
+  }),
+);
+
+test(
   "positions of channels that are not followed yet stay kept",
   inWorld(async (world) => {
     const storage = storageWith({ [KEY]: '{"later":{"seq":3,"epoch":"e"}}' });

@@ -15,6 +15,11 @@ HOSTILE = [
     f"{RIGHT_TO_LEFT}txet lived, and an isolate that is not closed \u2066",
 ]
 LONG = "x" * (127 * 1024)
+NO_MESSAGE = """
+const parse = JSON.parse;
+JSON.parse = (text) => parse(text, (key, one) => one === "no message" ? undefined : one);
+"""
+"""Has the page read a frame that lacks its message, which no test's gateway sends."""
 
 
 def test_page_starts_without_trouble(page: Page) -> None:
@@ -103,6 +108,25 @@ def test_hostile_message_stays_text(page: Page, gateway: ScriptedGateway, messag
     assert page.troubles() == []
 
 
+def test_frame_that_lacks_what_it_should_have_is_shown(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """Without a time there is no latency, in the row and in the plot."""
+    page.connect(gateway.url, "news")
+
+    gateway.send("news", "no time", sentAt=None)
+    page.run(NO_MESSAGE)
+    gateway.send("news", "no message")
+    page.until(lambda: page.text("received") == "2")
+
+    page.until(lambda: len(page.rows(":not(.note-row)")) == 2)
+    newest, oldest = page.rows(":not(.note-row)")
+    assert oldest.split("\n")[1:] == ["news", "1", "\u2013", "no time"]
+    assert "no message" not in newest
+    page.until(lambda: "of 1 frame in the last 60 s." in page.text("latency-words"))
+    assert page.troubles() == []
+
+
 def test_long_message_is_cut_until_all_of_it_is_asked_for(
     page: Page, gateway: ScriptedGateway
 ) -> None:
@@ -178,6 +202,45 @@ def test_plot_has_a_dot_for_each_frame_and_words_for_all(
     heights = [float(one.split()[1].removesuffix("h0")) for one in dots.split("M")[1:]]
     assert len(heights) == 3
     assert heights[2] < 100 < heights[0] <= 200
+
+
+def test_plot_says_that_it_has_1000_frames_only(page: Page, gateway: ScriptedGateway) -> None:
+    """In a flood they are those of less than a minute."""
+    page.connect(gateway.url, "news")
+
+    for number in range(1_100):
+        gateway.send("news", number)
+    page.until(lambda: page.text("received") == "1,100")
+
+    page.until(lambda: "of the last 1,000 frames." in page.text("latency-words"))
+
+
+def test_channel_with_a_very_long_name_blocks_nothing(page: Page, gateway: ScriptedGateway) -> None:
+    """A request above 8 KiB is refused without its `ref`: the client would ask again for ever."""
+    page.subscribe("x" * 9_000)
+
+    page.connect(gateway.url, "news")
+
+    names = page.run(
+        "return [...document.querySelectorAll('#channels th')].map((one) => one.title)"
+    )
+    assert names == ["* everyone", "x" * 128, "news"]
+
+
+def test_channel_that_is_not_answered_yet_outlives_a_close(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """It is subscribed to on the next connection."""
+    page.connect(gateway.url, "news")
+    gateway.silent_about = "late"
+    page.subscribe("late")
+    page.until(lambda: gateway.unanswered)
+    gateway.silent_about = None
+
+    page.press("Close and reconnect")
+
+    page.until(lambda: page.text("reconnected") == "1")
+    page.until(lambda: "late 0" in page.text("channels"))
 
 
 def test_channel_that_is_refused_leaves_the_table(page: Page, gateway: ScriptedGateway) -> None:
@@ -306,3 +369,36 @@ def test_page_reconnects_by_itself(page: Page, gateway: ScriptedGateway) -> None
 
     page.until(lambda: page.text("reconnected") == "1")
     assert page.text("state-word") == "Connected"
+
+
+def test_local_page_comes_back_from_the_back_forward_cache(
+    local_page: Page, static_host: str
+) -> None:
+    """As the browser has kept it, and connects at once."""
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+    local_page.run("window.isKept = true")
+
+    local_page.browser.get(static_host)
+    local_page.browser.back()
+
+    assert local_page.run("return window.isKept") is True
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+    local_page.until(lambda: local_page.text("reconnected") == "1")
+    assert local_page.troubles() == []
+
+
+def test_reload_connects_by_itself_to_the_local_run_only(
+    local_page: Page, gateway: ScriptedGateway
+) -> None:
+    """At another URL a token may be needed, which the page has forgotten."""
+    elsewhere = gateway.url.replace("127.0.0.1", "localhost")
+    local_page.until(lambda: local_page.text("state-word") == "Connected")
+    local_page.connect(elsewhere)
+    connects = len(gateway.asked_paths)
+
+    local_page.reload()
+    local_page.until(lambda: local_page.find("break-local").is_enabled())
+
+    assert local_page.find("url").get_attribute("value") == elsewhere
+    assert local_page.text("state-word") == "Idle"
+    assert len(gateway.asked_paths) == connects

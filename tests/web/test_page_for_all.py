@@ -1,5 +1,7 @@
 """The page for all its users: contrast, names, keyboard, a screen reader, a phone."""
 
+from functools import partial
+
 import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -122,6 +124,20 @@ def test_keyboard_reaches_each_control_in_order(page: Page, gateway: ScriptedGat
 
     assert [name for name, _ in reached] == expected
     assert {outline for _, outline in reached} == {"solid"}
+
+
+def test_keyboard_stays_at_the_button_that_breaks_the_connection(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """It is disabled for a moment; the same key breaks the next connection."""
+    page.connect(gateway.url, "news")
+    page.run("document.getElementById('break-here').focus()")
+
+    for times in ("1", "2"):
+        ActionChains(page.browser).send_keys(Keys.ENTER).perform()
+        page.until(partial(lambda expected: page.text("reconnected") == expected, times))
+
+        page.until(lambda: page.run(FOCUSED)[0] == "break-here")
 
 
 def test_frames_do_not_flood_a_screen_reader(page: Page, gateway: ScriptedGateway) -> None:

@@ -19,9 +19,8 @@ HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
 }
-"""The headers of every answer."""
+"""The headers of every answer, apart from its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, and what is sent with it."""
+    """A status, and what is sent with it.
+
+    `caching` is the header Cache-Control: a token is stored nowhere.
+    """
 
     status: int
     content_type: str = JSON
     body: bytes = b""
+    caching: str = "no-store"
 
 
 def told(value: object) -> Answer:

@@ -7,13 +7,18 @@ foreign page's GET cannot be read by it, as no header allows it (CORS).
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from crier.local.environment import HOST
+
+_USUAL_PORT: Final = 80
+"""The one that browsers leave out."""
 
 
 def own_hosts(port: int) -> frozenset[str]:
     """Return what the header Host may be of a server on a loopback port."""
-    return frozenset(f"{name}:{port}" for name in (HOST, "localhost"))
+    end = "" if port == _USUAL_PORT else f":{port}"
+    return frozenset(f"{name}{end}" for name in (HOST, "localhost"))
 
 
 def is_own_host(host: str | None, port: int) -> bool:

@@ -18,6 +18,7 @@ from websockets.protocol import State
 
 from crier.local.page.passing import Passing
 
+_CLOSE_SECONDS: Final = 2.0
 _NOT_SENT: Final = (CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE)
 """Codes that say how a connection ended, and that no close frame may have (RFC 6455, 7.4.1)."""
 
@@ -65,8 +66,8 @@ class ProxiedConnection:
 
     async def _close_at_its_age(self) -> None:
         """Close with the code of API Gateway for a connection that is two hours old."""
-        await self._client.close(CloseCode.GOING_AWAY, "Going away")
-        await self._aws.close(CloseCode.GOING_AWAY)
+        await _close(self._client, CloseCode.GOING_AWAY, "Going away")
+        await _close(self._aws, CloseCode.GOING_AWAY)
 
     async def _to_aws(self) -> None:
         with suppress(ConnectionClosed):
@@ -101,6 +102,15 @@ async def _close_as(one: Connection, other: Connection) -> None:
     if code is None or code == CloseCode.ABNORMAL_CLOSURE:
         one.transport.abort()
     elif code in _NOT_SENT:
-        await one.close()
+        await _close(one)
     else:
-        await one.close(code, other.close_reason or "")
+        await _close(one, code, other.close_reason or "")
+
+
+async def _close(one: Connection, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+    """Close a connection; cut it if its other side does not read, for which `close` would wait."""
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await one.close(code, reason)
+    except TimeoutError:
+        one.transport.abort()

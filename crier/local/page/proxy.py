@@ -15,7 +15,8 @@ from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection, serve
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.datastructures import MultipleValuesError
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
@@ -33,6 +34,12 @@ class _Client(ServerConnection):
     """A client's connection; `aws` is what was opened for it and that nothing has taken yet."""
 
     aws: ClientConnection | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Cut a client that has said goodbye and does not go: the end would not be noticed."""
+        super().data_received(data)
+        if self.protocol.close_expected():
+            self.loop.call_later(LIKE_API_GATEWAY["close_timeout"], self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let no connection to the local AWS outlive a client that was lost before it was in."""
@@ -110,12 +117,8 @@ class Proxy:
 
     async def _admit(self, client: ServerConnection, request: Request) -> Response | None:
         """Make the handshake with the local AWS; return its refusal, None when it lets in."""
-        if not is_own_host(request.headers.get("Host"), self.port):
-            return client.respond(403, f"expected the host {HOST}:{self.port}\n")
-        if request.path.partition("?")[0] != self._aws_url.path:
-            return client.respond(404, f"expected the path {self._aws_url.path}\n")
-        if time.monotonic() < self._refused_until:
-            return client.respond(503, "the page has asked to refuse new connections for a while\n")
+        if refused := self._refused(client, request):
+            return refused
         assert isinstance(client, _Client)
         try:
             client.aws = await connected(self._aws_url, request)
@@ -124,8 +127,20 @@ class Proxy:
             return client.respond(error.response.status_code, text)
         except (OSError, TimeoutError, InvalidHandshake) as error:
             return client.respond(502, f"the local AWS does not answer: {error}\n")
+        except (InvalidURI, MultipleValuesError, ValueError):  # what they say may have a token
+            return client.respond(400, "expected a URL and headers that can be passed on\n")
         if client.state is not State.CONNECTING:  # it went away meanwhile
             client.aws.transport.abort()
+        return None
+
+    def _refused(self, client: ServerConnection, request: Request) -> Response | None:
+        """Return the proxy's own refusal, None when the local AWS is to be asked."""
+        if not is_own_host(",".join(request.headers.get_all("Host")), self.port):
+            return client.respond(403, f"expected the host {HOST}:{self.port}\n")
+        if request.path.partition("?")[0] != self._aws_url.path:
+            return client.respond(404, f"expected the path {self._aws_url.path}\n")
+        if time.monotonic() < self._refused_until:
+            return client.respond(503, "the page has asked to refuse new connections for a while\n")
         return None
 
     async def _pass_on(self, client: ServerConnection) -> None:

@@ -30,6 +30,9 @@ from crier.local.page.tokens import MakeToken
 TOKEN: Final = "/token"  # noqa: S105 - a path
 CONTROL: Final = "/control"
 _USER: Final = "alice"
+_KEPT: Final = "no-cache"
+"""Asked for anew each time; with `no-store` no browser keeps the page in its back/forward cache."""
+
 _TYPES: Final = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -74,7 +77,8 @@ class Site:
         if file is None:
             return None
         try:
-            return Answer(200, _TYPES[file[2]], (self.folder / file[1]).read_bytes())
+            body = (self.folder / file[1]).read_bytes()
+            return Answer(200, _TYPES[file[2]], body, _KEPT)
         except OSError:
             return refused(404, f"the page has no file {file[1]}")
 

@@ -1,6 +1,5 @@
 """What lets the page's user into a local run: a new token or ticket for each connect."""
 
-import secrets
 import time
 from collections.abc import Callable
 from threading import Event
@@ -13,7 +12,6 @@ from crier.local import own_issuer
 MakeToken = Callable[[str], str]
 """Returns what lets a user in, by the user's name. Raises CrierError."""
 
-_TICKET_BYTES: Final = 32
 _TICKET_SECONDS: Final = 60
 
 
@@ -31,12 +29,6 @@ def token_maker(deployment: Deployment, secret: str | None) -> MakeToken | None:
 
 def _ticket_maker(deployment: Deployment) -> MakeToken:
     rows = ConnectionRows.of(deployment, wait=Event().wait)
-
-    def ticket_for(user: str) -> str:
-        """Write a ticket that says nothing of channels: `openChannels` says which are allowed."""
-        ticket, expires_seconds = secrets.token_urlsafe(_TICKET_BYTES), int(time.time())
-        expires_seconds += _TICKET_SECONDS
-        rows.add_ticket(ticket, user=user, channels=None, expires_seconds=expires_seconds)
-        return ticket
-
-    return ticket_for
+    return lambda user: rows.new_ticket(
+        user=user, channels=None, expires_seconds=int(time.time()) + _TICKET_SECONDS
+    )

@@ -19,6 +19,8 @@ _LENGTH = re.compile("[0-9]{1,4}")
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # a browser opens many at once; one that finds no room waits a second
+
     def __init__(self, port: int, respond: Respond) -> None:
         super().__init__((HOST, port), _Handler)
         self.respond = respond
@@ -42,6 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(self._answer(self.rfile.read(int(length))))
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no GET or POST, or no HTTP, with the headers of every answer, too."""
+        self._send(refused(code, message or explain or "expected a request of HTTP"))
+
     def version_string(self) -> str:
         return "crier"
 
@@ -59,9 +65,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in HEADERS.items():
             self.send_header(name, value)
         self.send_header("Content-Type", answer.content_type)
+        self.send_header("Cache-Control", answer.caching)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
 
 
 @contextmanager

@@ -27,13 +27,19 @@ class ScriptedGateway:
         """The sub-protocols that each client has offered, as the header's text."""
         self.renew_in_ms = 7_200_000
         self.url = ""
+        self.silent_about: str | None = None
+        """Requests for this channel are not answered; `unanswered` has them."""
+        self.unanswered: list[dict[str, Any]] = []
         self._sent: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._lost_until: dict[str, int] = defaultdict(int)
         self._clients: dict[str, ServerConnection] = {}
         self._ids = count(1)
 
-    def send(self, channel: str, message: object, *, age_ms: int = 20) -> None:
-        """Send a message to all clients; it was sent `age_ms` ago, by the clock of both."""
+    def send(self, channel: str, message: object, *, age_ms: int = 20, **others: object) -> None:
+        """Send a message to all clients; it was sent `age_ms` ago, by the clock of both.
+
+        `others` are keys of the frame in place of these.
+        """
         frames = self._sent[channel]
         frame = {
             "id": f"{channel}-{len(frames) + 1}",
@@ -41,6 +47,7 @@ class ScriptedGateway:
             "channel": channel,
             "message": message,
             "sentAt": int(time.time() * 1000) - age_ms,
+            **others,
         }
         frames.append(frame)
         for client in tuple(self._clients.values()):
@@ -66,7 +73,11 @@ class ScriptedGateway:
         self._clients[name] = client
         with suppress(ConnectionClosed):
             for text in client:
-                client.send(json.dumps(self._answer(json.loads(text), name)))
+                asked = json.loads(text)
+                if self.silent_about in asked.get("at", {}):
+                    self.unanswered.append(asked)
+                else:
+                    client.send(json.dumps(self._answer(asked, name)))
         del self._clients[name]
 
     def _answer(self, asked: dict[str, Any], name: str) -> dict[str, Any]:

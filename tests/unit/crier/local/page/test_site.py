@@ -84,7 +84,9 @@ def said(answer: Answer) -> Any:
 )
 def test_page_has_its_files(site: Site, target: str, content_type: str, name: str) -> None:
     """With the types that browsers want of scripts and styles."""
-    assert got(site, target) == Answer(200, content_type, f"/* {name} */".encode())
+    assert got(site, target) == Answer(
+        200, content_type, f"/* {name} */".encode(), caching="no-cache"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,13 @@ def test_every_answer_has_a_strict_policy() -> None:
         *("connect-src 'self' ws: wss:", "base-uri 'none'", "form-action 'none'"),
         "frame-ancestors 'none'",
     }
-    assert (HEADERS["X-Content-Type-Options"], HEADERS["Cache-Control"]) == ("nosniff", "no-store")
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("target", ["/token", "/local.json", "/missing.js", "/control"])
+def test_what_is_no_file_is_stored_nowhere(site: Site, target: str) -> None:
+    """A token least of all."""
+    assert got(site, target).caching == "no-store"
 
 
 def test_page_is_told_of_its_local_run(site: Site) -> None:
@@ -252,6 +260,18 @@ def test_button_without_an_origin_is_refused(site: Site, proxy: FakeProxy) -> No
 
     assert pressed(site, b'{"do":"cut"}', headers).status == 403
     assert proxy.commands == []
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_usual_port_is_left_out_by_browsers(site: Site, proxy: FakeProxy, name: str) -> None:
+    """Neither Host nor Origin has port 80."""
+    headers = {**BUTTON, "host": name, "origin": f"http://{name}"}
+
+    page = site.answer(Asked("GET", "/", {"host": name}), 80)
+    button = site.answer(Asked("POST", "/control", headers, b'{"do":"cut"}'), 80)
+
+    assert (page.status, button.status) == (200, 200)
+    assert proxy.commands == [Cut()]
 
 
 @pytest.mark.parametrize("target", ["/", "/page.js", "/local.json", "/token", "/favicon.ico"])
