@@ -386,7 +386,8 @@ function createClient(target, url, options) {
   function step() {
     if (isStepping) return;
     isStepping = true;
-    if (current?.id && Date.now() > lateAt && !isHidden()) current.ping();
+    // What was to be answered by now may only be late, too.
+    if (current?.id && Date.now() > lateAt && !isHidden()) current.ping(Infinity);
     let wakesAt;
     do wakesAt = work();
     while (tellNext());
@@ -908,9 +909,10 @@ function createClient(target, url, options) {
       pingAt = now() + pingAfterMs * between(0.9, 1.1);
     }
 
-    /** Asks for the newest numbers; nothing at all soon means that the connection is dead. */
-    function ping() {
+    /** Asks for the newest numbers; nothing at all soon, or by then, means that it is dead. */
+    function ping(mostSilentAt = silentAt) {
       pingLater();
+      silentAt = Math.min(mostSilentAt, now() + SILENT_MS);
       const all = known();
       while (all.length > 0) pingFor(all.splice(0, MOST_CHANNELS));
     }
@@ -921,7 +923,6 @@ function createClient(target, url, options) {
         for (const { name } of some) need(isNumber(told.at[name]));
         for (const channel of some) channel.pong(told.at[channel.name], now());
       });
-      silentAt = now() + SILENT_MS;
     }
 
     return connection;

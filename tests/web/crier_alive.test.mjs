@@ -120,6 +120,21 @@ test(
 );
 
 test(
+  "a dead connection is noticed, however often the page is shown meanwhile",
+  inPage(async (world) => {
+    const { client, heard, socket } = joined(world, Crier);
+    for (let i = 0; i < 3; i += 1) {
+      await world.see("visible");
+      await world.pass(1_700);
+    }
+
+    assert.equal(heard.states().at(-1), "connected waiting: silent");
+    assert.equal(socket.asked("ping").length, 3);
+    client.close();
+  }),
+);
+
+test(
   "idle pings come every eight minutes or so, with positions",
   inWorld(async (world) => {
     const times = [];
