@@ -139,7 +139,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     heldCharacters = (held.size > 0 ? heldCharacters : 0) + JSON.stringify(frame).length;
     const hasRoom = held.size < MOST_HELD_FRAMES && heldCharacters <= MOST_HELD_CHARACTERS;
     // A replay gives again what has no room; the next one is held for a moment only.
-    if (!hasRoom && !isReplayed && seq !== position + 1) mustAskAt = nowMs;
+    if (!hasRoom && !isReplayed && seq !== position + 1) mustAskAt ??= nowMs;
     else {
       const message = { type: "message", frame, isReplayed };
       held.set(seq, message);
