@@ -344,7 +344,7 @@ function createClient(target, url, options) {
   const { getToken, ordered: isOrdered } = options;
   const gapWaitMs = spanOf(options.gapWaitMs);
   const minDelayMs = spanOf(options.minDelayMs, 500) || LEAST_DELAY_MS;
-  const maxDelayMs = spanOf(options.maxDelayMs, 60_000);
+  const maxDelayMs = spanOf(options.maxDelayMs, 60_000) || LEAST_DELAY_MS;
   const pingAfterMs = spanOf(options.pingAfterMs, 480_000) || Infinity;
   const isSigned = typeof url === "function"; // anew for each connect
   const storageKey = `crier:${isSigned ? "" : `${url}`.split(/[?#]/)[0]}`;
