@@ -310,10 +310,10 @@ async function given(source, reason) {
 
 /** Returns where a subscription begins, as FollowedChannel has it; nothing for from now on. */
 function firstOf({ since, last }) {
-  if (since == null) return last === undefined ? undefined : { last };
   if (isNumber(since)) return { seq: since };
-  need(isPosition(since), since, "a position");
-  return since;
+  if (isPosition(since)) return since;
+  need(since == null && isNumber(last ?? 0), since ?? last, "a number");
+  return last && { last };
 }
 
 /** Tells whether it keeps a connection from being idle, and nothing else. */
