@@ -702,7 +702,7 @@ function createClient(target, url, options) {
 
     function close() {
       isOver = true;
-      socket?.close(1000);
+      callHandler(() => socket?.close(1000));
       for (const { channel } of requests.values()) channel?.unanswered(now());
     }
 
@@ -774,7 +774,7 @@ function createClient(target, url, options) {
     function send(request) {
       request.asksAt = now() + ANSWER_MS;
       silentAt = Math.min(silentAt, now() + UNANSWERED_MS);
-      socket.send(request.text);
+      callHandler(() => socket.send(request.text));
     }
 
     /** Asks later, and later each time. */
