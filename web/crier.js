@@ -283,9 +283,8 @@ function need(holds, found, expected) {
 }
 
 function readObject(text) {
-  const found = JSON.parse(text);
-  need(found?.constructor === Object); // and no list
-  return found;
+  need(/^\s*{/.test(text)); // no list, say
+  return JSON.parse(text);
 }
 
 /** Repairs the time, which decides little. */
