@@ -881,8 +881,8 @@ function createClient(target, url, options) {
     }
 
     function renew() {
-      connection.renewAt = Infinity;
-      if (connection !== current) return;
+      connection.renewAt = now() + TICK_MS; // again, if it is a renewal itself
+      if (renewal) return;
       renewal = createConnection();
       renewal.open("renewal");
     }

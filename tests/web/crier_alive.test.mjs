@@ -345,7 +345,7 @@ test(
 );
 
 test(
-  "a renewal is not renewed itself before it takes over",
+  "a renewal is not renewed itself before it takes over, but then",
   inWorld(async (world) => {
     const channels = Array.from({ length: 30 }, (_, index) => `c${index}`);
     const client = new Crier("wss://host", { channels, pingAfterMs: 0 });
@@ -357,9 +357,13 @@ test(
     world.socket.open();
     answer(world.socket, 0, { renewInMs: 1 });
 
+    const { length } = world.sockets;
+    answer(world.socket);
     await world.pass(5_000);
 
-    assert.equal(world.sockets.length, 2);
+    await world.pass(10_000);
+
+    assert.deepEqual([length, world.sockets.length], [2, 3]);
     client.close();
   }),
 );
