@@ -183,8 +183,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     dropUntil(isAnew ? Infinity : end); // of which epoch they are is not known
     if (isAnew) {
       epoch = answer.epoch;
-      position = end;
-      knownUntil = newestMs = 0;
+      position = knownUntil = newestMs = 0;
       mustAskAt = nowMs; // the answer has them, if they are of this one
     }
     moveTo(end);
@@ -216,8 +215,8 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
 
     /** When to ask for a replay; null while nothing is missing, or a question is under way. */
     get asksAt() {
-      const at = Math.min(gapAt ?? Infinity, mustAskAt ?? Infinity);
-      return isAsking || epoch === null || at === Infinity ? null : at;
+      if (isAsking || epoch === null) return null;
+      return gapAt < mustAskAt ? gapAt : (mustAskAt ?? gapAt ?? null);
     },
 
     /** Returns the question to ask now. */
@@ -445,9 +444,9 @@ function createClient(target, url, options) {
     const [{ type, detail, channel }] = events.splice(next, 1);
     const isWanted = () => !channel || (state !== "closed" && isFollowed(channel));
     if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
-    const handlers = type === "message" ? [...(channel?.subscriptions ?? [])] : [];
-    for (const one of handlers)
-      if (channel.subscriptions.has(one) && isWanted()) callHandler(one.handler, detail);
+    for (const one of [...(channel?.subscriptions ?? [])])
+      if (type === "message" && channel.subscriptions.has(one) && isWanted())
+        callHandler(one.handler, detail);
     if (isWanted()) target.dispatchEvent(new CustomEvent(type, { detail }));
     return true;
   }
@@ -745,10 +744,10 @@ function createClient(target, url, options) {
 
     /** Notes that there will be no socket. */
     function fail(code, words) {
-      const isFinal = code !== "token" && connection !== renewal;
-      if (isFinal) end(code);
-      else onEnd(code);
-      trouble(code, words, !isFinal);
+      const isRetried = code === "token" || connection === renewal;
+      if (isRetried) onEnd(code);
+      else end(code);
+      trouble(code, words, isRetried);
     }
 
     function takeBye({ code, reconnect, afterMs }) {
@@ -911,9 +910,9 @@ function createClient(target, url, options) {
     /** Asks for the newest numbers; nothing at all soon, or by then, means that it is dead. */
     function ping(mostSilentAt = silentAt) {
       pingLater();
-      silentAt = Math.min(mostSilentAt, now() + SILENT_MS);
       const all = known();
       while (all.length > 0) pingFor(all.splice(0, MOST_CHANNELS));
+      silentAt = Math.min(mostSilentAt, now() + SILENT_MS);
     }
 
     function pingFor(some) {

@@ -356,10 +356,9 @@ test(
     await world.pass(RENEWAL_MS);
     world.socket.open();
     answer(world.socket, 0, { renewInMs: 1 });
-
+    await world.pass(5_000);
     const { length } = world.sockets;
     answer(world.socket);
-    await world.pass(5_000);
 
     await world.pass(10_000);
 
