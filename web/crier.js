@@ -98,7 +98,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   let epoch = first?.epoch ?? null;
   let position = epoch === null ? 0 : first.seq;
   /** How many frames a client that came back was given so far; null when it has them all. */
-  let recovered = epoch === null ? null : 0;
+  let recovered = 0;
   /** Frames above the position; those of a channel without order have been given out. */
   const held = new Map();
   /** Of all since none was held. */
@@ -234,7 +234,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     /** Notes that the client joins again, with `since`: the answer says what it has missed. */
     comeBack() {
       waitFor(false);
-      recovered = epoch === null ? null : 0;
+      recovered = 0;
     },
 
     /** Takes a frame that has come live. */
