@@ -98,7 +98,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
   let epoch = first?.epoch ?? null;
   let position = epoch === null ? 0 : first.seq;
   /** How many frames a client that came back was given so far; null when it has them all. */
-  let recovered = epoch === null ? null : 0;
+  let recovered = 0;
   /** Frames above the position; those of a channel without order have been given out. */
   const held = new Map();
   /** Of all since none was held. */
@@ -139,7 +139,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     heldCharacters = (held.size > 0 ? heldCharacters : 0) + JSON.stringify(frame).length;
     const hasRoom = held.size < MOST_HELD_FRAMES && heldCharacters <= MOST_HELD_CHARACTERS;
     // A replay gives again what has no room; the next one is held for a moment only.
-    if (!hasRoom && !isReplayed && seq !== position + 1) mustAskAt = nowMs;
+    if (!hasRoom && !isReplayed && seq !== position + 1) mustAskAt ??= nowMs;
     else {
       const message = { type: "message", frame, isReplayed };
       held.set(seq, message);
@@ -183,8 +183,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     dropUntil(isAnew ? Infinity : end); // of which epoch they are is not known
     if (isAnew) {
       epoch = answer.epoch;
-      position = end;
-      knownUntil = newestMs = 0;
+      position = knownUntil = newestMs = 0;
       mustAskAt = nowMs; // the answer has them, if they are of this one
     }
     moveTo(end);
@@ -216,8 +215,8 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
 
     /** When to ask for a replay; null while nothing is missing, or a question is under way. */
     get asksAt() {
-      const at = Math.min(gapAt ?? Infinity, mustAskAt ?? Infinity);
-      return isAsking || epoch === null || at === Infinity ? null : at;
+      if (isAsking || epoch === null) return null;
+      return gapAt < mustAskAt ? gapAt : (mustAskAt ?? gapAt ?? null);
     },
 
     /** Returns the question to ask now. */
@@ -235,7 +234,7 @@ function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_M
     /** Notes that the client joins again, with `since`: the answer says what it has missed. */
     comeBack() {
       waitFor(false);
-      recovered = epoch === null ? null : 0;
+      recovered = 0;
     },
 
     /** Takes a frame that has come live. */
@@ -283,7 +282,7 @@ function need(holds, found, expected) {
 }
 
 function readObject(text) {
-  need(/^\s*{/.test(text)); // and no list; a channel may be named like what objects have
+  need(/^\s*{/.test(text)); // no list, say
   return JSON.parse(text);
 }
 
@@ -309,10 +308,10 @@ async function given(source, reason) {
 
 /** Returns where a subscription begins, as FollowedChannel has it; nothing for from now on. */
 function firstOf({ since, last }) {
-  if (since == null) return last === undefined ? undefined : { last };
   if (isNumber(since)) return { seq: since };
-  need(isPosition(since), since, "a position");
-  return since;
+  if (isPosition(since)) return since;
+  need(since == null && isNumber(last ?? 0), since ?? last, "a number");
+  return last && { last };
 }
 
 /** Tells whether it keeps a connection from being idle, and nothing else. */
@@ -343,7 +342,7 @@ function createClient(target, url, options) {
   const { getToken, ordered: isOrdered } = options;
   const gapWaitMs = spanOf(options.gapWaitMs);
   const minDelayMs = spanOf(options.minDelayMs, 500) || LEAST_DELAY_MS;
-  const maxDelayMs = spanOf(options.maxDelayMs, 60_000);
+  const maxDelayMs = spanOf(options.maxDelayMs, 60_000) || LEAST_DELAY_MS;
   const pingAfterMs = spanOf(options.pingAfterMs, 480_000) || Infinity;
   const isSigned = typeof url === "function"; // anew for each connect
   const storageKey = `crier:${isSigned ? "" : `${url}`.split(/[?#]/)[0]}`;
@@ -385,7 +384,8 @@ function createClient(target, url, options) {
   function step() {
     if (isStepping) return;
     isStepping = true;
-    if (current?.id && Date.now() > lateAt && !isHidden()) current.ping();
+    // What was to be answered by now may only be late, too.
+    if (current?.id && Date.now() > lateAt && !isHidden()) current.ping(Infinity);
     let wakesAt;
     do wakesAt = work();
     while (tellNext());
@@ -444,9 +444,9 @@ function createClient(target, url, options) {
     const [{ type, detail, channel }] = events.splice(next, 1);
     const isWanted = () => !channel || (state !== "closed" && isFollowed(channel));
     if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
-    const handlers = type === "message" ? [...(channel?.subscriptions ?? [])] : [];
-    for (const one of handlers)
-      if (channel.subscriptions.has(one) && isWanted()) callHandler(one.handler, detail);
+    for (const one of [...(channel?.subscriptions ?? [])])
+      if (type === "message" && channel.subscriptions.has(one) && isWanted())
+        callHandler(one.handler, detail);
     if (isWanted()) target.dispatchEvent(new CustomEvent(type, { detail }));
     return true;
   }
@@ -705,7 +705,7 @@ function createClient(target, url, options) {
 
     function close() {
       isOver = true;
-      socket?.close(1000);
+      callHandler(() => socket?.close(1000));
       for (const { channel } of requests.values()) channel?.unanswered(now());
     }
 
@@ -749,10 +749,10 @@ function createClient(target, url, options) {
 
     /** Notes that there will be no socket. */
     function fail(code, words) {
-      const isFinal = code !== "token" && connection !== renewal;
-      if (isFinal) end(code);
-      else onEnd(code);
-      trouble(code, words, !isFinal);
+      const isRetried = code === "token" || connection === renewal;
+      if (isRetried) onEnd(code);
+      else end(code);
+      trouble(code, words, isRetried);
     }
 
     function takeBye({ code, reconnect, afterMs }) {
@@ -777,7 +777,7 @@ function createClient(target, url, options) {
     function send(request) {
       request.asksAt = now() + ANSWER_MS;
       silentAt = Math.min(silentAt, now() + UNANSWERED_MS);
-      socket.send(request.text);
+      callHandler(() => socket.send(request.text));
     }
 
     /** Asks later, and later each time. */
@@ -885,8 +885,8 @@ function createClient(target, url, options) {
     }
 
     function renew() {
-      connection.renewAt = Infinity;
-      if (connection !== current) return;
+      connection.renewAt = now() + TICK_MS; // again, if it is a renewal itself
+      if (renewal) return;
       renewal = createConnection();
       renewal.open("renewal");
     }
@@ -912,11 +912,12 @@ function createClient(target, url, options) {
       pingAt = now() + pingAfterMs * between(0.9, 1.1);
     }
 
-    /** Asks for the newest numbers; nothing at all soon means that the connection is dead. */
-    function ping() {
+    /** Asks for the newest numbers; nothing at all soon, or by then, means that it is dead. */
+    function ping(mostSilentAt = silentAt) {
       pingLater();
       const all = known();
       while (all.length > 0) pingFor(all.splice(0, MOST_CHANNELS));
+      silentAt = Math.min(mostSilentAt, now() + SILENT_MS);
     }
 
     function pingFor(some) {
@@ -925,7 +926,6 @@ function createClient(target, url, options) {
         for (const { name } of some) need(isNumber(told.at[name]));
         for (const channel of some) channel.pong(told.at[channel.name], now());
       });
-      silentAt = now() + SILENT_MS;
     }
 
     return connection;

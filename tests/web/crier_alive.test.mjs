@@ -120,6 +120,21 @@ test(
 );
 
 test(
+  "a dead connection is noticed, however often the page is shown meanwhile",
+  inPage(async (world) => {
+    const { client, heard, socket } = joined(world, Crier);
+    for (let i = 0; i < 3; i += 1) {
+      await world.see("visible");
+      await world.pass(1_700);
+    }
+
+    assert.equal(heard.states().at(-1), "connected waiting: silent");
+    assert.equal(socket.asked("ping").length, 3);
+    client.close();
+  }),
+);
+
+test(
   "idle pings come every eight minutes or so, with positions",
   inWorld(async (world) => {
     const times = [];
@@ -330,7 +345,7 @@ test(
 );
 
 test(
-  "a renewal is not renewed itself before it takes over",
+  "a renewal is not renewed itself before it takes over, but then",
   inWorld(async (world) => {
     const channels = Array.from({ length: 30 }, (_, index) => `c${index}`);
     const client = new Crier("wss://host", { channels, pingAfterMs: 0 });
@@ -341,10 +356,13 @@ test(
     await world.pass(RENEWAL_MS);
     world.socket.open();
     answer(world.socket, 0, { renewInMs: 1 });
-
     await world.pass(5_000);
+    const { length } = world.sockets;
+    answer(world.socket);
 
-    assert.equal(world.sockets.length, 2);
+    await world.pass(10_000);
+
+    assert.deepEqual([length, world.sockets.length], [2, 3]);
     client.close();
   }),
 );

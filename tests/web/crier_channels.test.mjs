@@ -222,6 +222,20 @@ for (const since of [-1, 1.5, "7", { seq: 1 }, { epoch: "e" }, true])
     }),
   );
 
+for (const last of [-1, 1.5, Number.NaN, "10", 10n, {}])
+  test(
+    `a subscription with the last ${last} is an error of the caller, and stops nothing`,
+    inWorld(async (world) => {
+      const { client, heard, socket } = joined(world, Crier);
+
+      assert.throws(() => client.subscribe("news", null, { last }), TypeError);
+      socket.say(frame(1));
+
+      assert.deepEqual(heard.seqs(), [1]);
+      assert.equal(socket.sent.length, 1);
+    }),
+  );
+
 test(
   "everyone's channel can begin earlier, too",
   inWorld(async (world) => {

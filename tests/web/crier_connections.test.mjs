@@ -56,6 +56,24 @@ for (const nonsense of [Number.NaN, -1, "soon", null])
   );
 
 test(
+  "pauses that may last no time at all are no busy loop",
+  inWorld(async (world) => {
+    let calls = 0;
+    const getToken = () => {
+      calls += 1;
+      if (calls > 1_000) return new Promise(() => {});
+      throw new Error("away");
+    };
+    const { client } = begun(world, { minDelayMs: 0, maxDelayMs: 0, getToken });
+
+    await world.pass(1_000);
+
+    assert.ok(calls > 10 && calls < 100, `${calls}`);
+    client.close();
+  }),
+);
+
+test(
   "pauses begin anew after ten seconds of a connection, and not before",
   inWorld(async (world) => {
     world.chance = 1;

@@ -537,6 +537,24 @@ test(
 );
 
 test(
+  "positions of channels are kept whatever their names mean to JavaScript",
+  inWorld(async (world) => {
+    const channels = ["constructor", "__proto__", "toString"];
+    const storage = storageWith();
+    const before = joined(world, Crier, { storage, channels });
+    for (const channel of channels) before.socket.say(frame(1, { channel }));
+    before.client.close();
+
+    const { client, heard, socket } = joined(world, Crier, { storage, channels });
+
+    const at = Object.entries(socket.last("join").at).map(([name, { seq }]) => [name, seq]);
+    assert.deepEqual(at, [["*", 0], ...channels.map((name) => [name, 1])]);
+    assert.deepEqual(heard.of("error"), []);
+    client.close();
+  }),
+);
+
+test(
   "a URL that is a function has a key of its own",
   inWorld(async () => {
     const storage = storageWith();

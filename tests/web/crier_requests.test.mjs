@@ -370,3 +370,29 @@ test(
     assert.deepEqual(heard.seqs(), [2]);
   }),
 );
+
+test(
+  "a socket that throws is reported, asked again, and given up",
+  inWorld(async (world) => {
+    const { client, heard, socket } = joined(world, Crier);
+    let tries = 0;
+    socket.send = () => {
+      tries += 1;
+      throw new Error("not now");
+    };
+    socket.close = socket.send;
+    client.subscribe("news");
+    const first = tries;
+    await world.pass(10_000);
+    const second = tries;
+
+    await world.pass(20_000);
+
+    assert.deepEqual([first, second], [1, 2]);
+    assert.equal(heard.states().at(-1), "connected waiting: silent");
+    assert.ok(world.reported.every(({ message }) => message === "not now"));
+    assert.equal(world.reported.splice(0).length, tries);
+    client.close();
+    assert.equal(world.timers, 0);
+  }),
+);

@@ -64,7 +64,7 @@ for (const isOrdered of [true, false])
 
     events.push(...channel.answer(answer(0, end), 400));
 
-    assert.equal(asksAt, end);
+    assert.equal(asksAt, MOST_HELD_FRAMES + 2); // when the first one found no room
     const given = events.filter(({ type }) => type === "message").map((one) => one.frame.seq);
     const all = Array.from({ length: end }, (_, index) => index + 1);
     assert.deepEqual(
@@ -111,6 +111,19 @@ test("channel has room again when held frames were given out", () => {
   channel.frame(frame(4, large), 10);
 
   assert.equal(channel.asksAt, 3_010); // it is held, and the gap may close
+});
+
+test("channel without room asks no sooner again, however many frames come", () => {
+  const channel = new FollowedChannel(() => 0.5);
+  channel.answer(answer(0, 0), 0);
+  for (let seq = 2; seq <= 2 + MOST_HELD_FRAMES; seq += 1) channel.frame(frame(seq), 0);
+  channel.ask();
+  channel.answer(answer(0, 0), 10); // what is missing is still under way
+  channel.unanswered(10);
+
+  channel.frame(frame(3 + MOST_HELD_FRAMES), 20);
+
+  assert.equal(channel.asksAt, 3_010);
 });
 
 test("channel waits for a gap as long as it was told to", () => {
