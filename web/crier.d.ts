@@ -44,8 +44,18 @@ export interface Recovered {
 }
 
 export interface Trouble {
-  /** unauthorized, token, refused, bad-url, bad-text, storage, or what the server answered. */
-  code: string;
+  /** The last three, or another one, are the server's. */
+  code:
+    | "unauthorized"
+    | "token"
+    | "refused"
+    | "bad-url"
+    | "bad-text"
+    | "storage"
+    | "not-allowed"
+    | "bad-channel"
+    | "too-many-channels"
+    | (string & {});
   message: string;
   /** True if the client tries again by itself. */
   retry: boolean;
@@ -190,12 +200,8 @@ export interface First {
   last?: number;
 }
 
-/** The rules of order for one channel, without a clock; for clients with a transport of their own. */
-export class FollowedChannel {
-  constructor(
-    jitter: () => number,
-    options?: { isOrdered?: boolean; first?: First | null; gapWaitMs?: number },
-  );
+/** Where one channel is: each frame once, in order, or what is lost. */
+export interface FollowedChannel {
   readonly position: number;
   readonly epoch: string | null;
   readonly since: First | null;
@@ -207,3 +213,9 @@ export class FollowedChannel {
   pong(newest: number, nowMs: number): void;
   answer(answer: Answer, nowMs: number): ChannelEvent[];
 }
+
+/** The rules of order for one channel, without a clock; for clients with a transport of their own. */
+export function followChannel(
+  jitter: () => number,
+  options?: { isOrdered?: boolean; first?: First | null; gapWaitMs?: number },
+): FollowedChannel;

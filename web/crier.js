@@ -87,13 +87,7 @@ function isNew(ids, id) {
  * One question is under way at most: `ask` when `asksAt` has come, and tell of its answer with
  * `answer`, or with `unanswered`.
  */
-export class FollowedChannel {
-  constructor(jitter, options) {
-    expose(this, followChannel(jitter, options));
-  }
-}
-
-function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_MS } = {}) {
+export function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP_WAIT_MS } = {}) {
   /** Null before the first answer: until then the position is 0, and frames are held. */
   let epoch = first?.epoch ?? null;
   let position = epoch === null ? 0 : first.seq;
@@ -306,7 +300,7 @@ async function given(source, reason) {
   return found;
 }
 
-/** Returns where a subscription begins, as FollowedChannel has it; nothing for from now on. */
+/** Returns where a subscription begins, as followChannel has it; nothing for from now on. */
 function firstOf({ since, last }) {
   if (isNumber(since)) return { seq: since };
   if (isPosition(since)) return since;
@@ -349,7 +343,7 @@ function createClient(target, url, options) {
   let { storage } = options;
   /** Positions that a page before this one has kept, and that no channel has begun at yet. */
   const kept = new Map();
-  /** By name, what is followed: FollowedChannels that know their name and their subscriptions. */
+  /** By name, what is followed, with its name and its subscriptions. */
   const channels = new Map();
   const listedIds = new Set();
   /** The last ones: what the client has sent itself may exclude these. */
@@ -515,7 +509,7 @@ function createClient(target, url, options) {
       end = error;
       wake?.();
     };
-    const { unsubscribe } = subscribe(name, handler, beginning, onEnd);
+    const subscription = subscribe(name, handler, beginning, onEnd);
     try {
       for (;;) {
         while (messages.length > 0 && end?.reason !== "close") yield messages.shift();
@@ -526,7 +520,7 @@ function createClient(target, url, options) {
         });
       }
     } finally {
-      unsubscribe();
+      subscription.unsubscribe();
     }
   }
 
@@ -539,7 +533,7 @@ function createClient(target, url, options) {
   }
 
   const positions = () =>
-    [...channels].map(([name, one]) => [name, positionOf(one)]).filter(([, found]) => found);
+    [...channels].map(([name, one]) => [name, positionOf(one)]).filter((one) => one[1]);
 
   /** Takes where a channel is, from an answer. */
   function place(channel, position) {
@@ -666,7 +660,7 @@ function createClient(target, url, options) {
       try {
         let address = isSigned ? await given(url, reason) : `${url}`;
         code = "bad-url";
-        need(/^wss?:/i.test(address), address, "wss:");
+        need(/^wss?:/i.test(address), address, "wss: or ws:");
         code = "token";
         token = getToken && (await given(getToken, reason));
         if (isOver) return;
@@ -728,11 +722,13 @@ function createClient(target, url, options) {
     // Its end
 
     /** Goes on after the end of a connection: by its renewal, if that is on its way. */
-    function onEnd(reason, mostMs) {
+    function onEnd(reason, mostMs = 0) {
       close();
       failures = isDue(provenAt) ? 0 : failures + 1;
       const backoffMs = Math.min(maxDelayMs, FIRST_DELAYS * minDelayMs * 2 ** failures);
-      const retryInMs = between(0, mostMs || backoffMs);
+      // As the server says; longer if it says so on one connection after another.
+      const longestMs = (failures < 2 && mostMs) || Math.max(mostMs, backoffMs);
+      const retryInMs = between(0, longestMs);
       if (connection === renewal) {
         renewal = null;
         provenAt = Infinity;
@@ -750,9 +746,9 @@ function createClient(target, url, options) {
     /** Notes that there will be no socket. */
     function fail(code, words) {
       const isRetried = code === "token" || connection === renewal;
+      trouble(code, words, isRetried);
       if (isRetried) onEnd(code);
       else end(code);
-      trouble(code, words, isRetried);
     }
 
     function takeBye({ code, reconnect, afterMs }) {
@@ -897,7 +893,8 @@ function createClient(target, url, options) {
         checkPosition(told);
         place(channel, told);
         // An answer that brings nothing may come for ever, and at once: it must be no busy loop.
-        if (channel.position <= start && channel.asksAt !== null) channel.unanswered(now());
+        const isFurther = channel.position > start && channel.epoch === epoch;
+        if (!isFurther && channel.asksAt !== null) channel.unanswered(now());
       };
       const refused = (error) => {
         channel.unanswered(now());

@@ -227,9 +227,9 @@ class Connections:
 
     def _wait_ms(self, failures: int, most_ms: float) -> float:
         """Return how long to wait: as the server says, but longer if it says so again at once."""
-        if most_ms and failures <= 1:
-            return self._waits.within(most_ms)
-        return max(self._waits.within(most_ms), self._waits.before_connect(failures))
+        is_told = most_ms > 0 and failures <= 1
+        longest_ms = 0 if is_told else self._waits.longest_before_connect(failures)
+        return self._waits.within(max(most_ms, longest_ms))
 
     def _wait(self, reason: str, most_ms: float, now_ms: float, why: str = "") -> None:
         wait_ms = self._wait_ms(self._failures, most_ms)

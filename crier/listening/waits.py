@@ -38,14 +38,18 @@ class Waits:
     ping_after_ms: float = 480_000
     gap_wait_ms: float = 2_000
 
-    def before_connect(self, failures: int) -> float:
-        """Return the wait before a connect, after `failures` of them in a row.
+    def longest_before_connect(self, failures: int) -> float:
+        """Return the longest wait before a connect, after `failures` of them in a row.
 
-        Its limit doubles from four times the least delay: 30,000 clients that are cut at once then
-        try 4.6 times each until all are back (docs/contributor/benchmarks.md).
+        It doubles from four times the least delay: 30,000 clients that are cut at once then try 4.6
+        times each until all are back (docs/contributor/benchmarks.md).
         """
         longest = self.least_delay_ms * _FIRST * 2.0 ** min(failures, 30)
-        return self.within(min(self.most_delay_ms, longest))
+        return min(self.most_delay_ms, longest)
+
+    def before_connect(self, failures: int) -> float:
+        """Return the wait before a connect, after `failures` of them in a row."""
+        return self.within(self.longest_before_connect(failures))
 
     def after_throttling(self, refusals: int) -> float:
         """Return the wait of a request that the throttle has refused `refusals` times before."""

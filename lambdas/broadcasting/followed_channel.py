@@ -212,7 +212,8 @@ class FollowedChannel:
         if seq in self._held or seq <= self.position:
             return []
         if not message.is_replayed and not self._has_room(message):
-            self._must_ask_at = now_ms
+            if self._must_ask_at is None:
+                self._must_ask_at = now_ms
             return []
         self._held[seq] = message
         self._held_characters += _characters(message)

@@ -303,10 +303,15 @@ for (const url of ["nonsense", "https://host", "", undefined, 42])
       const heard = listen(client);
       client.connect();
 
-      assert.deepEqual(heard.states().slice(1), ["connecting closed: bad-url"]);
-      assert.equal(heard.of("error")[0].code, "bad-url");
+      assert.deepEqual(
+        heard.slice(-2).map(([type, { to, code }]) => [type, to ?? code]),
+        [
+          ["error", "bad-url"], // first: by the state the application knows that it is over
+          ["state", "closed"],
+        ],
+      );
       assert.equal(heard.of("error")[0].retry, false);
-      assert.equal(heard.of("error")[0].message, `found ${url}, expected wss:`);
+      assert.equal(heard.of("error")[0].message, `found ${url}, expected wss: or ws:`);
       assert.equal(world.timers, 0);
     }),
   );
@@ -519,6 +524,26 @@ for (const afterMs of [0, -1, "soon", undefined, null, Number.NaN])
       assert.equal(heard.of("state").at(-1).retryInMs, 1_000);
     }),
   );
+
+test(
+  "byes on one connection after another are followed by longer pauses",
+  inWorld(async (world) => {
+    const { heard } = joined(world, Crier);
+
+    for (let i = 0; i < 5; i += 1) {
+      world.socket.say({ type: "bye", code: "moved", reconnect: true, afterMs: 1 });
+      await world.pass(heard.of("state").at(-1).retryInMs);
+      world.socket.open();
+      answer(world.socket);
+    }
+
+    const waits = heard.of("state").filter(({ to }) => to === "waiting");
+    assert.deepEqual(
+      waits.map(({ retryInMs }) => retryInMs),
+      [0.5, 2_000, 4_000, 8_000, 16_000],
+    );
+  }),
+);
 
 test(
   "a bye may ask for a very long pause",

@@ -292,6 +292,21 @@ test(
 );
 
 test(
+  "ever new epochs are no busy loop, though their numbers grow",
+  inWorld(async (world) => {
+    const { socket } = await withReplay(world);
+    const before = socket.sent.length;
+
+    for (let i = 0; i < 100; i += 1) {
+      socket.say(replay(socket.last(), 10 + i, { epoch: `e${i}` }));
+      await world.pass(100);
+    }
+
+    assert.ok(socket.sent.length - before <= 11, `${socket.sent.length}`);
+  }),
+);
+
+test(
   "a connection that is gone is left for a new one, with a new token",
   inWorld(async (world) => {
     const reasons = [];

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FollowedChannel } from "../../web/crier.js";
+import { followChannel } from "../../web/crier.js";
 
 const CASES = JSON.parse(
   readFileSync(new URL("../cases/followed_channel.json", import.meta.url), "utf8"),
@@ -35,7 +35,7 @@ function take(channel, step) {
 
 for (const { name, ordered: isOrdered, first, steps } of CASES)
   test(`case: ${name}`, () => {
-    const channel = new FollowedChannel(() => 0.5, { isOrdered, first });
+    const channel = followChannel(() => 0.5, { isOrdered, first });
 
     for (const step of steps) {
       const events = take(channel, step);
@@ -54,7 +54,7 @@ function answer(from, to) {
 
 for (const isOrdered of [true, false])
   test(`channel holds a bounded number of frames, ordered: ${isOrdered}`, () => {
-    const channel = new FollowedChannel(() => 0.5, { isOrdered });
+    const channel = followChannel(() => 0.5, { isOrdered });
     channel.answer(answer(0, 0), 0);
     const end = MOST_HELD_FRAMES + 3;
     const events = [];
@@ -75,7 +75,7 @@ for (const isOrdered of [true, false])
   });
 
 test("channel holds as many frames as its bound says, and no more", () => {
-  const channel = new FollowedChannel(() => 0.5);
+  const channel = followChannel(() => 0.5);
   channel.answer(answer(0, 0), 0);
 
   for (let seq = 2; seq < 2 + MOST_HELD_FRAMES; seq += 1) channel.frame(frame(seq), 0);
@@ -87,7 +87,7 @@ test("channel holds as many frames as its bound says, and no more", () => {
 });
 
 test("channel holds a bounded number of characters, and the frame that closes the gap", () => {
-  const channel = new FollowedChannel(() => 0.5);
+  const channel = followChannel(() => 0.5);
   channel.answer(answer(0, 0), 0);
   const large = "x".repeat(MOST_HELD_CHARACTERS / 3);
   for (const seq of [2, 3, 4]) channel.frame(frame(seq, large), seq);
@@ -102,7 +102,7 @@ test("channel holds a bounded number of characters, and the frame that closes th
 });
 
 test("channel has room again when held frames were given out", () => {
-  const channel = new FollowedChannel(() => 0.5);
+  const channel = followChannel(() => 0.5);
   channel.answer(answer(0, 0), 0);
   const large = "x".repeat(MOST_HELD_CHARACTERS / 2);
   channel.frame(frame(2, large), 0);
@@ -114,7 +114,7 @@ test("channel has room again when held frames were given out", () => {
 });
 
 test("channel without room asks no sooner again, however many frames come", () => {
-  const channel = new FollowedChannel(() => 0.5);
+  const channel = followChannel(() => 0.5);
   channel.answer(answer(0, 0), 0);
   for (let seq = 2; seq <= 2 + MOST_HELD_FRAMES; seq += 1) channel.frame(frame(seq), 0);
   channel.ask();
@@ -127,7 +127,7 @@ test("channel without room asks no sooner again, however many frames come", () =
 });
 
 test("channel waits for a gap as long as it was told to", () => {
-  const channel = new FollowedChannel(() => 0.5, { gapWaitMs: 100 });
+  const channel = followChannel(() => 0.5, { gapWaitMs: 100 });
   channel.answer(answer(0, 0), 0);
 
   channel.frame(frame(2), 0);
@@ -136,7 +136,7 @@ test("channel waits for a gap as long as it was told to", () => {
 });
 
 test("channel asks for nothing before its first answer", () => {
-  const channel = new FollowedChannel(() => 0.5, { first: { last: 3 } });
+  const channel = followChannel(() => 0.5, { first: { last: 3 } });
 
   channel.frame(frame(7), 0);
 
@@ -145,7 +145,7 @@ test("channel asks for nothing before its first answer", () => {
 });
 
 test("channel takes huge numbers", () => {
-  const channel = new FollowedChannel(() => 0.5);
+  const channel = followChannel(() => 0.5);
   channel.answer(answer(0, 0), 0);
 
   const events = channel.frame(frame(Number.MAX_SAFE_INTEGER), 0);
@@ -159,7 +159,7 @@ test("channel holds as many characters as its bound says, and not one more", () 
     [0, 3_000],
     [1, 9],
   ]) {
-    const channel = new FollowedChannel(() => 0.5);
+    const channel = followChannel(() => 0.5);
     channel.answer(answer(0, 0), 0);
     const half = MOST_HELD_CHARACTERS / 2 - JSON.stringify(frame(2)).length;
     channel.frame(frame(2, "x".repeat(half)), 0);

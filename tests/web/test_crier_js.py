@@ -115,7 +115,7 @@ def test_package_is_found_by_its_name() -> None:
 
     done = run("node", "--input-type=module", "--eval", program, folder=WEB)
 
-    assert done.stdout == "Crier,FollowedChannel,UnauthorizedError\n", done.stderr
+    assert done.stdout == "Crier,UnauthorizedError,followChannel\n", done.stderr
     exported = package["exports"]["."]
     assert package["types"] == exported["types"]
     assert all((WEB / path).is_file() for path in exported.values())

@@ -82,6 +82,21 @@ def _answer(start: int, end: int) -> dict[str, Any]:
     return {"epoch": "e", "seq": end, "from": start, "to": end, "frames": frames}
 
 
+def test_channel_without_room_asks_no_sooner_again() -> None:
+    """However many frames come while what is missing is still under way."""
+    channel = FollowedChannel(half)
+    channel.answer(_answer(0, 0), 0)
+    for seq in range(2, MOST_HELD_FRAMES + 3):
+        channel.frame(_frame(seq), 0)
+    channel.ask()
+    channel.answer(_answer(0, 0), 10)
+    channel.unanswered(10)
+
+    channel.frame(_frame(MOST_HELD_FRAMES + 3), 20)
+
+    assert channel.asks_at == 3_010
+
+
 @pytest.mark.parametrize("is_ordered", [True, False])
 def test_channel_holds_a_bounded_number_of_frames(*, is_ordered: bool) -> None:
     """What has no room is asked for at once, and given once."""
@@ -94,7 +109,7 @@ def test_channel_holds_a_bounded_number_of_frames(*, is_ordered: bool) -> None:
 
     events += channel.answer(_answer(0, end), 400)
 
-    assert asks_at == end
+    assert asks_at == MOST_HELD_FRAMES + 2  # when the first one found no room
     given = [event.frame["seq"] for event in events if isinstance(event, Message)]
     assert sorted(given) == list(range(1, end + 1))
     assert is_ordered == (given == sorted(given))

@@ -1,6 +1,6 @@
 // Each line that ends with a word on what is wrong must not compile.
 
-import { Crier, FollowedChannel } from "crier-client";
+import { Crier, followChannel } from "crier-client";
 
 const crier = new Crier<{ score: string }>("wss://host");
 
@@ -23,5 +23,5 @@ crier.subscribe("news", ({ text }) => text); // a message without that key
 crier.subscribe(["news"]); // a list in place of a name
 crier.subscribe("news").ready.seq; // a promise that is not awaited
 for (const one of crier.channel("news")) void one; // a loop that does not await
-new FollowedChannel(); // no jitter
-new FollowedChannel(Math.random).position = 5; // a position that is set
+followChannel(); // no jitter
+followChannel(Math.random).position = 5; // a position that is set

@@ -2,7 +2,8 @@
 
 import {
   Crier,
-  FollowedChannel,
+  type FollowedChannel,
+  followChannel,
   type Gap,
   type Message,
   type Options,
@@ -68,7 +69,10 @@ plain.on("message", ({ message }) => {
   throw new UnauthorizedError(`found ${found}`);
 });
 
-const channel = new FollowedChannel(Math.random, { isOrdered: true, first: { last: 3 } });
+const channel: FollowedChannel = followChannel(Math.random, {
+  isOrdered: true,
+  first: { last: 3 },
+});
 for (const event of channel.answer({ epoch: "e", from: 0, to: 0, frames: [] }, 0))
   if (event.type === "gap") channel.comeBack();
 export const asksAt: number | null = channel.asksAt;
