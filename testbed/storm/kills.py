@@ -1,0 +1,28 @@
+"""Which broadcast workers a storm kills, when, and at which request."""
+
+from testbed.wire_faults import WireFault
+
+_EVERY_SECONDS = 7.0
+_NOT_IN_THE_LAST_SECONDS = 10.0
+"""What a killed worker had comes again a while later, which the end of a storm waits for."""
+
+_POINTS = (
+    ("UpdateItem", "kill_after"),
+    ("TransactWriteItems", "kill_after"),
+    ("TransactWriteItems", "kill_before"),
+    ("UpdateItem", "kill_before"),
+)
+"""A number is taken or its mark removed, a broadcast opened, its slice closed."""
+
+
+def kills(seconds: float) -> list[WireFault]:
+    """Return one kill for every seven seconds of a storm, but for its end."""
+    faults = []
+    after_seconds = _EVERY_SECONDS / 2
+    while after_seconds < seconds - _NOT_IN_THE_LAST_SECONDS:
+        operation, kind = _POINTS[len(faults) % len(_POINTS)]
+        faults.append(
+            WireFault(operation=operation, kind=kind, times=1, after_seconds=after_seconds)
+        )
+        after_seconds += _EVERY_SECONDS
+    return faults
