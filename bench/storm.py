@@ -4,6 +4,7 @@ import asyncio
 
 from bench import terminal
 from bench.errors import BenchError
+from bench.target import Limit, Target
 from crier.local.deploy import deploy_locally
 from crier.local.file_limit import raise_file_limit
 from crier.local.local_aws import LocalAws
@@ -62,5 +63,16 @@ def _show(stormed: Stormed, seed: int) -> None:
     }
     columns = {"what": lambda one: one[0], "figure": lambda one: one[1]}
     terminal.show_table("The storm", figures.items(), columns, left=("what",))
+    terminal.show_targets(_targets(stormed, median, waited))
     for complaint in stormed.complaints:
         terminal.note(complaint)
+
+
+def _targets(stormed: Stormed, median: float, waited: float) -> list[Target]:
+    """Return what is wanted; how long a return takes is no promise, as it is the machine's, too."""
+    is_measured = bool(stormed.at_first_try)
+    return [
+        Limit("≤", 0).judge("Promises broken", len(stormed.complaints)),
+        Limit("≤", 3, "s").judge("From a cut to whole again", median if is_measured else None),
+        Limit("≤", 2, "s").judge("Of this waited", waited if is_measured else None),
+    ]

@@ -44,7 +44,7 @@ def test_channels_of_few_clients_have_two_at_least() -> None:
 
 
 def test_pace_waits_until_most_clients_have_what_was_sent() -> None:
-    """Four in five are waited for, as some are cut meanwhile. An id that it does not know is none."""
+    """Four in five are waited for, as some are cut meanwhile. Unknown ids are none."""
     pace = Pace(10)
     pace.sent("one", 20, 0.0)
     full = pace.may_send(0.0)
