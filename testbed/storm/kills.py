@@ -17,7 +17,7 @@ _POINTS = (
 
 def kills(seconds: float) -> list[WireFault]:
     """Return one kill for every seven seconds of a storm, but for its end."""
-    faults = []
+    faults: list[WireFault] = []
     after_seconds = _EVERY_SECONDS / 2
     while after_seconds < seconds - _NOT_IN_THE_LAST_SECONDS:
         operation, kind = _POINTS[len(faults) % len(_POINTS)]

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from testbed.storm.pace import Pace
 
 _PAUSE_SECONDS = 0.02
-_LARGEST_CHARACTERS = 2_000
+_LARGEST_CHARACTERS = 30_000
+"""A client that was away for longer misses more than one answer can hold, and has to ask again."""
 
 
 class Producer:
