@@ -21,6 +21,9 @@ _MOST_CUTS_PER_SECOND = 5.0
 _CUT_AFTER_SECONDS = 30.0
 """How long a client stays connected on average: longer where that would be too many cuts."""
 
+_MOST_AWAY_SHARE = 0.25
+"""None is cut while more are away: a slow machine would let none in any more."""
+
 
 class Crowd:
     """The clients. It is entered to begin; leaving it ends those that have come.
@@ -82,8 +85,10 @@ class Crowd:
                 task.result()
 
     def _cut_one(self) -> None:
-        if there := [one for one in self.members if one.has_socket]:
-            self._dice.choice(there).cut()
+        here = [one for one in self.members if one.is_here]
+        away = sum(not one.is_connected for one in here)
+        if away <= len(here) * _MOST_AWAY_SHARE:
+            self._dice.choice([one for one in here if one.has_socket]).cut()
             self.cuts += 1
 
     def _arrivals(self, until: float) -> list[tuple[float, Member]]:

@@ -1,6 +1,13 @@
-"""Which broadcast workers a storm kills, when, and at which request."""
+"""Which broadcast workers a storm kills, when, and at which request; what they had comes again."""
 
+from crier.deployed.deployment import Deployment
 from testbed.wire_faults import WireFault
+
+TIMEOUT_SECONDS = 15
+"""Of the broadcast function: its leases run out soon."""
+
+_VISIBILITY_SECONDS = TIMEOUT_SECONDS + 6
+"""One second more than a lease lasts: shorter than what is deployed, for the storm's sake."""
 
 _EVERY_SECONDS = 7.0
 _NOT_IN_THE_LAST_SECONDS = 10.0
@@ -26,3 +33,10 @@ def kills(seconds: float) -> list[WireFault]:
         )
         after_seconds += _EVERY_SECONDS
     return faults
+
+
+def have_messages_come_soon_again(deployment: Deployment) -> None:
+    """Have what a killed worker was at be taken up again soon."""
+    attributes = {"VisibilityTimeout": str(_VISIBILITY_SECONDS)}
+    for url in (deployment.broadcast_queue_url, deployment.slice_queue_url):
+        deployment.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)

@@ -18,7 +18,7 @@ from testbed.storm.channels import draw_followed
 from testbed.storm.counting import count_clients
 from testbed.storm.crowd import Crowd
 from testbed.storm.issuer import Issuer
-from testbed.storm.kills import kills
+from testbed.storm.kills import TIMEOUT_SECONDS, have_messages_come_soon_again, kills
 from testbed.storm.member import Member
 from testbed.storm.pace import Pace
 from testbed.storm.producer import Producer
@@ -26,17 +26,13 @@ from testbed.storm.stormed import Stormed
 from testbed.storm.verdict import lacking
 from testbed.wire_faults import FaultFile
 
-_TIMEOUT_SECONDS: Final = 15
 SETTINGS: Final[dict[str, Any]] = {
     "auth": "jwt",
     **own_issuer.SETTINGS,
-    "broadcastTimeoutSeconds": _TIMEOUT_SECONDS,
+    "broadcastTimeoutSeconds": TIMEOUT_SECONDS,
     "replayFrames": 1_000,
 }
 """What a storm is deployed with: more is replayed than a client can miss."""
-
-_VISIBILITY_SECONDS: Final = _TIMEOUT_SECONDS + 6
-"""One second more than a lease lasts: what a killed worker had comes again soon."""
 
 _MOST_AWAY_SECONDS: Final = 15.0
 _AWAY_SHARE: Final = 0.25
@@ -75,7 +71,7 @@ class Storm:
 
     async def run(self, seconds: float) -> Stormed:
         """Rage for some seconds, wait until all clients are whole; return what came of it."""
-        self._have_messages_come_soon_again()
+        have_messages_come_soon_again(self._deployment)
         async with self._crowd:
             await self._crowd.open()
             await self._rage(seconds)
@@ -144,9 +140,3 @@ class Storm:
 
     def _received(self) -> int:
         return sum(one.diary.received for one in self._crowd.members)
-
-    def _have_messages_come_soon_again(self) -> None:
-        sqs = self._deployment.client("sqs")
-        attributes = {"VisibilityTimeout": str(_VISIBILITY_SECONDS)}
-        for url in (self._deployment.broadcast_queue_url, self._deployment.slice_queue_url):
-            sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
