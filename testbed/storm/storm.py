@@ -60,7 +60,7 @@ class Storm:
         self._stormed = Stormed(clients=clients)
         pace = Pace(clients * _POSTS_PER_CLIENT)
         self._producer = Producer(deployment, pace, dice)
-        self._issuer = Issuer(own_issuer.make_secret(deployment), dice)
+        self._issuer = Issuer(own_issuer.make_secret(deployment), dice, clients=clients)
         followed = draw_followed(dice, clients)
         url, issuer, on_post = deployment.web_socket_url, self._issuer, pace.posted
         members = [
