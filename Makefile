@@ -52,8 +52,9 @@ test: setup aws-cli bench-setup web-setup ## Pass all tests, on the local AWS to
 faults: setup ## Put in faults: kills, crashes, refused and lost calls (5 minutes)
 	$(PYTEST) tests/faults
 
-soak: setup ## Churn clients and broadcasts with faults on for SECONDS=300; SEED= repeats
+soak: setup ## Churn clients with faults on for SECONDS=300, then cut 500 for 180; SEED= repeats
 	@$(BIN)/python -m bench soak --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m bench storm --seconds $(or $(SECONDS),180) $(if $(SEED),--seed $(SEED))
 
 check: setup web-setup check-format ## The quick gate: format, lint, types, unit tests, synth
 	@$(MAKE) --no-print-directory -j3 check-units check-types check-synth

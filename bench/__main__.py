@@ -90,6 +90,24 @@ def soak(
 
 
 @app.command()
+def storm(
+    seconds: Annotated[float, typer.Option(min=1, help="How long clients are cut.")] = 180.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Repeats a storm: the seed that it has shown.")
+    ] = None,
+    clients: Annotated[int, typer.Option(min=10, help="How many clients there are.")] = 500,
+) -> None:
+    """Cut clients of crier.v1 at random on a local AWS: each must have each frame once, in order.
+
+    Exit status 1 when a promise is broken.
+    """
+    from bench.storm import storm as body
+
+    drawn = secrets.randbelow(1_000_000) if seed is None else seed
+    _do(lambda: body(seconds, drawn, clients))
+
+
+@app.command()
 def plots() -> None:
     """Draw the plots of the latest results of compare and scale."""
     from bench.plots.verb import plots as body

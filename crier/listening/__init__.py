@@ -1,4 +1,4 @@
-"""A client of the protocol crier.v1 that misses nothing: what `crier listen` uses.
+"""A client of the protocol crier.v1 that misses nothing: what `crier listen` and the storm use.
 
 Read in this order: effects (what a client does and tells), incoming (what a server sends, checked),
 waits (how long it waits), channels (what it follows), requests (what it asks for, until it is

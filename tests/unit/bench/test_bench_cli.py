@@ -36,11 +36,11 @@ def measure_with(monkeypatch: pytest.MonkeyPatch, *complaints: str) -> None:
     monkeypatch.setattr(verb, "require", lambda _: None)
 
 
-VERBS = ("compare", "scale", "simulate", "soak", "plots", "documents", "promises", "door")
+VERBS = ("compare", "scale", "simulate", "soak", "storm", "plots", "documents", "promises", "door")
 
 
 def test_program_names_its_verbs() -> None:
-    """All seven, each with a line about it."""
+    """All of them, each with a line about it."""
     result = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"}).invoke(app, ["--help"])
 
     assert [verb for verb in VERBS if verb not in result.stdout] == []
