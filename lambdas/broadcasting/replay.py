@@ -4,7 +4,8 @@ A number up to the counter's `known_until` has its row, unless the row has expir
 have it already. So the rows that are found are walked from the client's number on, for as long as
 each next one is there, of the counter's epoch, and still replayed. A walk that ends before
 `known_until` proves nothing: that is lost, and not partly given. Frames that lie behind a gap above
-`known_until` are given, too: their posts may have come before the client's subscription.
+`known_until` are given, too: their posts may have come before the client's subscription. Of these
+the newest is the one that matters: with it the client sees what it lacks, and asks.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,10 @@ from broadcasting.position import Lost, Position, Reason, frame_bytes
 
 
 class Found(NamedTuple):
-    """The rows of numbers, and the number up to which they were looked for."""
+    """The rows of numbers, and the number up to which they were looked for.
+
+    The newest row is among them, too, if they were looked for beyond what is known.
+    """
 
     rows: Mapping[int, FrameRow]
     until: int
@@ -66,15 +70,13 @@ def position_of(counter: Counter, since: Since, found: Found, viewer: Viewer) ->
     walk.follow(usable)
     if not walk.is_full and walk.end < found.until and walk.end < seq:
         return _lost(counter, since, Reason.EXPIRED)
-    more = walk.is_full or found.until <= walk.end < counter.last
-    if not more:
-        walk.pick_up(usable)
+    more = walk.is_full or found.until <= walk.end < counter.last or not walk.pick_up(usable)
     return Position(
         epoch=counter.epoch,
         seq=seq,
         start=start,
         end=walk.end,
-        frames=tuple(walk.frames),
+        frames=walk.frames,
         more=more,
     )
 
@@ -84,8 +86,8 @@ class _Walk:
 
     def __init__(self, start: int, viewer: Viewer) -> None:
         self.end = start
-        self.frames: list[str] = []
         self.is_full = False
+        self._frames: dict[int, str] = {}
         self._viewer = viewer
         self._room_bytes = viewer.room_bytes
 
@@ -97,13 +99,21 @@ class _Walk:
                 return
             self.end += 1
 
-    def pick_up(self, rows: Mapping[int, FrameRow]) -> None:
-        """Take the frames behind the end that fit, in their order.
+    def pick_up(self, rows: Mapping[int, FrameRow]) -> bool:
+        """Take the frames behind the end that fit, the newest first; tell whether that one did.
 
-        What does not fit is no harm: the client sees the gap, and asks for it.
+        What else does not fit is no harm: the client sees a gap below the newest, and asks for it.
+        An answer that begins at this end has room for the newest.
         """
-        for number in sorted(number for number in rows if number > self.end):
-            self._take(rows[number])
+        numbers = sorted((one for one in rows if one > self.end), reverse=True)
+        meant = [one for one in numbers if _is_meant(rows[one], self._viewer)]
+        has_room = [self._take(rows[one]) for one in meant]
+        return not has_room or has_room[0]
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """The frames that were taken, in the order of their numbers."""
+        return tuple(frame for _, frame in sorted(self._frames.items()))
 
     def _take(self, row: FrameRow) -> bool:
         """Take a row's frame, if it is meant for the client; tell whether there was room for it."""
@@ -113,7 +123,7 @@ class _Walk:
         if size > self._room_bytes:
             return False
         self._room_bytes -= size
-        self.frames.append(row.frame)
+        self._frames[row.seq] = row.frame
         return True
 
 

@@ -92,9 +92,15 @@ class PositionReader:
         numbers = numbers_wanted(counter, channel.since, most_frames=self._replay_frames)
         if not self._replay_seconds:
             return Found({}, counter.last)
-        return self._frames.read(
-            channel.stream, counter.epoch, numbers, most_bytes=room_bytes, ends_at=ends_at
+        stream = channel.stream
+        found = self._frames.read(
+            stream, counter.epoch, numbers, most_bytes=room_bytes, ends_at=ends_at
         )
+        unread = range(found.until + 1, numbers.stop)
+        if unread and found.until > counter.known_until:
+            newest = self._frames.newest(stream, unread, ends_at=ends_at)
+            return Found({**found.rows, **newest}, found.until)
+        return found
 
     @property
     def _clock(self) -> Clock:

@@ -67,8 +67,18 @@ class FrameReader:
             until = page.until
         return Found(rows, until)
 
-    def _page(self, stream: str, numbers: range) -> _Page:
-        """Read the next rows of a range, and keep them."""
+    def newest(self, stream: str, numbers: range, *, ends_at: float) -> dict[int, FrameRow]:
+        """Return the row of the highest of some numbers that has one, by its number.
+
+        Raises ReadError, and BusyError after `ends_at`.
+        """
+        page = self._patience.until_done(
+            lambda: self._page(stream, numbers, is_newest=True), ends_at=ends_at
+        )
+        return {row.seq: row for row in page.rows}
+
+    def _page(self, stream: str, numbers: range, *, is_newest: bool = False) -> _Page:
+        """Read the next rows of a range, or its newest one, and keep them."""
         last = numbers.stop - 1
         partition, first_key = frame_key(stream, numbers.start)
         try:
@@ -81,7 +91,8 @@ class FrameReader:
                     ":last": {"S": frame_key(stream, last)[1]},
                 },
                 ConsistentRead=True,
-                Limit=PAGE_FRAMES,
+                ScanIndexForward=not is_newest,
+                Limit=1 if is_newest else PAGE_FRAMES,
             )
         except (ClientError, BotoCoreError) as error:
             raise unread(f"frames of {partition}", error) from error

@@ -213,13 +213,38 @@ def test_answer_that_is_full_ends_before_the_frame_that_does_not_fit() -> None:
 
 
 def test_frame_above_a_gap_that_does_not_fit_is_left_out() -> None:
-    """To ask again from the same end would give the same: the client sees the gap later."""
+    """The client sees the gap below the newest one, and asks for it later."""
     rows = [_row(1), _row(3), _row(4, frame="a frame that is too long"), _row(5)]
     viewer = FAR._replace(room_bytes=3 * frame_bytes("f1"))
 
     position = _position(_counter(5, 2), After(0, EPOCH), *rows, viewer=viewer)
 
     assert _given(position) == (0, 1, ["f1", "f3", "f5"], False)
+
+
+def test_newest_frame_above_a_gap_goes_before_the_others() -> None:
+    """Without it no gap would show that anything is missing."""
+    rows = [_row(1), _row(3), _row(4), _row(5)]
+    viewer = FAR._replace(room_bytes=2 * frame_bytes("f1"))
+
+    position = _position(_counter(6, 2, 6), After(0, EPOCH), *rows, viewer=viewer)
+
+    assert _given(position) == (0, 1, ["f1", "f5"], False)
+
+
+def test_newest_frame_above_a_gap_that_does_not_fit_is_asked_for_again() -> None:
+    """From the end of the answer, where nothing else takes its room; one for others needs none."""
+    rows = [_row(1), _row(3), _row(4, frame="the newest one")]
+    viewer = FAR._replace(room_bytes=frame_bytes("the newest one"))
+    for_others = _row(4, frame="the newest one", exclude=frozenset({ME}))
+
+    full = _position(_counter(4, 2), After(0, EPOCH), *rows, viewer=viewer)
+    again = _position(_counter(4, 2), After(1, EPOCH), *rows, viewer=viewer)
+    without = _position(_counter(4, 2), After(0, EPOCH), *rows[:2], for_others, viewer=viewer)
+
+    assert _given(full) == (0, 1, ["f1", "f3"], True)
+    assert _given(again) == (1, 1, ["the newest one"], False)
+    assert _given(without) == (0, 1, ["f1", "f3"], False)
 
 
 def test_rows_that_were_not_looked_for_are_asked_for_again() -> None:
@@ -341,12 +366,14 @@ def test_what_is_given_is_all_that_was_meant_or_nothing(
         _require_loss(position, since, counter, usable, most_frames)
         return
     between = set(range(position.start + 1, position.end + 1))
+    above = {at for at in mine if position.end < at <= until}
     assert between <= usable
     assert [one for one in told if one <= position.end] == sorted(mine & between)
     assert position.start <= position.end <= counter.last
     if isinstance(since, After):
         assert position.start == since.seq
     if not position.more and since is not None:
+        assert {max(above, default=0)} <= {0, *told}
         assert position.end >= min(counter.known_until, counter.last)
         assert position.end + 1 not in usable or position.end >= until
 

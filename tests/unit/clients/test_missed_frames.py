@@ -116,6 +116,36 @@ def test_frame_above_a_gap_is_given_to_a_client_that_comes_back(scene: Scene) ->
     assert seqs(position) == [1, 3]
 
 
+def test_newest_frame_above_a_gap_is_given_however_many_are_below(scene: Scene) -> None:
+    """Its post has come before the rows of the client: without it no gap would show the others."""
+    scene.count("*", 251, marks=[2, 251])
+    for number in (1, *range(3, 251)):
+        scene.put_frame("*", number, text="x" * 2_000)
+    scene.wire.forget()
+
+    position = scene.replay(0)
+
+    assert (position["to"], position.get("more")) == (1, None)
+    assert seqs(position)[-1] == 250
+    assert scene.wire.requests == ["BatchGetItem", "Query", "Query"]
+    assert (scene.wire.bodies[2]["Limit"], scene.wire.bodies[2]["ScanIndexForward"]) == (1, False)
+
+
+def test_join_without_room_for_the_newest_frame_has_it_asked_for(scene: Scene) -> None:
+    """Another channel has taken the room; the client asks again, and is given it."""
+    scene.broadcasts("a", 1)
+    scene.put_frame("a", 1, text="x" * 100_000)
+    scene.count("b", 3, marks=[2])
+    for number in (1, 3):
+        scene.put_frame("b", number, text="x" * 20_000)
+
+    joined = scene.ask("join", at={"a": at(0), "b": at(0)})["channels"]["b"]
+    again = scene.replay(joined["to"], channel="b")
+
+    assert (seqs(joined), joined["to"], joined["more"]) == ([1], 1, True)
+    assert (seqs(again), again["to"], again.get("more")) == ([3], 1, None)
+
+
 def test_sender_is_not_given_its_own_frame(scene: Scene) -> None:
     """By its id now, or the one before."""
     scene.count("*", 3)
