@@ -874,7 +874,7 @@ function createClient(target, url, options) {
       connectionIds = [...connectionIds, connectionId].slice(-MOST_EARLIER);
       joinsUntil = Infinity;
       provenAt = now() + UP_MS;
-      const lifeMs = (spanOf(renewInMs, 0) || Infinity) * between(0.85, 0.95);
+      const lifeMs = spanOf(renewInMs, Infinity) * between(0.85, 0.95);
       connection.renewAt = now() + Math.max(lifeMs, LEAST_RENEWAL_MS);
       pingLater();
       if (connection === current) become("connected", "joined");

@@ -64,7 +64,7 @@ class Connection:
         """Note that the server knows this connection."""
         self.id, self.joined_at = answer.connection_id, now_ms
         self.ping_at = now_ms + self.waits.before_ping()
-        if answer.renew_in_ms > 0:
+        if answer.renew_in_ms is not None:
             self.renew_at = now_ms + self.waits.before_renewal(answer.renew_in_ms)
 
     def change_membership(self, now_ms: float) -> None:

@@ -34,7 +34,8 @@ class Answer:
     newest: Mapping[str, int] = field(default_factory=dict)
     """What a pong says of channels."""
     connection_id: str = ""
-    renew_in_ms: float = 0
+    renew_in_ms: float | None = None
+    """None when the server says nothing of the end of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,12 @@ def _pong(found: dict[str, Any]) -> Answer:
 
 def _refusal(found: dict[str, Any]) -> Refusal:
     code, message = _text(found, "code") or "error", _text(found, "message")
-    return Refusal(_text(found, "ref"), code, message, _ms(found, "afterMs"))
+    return Refusal(_text(found, "ref"), code, message, _ms(found, "afterMs") or 0)
 
 
 def _bye(found: dict[str, Any]) -> Bye:
     code = _text(found, "code") or "bye"
-    return Bye(code, found.get("reconnect") is not False, _ms(found, "afterMs"))
+    return Bye(code, found.get("reconnect") is not False, _ms(found, "afterMs") or 0)
 
 
 _READERS: Final[Mapping[str, Callable[[dict[str, Any]], Incoming]]] = {
@@ -214,8 +215,8 @@ def _is_number(found: Any, least: int) -> bool:
     return type(found) is int and least <= found <= MOST_SAFE
 
 
-def _ms(found: Mapping[str, Any], key: str) -> float:
-    """Return a time in milliseconds; 0 for what is none."""
+def _ms(found: Mapping[str, Any], key: str) -> float | None:
+    """Return a time in milliseconds; None for what is none."""
     value = found.get(key)
     is_time = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_time and 0 < value <= MOST_SAFE else 0.0  # type: ignore[operator, arg-type]
+    return float(value) if is_time and 0 <= value <= MOST_SAFE else None  # type: ignore[operator, arg-type]

@@ -111,7 +111,7 @@ class Scene:
         self.look()
         return socket
 
-    def connect(self, *, renew_in_ms: float = 0, **positions: Any) -> int:
+    def connect(self, *, renew_in_ms: float | None = None, **positions: Any) -> int:
         """Connect, and be joined; return the socket."""
         self.start()
         socket = self.open()
@@ -119,7 +119,12 @@ class Scene:
         return socket
 
     def answer(
-        self, *, at: int = -1, renew_in_ms: float = 0, connection: str = "", **positions: Any
+        self,
+        *,
+        at: int = -1,
+        renew_in_ms: float | None = None,
+        connection: str = "",
+        **positions: Any,
     ) -> None:
         """Answer the last request; a channel that is not named is at 0 of the epoch e."""
         socket, request = self.sent[at]

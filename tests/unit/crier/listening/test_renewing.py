@@ -44,7 +44,7 @@ def test_connection_is_renewed_before_its_end() -> None:
     assert (scene.client.connection_id, scene.client.ids) == ("b=", ["a=", "b="])
 
 
-@pytest.mark.parametrize("renew_in_ms", [0, -5, None, "soon", True])
+@pytest.mark.parametrize("renew_in_ms", [-5, None, "soon", True])
 def test_connection_without_an_end_is_not_renewed(renew_in_ms: object) -> None:
     """It says nothing of use."""
     scene = Scene()
@@ -53,6 +53,18 @@ def test_connection_without_an_end_is_not_renewed(renew_in_ms: object) -> None:
     scene.live(3_600_000)
 
     assert scene.asked == ["first"]
+
+
+def test_connection_that_ends_now_is_renewed() -> None:
+    """Half a second later: what let it in may be over, and nothing would come any more."""
+    scene = Scene()
+    scene.connect(renew_in_ms=0)
+
+    scene.advance(499)
+    before = list(scene.asked)
+    scene.advance(1)
+
+    assert (before, scene.asked) == (["first"], ["first", "renewal"])
 
 
 def test_connection_with_an_end_far_away_is_not_renewed_now() -> None:
