@@ -29,6 +29,10 @@ export class Channels {
     if (this.#client) this.#subscribe(name, one);
   }
 
+  has(name) {
+    return this.#followed.has(name);
+  }
+
   leave(name) {
     const one = this.#followed.get(name);
     if (!one || name === "*") return;
@@ -70,7 +74,7 @@ export class Channels {
       const isFollowed = client === this.#client && this.#followed.get(name) === one;
       if (!isFollowed || reason) return; // closed: it goes on when it is connected again
       this.leave(name); // refused: why is told by the client's error event
-      this.#onLeft({ isByUser: false });
+      this.#onLeft({ name, isByUser: false });
     });
   }
 
@@ -98,7 +102,7 @@ export class Channels {
     button.setAttribute("aria-label", `Leave ${name}`);
     button.addEventListener("click", () => {
       this.leave(name);
-      this.#onLeft({ isByUser: true });
+      this.#onLeft({ name, isByUser: true });
     });
     return button;
   }

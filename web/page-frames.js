@@ -1,6 +1,6 @@
 /** The list of what came: a bounded number of rows, newest first. All text of others is text. */
 
-import { channelWords, clockTime, count, duration } from "./page-words.js";
+import { channelWords, clockTime, count, duration, seen } from "./page-words.js";
 
 const MOST_ROWS = 200;
 const CUT_AFTER = 240;
@@ -40,6 +40,18 @@ function messageElement(text) {
   return said;
 }
 
+/** A message as a text: quotes tell a text that is blank, or looks like other JSON. */
+function messageText(message) {
+  const json = JSON.stringify(message) ?? "";
+  if (typeof message !== "string") return seen(json);
+  try {
+    JSON.parse(message);
+    return seen(json);
+  } catch {
+    return message.trim() ? seen(message) : json;
+  }
+}
+
 function timeElement(atMs) {
   const { time, fraction } = clockTime(atMs);
   const at = element("span", "at", time);
@@ -51,14 +63,13 @@ function frameRow({ message, channel, seq, sentAt, replayed }, atMs) {
   const row = element("li", replayed ? "row replayed" : "row");
   const name = element("span", "name", channelWords(channel));
   name.title = channel;
-  const text = typeof message === "string" ? message : (JSON.stringify(message) ?? "");
   const latency = sentAt > 0 ? duration(atMs - sentAt) : "–"; // 0: the frame has no time
   row.append(
     timeElement(atMs),
     name,
     element("span", "seq number", String(seq)),
     element("span", "ms number", replayed ? "↺ replayed" : latency),
-    messageElement(text),
+    messageElement(messageText(message)),
   );
   return row;
 }
@@ -72,6 +83,7 @@ function noteRow(kind, text, atMs) {
 export class FrameList {
   #rows;
   #empty;
+  #noneOfChannel;
   #note;
   /** @type {{channel: string | null, row: HTMLElement}[]} newest last: what is not shown yet */
   #coming = [];
@@ -82,9 +94,10 @@ export class FrameList {
   #isDrawing = false;
   #missed = 0;
 
-  constructor({ rows, empty, note }) {
+  constructor({ rows, empty, noneOfChannel, note }) {
     this.#rows = rows;
     this.#empty = empty;
+    this.#noneOfChannel = noneOfChannel;
     this.#note = note;
   }
 
@@ -101,6 +114,7 @@ export class FrameList {
   filter(channel) {
     this.#channel = channel;
     for (const one of this.#shown) this.#hide(one);
+    this.#draw();
   }
 
   pause(isPaused) {
@@ -129,7 +143,9 @@ export class FrameList {
   #draw() {
     this.#isDrawing = false;
     if (!this.#isPaused && this.#coming.length > 0) this.#prepend();
-    this.#empty.hidden = this.#shown.length > 0;
+    const hasFrames = this.#shown.some(({ channel, row }) => channel !== null && !row.hidden);
+    this.#empty.hidden = hasFrames || this.#channel !== "";
+    this.#noneOfChannel.hidden = hasFrames || this.#channel === "";
     this.#note.textContent = this.#isPaused
       ? `Paused; ${this.#missed.toLocaleString("en")} more came.`
       : `Newest first, the last ${MOST_ROWS}.`;

@@ -4,13 +4,14 @@ import { count, duration } from "./page-words.js";
 
 const WINDOW_MS = 60_000;
 const MOST_POINTS = 1_000;
+const MOST_MS = 10_000; // at the top; what took longer is there, too, in another colour
 const WIDTH = 600;
 const DECADE = 100; // the plot's height of ten times as long; 10 ms are at the bottom, 10 s on top
 
 const x = (atMs, nowMs) => Math.round(WIDTH * (1 - (nowMs - atMs) / WINDOW_MS) * 10) / 10;
 
 function y(latencyMs) {
-  const decades = Math.log10(Math.min(10_000, Math.max(10, latencyMs))) - 1;
+  const decades = Math.log10(Math.min(MOST_MS, Math.max(10, latencyMs))) - 1;
   return Math.round((3 - decades) * DECADE * 10) / 10;
 }
 
@@ -21,6 +22,7 @@ function median(sorted) {
 
 export class LatencyPlot {
   #dots;
+  #over;
   #line;
   #band;
   #words;
@@ -29,8 +31,9 @@ export class LatencyPlot {
   /** @type {{from: number, to: number}[]} times without a connection; the last may be open */
   #away = [];
 
-  constructor({ dots, line, band, words }) {
+  constructor({ dots, over, line, band, words }) {
     this.#dots = dots;
+    this.#over = over;
     this.#line = line;
     this.#band = band;
     this.#words = words;
@@ -57,10 +60,11 @@ export class LatencyPlot {
     this.#away = this.#away.filter((one) => isInWindow(one.to));
     const sorted = this.#points.map((one) => one.latencyMs).sort((a, b) => a - b);
     const middle = sorted.length > 0 ? median(sorted) : null;
-    this.#dots.setAttribute(
-      "d",
-      this.#points.map((one) => `M${x(one.atMs, nowMs)} ${y(one.latencyMs)}h0`).join(""),
-    );
+    const isOver = (one) => one.latencyMs > MOST_MS;
+    const path = (points) =>
+      points.map((one) => `M${x(one.atMs, nowMs)} ${y(one.latencyMs)}h0`).join("");
+    this.#dots.setAttribute("d", path(this.#points.filter((one) => !isOver(one))));
+    this.#over.setAttribute("d", path(this.#points.filter(isOver)));
     this.#line.setAttribute("d", middle === null ? "" : `M0 ${y(middle)}H${WIDTH}`);
     this.#band.setAttribute("d", this.#away.map((one) => this.#bandPath(one, nowMs)).join(""));
     this.#words.textContent = this.#sentence(sorted, middle);
@@ -73,7 +77,8 @@ export class LatencyPlot {
 
   #sentence(sorted, middle) {
     if (middle === null) return "No frame in the last 60 s.";
-    const numbers = `Median ${duration(middle)}, worst ${duration(sorted.at(-1))}`;
+    const over = sorted.at(-1) > MOST_MS ? " (orange: above the scale)" : "";
+    const numbers = `Median ${duration(middle)}, worst ${duration(sorted.at(-1))}${over}`;
     const behind = sorted[0] < 0 ? "; this device’s clock is behind" : "";
     const frames =
       sorted.length < MOST_POINTS

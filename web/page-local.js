@@ -69,19 +69,19 @@ class LocalRun {
   }
 }
 
-/** Ways to break the connection: a word for the button, what is asked for, what is then said. */
+/** Ways to break the connection: a word for the button, what is asked for, what is said of it. */
 export const BREAKS = [
   {
     word: "Cut this one",
     needsConnection: true,
     run: (connection) => post("control", { do: "cut", connection }),
-    said: "The local run has cut this connection.",
+    said: "The local run cuts this connection.",
   },
   {
     word: "Cut all",
     needsConnection: false,
     run: () => post("control", { do: "cut" }),
-    said: "The local run has cut all connections.",
+    said: "The local run cuts all connections.",
   },
   {
     word: "No server for 10 s",
@@ -90,7 +90,7 @@ export const BREAKS = [
       await post("control", { do: "refuse", seconds: 10 });
       await post("control", { do: "cut" });
     },
-    said: "The local run has cut all connections, and refuses new ones for 10 s.",
+    said: "The local run cuts all connections, and refuses new ones for 10 s.",
   },
   {
     word: "Drop 3 frames",

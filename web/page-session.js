@@ -11,8 +11,11 @@ function tabStorage() {
   }
 }
 
+const identityOf = ({ url, tokenIn, getToken }) =>
+  JSON.stringify([String(url), tokenIn, getToken !== undefined]);
+
 export class Session {
-  counts = { received: 0, replayed: 0, gaps: 0, reconnected: 0, renewed: 0 };
+  counts = { received: 0, replayed: 0, losses: 0, reconnected: 0, renewed: 0 };
   /** When the next try is, by Date.now; null while none is due. */
   nextTryAt = null;
   lastReason = "";
@@ -35,13 +38,18 @@ export class Session {
     return this.#client?.connectionId ?? null;
   }
 
+  /** Tell whether the client is made of the same. */
+  isMadeOf(options) {
+    return identityOf(options) === this.#madeOf;
+  }
+
   /** Connect; the same client goes on, with its positions, when it is made of the same. */
   open({ url, tokenIn, getToken }) {
-    const madeOf = JSON.stringify([String(url), tokenIn, getToken !== undefined]);
-    if (madeOf !== this.#madeOf) {
+    const options = { url, tokenIn, getToken };
+    if (!this.isMadeOf(options)) {
       this.#client?.close();
       this.#client = this.#make(url, { tokenIn, getToken, storage: tabStorage() });
-      this.#madeOf = madeOf;
+      this.#madeOf = identityOf(options);
       this.#handlers.client(this.#client);
     }
     this.#client.connect(); // at once, also while it waits
@@ -76,7 +84,7 @@ export class Session {
       this.#handlers.message(message);
     });
     client.on("gap", (gap) => {
-      this.counts.gaps += 1;
+      this.counts.losses += 1;
       this.#handlers.gap(gap);
     });
     client.on("state", (change) => this.#changed(change));

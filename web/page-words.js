@@ -15,7 +15,7 @@ const REASONS = {
   refused: "it was refused, or there is no server",
   token: "no token could be fetched",
   unauthorized: "there is no token for it",
-  "bad-url": "the URL is not one of a WebSocket",
+  "bad-url": "the URL is not that of a WebSocket API",
   silent: "nothing was heard any more",
   gone: "the server had forgotten it",
   timeout: "it took too long to open",
@@ -49,6 +49,16 @@ export function duration(ms) {
   return Math.abs(ms) < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+// What joins and marks emoji stays.
+const UNSEEN = /(?!\t|\n|\u200c|\u200d|[\u{e0020}-\u{e007f}])[\p{Cc}\p{Cf}]/gu;
+
+/** A text in which characters have a name that cannot be seen, or turn others around. */
+export const seen = (text) =>
+  text.replace(UNSEEN, (one) => {
+    const code = one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+    return `\u27e8U+${code}\u27e9`;
+  });
+
 /** A channel for people: what `*`, `@` and `!` mean, too. */
 export function channelWords(name) {
   const meaning = MEANINGS[name];
@@ -63,19 +73,22 @@ export function clockTime(ms) {
   return { time, fraction: `.${String(at.getMilliseconds()).padStart(3, "0")}` };
 }
 
-/** Which numbers a gap takes away, and why. */
-export function gapWords({ channel, from, to, reason }) {
+/** Which numbers are lost, and why. */
+export function lossWords({ channel, from, to, reason }) {
   if (reason === "epoch") {
-    return `Gap in ${channel}: numbers began anew after ${from}, and are at ${to} now. What came between is not known.`;
+    return `Lost in ${channel}: numbers began anew after ${from}, and are at ${to} now. What came between is not known.`;
   }
-  const numbers = to === from + 1 ? `${to} is` : `${from + 1} to ${to} are`;
-  return `Gap in ${channel}: ${numbers} lost (${count(to - from, "frame")}): ${LOST[reason] ?? reason}.`;
+  const numbers = to === from + 1 ? to : `${from + 1} to ${to}`;
+  return `Lost in ${channel}: ${numbers} (${count(to - from, "frame")}): ${LOST[reason] ?? reason}.`;
 }
 
 /** What went wrong; a browser tells nothing of a refusal, so that here stands what to look at. */
 export function troubleWords({ code, message, retry }) {
-  const asked = "Is the URL right, and the token still good?";
-  const words = code === "refused" ? `it never opened (${message}). ${asked}` : message;
+  const words =
+    {
+      refused: `it never opened (${message}). Is the server running, the URL right, and the token still good?`,
+      "bad-url": "the URL has to begin with wss:// (or ws://, for a server on this machine)",
+    }[code] ?? message;
   return retry ? words : `${words.replace(/[.]$/, "")}. It is not tried again.`;
 }
 
@@ -84,7 +97,7 @@ export function recoveredWords(counts) {
   const all = counts.reduce((sum, one) => sum + one.count, 0);
   if (all === 0) return "Whole again: nothing was missed.";
   const some = counts.filter((one) => one.count > 0);
-  const each = some.map((one) => `${one.count} in ${one.channel}`).join(", ");
+  const each = some.map((one) => `${one.count} in ${channelWords(one.channel)}`).join(", ");
   return `Whole again: ${count(all, "frame")} replayed (${each}).`;
 }
 

@@ -9,7 +9,7 @@ import { Spoken } from "./page-spoken.js";
 import {
   changeWords,
   channelWords,
-  gapWords,
+  lossWords,
   reasonWords,
   recoveredWords,
   stateWord,
@@ -18,12 +18,27 @@ import {
 
 const KEPT = "crier-page"; // in sessionStorage: a URL without its query, and channels; no token
 const TICK_MS = 200;
+const OF_CONNECTION = [
+  "bad-text",
+  "bad-url",
+  "local",
+  "refused",
+  "storage",
+  "token",
+  "unauthorized",
+];
 const TOGETHER_MS = 300; // what channels have recovered within this time is one row
 
 const at = (id) => document.getElementById(id);
-const list = new FrameList({ rows: at("rows"), empty: at("empty"), note: at("frames-note") });
+const list = new FrameList({
+  rows: at("rows"),
+  empty: at("empty"),
+  noneOfChannel: at("none-of-channel"),
+  note: at("frames-note"),
+});
 const plot = new LatencyPlot({
   dots: at("plot-dots"),
+  over: at("plot-over"),
   line: at("plot-median"),
   band: at("plot-away"),
   words: at("latency-words"),
@@ -33,7 +48,7 @@ const channels = new Channels({ body: at("channels"), onLeft });
 const session = new Session({
   message: showMessage,
   state: showChange,
-  gap: showGap,
+  gap: showLoss,
   recovered: showRecovered,
   error: showError,
   renewed: () => list.say("good", "Renewed: a new connection has taken the old one's place."),
@@ -68,8 +83,8 @@ function showChange(change) {
   showState();
 }
 
-function showGap(gap) {
-  const words = gapWords(gap);
+function showLoss(gap) {
+  const words = lossWords(gap);
   list.say("gap", `▲ ${words}`, { channel: gap.channel });
   spoken.say(`gap ${gap.channel}`, words);
 }
@@ -87,6 +102,7 @@ function showRecovered(one) {
 function showError({ code, message, retry }) {
   const words = troubleWords({ code, message, retry });
   list.say("error", `✕ Error ${code}: ${words}`);
+  if (!OF_CONNECTION.includes(code)) return sayOfChannel(`✕ ${words}`);
   at("trouble").textContent = `✕ ${words}`;
   spoken.say("error", words);
 }
@@ -100,12 +116,20 @@ function showState() {
   write("state-word", stateWord(state));
   write("state-why", [next, reasonWords(lastReason)].filter(Boolean).join(" · "));
   write("connection-id", (state === "connected" && connectionId) || "none");
-  if (!isOpen && document.activeElement === at("close")) at("connect").focus();
-  at("close").disabled = !isOpen;
+  allowConnect(state === "connecting" || state === "connected", isOpen);
   allow(at("break-here"), state === "connected");
   for (const button of at("break-buttons").children) {
     allow(button, button.dataset.needs !== "connection" || state === "connected");
   }
+}
+
+/** Enable Connect where it would do something, and Close; the keyboard moves on to the other. */
+function allowConnect(isUp, isOpen) {
+  const [connect, close, focused] = [at("connect"), at("close"), document.activeElement];
+  connect.disabled = isUp && session.isMadeOf(wanted());
+  close.disabled = !isOpen;
+  if (focused === connect && connect.disabled) close.focus();
+  if (focused === close && close.disabled) connect.focus();
 }
 
 /** Enable a button, or disable it; the keyboard finds it again where it was left. */
@@ -129,8 +153,10 @@ function offerFilter(channel) {
   select.append(new Option(channelWords(channel), channel));
 }
 
-function onLeft({ isByUser }) {
-  if (isByUser) at("channel").focus(); // its button is gone
+function onLeft({ name, isByUser }) {
+  if (isByUser)
+    at("channel").focus(); // its button is gone
+  else at("channel").value ||= name; // it was refused: perhaps it is misspelt
   keep();
 }
 
@@ -176,22 +202,36 @@ function tokenSource() {
   return typed() ? typed : undefined;
 }
 
+/** What the form says of the client that is wanted. */
+const wanted = () => ({
+  url: isLocalUrl() ? localRun.urlForClient : at("url").value.trim(),
+  tokenIn: at("token-in").value,
+  getToken: tokenSource(),
+});
+
 function connect() {
   at("trouble").textContent = "";
-  session.open({
-    url: isLocalUrl() ? localRun.urlForClient : at("url").value.trim(),
-    tokenIn: at("token-in").value,
-    getToken: tokenSource(),
-  });
+  session.open(wanted());
+  showState();
   keep();
 }
 
 function subscribe() {
   const name = at("channel").value.trim();
   if (name === "") return at("channel").focus();
+  const isFollowed = channels.has(name);
+  sayOfChannel(isFollowed ? `${channelWords(name)} is followed already.` : "");
+  if (isFollowed) return;
   follow([name], { last: Number(at("since").value) });
   at("channel").value = "";
   keep();
+}
+
+/** Say beside its field why a channel is not followed; "" for nothing. */
+function sayOfChannel(words) {
+  at("channel-trouble").textContent = words;
+  at("channel").setAttribute("aria-invalid", String(words !== ""));
+  if (words) spoken.say("error", words);
 }
 
 function makeBreakButton({ word, needsConnection, run, said }) {
@@ -200,9 +240,9 @@ function makeBreakButton({ word, needsConnection, run, said }) {
   button.textContent = word;
   button.dataset.needs = needsConnection ? "connection" : "";
   button.addEventListener("click", async () => {
+    list.say("plain", said); // before what follows from it
     try {
       await run(session.connectionId);
-      list.say("plain", said);
     } catch (error) {
       showError({ code: "local", message: error.message, retry: true });
     }
@@ -233,7 +273,11 @@ function listen() {
 
 async function useLocalRun(isRestored) {
   localRun = await findLocalRun();
-  if (localRun === null) return;
+  if (localRun === null) {
+    at("break-reason").textContent =
+      "The other ways need the local run: open this page from crier local.";
+    return;
+  }
   if (at("url").value === "") at("url").value = localRun.url;
   if (!isRestored) follow(localRun.channels);
   at("user-field").hidden = !localRun.makesTokens;

@@ -8,13 +8,20 @@ from crier.local.page.control import Command, Cut, Drop, Refuse
 from tests.web.support.page import Page
 from tests.web.support.scripted_gateway import ScriptedGateway
 
-RIGHT_TO_LEFT = "\u202e"
+RIGHT_TO_LEFT, ISOLATE = "\u202e", "\u2066"
 HOSTILE = [
     '<img src=x onerror="document.title = 1">',
     "</li><script>document.title = 2</script>",
-    f"{RIGHT_TO_LEFT}txet lived, and an isolate that is not closed \u2066",
+    f"{RIGHT_TO_LEFT}txet lived, and an isolate that is not closed {ISOLATE}",
 ]
 LONG = "x" * (127 * 1024)
+
+
+def seen(text: str) -> str:
+    """Return how the page shows a hostile text: what turns it around is named in its place."""
+    return text.replace(RIGHT_TO_LEFT, "⟨U+202E⟩").replace(ISOLATE, "⟨U+2066⟩")
+
+
 NO_MESSAGE = """
 const parse = JSON.parse;
 JSON.parse = (text) => parse(text, (key, one) => one === "no message" ? undefined : one);
@@ -87,8 +94,8 @@ def test_page_says_which_numbers_a_gap_takes_away(page: Page, gateway: ScriptedG
     page.until(lambda: page.rows(".gap"))
 
     (gap,) = page.rows(".gap")
-    assert "▲ Gap in news: 2 to 5 are lost (4 frames): more were missed than one" in gap
-    page.until(lambda: page.text("gaps") == "1")
+    assert "▲ Lost in news: 2 to 5 (4 frames): more were missed than one" in gap
+    page.until(lambda: page.text("losses") == "1")
 
 
 @pytest.mark.parametrize("message", HOSTILE)
@@ -101,7 +108,7 @@ def test_hostile_message_stays_text(page: Page, gateway: ScriptedGateway, messag
     page.until(lambda: page.text("received") == "1")
 
     (text,) = page.find_all("#rows .text")
-    assert page.run("return arguments[0].textContent", text) == message
+    assert page.run("return arguments[0].textContent", text) == seen(message)
     assert page.run("return arguments[0].children.length", text) == 0
     assert text.value_of_css_property("unicode-bidi") == "plaintext"
     assert page.browser.title == title
@@ -197,11 +204,22 @@ def test_plot_has_a_dot_for_each_frame_and_words_for_all(
         gateway.send("news", "x", age_ms=age_ms)
     page.until(lambda: "of 3 frames in the last 60 s." in page.text("latency-words"))
 
-    assert "worst 5.0 s" in page.text("latency-words")
+    assert "worst 5.0 s, of" in page.text("latency-words")
     dots: str = page.run("return document.getElementById('plot-dots').getAttribute('d')")
     heights = [float(one.split()[1].removesuffix("h0")) for one in dots.split("M")[1:]]
     assert len(heights) == 3
     assert heights[2] < 100 < heights[0] <= 200
+
+
+def test_plot_marks_what_is_above_its_scale(page: Page, gateway: ScriptedGateway) -> None:
+    """At its top, in another colour, and the words say so."""
+    page.connect(gateway.url, "news")
+
+    gateway.send("news", "x", age_ms=20_000)
+    page.until(lambda: "(orange: above the scale)" in page.text("latency-words"))
+
+    assert page.find("plot-over").get_attribute("d").endswith(" 0h0")
+    assert page.find("plot-dots").get_attribute("d") == ""
 
 
 def test_plot_says_that_it_has_1000_frames_only(page: Page, gateway: ScriptedGateway) -> None:
@@ -255,13 +273,93 @@ def test_channel_that_is_refused_leaves_the_table(page: Page, gateway: ScriptedG
     assert "news" in page.text("channels")
 
 
+def test_refused_channel_is_told_beside_its_field_and_may_be_corrected(
+    page: Page, gateway: ScriptedGateway
+) -> None:
+    """The name is still there, and the next try takes the complaint away."""
+    page.connect(gateway.url, "news")
+
+    page.subscribe("secret")
+    page.until(lambda: page.text("channel-trouble").startswith("✕ secret: "))
+
+    field = page.find("channel")
+    page.until(lambda: field.get_attribute("value") == "secret")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert page.text("trouble") == ""
+    field.clear()
+    page.subscribe("news")
+    assert page.text("channel-trouble") == "news is followed already."
+    field.clear()
+    page.subscribe("sport")
+    page.until(lambda: "sport 0" in page.text("channels"))
+    assert page.text("channel-trouble") == ""
+    assert field.get_attribute("aria-invalid") == "false"
+
+
+def test_list_says_what_to_do_until_a_frame_is_there(page: Page, gateway: ScriptedGateway) -> None:
+    """Rows of words are none, and neither are frames of a channel that is not shown."""
+    page.connect(gateway.url, "news", "sport")
+    assert "crier send" in page.text("empty")
+
+    gateway.send("news", "one")
+    page.until(lambda: page.text("empty") == "")
+    page.choose("filter", "sport")
+
+    assert page.text("none-of-channel") == "No frame of this channel yet."
+    assert page.text("empty") == ""
+    page.choose("filter", "all channels")
+    assert page.text("none-of-channel") == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("plain", "plain"),
+        ("", '""'),
+        ("  ", '"  "'),
+        ("null", '"null"'),
+        ('{"a": 1}', '"{\\"a\\": 1}"'),
+        (None, "null"),
+        ({"a": "\u200b"}, '{"a":"⟨U+200B⟩"}'),
+        ("\U0001f469\u200d\U0001f467", "\U0001f469\u200d\U0001f467"),
+    ],
+)
+def test_message_is_shown_so_that_it_can_be_told_from_others(
+    page: Page, gateway: ScriptedGateway, message: object, shown: str
+) -> None:
+    """A text has quotes where it would be nothing, or look like other JSON."""
+    page.connect(gateway.url, "news")
+
+    gateway.send("news", message)
+    page.until(lambda: page.find_all("#rows .text"))
+
+    (text,) = page.find_all("#rows .text")
+    assert page.run("return arguments[0].textContent", text) == shown
+
+
+def test_connect_is_there_while_it_would_do_something(page: Page, gateway: ScriptedGateway) -> None:
+    """The keyboard is at Close meanwhile, and back when all is closed."""
+    page.find("url").send_keys(gateway.url, "\n")
+    page.until(lambda: page.text("state-word") == "Connected")
+    assert not page.find("connect").is_enabled()
+
+    page.find("url").send_keys("x")
+    page.until(page.find("connect").is_enabled)
+    page.find("url").send_keys("\b")
+    page.until(lambda: not page.find("connect").is_enabled())
+    page.press("Close")
+
+    page.until(page.find("connect").is_enabled)
+    assert page.run("return document.activeElement.id") == "connect"
+
+
 def test_page_says_that_a_url_is_none(page: Page) -> None:
-    """In the list, beside the form, and in the state."""
+    """In the list, beside the form, and in the state, with what it has to be."""
     page.find("url").send_keys("nowhere\n")
 
     page.until(lambda: page.text("state-word") == "Closed")
 
-    assert page.text("trouble").startswith("✕")
+    assert page.text("trouble").startswith("✕ the URL has to begin with wss:// (or ws://")
     assert "bad-url" in page.rows(".error")[0]
     assert page.troubles() == []
 
@@ -287,7 +385,7 @@ def test_reload_keeps_url_and_channels_and_forgets_the_token(
 def test_page_elsewhere_says_why_some_buttons_are_not_there(page: Page) -> None:
     """Only the local run can break a connection from outside."""
     reason = "The other ways need the local run: open this page from crier local."
-    assert page.text("break-reason") == reason
+    page.until(lambda: page.text("break-reason") == reason)
     assert not any(one.is_enabled() for one in page.find_all("#break-local button"))
 
 
