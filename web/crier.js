@@ -13,6 +13,7 @@ const LISTED = "!"; // sent to a list of connections: its numbers are not for cl
 
 const GAP_WAIT_MS = 2_000;
 const GAP_SPREAD_MS = 2_000; // up to this much later: others have the same gap at the same moment
+const MOST_IN_VAIN = 4; // then it asks every 32 to 64 s
 const MOST_HELD_FRAMES = 256;
 const MOST_HELD_CHARACTERS = 1_024 * 1_024;
 const KNOWN_IDS = 256;
@@ -101,13 +102,15 @@ export function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP
   let knownUntil = 0;
   let newestMs = 0;
   let lowPongs = 0;
+  /** How often in a row it has asked in vain: others ask, too, so that it waits longer each time. */
+  let inVain = 0;
   let isAsking = false;
   let gapAt;
   let mustAskAt;
   /** What the method that is called returns. */
   let events;
 
-  const later = (nowMs) => nowMs + gapWaitMs + jitter() * GAP_SPREAD_MS;
+  const later = (nowMs) => nowMs + (gapWaitMs + jitter() * GAP_SPREAD_MS) * 2 ** inVain;
 
   function waitFor(isAnswer) {
     isAsking = isAnswer;
@@ -147,6 +150,7 @@ export function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP
     for (const seq of [...held.keys()].sort((a, b) => a - b))
       if (seq <= position + 1) {
         position = Math.max(position, seq);
+        inVain = 0;
         if (isOrdered) give(held.get(seq));
         held.delete(seq);
       }
@@ -223,6 +227,7 @@ export function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP
     unanswered(nowMs) {
       isAsking = false;
       mustAskAt = later(nowMs);
+      if (inVain < MOST_IN_VAIN) inVain += 1;
     },
 
     /** Notes that the client joins again, with `since`: the answer says what it has missed. */
@@ -310,7 +315,7 @@ function firstOf({ since, last }) {
 
 /** Tells whether it keeps a connection from being idle, and nothing else. */
 function isKeepAlive(message) {
-  return message?.type === "keep-alive" && Object.keys(message).length === 1;
+  return JSON.stringify(message) === '{"type":"keep-alive"}';
 }
 
 /** A client of one stack: connects, reconnects, and gives out each message once. */
@@ -372,7 +377,7 @@ function createClient(target, url, options) {
   const events = [];
   let isStepping = true; // until all of this is there
 
-  const connections = () => [current, renewal].filter(Boolean);
+  const connections = () => [current, renewal].filter((one) => one);
   const isFollowed = (channel) => channels.get(channel.name) === channel;
 
   function step() {
@@ -482,7 +487,7 @@ function createClient(target, url, options) {
 
   function unsubscribe(channel, subscription) {
     if (!channel.subscriptions.delete(subscription)) return;
-    subscription.end(new Error(`${channel.name} was left`));
+    subscription.end(new Error(`left ${channel.name}`));
     const isLast = channel.subscriptions.size === 0 && channel.name !== EVERYONE;
     if (isLast && isFollowed(channel)) channels.delete(channel.name);
     step();
@@ -660,7 +665,7 @@ function createClient(target, url, options) {
       try {
         let address = isSigned ? await given(url, reason) : `${url}`;
         code = "bad-url";
-        need(/^wss?:/i.test(address), address, "wss: or ws:");
+        need(/^wss?:/i.test(address), address, "wss:");
         code = "token";
         token = getToken && (await given(getToken, reason));
         if (isOver) return;
@@ -752,9 +757,8 @@ function createClient(target, url, options) {
     }
 
     function takeBye({ code, reconnect, afterMs }) {
-      const reason = `${code}`;
-      if (reconnect === false) end(reason);
-      else onEnd(reason, spanOf(afterMs, 0));
+      if (reconnect === false) end(`${code}`);
+      else onEnd(`${code}`, spanOf(afterMs, 0));
     }
 
     // Requests
@@ -764,7 +768,7 @@ function createClient(target, url, options) {
       refs += 1;
       const ref = `${refs}`;
       const text = JSON.stringify({ action, ref, ...fields });
-      const request = { text, answered, refused, channel, patience: 1 };
+      const request = { text, answered, refused, channel, factor: 1 };
       requests.set(ref, request);
       send(request);
       return ref;
@@ -778,8 +782,8 @@ function createClient(target, url, options) {
 
     /** Asks later, and later each time. */
     function pause(request, leastMs, mostMs = 2 * leastMs) {
-      const ms = between(leastMs, mostMs) * request.patience;
-      request.patience *= 2;
+      const ms = between(leastMs, mostMs) * request.factor;
+      request.factor *= 2;
       request.asksAt = now() + Math.min(ms, MOST_PAUSE_MS);
     }
 

@@ -28,6 +28,8 @@ MOST_HELD_CHARACTERS: Final = 1024 * 1024
 
 _KNOWN_IDS: Final = 256
 _LOW_PONGS: Final = 2
+_MOST_IN_VAIN: Final = 4
+"""Then it asks every 32 to 64 s."""
 
 
 class Message(NamedTuple):
@@ -98,6 +100,8 @@ class FollowedChannel:
         self._ids = deque[str](maxlen=_KNOWN_IDS)
         self._newest_ms = 0
         self._low_pongs = 0
+        self._in_vain = 0
+        """How often in a row it has asked in vain."""
         self._recovered: int | None = None
         """How many frames a client that came back was given so far; None when it has them all."""
         self._is_asking = False
@@ -128,9 +132,13 @@ class FollowedChannel:
         return Question(self.position, self.epoch or "")
 
     def unanswered(self, now_ms: float) -> None:
-        """Note that a question was not answered, or refused for now: ask again after a pause."""
+        """Note that a question was not answered, or refused for now: ask again after a pause.
+
+        It is longer each time while the channel stays where it is: other clients ask, too.
+        """
         self._is_asking = False
         self._must_ask_at = self._later(now_ms)
+        self._in_vain = min(self._in_vain + 1, _MOST_IN_VAIN)
 
     def come_back(self) -> None:
         """Note that the client joins again, with `since`: the answer says what it has missed."""
@@ -234,6 +242,7 @@ class FollowedChannel:
             if seq > self.position + 1:
                 break
             self.position = max(self.position, seq)
+            self._in_vain = 0
             message = self._let_go(seq)
             if self._is_ordered:
                 events += self._given(message)
@@ -271,7 +280,8 @@ class FollowedChannel:
             self._gap_at = self._later(now_ms)
 
     def _later(self, now_ms: float) -> float:
-        return now_ms + self._gap_wait_ms + self._jitter() * GAP_SPREAD_MS
+        wait_ms = self._gap_wait_ms + self._jitter() * GAP_SPREAD_MS
+        return now_ms + wait_ms * 2**self._in_vain
 
 
 def _characters(message: Message) -> int:

@@ -42,6 +42,7 @@ class Member:
         issuer: Issuer,
         dice: random.Random,
         on_post: OnPost,
+        ping_after_ms: float,
     ) -> None:
         self.diary = Diary(user_of(number), channels)
         self.returns = Returns(channels)
@@ -50,7 +51,7 @@ class Member:
         self._on_post = on_post
         tokens = MemberTokens(issuer, number)
         self._client = _TappedClient(
-            Waits(jitter=dice.random),
+            Waits(jitter=dice.random, ping_after_ms=ping_after_ms),
             first=dict.fromkeys(sorted(channels)),
             most_denials=tokens.most_denials,
         )

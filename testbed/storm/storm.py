@@ -36,7 +36,11 @@ SETTINGS: Final[dict[str, Any]] = {
 
 _MOST_AWAY_SECONDS: Final = 15.0
 _AWAY_SHARE: Final = 0.25
-_POSTS_PER_CLIENT: Final = 2
+_POSTS_PER_CLIENT: Final = 1
+_PING_MS: Final = 20_000
+_PING_MS_EACH: Final = 125
+"""Clients ask for what no gap shows every 20 s, or every minute where they are 500."""
+
 _WHOLE_SECONDS: Final = 240.0
 _LOOK_SECONDS: Final = 1.0
 _QUIET_SECONDS: Final = 2.0
@@ -63,8 +67,17 @@ class Storm:
         self._issuer = Issuer(own_issuer.make_secret(deployment), dice, clients=clients)
         followed = draw_followed(dice, clients)
         url, issuer, on_post = deployment.web_socket_url, self._issuer, pace.posted
+        ping_after_ms = max(_PING_MS, clients * _PING_MS_EACH)
         members = [
-            Member(number, channels, url=url, issuer=issuer, dice=dice, on_post=on_post)
+            Member(
+                number,
+                channels,
+                url=url,
+                issuer=issuer,
+                dice=dice,
+                on_post=on_post,
+                ping_after_ms=ping_after_ms,
+            )
             for number, channels in enumerate(followed)
         ]
         self._crowd = Crowd(members, dice, on_step)

@@ -449,7 +449,7 @@ test(
 
     refuse(socket);
 
-    await assert.rejects(subscription.ready, /news was left/);
+    await assert.rejects(subscription.ready, /left news/);
     assert.deepEqual(heard.of("error"), []);
   }),
 );

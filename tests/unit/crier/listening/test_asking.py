@@ -408,12 +408,12 @@ def test_answers_of_ever_new_epochs_are_asked_for_after_a_pause() -> None:
     scene.advance(0)
     times = []
 
-    for number in range(3):
+    for number, ms in enumerate((3_000, 6_000, 12_000)):
         lost = {"from": 2 + number, "to": 3 + number, "reason": "epoch"}
         scene.answer(position=position(3 + number, epoch=f"e{number}", lost=lost))
-        times += _times(scene, 10_000 - 1)
+        times += _times(scene, ms)
 
-    assert times == [3_000] * 3
+    assert times == [3_000, 6_000, 12_000]
 
 
 @pytest.mark.parametrize(
@@ -425,18 +425,18 @@ def test_answers_of_ever_new_epochs_are_asked_for_after_a_pause() -> None:
     ],
 )
 def test_answer_that_brings_nothing_is_asked_again_after_a_pause(brings: dict[str, Any]) -> None:
-    """The server may give it for ever: three seconds, with the chance of scenes."""
+    """The server may give it for ever: each pause is twice as long as the one before."""
     scene = Scene()
     scene.connect(everyone=position(2, start=0, frames=frames([1, 2]), more=True))
     scene.advance(0)
     times = []
 
-    for _ in range(3):
+    for ms in (3_000, 6_000, 12_000):
         scene.answer(position=position(2, **brings))
-        times += _times(scene, 10_000 - 1)
+        times += _times(scene, ms)
 
     assert scene.last["action"] == "replay"
-    assert times == [3_000] * 3
+    assert times == [3_000, 6_000, 12_000]
 
 
 def test_ping_that_is_not_answered_is_given_up_for_the_next_one() -> None:
