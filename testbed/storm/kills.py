@@ -13,13 +13,17 @@ _EVERY_SECONDS = 7.0
 _NOT_IN_THE_LAST_SECONDS = 10.0
 """What a killed worker had comes again a while later, which the end of a storm waits for."""
 
-_POINTS = (
-    ("UpdateItem", "kill_after"),
-    ("TransactWriteItems", "kill_after"),
-    ("TransactWriteItems", "kill_before"),
-    ("UpdateItem", "kill_before"),
-)
-"""A number is taken or its mark removed, a broadcast opened, its slice closed."""
+_NUMBER_TAKEN = ("UpdateItem", "kill_after", "")
+_OPENED = ("TransactWriteItems", "kill_after", "frame#")
+_POSTED = ("TransactWriteItems", "kill_before", '"settled"')
+_CLOSED = ("TransactWriteItems", "kill_after", '"settled"')
+
+_POINTS = (_POSTED, _OPENED, _CLOSED, _NUMBER_TAKEN, _POSTED, _OPENED, _CLOSED, _POSTED)
+"""The request, what happens at it, and a text of its body: a worker dies when it has posted all,
+when a broadcast is open or closed, and when it has no more than a number, or a mark to remove. That
+is rare: until its message comes again all followers of a channel ask for the number, and the local
+AWS answers one of them at a time.
+"""
 
 
 def kills(seconds: float) -> list[WireFault]:
@@ -27,9 +31,11 @@ def kills(seconds: float) -> list[WireFault]:
     faults: list[WireFault] = []
     after_seconds = _EVERY_SECONDS / 2
     while after_seconds < seconds - _NOT_IN_THE_LAST_SECONDS:
-        operation, kind = _POINTS[len(faults) % len(_POINTS)]
+        operation, kind, body = _POINTS[len(faults) % len(_POINTS)]
         faults.append(
-            WireFault(operation=operation, kind=kind, times=1, after_seconds=after_seconds)
+            WireFault(
+                operation=operation, kind=kind, body=body, times=1, after_seconds=after_seconds
+            )
         )
         after_seconds += _EVERY_SECONDS
     return faults

@@ -36,7 +36,7 @@ SETTINGS: Final[dict[str, Any]] = {
 
 _MOST_AWAY_SECONDS: Final = 15.0
 _AWAY_SHARE: Final = 0.25
-_POSTS_PER_CLIENT: Final = 1
+_POSTS_PER_CLIENT: Final = 0.4
 _PING_MS: Final = 20_000
 _PING_MS_EACH: Final = 125
 """Clients ask for what no gap shows every 20 s, or every minute where they are 500."""
@@ -62,7 +62,7 @@ class Storm:
         dice = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self._deployment, self._faults, self._on_step = deployment, faults, on_step
         self._stormed = Stormed(clients=clients)
-        pace = Pace(clients * _POSTS_PER_CLIENT)
+        pace = Pace(round(clients * _POSTS_PER_CLIENT))
         self._producer = Producer(deployment, pace, dice)
         self._issuer = Issuer(own_issuer.make_secret(deployment), dice, clients=clients)
         followed = draw_followed(dice, clients)

@@ -76,7 +76,7 @@ def test_workers_are_killed_at_different_requests_until_shortly_before_the_end()
     assert [one.after_seconds for one in found] == [3.5, 10.5, 17.5, 24.5]
     assert {one.times for one in found} == {1}
     assert {one.function for one in found} == {"Broadcast"}
-    assert len({(one.operation, one.kind) for one in found}) == 4
+    assert len({(one.operation, one.kind, one.body) for one in found}) == 4
 
 
 def lives_of(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
