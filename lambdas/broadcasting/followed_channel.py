@@ -281,7 +281,7 @@ class FollowedChannel:
 
     def _later(self, now_ms: float) -> float:
         wait_ms = self._gap_wait_ms + self._jitter() * GAP_SPREAD_MS
-        return now_ms + wait_ms * 2**self._in_vain
+        return now_ms + wait_ms * 2.0**self._in_vain
 
 
 def _characters(message: Message) -> int:
