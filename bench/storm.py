@@ -69,7 +69,7 @@ def _show(stormed: Stormed, seed: int) -> None:
 
 
 def _targets(stormed: Stormed, median: float, waited: float) -> list[Target]:
-    """Return what is wanted; how long a return takes is no promise, as it is the machine's, too."""
+    """Return what is wanted; how long a return takes depends on the machine, and is no promise."""
     is_measured = bool(stormed.at_first_try)
     return [
         Limit("≤", 0).judge("Promises broken", len(stormed.complaints)),

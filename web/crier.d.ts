@@ -44,7 +44,7 @@ export interface Recovered {
 }
 
 export interface Trouble {
-  /** The last three, or another one, are the server's. */
+  /** From `not-allowed` on, and any other text: what the server answered. */
   code:
     | "unauthorized"
     | "token"

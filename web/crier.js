@@ -144,13 +144,18 @@ export function followChannel(jitter, { isOrdered = true, first, gapWaitMs = GAP
     }
   }
 
+  function goTo(seq) {
+    if (seq <= position) return;
+    position = seq;
+    inVain = 0;
+  }
+
   /** Moves on to a number, and over the frames that follow it without a hole. */
   function moveTo(end) {
-    position = Math.max(position, end);
+    goTo(end);
     for (const seq of [...held.keys()].sort((a, b) => a - b))
       if (seq <= position + 1) {
-        position = Math.max(position, seq);
-        inVain = 0;
+        goTo(seq);
         if (isOrdered) give(held.get(seq));
         held.delete(seq);
       }
@@ -390,7 +395,7 @@ function createClient(target, url, options) {
     while (tellNext());
     isStepping = false;
     clearTimeout(timer);
-    const delayMs = Math.max(Math.min(wakesAt - now(), TICK_MS), 0);
+    const delayMs = Math.min(wakesAt - now(), TICK_MS);
     lateAt = Date.now() + delayMs + LATE_MS;
     if (current || retryAt < Infinity) timer = setTimeout(step, delayMs);
   }
@@ -665,7 +670,7 @@ function createClient(target, url, options) {
       try {
         let address = isSigned ? await given(url, reason) : `${url}`;
         code = "bad-url";
-        need(/^wss?:/i.test(address), address, "wss:");
+        need(/^wss?:/i.test(address), code, "wss:"); // a URL may have a token
         code = "token";
         token = getToken && (await given(getToken, reason));
         if (isOver) return;
@@ -711,7 +716,7 @@ function createClient(target, url, options) {
     function work() {
       if (isDue(joinsUntil)) {
         if (socket) onEnd("timeout");
-        else fail("token", "none in time");
+        else fail("token", "timeout");
       } else if (isDue(silentAt)) onEnd("silent");
       else if (isOpen) {
         for (const request of requests.values()) if (isDue(asksAt(request))) send(request);

@@ -18,15 +18,7 @@ import {
 
 const KEPT = "crier-page"; // in sessionStorage: a URL without its query, and channels; no token
 const TICK_MS = 200;
-const OF_CONNECTION = [
-  "bad-text",
-  "bad-url",
-  "local",
-  "refused",
-  "storage",
-  "token",
-  "unauthorized",
-];
+const OF_CHANNELS = ["bad-channel", "not-allowed", "too-many-channels"];
 const TOGETHER_MS = 300; // what channels have recovered within this time is one row
 
 const at = (id) => document.getElementById(id);
@@ -102,7 +94,7 @@ function showRecovered(one) {
 function showError({ code, message, retry }) {
   const words = troubleWords({ code, message, retry });
   list.say("error", `✕ Error ${code}: ${words}`);
-  if (!OF_CONNECTION.includes(code)) return sayOfChannel(`✕ ${words}`);
+  if (OF_CHANNELS.includes(code)) return sayOfChannel(`✕ ${words}`);
   at("trouble").textContent = `✕ ${words}`;
   spoken.say("error", words);
 }

@@ -54,7 +54,7 @@ class Output:
                 terminal.note(f"{event.code}: {event.message}")
 
     def raise_if_unfinished(self, timeout_seconds: int | None) -> None:
-        """Raise CrierError when the client ended by itself, or before all frames were there."""
+        """Raise CrierError when it ended by itself, did not connect, or has too few frames."""
         if self._has_enough:
             return
         if self._end and self._refusal:
@@ -68,7 +68,8 @@ class Output:
                 "come back"
             )
         if timeout_seconds is not None and not self._was_connected:
-            raise CrierError(f"the client did not connect in {timeout_seconds} s: {self._why}")
+            why = self._why or "the first try has not ended"
+            raise CrierError(f"the client did not connect in {timeout_seconds} s: {why}")
         if self._most is not None:
             raise CrierError(
                 f"{counted(self._frames, 'frame')} came in {timeout_seconds} s, "

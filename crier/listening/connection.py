@@ -38,7 +38,7 @@ class Connection:
     renew_at: float | None = None
     ping_at: float | None = None
     silent_at: float | None = None
-    """By when the server has to say something, as it was asked something."""
+    """By when the server has to say something; None while no request waits."""
     _is_careful: bool = False
     """Whether to ask for one channel at a time, as one of several was refused."""
 

@@ -199,8 +199,9 @@ class Listener:
 
 def _words_of(error: Exception) -> str:
     """Say what went wrong in the system's words, without its number."""
-    number = getattr(error, "errno", None) or 0
-    words = os.strerror(number) if number > 0 else getattr(error, "strerror", None)
+    words = getattr(error, "strerror", None)
+    if isinstance(error, ConnectionError) and error.errno:
+        words = os.strerror(error.errno)  # without the address, which asyncio puts there
     return words or str(error) or type(error).__name__
 
 

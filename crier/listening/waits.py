@@ -18,7 +18,7 @@ SILENCE_MS: Final = 5_000
 """What a live server may take to answer a ping; and how late a timer may be on an awake machine."""
 
 UNANSWERED_MS: Final = 30_000
-"""After this time without a word a connection is dead on which anything was asked."""
+"""A connection is dead on which a request waits, and nothing has come for this time."""
 
 _FIRST: Final = 4
 _THROTTLED_MS: Final = 4_000

@@ -203,7 +203,7 @@ class FollowedChannel:
         start, end = self.position, answer["to"]
         if reason == Reason.EPOCH.value:
             self._recovered = None
-            self.epoch, self.position = answer["epoch"], end
+            self.epoch, self.position, self._in_vain = answer["epoch"], end, 0
             self._known_until = self._newest_ms = 0
             self._drop_until(max(self._held, default=0))  # of which epoch they are is not known
             self._must_ask_at = now_ms  # the answer has them, if they are of this one
@@ -237,16 +237,19 @@ class FollowedChannel:
     def _move_to(self, end: int) -> list[Event]:
         """Move on to a number, and over the frames that follow it without a hole."""
         events: list[Event] = []
-        self.position = max(self.position, end)
+        self._go_to(end)
         for seq in sorted(self._held):
             if seq > self.position + 1:
                 break
-            self.position = max(self.position, seq)
-            self._in_vain = 0
+            self._go_to(seq)
             message = self._let_go(seq)
             if self._is_ordered:
                 events += self._given(message)
         return events
+
+    def _go_to(self, seq: int) -> None:
+        if seq > self.position:
+            self.position, self._in_vain = seq, 0
 
     def _drop_until(self, end: int) -> None:
         for seq in [one for one in self._held if one <= end]:

@@ -20,7 +20,8 @@ from broadcasting.position import Lost, Position, Reason, frame_bytes
 class Found(NamedTuple):
     """The rows of numbers, and the number up to which they were looked for.
 
-    The newest row is among them, too, if they were looked for beyond what is known.
+    The newest rows of all numbers are among them, too, if they were looked for beyond what is known
+    and one was not there.
     """
 
     rows: Mapping[int, FrameRow]
@@ -70,7 +71,9 @@ def position_of(counter: Counter, since: Since, found: Found, viewer: Viewer) ->
     walk.follow(usable)
     if not walk.is_full and walk.end < found.until and walk.end < seq:
         return _lost(counter, since, Reason.EXPIRED)
-    more = walk.is_full or found.until <= walk.end < counter.last or not walk.pick_up(usable)
+    more = walk.is_full or found.until <= walk.end < counter.last
+    if not more:
+        more = not walk.pick_up(usable)
     return Position(
         epoch=counter.epoch,
         seq=seq,

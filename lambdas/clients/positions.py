@@ -97,7 +97,8 @@ class PositionReader:
             stream, counter.epoch, numbers, most_bytes=room_bytes, ends_at=ends_at
         )
         unread = range(found.until + 1, numbers.stop)
-        if unread and found.until > counter.known_until:
+        has_gap = len(found.rows) < found.until + 1 - numbers.start
+        if unread and has_gap and found.until > counter.known_until:
             newest = self._frames.newest(stream, unread, ends_at=ends_at)
             return Found({**found.rows, **newest}, found.until)
         return found

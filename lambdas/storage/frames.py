@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PAGE_FRAMES: Final = 100
 """How many frames one Query reads at most: DynamoDB stops at 1 MB, too."""
 
+_NEWEST_FRAMES: Final = 5
+
 
 class _Page(NamedTuple):
     """The rows of a page, and the number up to which there are no others."""
@@ -68,17 +70,26 @@ class FrameReader:
         return Found(rows, until)
 
     def newest(self, stream: str, numbers: range, *, ends_at: float) -> dict[int, FrameRow]:
-        """Return the row of the highest of some numbers that has one, by its number.
+        """Return the rows of the highest of some numbers that have one, by their numbers: a few.
 
-        Raises ReadError, and BusyError after `ends_at`.
+        The very highest may be for other clients. Raises ReadError, and BusyError after `ends_at`.
         """
-        page = self._patience.until_done(
-            lambda: self._page(stream, numbers, is_newest=True), ends_at=ends_at
+        rows, _ = self._patience.until_done(
+            lambda: self._query(stream, numbers, limit=_NEWEST_FRAMES, is_newest_first=True),
+            ends_at=ends_at,
         )
-        return {row.seq: row for row in page.rows}
+        return {row.seq: row for row in rows}
 
-    def _page(self, stream: str, numbers: range, *, is_newest: bool = False) -> _Page:
-        """Read the next rows of a range, or its newest one, and keep them."""
+    def _page(self, stream: str, numbers: range) -> _Page:
+        """Read the next rows of a range."""
+        rows, next_key = self._query(stream, numbers, limit=PAGE_FRAMES)
+        until = int(next_key.removeprefix(FRAMES)) if next_key else numbers.stop - 1
+        return _Page(rows, until)
+
+    def _query(
+        self, stream: str, numbers: range, *, limit: int, is_newest_first: bool = False
+    ) -> tuple[list[FrameRow], str]:
+        """Read rows of a range, and keep them; return the sort key at which it has stopped, too."""
         last = numbers.stop - 1
         partition, first_key = frame_key(stream, numbers.start)
         try:
@@ -91,8 +102,8 @@ class FrameReader:
                     ":last": {"S": frame_key(stream, last)[1]},
                 },
                 ConsistentRead=True,
-                ScanIndexForward=not is_newest,
-                Limit=1 if is_newest else PAGE_FRAMES,
+                ScanIndexForward=not is_newest_first,
+                Limit=limit,
             )
         except (ClientError, BotoCoreError) as error:
             raise unread(f"frames of {partition}", error) from error
@@ -103,5 +114,4 @@ class FrameReader:
         for row in rows:
             self._cache.put(row)
         next_key = answer.get("LastEvaluatedKey")
-        until = int(next_key[SORT_KEY]["S"].removeprefix(FRAMES)) if next_key else last
-        return _Page(rows, until)
+        return rows, next_key[SORT_KEY]["S"] if next_key else ""

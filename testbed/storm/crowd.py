@@ -22,7 +22,7 @@ _CUT_AFTER_SECONDS = 30.0
 """How long a client stays connected on average: longer where that would be too many cuts."""
 
 _MOST_AWAY_SHARE = 0.25
-"""None is cut while more are away: a slow machine would let none in any more."""
+"""No client is cut while more are away: a slow machine would let none in any more."""
 
 
 class Crowd:

@@ -1,4 +1,4 @@
-"""Whose tokens let the clients of a storm in: it is away for a while, and some tokens are stale."""
+"""The issuer of a storm's tokens: it is away for a while, and some of its tokens are stale."""
 
 import random
 import time

@@ -13,16 +13,15 @@ _EVERY_SECONDS = 7.0
 _NOT_IN_THE_LAST_SECONDS = 10.0
 """What a killed worker had comes again a while later, which the end of a storm waits for."""
 
-_NUMBER_TAKEN = ("UpdateItem", "kill_after", "")
+# The request at which a worker dies, whether before or after it is done, and a text of its body.
+_NUMBER_TAKEN = ("UpdateItem", "kill_after", "")  # or its mark removed
 _OPENED = ("TransactWriteItems", "kill_after", "frame#")
 _POSTED = ("TransactWriteItems", "kill_before", '"settled"')
 _CLOSED = ("TransactWriteItems", "kill_after", '"settled"')
 
 _POINTS = (_POSTED, _OPENED, _CLOSED, _NUMBER_TAKEN, _POSTED, _OPENED, _CLOSED, _POSTED)
-"""The request, what happens at it, and a text of its body: a worker dies when it has posted all,
-when a broadcast is open or closed, and when it has no more than a number, or a mark to remove. That
-is rare: until its message comes again all followers of a channel ask for the number, and the local
-AWS answers one of them at a time.
+"""A worker that has taken a number dies rarely: until its message comes again all followers of the
+channel ask for that number, and the local AWS answers one of them at a time.
 """
 
 

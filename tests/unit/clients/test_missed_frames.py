@@ -128,7 +128,30 @@ def test_newest_frame_above_a_gap_is_given_however_many_are_below(scene: Scene) 
     assert (position["to"], position.get("more")) == (1, None)
     assert seqs(position)[-1] == 250
     assert scene.wire.requests == ["BatchGetItem", "Query", "Query"]
-    assert (scene.wire.bodies[2]["Limit"], scene.wire.bodies[2]["ScanIndexForward"]) == (1, False)
+    assert (scene.wire.bodies[2]["Limit"], scene.wire.bodies[2]["ScanIndexForward"]) == (5, False)
+
+
+def test_newest_frame_above_a_gap_that_is_for_the_client_is_given(scene: Scene) -> None:
+    """The very newest ones may be its own, which it is not given."""
+    scene.count("*", 250, marks=[2])
+    for number in (1, *range(3, 251)):
+        exclude = (ID,) if number > 246 else ()
+        scene.put_frame("*", number, text="x" * 2_000, exclude=exclude)
+
+    assert seqs(scene.replay(0))[-1] == 246
+
+
+def test_newest_frame_is_not_read_where_there_is_no_gap(scene: Scene) -> None:
+    """The client asks again from the end of the answer."""
+    scene.count("*", 250, marks=[40])
+    for number in range(1, 251):
+        scene.put_frame("*", number, text="x" * 2_000)
+    scene.wire.forget()
+
+    position = scene.replay(0)
+
+    assert position["more"]
+    assert scene.wire.requests == ["BatchGetItem", "Query"]
 
 
 def test_join_without_room_for_the_newest_frame_has_it_asked_for(scene: Scene) -> None:

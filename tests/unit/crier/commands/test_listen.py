@@ -308,6 +308,14 @@ def test_client_that_has_not_connected_in_time_is_an_error(run: Run) -> None:
     assert str(done.exception) == ("the client did not connect in 5 s: refused: Connection refused")
 
 
+def test_first_try_that_has_not_ended_in_time_is_an_error(run: Run) -> None:
+    """There is nothing to say of it."""
+    done = run(URL, "--timeout", "5", told=[TimeoutError()])
+
+    assert done.exit_code == 1
+    assert str(done.exception) == ("the client did not connect in 5 s: the first try has not ended")
+
+
 def test_ctrl_c_ends_it(run: Run) -> None:
     """With the exit code of all commands that it ends, and no traceback."""
     done = run(URL, told=[_message(1), KeyboardInterrupt()])

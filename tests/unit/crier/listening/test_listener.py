@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -300,8 +301,9 @@ async def test_server_that_is_not_there_is_tried_again(server: Door) -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (OSError(errno.ECONNREFUSED, "Connect call failed"), "Connection refused"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed"), "Connection refused"),
         (socket.gaierror(socket.EAI_NONAME, "Name not known"), "Name not known"),
+        (ssl.SSLCertVerificationError(1, "[SSL: X] expired"), "[SSL: X] expired"),
         (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
         (ValueError("a bad URL"), "a bad URL"),
         (EOFError(), "EOFError"),
