@@ -80,17 +80,18 @@ async def test_token_command_gives_each_connect_its_token(
         line = await client.line()
         code = await client.ended()
 
-    assert "waiting (refused, again in " in refused
+    assert "waiting (refused: the server answered 403, again in " in refused
     assert (line["message"], line["channel"], code) == ("to alice", "@", 0)
 
 
 def test_token_command_that_gives_no_good_token_ends_the_program(run_crier: Run) -> None:
-    """After one fresh one. A command that fails is told, and run again."""
+    """After one fresh one. A command that fails is told, and run again until the time is over."""
     fixed = run_crier("listen", "--token", "x")
     bad = run_crier("listen", "--token-command", "echo x")
     fails = run_crier("listen", "--token-command", "exit 7", "--timeout", "5")
 
-    assert (fixed.exit_code, bad.exit_code, fails.exit_code) == (1, 1, 0)
+    assert (fixed.exit_code, bad.exit_code, fails.exit_code) == (1, 1, 1)
+    assert str(fails.exception) == "the client did not connect in 5 s: token"
     for one, tries in ((fixed, 1), (bad, 2)):
         assert "the client is not let in: the server answered 40" in str(one.exception)
         assert one.stderr.count("connecting (") == tries
