@@ -53,10 +53,10 @@ const asksAt = (one) => one.asksAt ?? Infinity;
 /** Tells what an error says; what was thrown may be anything. */
 const wordsOf = (error) => [error?.message, error].find(isText) ?? `found ${typeof error}`;
 
-/** Calls what the application gave; its error, now or later, is reported and stops nothing else. */
-async function callHandler(handler, argument) {
+/** Calls what is not ours, a handler or a socket: its error is reported, and stops nothing else. */
+async function callSafely(call, argument) {
   try {
-    await handler?.(argument);
+    await call?.(argument);
   } catch (error) {
     (globalThis.reportError ?? console.error)(error);
   }
@@ -332,7 +332,7 @@ export class Crier extends EventTarget {
 
   /** Calls a handler with each event's detail. Returns a function that takes it off again. */
   on(type, handler) {
-    const listener = ({ detail }) => callHandler(handler, detail);
+    const listener = ({ detail }) => callSafely(handler, detail);
     this.addEventListener(type, listener);
     return () => this.removeEventListener(type, listener);
   }
@@ -450,7 +450,7 @@ function createClient(target, url, options) {
     if (channel && storage) saveAt = Math.min(saveAt, now() + SAVE_MS);
     for (const one of [...(channel?.subscriptions ?? [])])
       if (type === "message" && channel.subscriptions.has(one) && isWanted())
-        callHandler(one.handler, detail);
+        callSafely(one.handler, detail);
     if (isWanted()) target.dispatchEvent(new CustomEvent(type, { detail }));
     return true;
   }
@@ -709,7 +709,7 @@ function createClient(target, url, options) {
 
     function close() {
       isOver = true;
-      callHandler(() => socket?.close(1000));
+      callSafely(() => socket?.close(1000));
       for (const { channel } of requests.values()) channel?.unanswered(now());
     }
 
@@ -782,7 +782,7 @@ function createClient(target, url, options) {
     function send(request) {
       request.asksAt = now() + ANSWER_MS;
       silentAt = Math.min(silentAt, now() + UNANSWERED_MS);
-      callHandler(() => socket.send(request.text));
+      callSafely(() => socket.send(request.text));
     }
 
     /** Asks later, and later each time. */

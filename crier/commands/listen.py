@@ -22,7 +22,7 @@ from crier.options import Profile, Region, Stack, find_deployment, refuse_lone_o
 
 _MOST_CHANNELS = 50
 _NO_CHANNEL = (EVERYONE, OWN)
-_QUERY, _PROTOCOL = _PLACES = ("query", "protocol")
+_QUERY, _PROTOCOL = "query", "protocol"
 
 
 def _channel(given: str) -> str:
@@ -32,7 +32,7 @@ def _channel(given: str) -> str:
 
 def _place(given: str) -> str:
     """Return where a token goes. Raises typer.BadParameter."""
-    if given not in _PLACES:
+    if given not in (_QUERY, _PROTOCOL):
         raise typer.BadParameter(f"found {given!r:.200}, expected {_QUERY} or {_PROTOCOL}")
     return given
 
@@ -122,9 +122,7 @@ def listen(
 
     It connects again by itself, asks for what it missed, and says what is lost. Ctrl-C ends it.
     """
-    names = tuple(dict.fromkeys(channel or ()))
-    if len(names) > _MOST_CHANNELS:
-        raise typer.BadParameter(f"found {len(names)} channels, expected {_MOST_CHANNELS} at most")
+    names = _names(channel)
     tokens = _tokens(token, token_command)
     if token_in is not None and tokens is None:
         raise typer.BadParameter("--token-in is given without --token or --token-command")
@@ -138,6 +136,19 @@ def listen(
         first=dict.fromkeys(names or (EVERYONE,), first),
         most_denials=tokens.most_denials,
     )
+    _show(client, address, tokens, names, output, timeout_seconds=timeout)
+
+
+def _show(
+    client: Client,
+    address: Address,
+    tokens: Tokens,
+    names: Collection[str],
+    output: Output,
+    *,
+    timeout_seconds: int | None,
+) -> None:
+    """Run the client, and show what comes of it. Raises CrierError, and typer.Exit at Ctrl-C."""
 
     def show(event: Event) -> None:
         output.show(event)
@@ -147,12 +158,20 @@ def listen(
     listener = Listener(client, address, tokens, show)
     output.on_enough = listener.close
     try:
-        asyncio.run(_run(listener, timeout))
+        asyncio.run(_run(listener, timeout_seconds))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if not _is_any_left(client, names):
         raise CrierError("no channel is left to show: the server has refused each one, see above")
-    output.raise_if_unfinished(timeout)
+    output.raise_if_unfinished(timeout_seconds)
+
+
+def _names(channels: list[str] | None) -> tuple[str, ...]:
+    """Return each channel once. Raises typer.BadParameter when there are too many."""
+    names = tuple(dict.fromkeys(channels or ()))
+    if len(names) > _MOST_CHANNELS:
+        raise typer.BadParameter(f"found {len(names)} channels, expected {_MOST_CHANNELS} at most")
+    return names
 
 
 def _is_any_left(client: Client, names: Collection[str]) -> bool:
